@@ -1,0 +1,119 @@
+//! The operator's wish to stop, seen by everything that waits.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::clock::{Clock, Signal, Woken};
+use crate::error::{Error, Result};
+
+/// How much is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wish {
+    /// Nothing; go on.
+    Continue,
+    /// Start nothing new, stop waiting; remote work goes on.
+    Pause,
+    /// Leave at once.
+    Leave,
+}
+
+/// A shared handle; what waits listens to it.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    level: AtomicU8,
+    listeners: Mutex<Vec<Signal>>,
+}
+
+/// Keeps a bell on the list of those that are rung; off again when dropped.
+pub struct Listening {
+    cancel: Cancel,
+    signal: Signal,
+}
+
+impl Cancel {
+    pub fn wish(&self) -> Wish {
+        match self.0.level.load(Ordering::Acquire) {
+            0 => Wish::Continue,
+            1 => Wish::Pause,
+            _ => Wish::Leave,
+        }
+    }
+
+    /// The next level: first pause, then leave. Says which it is now.
+    pub fn press(&self) -> Wish {
+        let next = if self.wish() == Wish::Continue { Wish::Pause } else { Wish::Leave };
+        self.0.level.store(next as u8, Ordering::Release);
+        self.listeners().iter().for_each(Signal::ring);
+        next
+    }
+
+    /// Back to [`Wish::Continue`], as a prompt does between two statements.
+    pub fn reset(&self) {
+        self.0.level.store(0, Ordering::Release);
+    }
+
+    /// # Errors
+    /// [`crate::error::Kind::Interrupted`] once a stop is wished for.
+    pub fn check(&self) -> Result<()> {
+        if self.wish() == Wish::Continue { Ok(()) } else { Err(Error::interrupted()) }
+    }
+
+    /// Rings `signal` at every further press.
+    pub fn listen(&self, signal: &Signal) -> Listening {
+        self.listeners().push(signal.clone());
+        Listening { cancel: self.clone(), signal: signal.clone() }
+    }
+
+    /// Sleeps until `deadline`. The caller holds a busy token and no lock.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Interrupted`] as soon as a stop is wished for.
+    pub fn sleep_until(&self, clock: &Clock, deadline: Timestamp) -> Result<()> {
+        let signal = clock.signal();
+        let _listening = self.listen(&signal);
+        loop {
+            self.check()?;
+            if clock.now() >= deadline || clock.park(&signal, Some(deadline)) == Woken::Deadline {
+                return self.check();
+            }
+        }
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Vec<Signal>> {
+        self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.cancel.listeners().retain(|signal| !signal.is(&self.signal));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::clock::Speed;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_sleeper_is_woken_by_the_first_press() {
+        let clock = Clock::new(Speed::Real);
+        let cancel = Cancel::default();
+        let (busy, sleeping, sleeper) = (clock.busy(), cancel.clone(), clock.clone());
+        let thread = std::thread::spawn(move || {
+            let _busy = busy;
+            sleeping.sleep_until(&sleeper, sleeper.now() + SignedDuration::from_hours(1))
+        });
+        assert_eq!(cancel.press(), Wish::Pause);
+        assert_eq!(thread.join().expect("no panic").expect_err("interrupted").kind, Kind::Interrupted);
+        assert_eq!(cancel.press(), Wish::Leave);
+    }
+}

@@ -1,0 +1,42 @@
+//! Who we are to the server, and where it is: the seam between the client and what logs it in.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use secrecy::SecretString;
+
+use crate::error::Result;
+
+/// A future that a trait object can return.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a request needs: a token, and the URL that the paths hang below.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Sent as `X-Auth-Token`; `None` where the server wants none (`--no-auth`).
+    pub token: Option<SecretString>,
+    /// The catalog's URL with the project in it and no slash at its end: `http://host:7667/v1/0205...`.
+    pub url: String,
+    /// Which login this came from, so that many rejected requests cause one new login.
+    pub login: u64,
+}
+
+/// Logs in, and again when the server no longer takes the token.
+pub trait Identity: Send + Sync {
+    /// The present access; logs in at the first call.
+    ///
+    /// # Errors
+    /// `Login` when the credentials are refused or incomplete, `Unreachable` when Keystone does not answer, `Input`
+    /// when the catalog has no such service, region or interface.
+    fn access(&self) -> Pending<'_, Result<Access>>;
+
+    /// A new access after the server answered 401 to `rejected`. Of many callers with the same rejected login one logs
+    /// in and the others get its result.
+    ///
+    /// # Errors
+    /// As [`Identity::access`]; `Login` when what we have cannot log in again (a bare token).
+    fn renew<'a>(&'a self, rejected: &'a Access) -> Pending<'a, Result<Access>>;
+
+    /// Who and where, for people: `admin in project admin at http://.../v3`. No secrets.
+    fn describe(&self) -> String;
+}

@@ -1,0 +1,7 @@
+//! The Coriolis client: requests as values, one place that sends them, one that logs in.
+
+mod identity;
+mod request;
+
+pub use identity::{Access, Identity};
+pub use request::{Answer, Method, Repeat, Request};

@@ -1,0 +1,104 @@
+//! A request as a value: what is not sent can be planned, recorded, compared and tested without a socket.
+
+use serde_json::Value;
+
+/// One call of the HTTP API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub method: Method,
+    /// Below the project's URL, without a slash before: `transfers/8d71f0ca-.../executions`.
+    pub path: String,
+    pub query: Vec<(String, String)>,
+    pub body: Option<Value>,
+    pub answer: Answer,
+    /// What may be done when nobody knows whether a change was applied; `None` for what changes nothing.
+    pub repeat: Option<Repeat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Method {
+    pub fn word(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// Where in the answer's body the result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The object under this key.
+    Field(&'static str),
+    /// The array under this key.
+    List(&'static str),
+    /// The body as it is.
+    Whole,
+    /// Nothing (204): delete and cancel. The connection is closed afterwards: servers before 1.2.2 send 64 stray bytes
+    /// after such an answer.
+    Empty,
+}
+
+/// What may be done about a change that may or may not have been applied (a lost reply, a 503, a crash).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Send it again: the second time does nothing more (DELETE, where 404 then means done; validate-connection).
+    Safe,
+    /// Look on the server for what it may have made.
+    Find,
+    /// Nothing can tell: ask the operator.
+    Ask,
+}
+
+impl Request {
+    pub fn get(path: impl Into<String>, answer: Answer) -> Self {
+        Self { method: Method::Get, path: path.into(), query: Vec::new(), body: None, answer, repeat: None }
+    }
+
+    pub fn post(path: impl Into<String>, body: Value, answer: Answer, repeat: Repeat) -> Self {
+        Self {
+            method: Method::Post,
+            path: path.into(),
+            query: Vec::new(),
+            body: Some(body),
+            answer,
+            repeat: Some(repeat),
+        }
+    }
+
+    pub fn put(path: impl Into<String>, body: Value, answer: Answer, repeat: Repeat) -> Self {
+        Self { method: Method::Put, ..Self::post(path, body, answer, repeat) }
+    }
+
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::Delete,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            answer: Answer::Empty,
+            repeat: Some(Repeat::Safe),
+        }
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.query.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Whether it changes something on the server.
+    pub fn changes(&self) -> bool {
+        self.repeat.is_some()
+    }
+}

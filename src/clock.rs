@@ -1,0 +1,417 @@
+//! One clock for the whole process: the system's, a faster one, or a virtual one that jumps when nobody is busy.
+//!
+//! The virtual clock may jump only when nobody is busy. Every running thread of a run holds a [`Busy`] token; only
+//! [`Clock::park`] gives it back while the thread waits, and a waker takes the sleeper's token *before* it wakes it, so
+//! time cannot slip past somebody who is about to run. Nothing else in the program may block on something that needs
+//! this clock to move.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Where virtual and scaled time begins, so that two rehearsals agree: a Monday evening, 20:00 UTC.
+pub const REHEARSAL_START: &str = "2026-06-01T20:00:00Z";
+
+/// How far a polling sleeper may be carried past its own deadline when nothing is known to happen before.
+const LONGEST_SKIP: SignedDuration = SignedDuration::from_mins(10);
+
+/// How a clock relates to the system's time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// The system's time.
+    Real,
+    /// So many seconds of this clock in one second of the system's.
+    Times(f64),
+    /// As fast as the work allows: jumps from one deadline to the next.
+    Max,
+}
+
+/// A shared handle to one clock.
+#[derive(Clone)]
+pub struct Clock(Arc<Inner>);
+
+/// What the world does by itself: the first moment after the given one at which something happens.
+type World = Box<dyn Fn(Timestamp) -> Option<Timestamp> + Send + Sync>;
+
+struct Inner {
+    mode: Mode,
+    /// Virtual time in nanoseconds since the epoch; read without the lock, so that the world may ask for the time.
+    virtual_now: AtomicI64,
+    state: Mutex<State>,
+}
+
+enum Mode {
+    System,
+    Scaled { speed: f64, began: Instant, origin: Timestamp },
+    Virtual,
+}
+
+struct State {
+    busy: usize,
+    serial: u64,
+    sleepers: BTreeMap<u64, Sleeper>,
+    world: Option<World>,
+}
+
+struct Sleeper {
+    waiter: Arc<Waiter>,
+    deadline: Option<Timestamp>,
+    /// A poller: of no use before the world has changed.
+    polls: bool,
+}
+
+/// A token: while one exists, virtual time stands still.
+pub struct Busy {
+    clock: Clock,
+}
+
+/// A bell that one thread waits for with [`Clock::park`] and any thread rings.
+#[derive(Clone)]
+pub struct Signal {
+    clock: Clock,
+    waiter: Arc<Waiter>,
+}
+
+struct Waiter {
+    condvar: Condvar,
+    flags: Mutex<Flags>,
+}
+
+#[derive(Default)]
+struct Flags {
+    rung: bool,
+    /// The key among the sleepers while parked.
+    parked: Option<u64>,
+    expired: bool,
+}
+
+/// Why [`Clock::park`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    Rung,
+    Deadline,
+}
+
+impl Clock {
+    pub fn new(speed: Speed) -> Self {
+        let origin = REHEARSAL_START.parse().expect("the constant is a timestamp");
+        match speed {
+            Speed::Real => Self::with(Mode::System, Timestamp::UNIX_EPOCH),
+            Speed::Times(speed) => Self::with(Mode::Scaled { speed, began: instant(), origin }, origin),
+            Speed::Max => Self::with(Mode::Virtual, origin),
+        }
+    }
+
+    /// A clock that runs `speed` times as fast as the system's, beginning at the system's time.
+    pub fn scaled_from_now(speed: f64) -> Self {
+        Self::with(Mode::Scaled { speed, began: instant(), origin: wall() }, Timestamp::UNIX_EPOCH)
+    }
+
+    fn with(mode: Mode, start: Timestamp) -> Self {
+        let state = State { busy: 0, serial: 0, sleepers: BTreeMap::new(), world: None };
+        Self(Arc::new(Inner { mode, virtual_now: AtomicI64::new(nanoseconds(start)), state: Mutex::new(state) }))
+    }
+
+    /// The time of this clock.
+    pub fn now(&self) -> Timestamp {
+        match &self.0.mode {
+            Mode::System => wall(),
+            Mode::Scaled { speed, began, origin } => {
+                *origin + SignedDuration::from_secs_f64(began.elapsed().as_secs_f64() * speed)
+            }
+            Mode::Virtual => Timestamp::from_nanosecond(i128::from(self.0.virtual_now.load(Ordering::Acquire)))
+                .expect("virtual time stays in range"),
+        }
+    }
+
+    /// The system's time, whatever this clock says: for what lives in wall time, as Keystone's tokens do.
+    pub fn wall(&self) -> Timestamp {
+        wall()
+    }
+
+    /// Whether this is the virtual clock, which jumps.
+    pub fn is_virtual(&self) -> bool {
+        matches!(self.0.mode, Mode::Virtual)
+    }
+
+    /// How much time of this clock passes in `system`: what a poller must at least leave between two polls so that a
+    /// fast clock does not make it a flood. Zero for the virtual clock.
+    pub fn during(&self, system: Duration) -> Duration {
+        match self.0.mode {
+            Mode::System => system,
+            Mode::Scaled { speed, .. } => system.mul_f64(speed),
+            Mode::Virtual => Duration::ZERO,
+        }
+    }
+
+    /// Takes a token; the caller's thread now counts as busy.
+    pub fn busy(&self) -> Busy {
+        self.lock().busy += 1;
+        Busy { clock: self.clone() }
+    }
+
+    pub fn signal(&self) -> Signal {
+        Signal {
+            clock: self.clone(),
+            waiter: Arc::new(Waiter { condvar: Condvar::new(), flags: Mutex::new(Flags::default()) }),
+        }
+    }
+
+    /// Tells the virtual clock when the world changes by itself, so that pollers are not woken in vain.
+    pub fn set_world(&self, world: impl Fn(Timestamp) -> Option<Timestamp> + Send + Sync + 'static) {
+        self.lock().world = Some(Box::new(world));
+    }
+
+    /// Waits until `signal` rings or `deadline` passes. The caller holds a token and no lock; the token is given back
+    /// for the time of the wait.
+    pub fn park(&self, signal: &Signal, deadline: Option<Timestamp>) -> Woken {
+        self.park_as(signal, deadline, false)
+    }
+
+    /// As [`Clock::park`], for a poller: on the virtual clock the deadline moves to the next thing that happens.
+    pub fn park_poll(&self, signal: &Signal, deadline: Option<Timestamp>) -> Woken {
+        self.park_as(signal, deadline, true)
+    }
+
+    fn park_as(&self, signal: &Signal, deadline: Option<Timestamp>, polls: bool) -> Woken {
+        let waiter = &signal.waiter;
+        {
+            let mut state = self.lock();
+            let mut flags = waiter.lock();
+            if std::mem::take(&mut flags.rung) {
+                return Woken::Rung;
+            }
+            state.serial += 1;
+            let key = state.serial;
+            flags.parked = Some(key);
+            drop(flags);
+            state.sleepers.insert(key, Sleeper { waiter: waiter.clone(), deadline, polls });
+            self.give_back(&mut state);
+        }
+        let mut flags = waiter.lock();
+        while flags.parked.is_some() {
+            match self.remaining(deadline) {
+                None => flags = waiter.condvar.wait(flags).unwrap_or_else(PoisonError::into_inner),
+                Some(rest) if rest.is_zero() => {
+                    drop(flags);
+                    self.expire(waiter);
+                    flags = waiter.lock();
+                }
+                Some(rest) => {
+                    flags = waiter.condvar.wait_timeout(flags, rest).unwrap_or_else(PoisonError::into_inner).0
+                }
+            }
+        }
+        let expired = std::mem::take(&mut flags.expired);
+        if expired && !std::mem::take(&mut flags.rung) { Woken::Deadline } else { Woken::Rung }
+    }
+
+    /// The system time left until `deadline`; `None` where only a waker ends the wait.
+    fn remaining(&self, deadline: Option<Timestamp>) -> Option<Duration> {
+        let rest = deadline?.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs();
+        match self.0.mode {
+            Mode::System => Some(rest),
+            Mode::Scaled { speed, .. } => Some(rest.div_f64(speed)),
+            Mode::Virtual => None,
+        }
+    }
+
+    fn expire(&self, waiter: &Arc<Waiter>) {
+        let mut state = self.lock();
+        let key = waiter.lock().parked;
+        if let Some(key) = key {
+            wake(&mut state, key, false);
+        }
+    }
+
+    fn give_back(&self, state: &mut State) {
+        state.busy = state.busy.checked_sub(1).expect("whoever gives a token back holds one");
+        if matches!(self.0.mode, Mode::Virtual) {
+            self.jump(state);
+        }
+    }
+
+    /// Moves virtual time to the next deadline, if nobody is busy and somebody sleeps until one.
+    fn jump(&self, state: &mut State) {
+        if state.busy > 0 {
+            return;
+        }
+        let now = self.now();
+        let happens = state.world.as_ref().and_then(|world| world(now));
+        let due = |sleeper: &Sleeper| {
+            let deadline = sleeper.deadline?;
+            if !sleeper.polls {
+                return Some(deadline);
+            }
+            let latest = deadline.max(now) + LONGEST_SKIP;
+            Some(happens.map_or(latest, |happens| happens.min(latest)).max(deadline))
+        };
+        let Some(next) = state.sleepers.values().filter_map(due).min() else { return };
+        let next = next.max(now);
+        self.0.virtual_now.store(nanoseconds(next), Ordering::Release);
+        let keys: Vec<u64> = state
+            .sleepers
+            .iter()
+            .filter(|(_, sleeper)| due(sleeper).is_some_and(|due| due <= next))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            wake(state, key, false);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the sleeper's token for it, then wakes it.
+fn wake(state: &mut State, key: u64, rung: bool) {
+    let Some(sleeper) = state.sleepers.remove(&key) else { return };
+    state.busy += 1;
+    let mut flags = sleeper.waiter.lock();
+    flags.parked = None;
+    flags.expired = !rung;
+    sleeper.waiter.condvar.notify_all();
+}
+
+impl Waiter {
+    fn lock(&self) -> MutexGuard<'_, Flags> {
+        self.flags.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Signal {
+    /// Wakes the thread that waits for this signal; if none does, its next wait ends at once.
+    pub fn ring(&self) {
+        let mut state = self.clock.lock();
+        let parked = {
+            let mut flags = self.waiter.lock();
+            if flags.parked.is_none() {
+                flags.rung = true;
+            }
+            flags.parked
+        };
+        if let Some(key) = parked {
+            wake(&mut state, key, true);
+        }
+    }
+
+    /// Whether both are the same bell.
+    pub fn is(&self, other: &Signal) -> bool {
+        Arc::ptr_eq(&self.waiter, &other.waiter)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let clock = self.clock.clone();
+        let mut state = clock.lock();
+        clock.give_back(&mut state);
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "this file is the clock")]
+fn wall() -> Timestamp {
+    Timestamp::now()
+}
+
+#[allow(clippy::disallowed_methods, reason = "this file is the clock")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+fn nanoseconds(time: Timestamp) -> i64 {
+    i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: i64) -> SignedDuration {
+        SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn virtual_time_jumps_to_the_first_deadline_when_nobody_is_busy() {
+        let clock = Clock::new(Speed::Max);
+        let start = clock.now();
+        let _busy = clock.busy();
+        assert_eq!(clock.park(&clock.signal(), Some(start + seconds(3600))), Woken::Deadline);
+        assert_eq!(clock.now(), start + seconds(3600));
+    }
+
+    #[test]
+    fn time_stands_while_another_thread_is_busy() {
+        let clock = Clock::new(Speed::Max);
+        let start = clock.now();
+        let bell = clock.signal();
+        let lane = clock.busy();
+        let worker = clock.busy();
+        let (parked, ring) = (clock.clone(), bell.clone());
+        let sleeper = std::thread::spawn(move || {
+            let _lane = lane;
+            parked.park(&bell, Some(start + seconds(60)))
+        });
+        ring.ring();
+        drop(worker);
+        assert_eq!(sleeper.join().expect("no panic"), Woken::Rung);
+        assert_eq!(clock.now(), start);
+    }
+
+    #[test]
+    fn sleepers_wake_in_the_order_of_their_deadlines() {
+        let clock = Clock::new(Speed::Max);
+        let start = clock.now();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let main = clock.busy();
+        let threads: Vec<_> = [30, 10, 20, 10]
+            .into_iter()
+            .map(|delay| {
+                let (clock, log, busy) = (clock.clone(), log.clone(), clock.busy());
+                std::thread::spawn(move || {
+                    let _busy = busy;
+                    clock.park(&clock.signal(), Some(start + seconds(delay)));
+                    log.lock().expect("no panic").push(clock.now().duration_since(start).as_secs());
+                })
+            })
+            .collect();
+        drop(main);
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        assert_eq!(*log.lock().expect("no panic"), [10, 10, 20, 30]);
+    }
+
+    #[test]
+    fn a_poller_sleeps_until_something_happens() {
+        let clock = Clock::new(Speed::Max);
+        let start = clock.now();
+        clock.set_world(move |now| (now < start + seconds(90)).then_some(start + seconds(90)));
+        let _busy = clock.busy();
+        clock.park_poll(&clock.signal(), Some(start + seconds(2)));
+        assert_eq!(clock.now(), start + seconds(90));
+        clock.park_poll(&clock.signal(), Some(start + seconds(92)));
+        assert_eq!(clock.now(), start + seconds(92) + LONGEST_SKIP);
+    }
+
+    #[test]
+    fn a_scaled_clock_wakes_at_its_own_deadline() {
+        let clock = Clock::new(Speed::Times(100_000.0));
+        let start = clock.now();
+        let _busy = clock.busy();
+        assert_eq!(clock.park(&clock.signal(), Some(start + seconds(600))), Woken::Deadline);
+        assert!(clock.now() >= start + seconds(600));
+    }
+
+    #[test]
+    fn a_bell_rung_early_is_not_lost() {
+        let clock = Clock::new(Speed::Real);
+        let bell = clock.signal();
+        bell.ring();
+        let _busy = clock.busy();
+        assert_eq!(clock.park(&bell, None), Woken::Rung);
+    }
+}

@@ -1,0 +1,225 @@
+//! What can go wrong, in one type that every floor understands: a kind with its exit code, a message, a hint.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The result of everything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The sort of a failure; scripts see it as `e.kind`, the shell as an exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The script is wrong: syntax, unknown name, wrong argument, unknown key, or an uncaught `throw`.
+    Script,
+    /// What was given from outside is wrong: flags, parameters, files, settings.
+    Input,
+    /// The server did not answer, or answered something that is not a Coriolis API.
+    Unreachable,
+    /// The credentials were refused, or are missing.
+    Login,
+    /// The server refused a request; `status` says how.
+    Api,
+    /// The thing asked for does not exist (404, or no match for a name).
+    NotFound,
+    /// The thing asked for exists more than once, so a name does not say which.
+    Ambiguous,
+    /// A guard refused: what was asked would have done harm, the message says which.
+    Refused,
+    /// What was waited for ended in a failure; `task` and `exception_details` say the cause.
+    Failed,
+    /// What was waited for was cancelled.
+    Cancelled,
+    /// A deadline passed.
+    Timeout,
+    /// A change was sent and nobody knows whether it was applied. Cannot be caught by a script.
+    Unknown,
+    /// The operator asked to stop. Cannot be caught by a script.
+    Interrupted,
+    /// Items of a wave failed.
+    ItemsFailed,
+    /// A bug of this program.
+    Internal,
+}
+
+/// Exit codes: published, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    Done = 0,
+    Runbook = 1,
+    Input = 2,
+    ItemsFailed = 3,
+    Unreachable = 4,
+    Login = 5,
+    Paused = 6,
+    JournalMismatch = 7,
+    NeedsAnswer = 8,
+    Internal = 70,
+}
+
+impl Kind {
+    /// The exit code of a run that ends with this kind of error.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Kind::Script
+            | Kind::Api
+            | Kind::NotFound
+            | Kind::Ambiguous
+            | Kind::Refused
+            | Kind::Failed
+            | Kind::Cancelled
+            | Kind::Timeout => ExitCode::Runbook,
+            Kind::Input => ExitCode::Input,
+            Kind::ItemsFailed => ExitCode::ItemsFailed,
+            Kind::Unreachable => ExitCode::Unreachable,
+            Kind::Login => ExitCode::Login,
+            Kind::Interrupted => ExitCode::Paused,
+            Kind::Unknown => ExitCode::NeedsAnswer,
+            Kind::Internal => ExitCode::Internal,
+        }
+    }
+
+    /// The word that scripts and JSON output use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Script => "script",
+            Kind::Input => "input",
+            Kind::Unreachable => "unreachable",
+            Kind::Login => "login",
+            Kind::Api => "api",
+            Kind::NotFound => "not_found",
+            Kind::Ambiguous => "ambiguous",
+            Kind::Refused => "refused",
+            Kind::Failed => "failed",
+            Kind::Cancelled => "cancelled",
+            Kind::Timeout => "timeout",
+            Kind::Unknown => "unknown",
+            Kind::Interrupted => "interrupted",
+            Kind::ItemsFailed => "items_failed",
+            Kind::Internal => "internal",
+        }
+    }
+}
+
+/// A failure: what, which, where, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Error {
+    pub kind: Kind,
+    /// A lowercase fragment without a period.
+    pub message: String,
+    /// What to do, an imperative without a period.
+    pub hint: Option<String>,
+    /// Further facts, under the names a script reads them by (`status`, `method`, `path`, `request_id`, `task`, ...).
+    pub details: Map<String, Value>,
+    pub source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, details: Map::new(), source: None }
+    }
+
+    pub fn script(message: impl Into<String>) -> Self {
+        Self::new(Kind::Script, message)
+    }
+
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message)
+    }
+
+    pub fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "interrupted by the operator")
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Puts what was being done before the message: `context: message`.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.message = format!("{context}: {}", self.message);
+        self
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.details.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// `1 replica`, `2 replicas`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// The candidate nearest to `word`, if one is near enough to be what was meant.
+pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&word, &candidate.to_lowercase()),
+                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(likeness, edits, candidate)| *edits <= 2.max(candidate.len() / 4) || *likeness > 0.92)
+        .min_by(|a, b| a.1.cmp(&b.1).then(b.0.total_cmp(&a.0)))
+        .map(|(_, _, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_word_is_suggested_and_a_far_one_is_not() {
+        let names = ["replica_create", "replica_ensure", "endpoint_list"];
+        assert_eq!(suggest("replica_crate", names), Some("replica_create"));
+        assert_eq!(suggest("endpoints_list", names), Some("endpoint_list"));
+        assert_eq!(suggest("zebra", names), None);
+    }
+
+    #[test]
+    fn nouns_agree_with_their_number() {
+        assert_eq!(count(1, "replica"), "1 replica");
+        assert_eq!(count(0, "replica"), "0 replicas");
+    }
+}

@@ -1,0 +1,1 @@
+//! The record of a run: what was begun and what was settled.

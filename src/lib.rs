@@ -1,0 +1,35 @@
+//! Move hundreds of virtual machines with Coriolis: runbooks in Rhai, rehearsed on an embedded simulated cloud.
+//!
+//! Words, the same everywhere: a *runbook* is a `.rhai` script; a *run* is one execution of it; a *call* is one use of
+//! a script function; a *step* is one changing request of a call; a *lane* is a numbered sequence of calls with a path
+//! (the main script is one, each wave item has its own below it); an *attempt* is one try of an item; a *wave* is many
+//! items worked on at once under limits; an *item* is one element of a wave, mostly one VM, with a key; the *journal*
+//! is the record of a run; the *sandbox* is the simulated cloud; a *generation* is which Coriolis API a server speaks:
+//! `legacy` (replicas, migrations) or `current` (transfers, deployments).
+//!
+//! Floors, from the ground up (an arrow goes down only, siblings never import each other; a test holds this):
+//!
+//! 0. [`model`], [`event`], [`error`], [`clock`], [`cancel`], [`secret`], [`process`], [`settings`]
+//! 1. `client`, `journal`, `report`
+//! 2. `wave`, `watch`
+//! 3. `script`
+//! 4. `repl`, `sandbox`
+//! 5. `cli`
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro, clippy::unwrap_used, clippy::disallowed_methods)]
+
+pub mod cancel;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod journal;
+pub mod model;
+pub mod process;
+pub mod report;
+pub mod sandbox;
+pub mod script;
+pub mod secret;
+pub mod settings;
+pub mod watch;
+pub mod wave;

@@ -1,0 +1,27 @@
+//! The service's nouns, shared by the client, the watcher and the sandbox.
+
+mod status;
+
+pub use status::{Phase, phase, task_is_final};
+
+use serde::Serialize;
+
+/// Which Coriolis API a server speaks. Never both: 1.1.0 (2024-12-05) replaced replicas and migrations by transfers
+/// and deployments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Generation {
+    /// `/replicas`, `/migrations`: servers up to 1.0.21.
+    Legacy,
+    /// `/transfers`, `/deployments`: 1.1.0 and later.
+    Current,
+}
+
+impl Generation {
+    pub fn word(self) -> &'static str {
+        match self {
+            Generation::Legacy => "legacy",
+            Generation::Current => "current",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The language: the engine, the table of functions, and the one path that every call takes.

@@ -1,0 +1,59 @@
+//! Values that must never be shown: which fields hold them, and how they look when shown.
+
+pub use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+/// How a secret looks wherever it would be shown.
+pub const MASK: &str = "***";
+
+/// Whether a field of this name holds a secret, by the words of its name.
+///
+/// Providers name their credentials as they like (`password`, `secret_access_key`, `client_secret`, `api_token`...), so
+/// the words decide. `secret_ref` is the address of a secret in Barbican, not the secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    const WORDS: [&str; 9] =
+        ["password", "passwd", "passphrase", "secret", "token", "private_key", "api_key", "apikey", "access_key"];
+    let address = name.ends_with("_ref") || name.ends_with("_url") || name.ends_with("_id");
+    !address
+        && (WORDS.iter().any(|word| name.contains(word))
+            || name == "pw"
+            || name == "pass"
+            || name == "key"
+            || name == "pem")
+}
+
+/// Replaces every secret inside `value` by [`MASK`], at any depth.
+pub fn mask(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                match field {
+                    Value::String(_) | Value::Number(_) if is_secret_name(name) => *field = MASK.into(),
+                    _ => mask(field),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(mask),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_at_any_depth_and_nothing_else_is() {
+        let mut value = json!({"connection_info": {"host": "h", "Password": "p", "secret_ref": "http://b/1",
+            "nested": [{"client_secret": "s", "access_key_id": "AK"}]}});
+        mask(&mut value);
+        assert_eq!(
+            value,
+            json!({"connection_info": {"host": "h", "Password": "***", "secret_ref": "http://b/1",
+                "nested": [{"client_secret": "***", "access_key_id": "AK"}]}})
+        );
+    }
+}

@@ -1,0 +1,2 @@
+//! The integration tests: rehearsals, the binary, and what the sandbox owes to the recordings.
+#![allow(clippy::unwrap_used, reason = "tests")]
