@@ -84,6 +84,8 @@ pub(super) struct Plan {
     pace: Pace,
     generation: Generation,
     targets: BTreeMap<TargetKind, Facts>,
+    /// How many of them each list has: with a thousand targets, counting them for each question shows.
+    counts: BTreeMap<List, usize>,
     feeds: BTreeMap<List, Feed>,
     /// When the last questions were asked, as many as the budget allows in its window.
     asked: VecDeque<Timestamp>,
@@ -134,6 +136,7 @@ impl Plan {
             pace,
             generation: Generation::Current,
             targets: BTreeMap::new(),
+            counts: BTreeMap::new(),
             feeds: BTreeMap::new(),
             asked: VecDeque::new(),
             hold: None,
@@ -147,14 +150,17 @@ impl Plan {
     /// A new target that runs since `since`; `seen`: its first observation is at hand and is not final.
     pub(super) fn add(&mut self, kind: TargetKind, since: Timestamp, now: Timestamp, seen: bool) {
         let due = if seen { now + FIRST } else { now };
-        self.targets.insert(kind, Facts { since, due, urgency: Urgency::New, row: None });
+        let list = kind.list();
+        if self.targets.insert(kind, Facts { since, due, urgency: Urgency::New, row: None }).is_none() {
+            *self.counts.entry(list).or_default() += 1;
+        }
     }
 
     pub(super) fn remove(&mut self, kind: &TargetKind) {
-        self.targets.remove(kind);
-        let list = kind.list();
-        if !self.targets.keys().any(|kind| kind.list() == list) {
-            self.feeds.remove(&list);
+        let Some(count) = self.targets.remove(kind).and_then(|_| self.counts.get_mut(&kind.list())) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.feeds.remove(&kind.list());
         }
     }
 
@@ -267,7 +273,7 @@ impl Plan {
     }
 
     fn count(&self, of: List) -> usize {
-        self.targets.keys().filter(|kind| kind.list() == of).count()
+        self.counts.get(&of).copied().unwrap_or(0)
     }
 
     /// How many rows to ask for: enough for what changes between two looks. A deployment's row costs the server six
