@@ -3,6 +3,7 @@
 //! What to ask and when is decided in `plan`, what an answer means in `watched`, `progress` and `failure`; all of them
 //! are functions of facts and time. `driver` does what they say.
 
+mod ask;
 mod driver;
 mod failure;
 mod plan;
