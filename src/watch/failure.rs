@@ -118,3 +118,80 @@ fn unexplained(subject: &Subject, status: &str, tasks: &[Task<'_>]) -> (&'static
         _ => ("the server gives no reason", Some("look at the logs of the server's conductor and worker")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::progress::tests::recorded;
+    use super::*;
+
+    fn subject(kind: &str) -> Subject {
+        Subject { kind: kind.to_owned(), id: "8d71".to_owned(), label: "web-01".to_owned() }
+    }
+
+    fn error(kind: &str, value: &Value) -> Error {
+        result(&subject(kind), value).expect_err("not completed")
+    }
+
+    fn last(name: &str) -> Value {
+        recorded(name).pop().expect("not empty")
+    }
+
+    #[test]
+    fn the_cause_is_the_first_task_that_failed_and_not_its_victims() {
+        let found =
+            ["two instances, one fails", "a deployment that fails", "a legacy migration that fails"].map(|name| {
+                let error = error("execution", &last(name));
+                let detail = |name: &str| error.details[name].as_str().unwrap_or_default().to_owned();
+                format!("{} | {} | {}", error.message, detail("task"), detail("instance"))
+            });
+        assert_eq!(
+            found,
+            [
+                "execution of `web-01` ended in ERROR: REPLICATE_DISKS: Connection reset while reading disk \
+             fail-always-01-disk-0 | REPLICATE_DISKS | fail-always-01",
+                "execution of `web-01` ended in ERROR: OS_MORPHING: User script failed with exit code 1 | OS_MORPHING | vm-010",
+                "execution of `web-01` ended in ERROR: DEPLOY_INSTANCE_RESOURCES: Simulated deployment failure for \
+             'fail-deploy' | DEPLOY_INSTANCE_RESOURCES | fail-deploy",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_server_leaves_unexplained_gets_a_sentence() {
+        let stuck = json!({ "status": "DEADLOCKED", "tasks": [
+            { "index": 3, "task_type": "GET_INSTANCE_INFO", "status": "STRANDED_AFTER_DEADLOCK" },
+            { "index": 2, "task_type": "VALIDATE_TRANSFER_SOURCE_INPUTS", "status": "FAILED_TO_SCHEDULE" },
+        ] });
+        assert_eq!(
+            error("execution", &stuck).message,
+            "execution of `web-01` ended in DEADLOCKED: VALIDATE_TRANSFER_SOURCE_INPUTS: the server could not schedule \
+             its tasks: no worker service was able to run them"
+        );
+        let pool = json!({ "status": "ERROR_ALLOCATING_MINIONS", "tasks": [
+            { "index": 2, "task_type": "GET_INSTANCE_INFO", "status": "UNSCHEDULED", "exception_details": "Unscheduled" },
+        ] });
+        assert!(
+            error("execution", &pool)
+                .message
+                .ends_with("the minion pool had no free machine, and was not allowed to make another")
+        );
+        let automatic = json!({ "last_execution_status": "ERROR" });
+        let error = error("deployment", &automatic);
+        assert!(error.message.contains("the server gives no reason; a deployment that waits"), "{}", error.message);
+        assert!(error.hint.is_some());
+    }
+
+    #[test]
+    fn cancelled_and_never_started_are_told_apart() {
+        let cancelled = error("execution", &json!({ "status": "CANCELED", "tasks": [] }));
+        assert_eq!(
+            (cancelled.kind, cancelled.message.as_str()),
+            (Kind::Cancelled, "execution of `web-01` was cancelled (CANCELED)")
+        );
+        let orphan = error("execution", &json!({ "status": "UNEXECUTED", "tasks": [] }));
+        assert_eq!(orphan.kind, Kind::Failed);
+        assert_eq!(orphan.message, "execution of `web-01` was never started: its request failed half way");
+    }
+}

@@ -194,3 +194,6 @@ fn bytes(tasks: &[Task<'_>], disks: &BTreeMap<String, Vec<u64>>) -> Option<(u64,
         (done + (size as f64 * fraction(task, sizes(task, disks))) as u64, whole + size)
     }))
 }
+
+#[cfg(test)]
+pub(super) mod tests;

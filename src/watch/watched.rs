@@ -241,3 +241,118 @@ pub(super) fn time(text: &str) -> Option<Timestamp> {
     let naive = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
     text.parse::<Timestamp>().ok().or_else(naive)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        time("2026-11-22T07:45:55.000000").expect("the server's form") + SignedDuration::from_secs(second)
+    }
+
+    fn watched() -> Watched {
+        Watched::new(&Target::execution("T", "E", "web-01"), at(0))
+    }
+
+    fn warnings(seen: &Seen) -> Vec<&str> {
+        let message = |fact| match fact {
+            &Fact::Logged { ref message, .. } => Some(message.as_str()),
+            _ => None,
+        };
+        seen.facts.iter().filter_map(message).collect()
+    }
+
+    #[test]
+    fn times_are_naive_utc_or_have_an_offset() {
+        let expected: Timestamp = "2026-11-22T07:45:55Z".parse().expect("a timestamp");
+        for text in ["2026-11-22T07:45:55.000000", "2026-11-22T07:45:55Z", "2026-11-22T08:45:55+01:00"] {
+            assert_eq!(time(text), Some(expected), "{text}");
+        }
+        assert_eq!(time("yesterday"), None);
+    }
+
+    #[test]
+    fn it_runs_since_its_creation_unless_the_servers_clock_is_ahead() {
+        let since = |created: &str| {
+            let first = json!({ "status": "RUNNING", "created_at": created });
+            Watched::new(&Target::execution("T", "E", "").first(first), at(0)).since()
+        };
+        assert_eq!(since("2026-11-22T07:45:00.000000"), at(-55));
+        assert_eq!(since("2026-11-22T09:45:00.000000"), at(0));
+    }
+
+    #[test]
+    fn only_changes_that_can_be_seen_are_said() {
+        let copy = |step: u32| {
+            json!({ "status": "RUNNING", "tasks": [{ "index": 2, "task_type": "REPLICATE_DISKS", "status": "RUNNING",
+                "progress_updates": [{ "current_step": step, "total_steps": 1000, "message": "disk 1 of 1" }] }] })
+        };
+        let mut watched = watched();
+        let said: Vec<usize> =
+            [0, 1, 4, 6, 6, 20].map(|step| watched.see(&copy(step), at(1)).facts.len()).into_iter().collect();
+        assert_eq!(said, [1, 0, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn an_unexecuted_execution_is_given_a_moment_and_then_counts_as_never_started() {
+        let idle = json!({ "status": "UNEXECUTED", "tasks": [] });
+        let mut watched = watched();
+        assert!(watched.see(&idle, at(0)).result.is_none());
+        assert!(watched.see(&json!({ "status": "RUNNING" }), at(14)).result.is_none());
+        assert!(watched.see(&idle, at(15)).result.is_none());
+        let result = watched.see(&idle, at(30)).result.expect("ended");
+        assert_eq!(result.expect_err("failed").kind, Kind::Failed);
+    }
+
+    #[test]
+    fn a_wedge_is_said_once_with_the_way_out() {
+        let task = |status: &str| json!({ "status": "CANCELLING", "tasks": [{ "index": 2, "status": status }] });
+        let mut watched = watched();
+        assert_eq!(warnings(&watched.see(&task("CANCELED"), at(0))), [""; 0]);
+        assert_eq!(
+            warnings(&watched.see(&task("CANCELED"), at(61))),
+            [
+                "execution of `web-01` hangs in CANCELLING although all its tasks have ended (hint: cancel execution `E` \
+             again with `force: true`)"
+            ]
+        );
+        assert_eq!(warnings(&watched.see(&task("CANCELED"), at(200))), [""; 0]);
+        let mut cleaning = self::watched();
+        assert_eq!(warnings(&cleaning.see(&task("CANCELED"), at(0))), [""; 0]);
+        assert_eq!(warnings(&cleaning.see(&task("RUNNING"), at(40))), [""; 0]);
+        assert_eq!(warnings(&cleaning.see(&task("CANCELED"), at(70))), [""; 0]);
+    }
+
+    #[test]
+    fn an_unknown_status_is_said_once_and_watched_on() {
+        let mut watched = watched();
+        let strange = json!({ "status": "MEDITATING", "tasks": [] });
+        let seen = watched.see(&strange, at(0));
+        assert_eq!(
+            warnings(&seen),
+            ["execution of `web-01` has the status `MEDITATING`, which is not known here; it is watched on"]
+        );
+        assert!(seen.result.is_none());
+        assert_eq!(warnings(&watched.see(&strange, at(5))), [""; 0]);
+    }
+
+    #[test]
+    fn one_object_that_cannot_be_shown_is_asked_again_and_a_refusal_is_believed_the_second_time() {
+        let broken = || Error::new(Kind::Api, "the server has erred").detail("status", 500);
+        let mut watched = watched();
+        let waits: Vec<(i64, bool)> = (0..4)
+            .map(|_| match watched.refuse(broken()) {
+                Trouble::Again { after, warning } => (after.as_secs(), warning.is_some()),
+                Trouble::Over(error) => panic!("over: {error}"),
+            })
+            .collect();
+        assert_eq!(waits, [(1, true), (2, false), (4, false), (8, false)]);
+        let refused = || Error::new(Kind::Api, "no").detail("status", 403);
+        assert!(matches!(watched.refuse(refused()), Trouble::Again { .. }));
+        let Trouble::Over(error) = watched.refuse(refused()) else { panic!("goes on") };
+        assert_eq!(error.message, "cannot watch execution of `web-01`: no");
+        assert_eq!(error.status(), Some(403));
+    }
+}
