@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::{Span, SpanRelativeTo};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::error::{Error, Result};
 
@@ -27,6 +29,20 @@ pub fn parse(text: &str) -> Result<Duration> {
 /// `Script` when it is negative or beyond all use.
 pub fn seconds(seconds: f64) -> Result<Duration> {
     seconds_of(seconds, &seconds.to_string())
+}
+
+/// A point in time so far after another; the end of time if it is further.
+pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    time.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// A timestamp of the server: naive, in UTC, with microseconds that are always zero (`2026-11-22T07:45:55.000000`).
+pub fn server_time(text: &str) -> Option<Timestamp> {
+    if let Ok(timestamp) = text.parse() {
+        return Some(timestamp);
+    }
+    text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 fn seconds_of(seconds: f64, text: &str) -> Result<Duration> {
