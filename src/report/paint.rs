@@ -1,0 +1,95 @@
+//! A line of text in tones, which are colours on a terminal that has them and nothing elsewhere.
+
+use super::text;
+
+/// What a piece of text means to the eye. Nothing is said by a tone alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Strong,
+    Quiet,
+    Good,
+    Warning,
+    Bad,
+}
+
+impl Tone {
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Tone::Plain => None,
+            Tone::Strong => Some("1"),
+            Tone::Quiet => Some("2"),
+            Tone::Good => Some("32"),
+            Tone::Warning => Some("33"),
+            Tone::Bad => Some("1;31"),
+        }
+    }
+
+    /// `text` in this tone.
+    pub fn paint(self, text: &str, color: bool) -> String {
+        match self.code() {
+            Some(code) if color && !text.is_empty() => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// Pieces of one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line(Vec<(Tone, String)>);
+
+impl Line {
+    #[must_use]
+    pub fn with(mut self, tone: Tone, text: impl Into<String>) -> Self {
+        self.0.push((tone, text.into()));
+        self
+    }
+
+    /// This line, and `other` behind it.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// As [`Line::with`], two columns further on, if it still fits into `width`; else without it.
+    #[must_use]
+    pub fn fitting(self, width: usize, tone: Tone, text: &str) -> Self {
+        if text.is_empty() || self.width() + 2 + text::width(text) > width {
+            return self;
+        }
+        self.with(Tone::Plain, "  ").with(tone, text)
+    }
+
+    pub fn width(&self) -> usize {
+        self.0.iter().map(|(_, text)| text::width(text)).sum()
+    }
+
+    pub fn plain(&self) -> String {
+        self.render(false)
+    }
+
+    pub fn render(&self, color: bool) -> String {
+        self.0.iter().map(|(tone, text)| tone.paint(text, color)).collect()
+    }
+
+    /// The line in at most `width` columns.
+    #[must_use]
+    pub fn cut(self, width: usize) -> Self {
+        if self.width() <= width {
+            return self;
+        }
+        let mut rest = width;
+        let mut short = Self::default();
+        for (tone, text) in self.0 {
+            let piece = text::cut(&text, rest);
+            rest -= text::width(&piece);
+            let whole = piece == text;
+            short = short.with(tone, piece);
+            if !whole || rest == 0 {
+                break;
+            }
+        }
+        short
+    }
+}
