@@ -82,17 +82,35 @@ fn stdout_holds_what_was_printed_and_the_summary_and_nothing_else() {
 
 #[test]
 fn a_log_on_stderr_has_every_change() {
-    insta::assert_snapshot!(show(View::Lines, short_run()).1, @"");
+    insta::assert_snapshot!(show(View::Lines, short_run()).1, @r#"
+    20:00:00  seed  1 item, 1 at a time
+    20:00:00  seed/db-07  started
+    20:02:00  seed/db-07  a note
+    20:03:00  FAILED  seed/db-07  attempt 1 of 1: no quota
+    20:03:00    hint: ask for more
+    the run took 4m
+    "#);
 }
 
 #[test]
 fn quiet_says_what_went_wrong() {
-    insta::assert_snapshot!(show(View::Quiet, short_run()).1, @"");
+    insta::assert_snapshot!(show(View::Quiet, short_run()).1, @r#"
+    FAILED  seed/db-07  attempt 1 of 1: no quota
+      hint: ask for more
+    the run took 4m
+    "#);
 }
 
 #[test]
 fn events_are_lines_of_json_and_printed_text_is_one_of_them() {
-    insta::assert_snapshot!(show(View::Jsonl, short_run()).0, @"");
+    insta::assert_snapshot!(show(View::Jsonl, short_run()).0, @r#"
+    {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main","event":"wave_started","name":"seed","total":1,"limit":1,"items":["db-07"]}
+    {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"item_started","attempt":1}
+    {"v":1,"at":"2026-06-01T20:01:00Z","lane":"main","event":"printed","text":"hello"}
+    {"v":1,"at":"2026-06-01T20:02:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"logged","level":"info","message":"a note"}
+    {"v":1,"at":"2026-06-01T20:03:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"item_finished","outcome":"failed","attempts":1,"elapsed_seconds":180.0,"cause":"no quota (hint: ask for more)"}
+    {"v":1,"at":"2026-06-01T20:04:00Z","lane":"main","event":"run_finished","exit_code":3,"elapsed_seconds":240.0}
+    "#);
 }
 
 #[test]
@@ -124,7 +142,11 @@ fn what_still_runs_at_the_server_is_listed_at_the_end() {
         scene::event(2.0, at(), left),
         scene::finished(2.0, at(), Outcome::Cancelled, 1, Some("interrupted by the operator")),
     ];
-    insta::assert_snapshot!(show(View::Quiet, events).1, @"");
+    insta::assert_snapshot!(show(View::Quiet, events).1, @r#"
+    STOPPING  nothing new starts; what runs on the server goes on (Ctrl-C again: leave at once)
+    still running on the server: 1
+      seed/db-07  execution 3034593f  RUNNING
+    "#);
 }
 
 #[test]
