@@ -512,7 +512,7 @@ impl Wait {
             return None;
         }
         let known = || self.samples.iter().filter_map(|sample| Some((sample.at, sample.bytes?)));
-        let ((from, less), (to, more)) = (known().next()?, known().last()?);
+        let ((from, less), (to, more)) = (known().next()?, known().next_back()?);
         let spent = to.duration_since(from).as_secs_f64();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
         let rate = (more.checked_sub(less)? as f64 / spent) as u64;

@@ -2,6 +2,7 @@
 
 pub mod bars;
 pub mod board;
+pub mod diagnostic;
 pub mod json;
 pub mod jsonl;
 pub mod lines;
@@ -13,6 +14,7 @@ mod picture;
 mod scene;
 mod screen;
 pub mod summary;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -246,10 +248,10 @@ impl Desk {
             err.line(&line.render(screen.color));
         }
         err.flush();
-        if view != View::Jsonl {
-            if let Some(summary) = summary::summary(&board, screen.data_width) {
-                data.line(&summary);
-            }
+        if view != View::Jsonl
+            && let Some(summary) = summary::summary(&board, screen.data_width)
+        {
+            data.line(&summary);
         }
         data.flush();
         Finished { board, output: Output::join(data, err) }
