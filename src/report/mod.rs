@@ -11,6 +11,8 @@ mod output;
 mod paint;
 mod picture;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod scene;
 mod screen;
 pub mod summary;

@@ -1,6 +1,6 @@
 //! Values for a terminal: a list of objects as a table, an object as a tree, in the width there is.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 use serde_json::{Map, Value};
 
 use crate::error::count;
@@ -135,7 +135,8 @@ fn cell(value: Option<&Value>) -> String {
 
 fn table(width: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::ASCII_FULL_CONDENSED);
+    // As the official client's tables look.
+    table.load_style(presets::ASCII_FULL_CONDENSED.header_separator(LineStyle::new('+', '-', '+', '+')));
     table.force_no_tty().set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
     table
@@ -246,7 +247,7 @@ mod tests {
         insta::assert_snapshot!(render(&json!([endpoint(1, "vcenter"), endpoint(2, "openstack")]), 80), @r#"
         +--------------------------------------+-----------+-----------+
         | id                                   | name      | type      |
-        +==============================================================+
+        +--------------------------------------+-----------+-----------+
         | 58d7191a-e3b5-41c6-81fe-2d3b9216ddf1 | vcenter   | openstack |
         | 58d7191a-e3b5-41c6-81fe-2d3b9216ddf2 | openstack | openstack |
         +--------------------------------------+-----------+-----------+
@@ -258,7 +259,7 @@ mod tests {
         insta::assert_snapshot!(render(&json!([endpoint(1, "vcenter"), endpoint(2, "openstack")]), 120), @r#"
         +--------------------------------------+-----------+-----------+----------------------------+
         | id                                   | name      | type      | created_at                 |
-        +===========================================================================================+
+        +--------------------------------------+-----------+-----------+----------------------------+
         | 58d7191a-e3b5-41c6-81fe-2d3b9216ddf1 | vcenter   | openstack | 2026-11-22T07:41:30.000000 |
         | 58d7191a-e3b5-41c6-81fe-2d3b9216ddf2 | openstack | openstack | 2026-11-22T07:41:30.000000 |
         +--------------------------------------+-----------+-----------+----------------------------+
@@ -272,7 +273,7 @@ mod tests {
         insta::assert_snapshot!(render(&json!([instance]), 80), @r#"
         +--------------------------------------+--------+---------+-----------+
         | id                                   | name   | num_cpu | memory_mb |
-        +=====================================================================+
+        +--------------------------------------+--------+---------+-----------+
         | 32076173-d57c-54d0-b875-c09d1b1eb691 | vm-001 | 2       | 2048      |
         +--------------------------------------+--------+---------+-----------+
         "#);
@@ -286,21 +287,21 @@ mod tests {
         insta::assert_snapshot!(render(&value, 80), @r#"
         +-----------------+--------------------------------------+
         | field           | value                                |
-        +========================================================+
-        | created_at      | 2026-11-22T07:41:30.000000           |
-        | updated_at      | -                                    |
-        | deleted         | 0                                    |
+        +-----------------+--------------------------------------+
         | id              | 58d7191a-e3b5-41c6-81fe-2d3b9216ddf1 |
-        | user_id         | 4b4c                                 |
+        | name            | vcenter                              |
+        | type            | openstack                            |
+        | instances       | web-01, web-02                       |
         | connection_info |                                      |
         |   host          | vc.example                           |
         |   password      | ***                                  |
-        | type            | openstack                            |
-        | name            | vcenter                              |
-        | description     | -                                    |
         | mapped_regions  |                                      |
         | tasks           | t1  RUNNING  REPLICATE_DISKS         |
-        | instances       | web-01, web-02                       |
+        | description     | -                                    |
+        | created_at      | 2026-11-22T07:41:30.000000           |
+        | updated_at      | -                                    |
+        | user_id         | 4b4c                                 |
+        | deleted         | 0                                    |
         +-----------------+--------------------------------------+
         "#);
     }
@@ -310,7 +311,7 @@ mod tests {
         insta::assert_snapshot!(render(&json!([{"vm": "a", "cores": 2}, {"vm": "b\u{1b}[2J", "gone": true}]), 80), @r#"
         +-------+-------+------+
         | vm    | cores | gone |
-        +======================+
+        +-------+-------+------+
         | a     | 2     | -    |
         | b [2J | -     | true |
         +-------+-------+------+
