@@ -13,7 +13,8 @@ use super::screen::{Measure, Screen};
 /// The drawing. All of it is one bar of indicatif's whose message is the picture: one frame, one write.
 pub struct Bars {
     all: MultiProgress,
-    picture: ProgressBar,
+    /// Off the list while there is nothing to draw: an empty bar would still take a line.
+    picture: Option<ProgressBar>,
     terminal: Terminal,
     color: bool,
 }
@@ -36,22 +37,39 @@ impl Bars {
         let terminal = Terminal { frame: Arc::new(Mutex::new(frame)), measure: screen.measure.clone() };
         // The report paces the frames itself; a limit here would drop the last of them.
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
-        let all = MultiProgress::with_draw_target(target);
-        let picture = all.add(ProgressBar::no_length());
-        picture.set_style(ProgressStyle::with_template("{msg}").expect("the template is constant"));
-        Self { all, picture, terminal, color: screen.color }
+        Self { all: MultiProgress::with_draw_target(target), picture: None, terminal, color: screen.color }
     }
 
     /// Shows the picture in place of the last one.
-    pub fn draw(&self, lines: &[Line]) {
+    pub fn draw(&mut self, lines: &[Line]) {
+        if lines.is_empty() {
+            self.wipe();
+            return;
+        }
         let text: Vec<String> = lines.iter().map(|line| line.render(self.color)).collect();
-        self.picture.set_message(text.join("\n"));
-        self.picture.force_draw();
+        let all = &self.all;
+        let picture = self.picture.get_or_insert_with(|| {
+            let picture = all.add(ProgressBar::no_length());
+            picture.set_style(ProgressStyle::with_template("{msg}").expect("the template is constant"));
+            picture
+        });
+        picture.set_message(text.join("\n"));
+        picture.force_draw();
+    }
+
+    fn wipe(&mut self) {
+        if let Some(picture) = self.picture.take() {
+            picture.finish_and_clear();
+            self.all.remove(&picture);
+            // A clear that fails leaves lines behind and nothing else.
+            let _ = self.all.clear();
+        }
     }
 
     /// Prints lines above the picture; they stay.
     pub fn print(&self, lines: &[Line]) {
-        for line in lines {
+        let width = usize::from(self.terminal.width());
+        for line in lines.iter().flat_map(|line| line.wrapped(width)) {
             // A terminal that went away is remembered by its stream.
             let _ = self.all.println(line.render(self.color));
         }
@@ -63,10 +81,8 @@ impl Bars {
     }
 
     /// Takes the picture off the screen and gives the stream back.
-    pub fn end(self) -> Stream {
-        self.picture.finish_and_clear();
-        // A clear that fails leaves lines behind and nothing else.
-        let _ = self.all.clear();
+    pub fn end(mut self) -> Stream {
+        self.wipe();
         self.terminal.lock().stream.take().expect("the bars end once")
     }
 }

@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Event, Fact, Progress};
 
-use super::board::{Board, Pace, Place, STALLED};
+use super::board::{Board, Place};
 use super::message::{self, Weight};
 use super::paint::{Line, Tone};
 use super::picture;
 use super::text;
+use super::wait::{Pace, STALLED};
 
 /// What was last said about a wait: the status, the task, and the quarter it was in.
 #[derive(Clone, PartialEq)]
@@ -29,7 +30,12 @@ pub struct Lines {
     stalled: HashMap<(usize, usize), SignedDuration>,
     /// When the last line was written.
     last: Option<Timestamp>,
+    /// When it was last looked for what stands still.
+    looked: Option<Timestamp>,
 }
+
+/// The pause between two looks for what stands still.
+const LOOK: SignedDuration = SignedDuration::from_secs(10);
 
 impl Said {
     fn of(progress: &Progress) -> Self {
@@ -41,7 +47,7 @@ impl Said {
 
 impl Lines {
     pub fn new(zone: TimeZone) -> Self {
-        Self { zone, said: HashMap::new(), stalled: HashMap::new(), last: None }
+        Self { zone, said: HashMap::new(), stalled: HashMap::new(), last: None, looked: None }
     }
 
     /// The lines for `event`, which `board` has taken in already.
@@ -89,6 +95,10 @@ impl Lines {
     /// What is to be said at `now` though nothing happened: items that stand still (after 10 minutes, then each time
     /// it has become twice as long), and where the waves are when nothing was said for 10 minutes.
     pub fn heartbeat(&mut self, board: &Board, now: Timestamp) -> Vec<Line> {
+        if self.looked.is_some_and(|looked| now.duration_since(looked) < LOOK) {
+            return Vec::new();
+        }
+        self.looked = Some(now);
         let time = self.time(now);
         let mut lines = Vec::new();
         for place in board.in_flight() {

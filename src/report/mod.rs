@@ -3,6 +3,7 @@
 pub mod bars;
 pub mod board;
 pub mod diagnostic;
+mod item;
 pub mod json;
 pub mod jsonl;
 pub mod lines;
@@ -20,13 +21,15 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod wait;
+mod wave;
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::event::{Event, Fact, Sink};
@@ -213,8 +216,11 @@ impl Desk {
 
     fn tick(&mut self) {
         let now = self.clock.now();
-        match (&self.notes, self.view) {
-            (Notes::Bars(bars), _) => bars.draw(&self.picture(now)),
+        match (&mut self.notes, self.view) {
+            (Notes::Bars(bars), _) => {
+                let size = (self.screen.measure)();
+                bars.draw(&self.board.lines(now, size.width, size.height));
+            }
             // Virtual time passes with the events alone; looking in between would see it at random moments.
             (_, View::Lines) if !self.clock.is_virtual() => {
                 let said = self.lines.heartbeat(&self.board, now);
@@ -222,11 +228,6 @@ impl Desk {
             }
             _ => {}
         }
-    }
-
-    fn picture(&self, now: Timestamp) -> Vec<paint::Line> {
-        let size = (self.screen.measure)();
-        self.board.lines(now, size.width, size.height)
     }
 
     fn stand_aside(&mut self, gone: &Sender<()>, until: &Receiver<()>) {

@@ -73,6 +73,43 @@ impl Line {
         self.0.iter().map(|(tone, text)| tone.paint(text, color)).collect()
     }
 
+    /// The line broken between words so that it fits into `width`, what follows a break further in. A word that is
+    /// wider than the screen is left to the terminal.
+    pub fn wrapped(&self, width: usize) -> Vec<Self> {
+        const INDENT: &str = "    ";
+        const NARROWEST: usize = 20;
+        if width < NARROWEST {
+            return vec![self.clone()];
+        }
+        let mut lines = vec![Self::default()];
+        let mut column = 0;
+        for (tone, text) in &self.0 {
+            for word in text.split_inclusive(' ') {
+                let wide = text::width(word.trim_end());
+                if column + wide > width && column > INDENT.len() {
+                    lines.push(Self::default().with(Tone::Plain, INDENT));
+                    column = INDENT.len();
+                }
+                let line = lines.pop().expect("there is always a line");
+                lines.push(line.with(*tone, word));
+                column += text::width(word);
+            }
+        }
+        lines.into_iter().map(Self::trimmed).collect()
+    }
+
+    /// Without the spaces at its end.
+    fn trimmed(mut self) -> Self {
+        while let Some((_, text)) = self.0.last_mut() {
+            text.truncate(text.trim_end().len());
+            if !text.is_empty() {
+                break;
+            }
+            self.0.pop();
+        }
+        self
+    }
+
     /// The line in at most `width` columns.
     #[must_use]
     pub fn cut(self, width: usize) -> Self {
@@ -91,5 +128,28 @@ impl Line {
             }
         }
         short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line::default().with(Tone::Bad, "FAILED").with(Tone::Plain, "  ").with(Tone::Plain, "a reset at the far end")
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let wrapped = |width| line().wrapped(width).iter().map(|line| line.plain()).collect::<Vec<_>>();
+        assert_eq!(wrapped(80), ["FAILED  a reset at the far end"]);
+        assert_eq!(wrapped(20), ["FAILED  a reset at", "    the far end"]);
+        assert_eq!(wrapped(3), ["FAILED  a reset at the far end"]);
+    }
+
+    #[test]
+    fn a_cut_line_keeps_its_tones() {
+        assert_eq!(line().cut(10).render(true), "\u{1b}[1;31mFAILED\u{1b}[0m  a…");
+        assert_eq!(line().cut(10).render(false), "FAILED  a…");
     }
 }

@@ -7,13 +7,18 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::count;
 use crate::event::Outcome;
 
-use super::board::{Board, Item, Pace, Place, State, Wait, Wave};
+use super::board::{Board, Place};
+use super::item::{Item, State};
 use super::paint::{Line, Tone};
 use super::text;
+use super::wait::{Pace, Wait};
+use super::wave::Wave;
 
 /// Lines of the screen that are left to what was there before.
 const MARGIN: usize = 2;
 
+/// A call that is over sooner is not worth a line.
+const BLINK: SignedDuration = SignedDuration::from_secs(1);
 /// The columns of percent and elapsed, and the gaps.
 const FIXED: usize = 16;
 /// The columns of `  stalled 1h23`: how it goes is worth more room than the bar.
@@ -42,6 +47,7 @@ impl Board {
     pub fn lines(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
         let room = height.saturating_sub(MARGIN);
         let mut foot: Vec<Line> = self.wave_lines(now, width);
+        foot.extend(self.trouble_line(now));
         foot.extend(self.stop_line());
         let most = (room / 2).max(1).min(room);
         foot.drain(..foot.len().saturating_sub(most));
@@ -53,6 +59,9 @@ impl Board {
     fn row_lines(&self, now: Timestamp, width: usize, room: usize) -> Vec<Line> {
         let mut rows: Vec<Row> = self.loose.iter().map(|wait| loose_row(wait, now)).collect();
         rows.extend(self.in_flight().into_iter().map(|place| self.row(place, now)));
+        if rows.is_empty() && self.waves.iter().all(|wave| wave.finished.is_some()) {
+            rows.extend(self.call_row(now));
+        }
         if room == 0 {
             return Vec::new();
         }
@@ -89,6 +98,28 @@ impl Board {
             .collect();
         let name = shown.iter().map(|wave| text::width(&wave.name)).max().unwrap_or(0).min(width / 4);
         shown.into_iter().map(|wave| wave_line(wave, name, now, width)).collect()
+    }
+
+    /// The innermost call of the script itself, once it takes longer than a blink.
+    fn call_row(&self, now: Timestamp) -> Option<Row> {
+        let (_, function, began) = self.calls.last()?;
+        let elapsed = now.duration_since(*began);
+        (elapsed >= BLINK).then(|| Row {
+            label: function.clone(),
+            state: "working".to_owned(),
+            percent: None,
+            elapsed: text::duration(elapsed),
+            pace: Pace::since(*began, now),
+            left: None,
+            copied: Vec::new(),
+        })
+    }
+
+    fn trouble_line(&self, now: Timestamp) -> Option<Line> {
+        let trouble = self.trouble.as_ref().filter(|trouble| trouble.next >= now)?;
+        let rest = text::duration(trouble.next.duration_since(now));
+        let text = format!("{} again in {rest}: {}", trouble.request, trouble.cause);
+        Some(Line::default().with(Tone::Warning, "RETRY  ").with(Tone::Plain, text))
     }
 
     fn stop_line(&self) -> Option<Line> {
@@ -239,6 +270,7 @@ pub fn wave_sentence(wave: &Wave, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Fact;
     use crate::report::scene;
 
     fn picture(board: &Board, width: usize, height: usize) -> String {
@@ -274,6 +306,34 @@ mod tests {
         seed/db-07  REPLICATE_DISKS  -----  12%    41m  stalled 21m
         + 3 more in flight
         SEED  1/7 done  ####-----------  28%  4 active  ~39m left
+        "#);
+    }
+
+    #[test]
+    fn trouble_and_the_wish_to_stop_have_lines_of_their_own() {
+        let mut events = scene::busy_wave();
+        let cause = "connection refused".to_owned();
+        let next = scene::minute(42.0);
+        let retried = Fact::RequestRetried { method: "GET".into(), path: "/v1/p/transfers".into(), cause, next };
+        events.push(scene::event(41.0, scene::main_lane(), retried));
+        events.push(scene::event(41.0, scene::main_lane(), Fact::StopRequested { now: false }));
+        insta::assert_snapshot!(picture(&scene::board(&events), 80, 24), @r#"
+        seed/web-02   REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
+        seed/db-07    REPLICATE_DISKS  #---------  12%    41m  stalled 21m  4.8/40 GB
+        seed/db-11    retry 2/3                           41m
+        seed/mail-01  replica_ensure                       1m
+        SEED  1/7 done  #####---------------  28%  4 active  ~39m left
+        RETRY  GET /v1/p/transfers again in 1m: connection refused
+        STOPPING  nothing new starts; what runs on the server goes on
+        "#);
+    }
+
+    #[test]
+    fn a_call_that_takes_long_is_shown() {
+        let called = Fact::CallStarted { call: 1, function: "endpoint_instance_list".to_owned() };
+        let board = scene::board(&[scene::event(40.0, scene::main_lane(), called)]);
+        insta::assert_snapshot!(picture(&board, 80, 24), @r#"
+        endpoint_instance_list  working                      1m
         "#);
     }
 }

@@ -3,8 +3,10 @@
 
 use crate::event::{Counts, Outcome};
 
-use super::board::{Board, Item, Wave};
+use super::board::Board;
+use super::item::Item;
 use super::text;
+use super::wave::Wave;
 
 /// A table of text, its columns as wide as their widest cell.
 struct Grid {

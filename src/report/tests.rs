@@ -121,6 +121,11 @@ fn bars_are_gone_at_the_end_and_messages_stay() {
 }
 
 #[test]
+fn a_terminal_shows_nothing_where_nothing_takes_long() {
+    assert_eq!(show(View::Bars, vec![printed("42")]), ("42\n".to_owned(), String::new()));
+}
+
+#[test]
 fn a_reader_that_went_away_is_no_failure_and_is_remembered() {
     let err = Paper::default();
     let output = Output::new(Box::new(Closed), Box::new(err.clone()));
