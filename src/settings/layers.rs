@@ -72,7 +72,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Setting::ProjectDomainId, &["OS_PROJECT_DOMAIN_ID"], &["auth.project_domain_id"]),
     row(Setting::DefaultDomainName, &["OS_DEFAULT_DOMAIN_NAME", "OS_DEFAULT_DOMAIN"], &["auth.default_domain_name"]),
     row(Setting::DefaultDomainId, &["OS_DEFAULT_DOMAIN_ID"], &["auth.default_domain_id", "auth.default_domain"]),
-    row(Setting::Endpoint, &["CORIOLIS_ENDPOINT"], &["migration_endpoint_override", "auth.endpoint"]),
+    row(Setting::Endpoint, &["CORIOLIS_ENDPOINT"], &["migration_endpoint_override"]),
     row(
         Setting::Interface,
         &["CORIOLIS_INTERFACE", "OS_INTERFACE", "OS_ENDPOINT_TYPE"],

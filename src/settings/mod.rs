@@ -307,7 +307,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Flag(name) => write!(f, "`{name}`"),
-            Origin::Environment(name) => write!(f, "`{name}` (environment)"),
+            Origin::Environment(name) => write!(f, "`{name}` in the environment"),
             Origin::File { key, path } => write!(f, "`{key}` in `{}`", path.display()),
             Origin::Default => f.write_str("the default"),
         }
