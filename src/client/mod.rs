@@ -3,7 +3,6 @@
 mod identity;
 pub mod keystone;
 mod request;
-pub mod transport;
 
 pub use identity::{Access, Identity};
 pub use request::{Answer, Method, Repeat, Request};

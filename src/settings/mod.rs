@@ -47,6 +47,7 @@ pub struct Cloud {
 
 /// How to get a token.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Login {
     /// `--no-auth`: the server wants none. The project, where the endpoint does not hold it.
     None { project: Option<Sourced<String>> },

@@ -9,13 +9,13 @@
 mod body;
 mod catalog;
 mod discovery;
+mod reach;
 mod refusal;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
@@ -28,13 +28,9 @@ use self::body::{Envelope, Token};
 use self::discovery::Start;
 use self::refusal::Refusal;
 use super::identity::{Access, Identity, Pending};
-use super::transport;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::settings::{Cloud, Credential, Login, Named, Service, Sourced};
-
-/// How long Keystone may take for one answer.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A new login this part of a token's life before its end, and at most [`LONGEST_MARGIN`].
 const MARGIN: i32 = 20;
@@ -86,7 +82,6 @@ impl Keystone {
                 if let Some(endpoint) = endpoint {
                     catalog::with_project(endpoint, Some("project"))?;
                 }
-                let http = transport::builder(&cloud.trust)?.timeout(TIMEOUT).build();
                 Ok(Arc::new(Self {
                     auth_url: auth_url.clone(),
                     credential: credential.clone(),
@@ -94,7 +89,7 @@ impl Keystone {
                     endpoint: endpoint.clone(),
                     service: cloud.service.clone(),
                     clock,
-                    http: http.map_err(|error| Error::internal("cannot make an HTTP client").caused_by(error))?,
+                    http: reach::connections(&cloud.trust, &auth_url.value)?,
                     attempts: AtomicU64::new(0),
                     session: Mutex::default(),
                 }))
@@ -211,9 +206,8 @@ impl Keystone {
     }
 
     async fn send(&self, request: RequestBuilder, url: &str) -> Result<reqwest::Response> {
-        let origin = self.auth_url.origin.to_string();
         let sent = request.header("Accept", "application/json").send().await;
-        sent.map_err(|error| transport::unreachable("Keystone", url, &origin, &error))
+        sent.map_err(|error| reach::unreachable(url, &self.auth_url.origin, &error))
     }
 
     async fn read(
@@ -233,8 +227,7 @@ impl Keystone {
             second_factor: header("Openstack-Auth-Receipt").is_some(),
         };
         let text = answer.text().await;
-        let text = text
-            .map_err(|error| transport::unreachable("Keystone", version3, &self.auth_url.origin.to_string(), &error))?;
+        let text = text.map_err(|error| reach::unreachable(version3, &self.auth_url.origin, &error))?;
         if !status.is_success() {
             return Err(refusal.error(version3, &text, self));
         }

@@ -1,22 +1,34 @@
-//! The HTTP client that trusts whom the settings say, and what it means when a server cannot be reached.
+//! The connections to Keystone: whom they trust, and what it means when they do not come about.
 
 use std::error::Error as StdError;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::{Certificate, ClientBuilder, redirect};
+use reqwest::{Certificate, Client, Url, redirect};
 
 use crate::error::{Error, Kind, Result};
-use crate::settings::Trust;
+use crate::settings::{Origin, Trust};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A builder with the settings' trust and no redirects: a redirected POST becomes a GET without its body.
+/// How long Keystone may take for one answer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Without redirects: a redirected POST becomes a GET without its body. This machine itself is never asked through a
+/// proxy.
 ///
 /// # Errors
 /// `Input` when the file of authorities cannot be read or holds none.
-pub fn builder(trust: &Trust) -> Result<ClientBuilder> {
-    let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none());
+pub(super) fn connections(trust: &Trust, auth_url: &str) -> Result<Client> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("coriolis-run/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .redirect(redirect::Policy::none());
+    if is_this_machine(auth_url) {
+        builder = builder.no_proxy();
+    }
     if let Some(cacert) = &trust.cacert {
         let bad = |cause: String| {
             Error::input(format!("cannot use `{}` as authorities: {cause}", cacert.value.display()))
@@ -34,13 +46,19 @@ pub fn builder(trust: &Trust) -> Result<ClientBuilder> {
     if trust.insecure {
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
-    Ok(builder)
+    builder.build().map_err(|error| Error::internal("cannot set up connections").caused_by(error))
 }
 
-/// Says why `url` (of `what`, which the settings got from `origin`) cannot be reached, and what to do about it.
-pub fn unreachable(what: &str, url: &str, origin: &str, error: &reqwest::Error) -> Error {
+fn is_this_machine(url: &str) -> bool {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Says why Keystone's `url`, which the settings got from `origin`, cannot be reached, and what to do about it.
+pub(super) fn unreachable(url: &str, origin: &Origin, error: &reqwest::Error) -> Error {
     let cause = Cause::of(error);
-    let message = format!("cannot reach {what} at `{url}`: {}", cause.message());
+    let message = format!("cannot reach Keystone at `{url}`: {}", cause.message());
     Error::new(Kind::Unreachable, message).hint(cause.hint(origin)).detail("url", url)
 }
 
@@ -90,7 +108,7 @@ impl Cause {
         }
     }
 
-    fn hint(&self, origin: &str) -> String {
+    fn hint(&self, origin: &Origin) -> String {
         match self {
             Cause::Certificate(_) => {
                 "name the authority's PEM file by `OS_CACERT` (or `--os-cacert`), or believe any with `--insecure`"
