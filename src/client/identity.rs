@@ -37,6 +37,12 @@ pub trait Identity: Send + Sync {
     /// As [`Identity::access`]; `Login` when what we have cannot log in again (a bare token).
     fn renew<'a>(&'a self, rejected: &'a Access) -> Pending<'a, Result<Access>>;
 
+    /// Whether we log in with an application credential: the server cannot create trusts with one, and executing,
+    /// deploying and scheduling need a trust.
+    fn uses_application_credential(&self) -> bool {
+        false
+    }
+
     /// Who and where, for people: `admin in project admin at http://.../v3`. No secrets.
     fn describe(&self) -> String;
 }

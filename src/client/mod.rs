@@ -1,8 +1,32 @@
-//! The Coriolis client: requests as values, one place that sends them, one that logs in.
+//! The Coriolis client: requests as values (one file per resource), one place that sends them, one that logs in.
 
-mod identity;
+pub mod deployments;
+pub mod endpoints;
+pub mod executions;
+pub mod instances;
 pub mod keystone;
-mod request;
+pub mod migrations;
+pub mod networks;
+pub mod options;
+pub mod present;
+pub mod storage;
+pub mod transfers;
 
+mod answer;
+mod base64;
+mod filters;
+mod generation;
+mod http;
+mod identity;
+mod paging;
+mod request;
+mod retry;
+mod shared;
+mod wire;
+
+pub use filters::{Direction, Filters};
+pub use generation::Names;
+pub use http::{Client, Options};
 pub use identity::{Access, Identity};
 pub use request::{Answer, Method, Repeat, Request};
+pub use retry::Failure;

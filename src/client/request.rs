@@ -53,7 +53,7 @@ pub enum Answer {
 pub enum Repeat {
     /// Send it again: the second time does nothing more (DELETE, where 404 then means done; validate-connection).
     Safe,
-    /// Look on the server for what it may have made.
+    /// Look on the server for what it may have made or done; again only if it did nothing.
     Find,
     /// Nothing can tell: ask the operator.
     Ask,
@@ -90,6 +90,15 @@ impl Request {
         }
     }
 
+    /// Adds a query parameter where there is a value for it.
+    #[must_use]
+    pub fn with_some(self, name: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
     /// Adds a query parameter.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
@@ -97,8 +106,36 @@ impl Request {
         self
     }
 
+    /// The value of a query parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether it changes something on the server.
     pub fn changes(&self) -> bool {
         self.repeat.is_some()
+    }
+}
+
+/// A name or id as one segment of a path: what a URL could misread is percent-encoded.
+pub(crate) fn segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_cannot_leave_its_place_in_the_path() {
+        assert_eq!(segment("8d71f0ca-1f0a-4f3d"), "8d71f0ca-1f0a-4f3d");
+        assert_eq!(segment("a/b?c#d %é"), "a%2Fb%3Fc%23d%20%25%C3%A9");
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Envelope {
 /// What a token says about itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {
+    #[serde(default)]
+    methods: Vec<String>,
     pub expires_at: Timestamp,
     #[serde(default)]
     pub issued_at: Option<Timestamp>,
@@ -24,6 +26,13 @@ pub(super) struct Token {
     pub project: Option<Project>,
     #[serde(default)]
     pub catalog: Vec<Entry>,
+}
+
+impl Token {
+    /// Whether it comes from an application credential.
+    pub fn is_delegated(&self) -> bool {
+        self.methods.iter().any(|method| method == "application_credential")
+    }
 }
 
 #[derive(Debug, Deserialize)]

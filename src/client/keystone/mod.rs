@@ -15,7 +15,7 @@ mod refusal;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
@@ -47,6 +47,8 @@ pub struct Keystone {
     http: Client,
     /// How many logins have ended, well or not: whoever waited for one takes its outcome.
     attempts: AtomicU64,
+    /// Whether the token comes from an application credential, be it by way of a bare token.
+    delegated: AtomicBool,
     session: Mutex<Session>,
 }
 
@@ -91,6 +93,7 @@ impl Keystone {
                     clock,
                     http: reach::connections(&cloud.trust, &auth_url.value)?,
                     attempts: AtomicU64::new(0),
+                    delegated: AtomicBool::new(false),
                     session: Mutex::default(),
                 }))
             }
@@ -133,6 +136,7 @@ impl Keystone {
         };
         let (secret, token) = self.token(&version3).await?;
         session.version3 = Some(version3);
+        self.delegated.store(token.is_delegated(), Ordering::Release);
         let project = token.project.as_ref().map(|project| project.id.as_str());
         if project.is_none() {
             return Err(Error::new(Kind::Login, format!("{} holds for no project", self.whose()))
@@ -275,6 +279,14 @@ impl Identity for Keystone {
             }
             self.access_or_login(|present| present.access.login != rejected.login).await
         })
+    }
+
+    fn uses_application_credential(&self) -> bool {
+        let shown = matches!(
+            self.credential,
+            Credential::ApplicationCredential { .. } | Credential::NamedApplicationCredential { .. }
+        );
+        shown || self.delegated.load(Ordering::Acquire)
     }
 
     fn describe(&self) -> String {

@@ -1,0 +1,206 @@
+//! Reading an answer: the value that was asked for, or an error that says what the server said. Pure.
+
+use serde_json::Value;
+
+use super::request::{Answer, Request};
+use crate::error::{Error, Kind, Result};
+use crate::secret;
+
+/// What came back over the wire.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub status: u16,
+    pub request_id: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// Why one try failed, and how far it got.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    pub error: Error,
+    pub reach: Reach,
+}
+
+/// How far a try got: what decides whether it may have acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Nothing left this machine for a reason that stays: refused credentials, a URL that is none, a wish to stop.
+    Kept,
+    /// Nothing left this machine: no connection.
+    NotSent,
+    /// Sent, and the connection broke.
+    NoAnswer,
+    /// Sent, and nothing came in time.
+    TimedOut,
+    /// Answered. `spoken` when the body is an error object of an OpenStack service, not a proxy's page.
+    Answered { status: u16, spoken: bool },
+}
+
+/// # Errors
+/// Whatever is not the answer that `request` asked for.
+pub(super) fn read(request: &Request, reply: &Reply) -> Result<Value, Fault> {
+    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let spoken = body.as_ref().is_some_and(|body| body["error"].is_object());
+    let error = match reply.status {
+        200..=299 => match take(request.answer, body) {
+            Ok(value) => return Ok(value),
+            Err(missing) => unreadable(request, reply, &missing),
+        },
+        _ => refusal(request, reply, body.as_ref()),
+    };
+    Err(Fault { error, reach: Reach::Answered { status: reply.status, spoken } })
+}
+
+fn take(answer: Answer, body: Option<Value>) -> Result<Value, String> {
+    let mut body = match (answer, body) {
+        (Answer::Empty, _) => return Ok(Value::Null),
+        (_, Some(body)) => body,
+        (_, None) => return Err("the body is no JSON".into()),
+    };
+    let taken = |key: &str, body: &mut Value| body.get_mut(key).map(Value::take);
+    match answer {
+        Answer::Field(key) => taken(key, &mut body).ok_or_else(|| format!("it has no `{key}`")),
+        Answer::List(key) => {
+            taken(key, &mut body).filter(Value::is_array).ok_or_else(|| format!("it has no list `{key}`"))
+        }
+        Answer::Whole | Answer::Empty => Ok(body),
+    }
+}
+
+fn unreadable(request: &Request, reply: &Reply, missing: &str) -> Error {
+    let message = format!("{} an answer that is none of a Coriolis API, {missing}", reply.status);
+    about(request, Kind::Unreachable, &message, reply)
+}
+
+fn refusal(request: &Request, reply: &Reply, body: Option<&Value>) -> Error {
+    let said = body.and_then(|body| body["error"]["message"].as_str());
+    let kind = match (reply.status, said) {
+        (401, _) => Kind::Login,
+        (_, None) => Kind::Unreachable,
+        (404, _) => Kind::NotFound,
+        _ => Kind::Api,
+    };
+    let original = match (said, body.and_then(|body| body["message"].as_str())) {
+        (Some(said), _) => said.to_owned(),
+        (None, Some(text)) => plain(text),
+        (None, None) => plain(&String::from_utf8_lossy(&reply.body)),
+    };
+    let original = without_secrets(original, request.body.as_ref());
+    let message = first_line(&original);
+    let mut error = about(request, kind, format!("{} {message}", reply.status).trim_end(), reply);
+    if message != original {
+        error = error.detail("server_message", without_instance(&original));
+    }
+    if let Some(fault) = body.and_then(|body| body["error"]["fault"].as_str()) {
+        error = error.detail("fault", fault);
+    }
+    match hint(reply.status, said) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn hint(status: u16, said: Option<&str>) -> Option<&'static str> {
+    match (status, said) {
+        (401, _) => Some("check the user, the project and the password or token"),
+        (404, None) => Some("the server does not know this path: check the URL of the `migration` service"),
+        (_, None) => Some("check that the URL of the `migration` service is that of a Coriolis API"),
+        // The one text that is looked at, for a hint alone.
+        (400, Some("Malformed request url")) => Some("the project in the URL must be the one that the token is for"),
+        _ => None,
+    }
+}
+
+/// An error with the request, the answer's message and the request id in its message and its details.
+fn about(request: &Request, kind: Kind, message: &str, reply: &Reply) -> Error {
+    let id = reply.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
+    let error = of_request(request, kind, &format!("{message}{id}")).detail("status", reply.status);
+    match &reply.request_id {
+        Some(id) => error.detail("request_id", id.as_str()),
+        None => error,
+    }
+}
+
+/// An error that names the request: `POST transfers/.../executions: message`.
+pub(super) fn of_request(request: &Request, kind: Kind, message: &str) -> Error {
+    let (method, path) = (request.method.word(), request.path.as_str());
+    Error::new(kind, format!("{method} {path}: {message}")).detail("method", method).detail("path", path)
+}
+
+/// The message as people need it: without exception classes, doubled prefixes and what follows the first line.
+fn first_line(message: &str) -> String {
+    let mut line = message.trim().lines().next().unwrap_or_default().trim();
+    loop {
+        let Some((word, rest)) = line.split_once(": ") else { break };
+        if !is_class(word) && !rest.starts_with(&format!("{word}: ")) {
+            break;
+        }
+        line = rest.trim_start();
+    }
+    line.to_owned()
+}
+
+/// `NotFound`, `InstanceNotFound_Remote`: exceptions that reached the message. Plain words such as `Error` stay.
+fn is_class(word: &str) -> bool {
+    let capitals = word.chars().filter(char::is_ascii_uppercase).count();
+    word.ends_with("_Remote")
+        || (capitals >= 2
+            && word.starts_with(|first: char| first.is_ascii_uppercase())
+            && word.chars().any(|letter| letter.is_ascii_lowercase())
+            && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_'))
+}
+
+/// Schema errors end with the value that was checked, passwords included.
+pub(super) fn without_instance(message: &str) -> String {
+    match message.find("\nOn instance") {
+        Some(end) => message[..end].trim_end().to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+/// Takes what we sent as a secret out of what the server says about it.
+fn without_secrets(mut message: String, sent: Option<&Value>) -> String {
+    let mut values = Vec::new();
+    sent.into_iter().for_each(|sent| collect_secrets(sent, &mut values));
+    for value in values {
+        message = message.replace(value, secret::MASK);
+    }
+    message
+}
+
+fn collect_secrets<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field {
+                    Value::String(text) if secret::is_secret_name(name) && text.len() > 2 => found.push(text),
+                    _ => collect_secrets(field, found),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_secrets(value, found)),
+        _ => {}
+    }
+}
+
+/// A page's text without its tags, shortened.
+fn plain(text: &str) -> String {
+    let mut inside = false;
+    let untagged: String = text
+        .chars()
+        .filter_map(|letter| match letter {
+            '<' => {
+                inside = true;
+                Some(' ')
+            }
+            '>' if inside => {
+                inside = false;
+                None
+            }
+            _ if inside => None,
+            _ => Some(letter),
+        })
+        .collect();
+    let words: Vec<&str> = untagged.split_whitespace().collect();
+    words.join(" ").chars().take(160).collect()
+}

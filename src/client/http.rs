@@ -1,0 +1,229 @@
+//! The one place that sends requests: from a plain thread, with retries where they are safe, few at a time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::answer::{Fault, Reach};
+use super::generation;
+use super::identity::{Access, Identity};
+use super::paging::{self, Paging};
+use super::request::{Method, Request};
+use super::retry::{self, Failure, Move};
+use super::shared::Shared;
+use super::wire::Wire;
+use crate::cancel::Cancel;
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result};
+use crate::event::{self, Event, Fact, Origin, Sink};
+use crate::model::Generation;
+
+/// How requests are sent.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server saturates at two requests, and its queue for connections is short.
+    pub in_flight: usize,
+    /// Of those, how many may change something: of 20 cancels at once some were reset and never carried out.
+    pub changes_in_flight: usize,
+    /// For a whole exchange. A cancel may take longer than 20 s, an execute without workers 10.
+    pub timeout: Duration,
+    /// A file of further certificates (PEM) to trust.
+    pub ca_certificate: Option<PathBuf>,
+    /// Trusts any certificate.
+    pub insecure: bool,
+    /// Whether `HTTP_PROXY` and the like count; not for the sandbox in this process.
+    pub proxies: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            in_flight: 8,
+            changes_in_flight: 4,
+            timeout: Duration::from_secs(120),
+            ca_certificate: None,
+            insecure: false,
+            proxies: true,
+        }
+    }
+}
+
+/// A shared handle to the client.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    wire: Arc<Wire>,
+    runtime: Handle,
+    clock: Clock,
+    cancel: Cancel,
+    events: Arc<dyn Sink>,
+    generation: Shared<Generation>,
+    /// Whether the server has ever answered as a Coriolis server does.
+    known: AtomicBool,
+}
+
+impl Client {
+    /// # Errors
+    /// `Input` when the certificate file cannot be used.
+    pub fn new(
+        identity: Arc<dyn Identity>,
+        clock: Clock,
+        cancel: Cancel,
+        events: Arc<dyn Sink>,
+        runtime: Handle,
+        options: Options,
+    ) -> Result<Client> {
+        let wire = Arc::new(Wire::new(identity, cancel.clone(), &options)?);
+        let (generation, known) = (Shared::default(), AtomicBool::new(false));
+        Ok(Client(Arc::new(Inner { wire, runtime, clock, cancel, events, generation, known })))
+    }
+
+    /// Which generation the server speaks: found once, by one or two requests, however many threads ask.
+    ///
+    /// # Errors
+    /// `Unreachable` when it speaks neither, and whatever [`Client::send`] fails with.
+    pub fn generation(&self, origin: &Origin) -> Result<Generation> {
+        self.0.generation.get_or_find(&self.0.clock, || self.probe(origin))
+    }
+
+    /// Sends a request and waits for its answer: on a plain thread, which stays busy meanwhile; its token is given back
+    /// only during the pauses between two tries.
+    ///
+    /// # Errors
+    /// `Api`, `NotFound`, `Login` as the server answered; `Unreachable` when it did not; `Unknown` when a change was
+    /// lost (see [`Client::change`]); `Interrupted`.
+    pub fn send(&self, origin: &Origin, request: &Request) -> Result<Value> {
+        self.change(origin, request).map_err(Error::from)
+    }
+
+    /// As [`Client::send`], for a caller who can find out what became of a change that was lost.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] when it surely was not applied, [`Failure::Lost`] when nobody knows. A read is never lost.
+    pub fn change(&self, origin: &Origin, request: &Request) -> Result<Value, Failure> {
+        // An earlier try may have acted.
+        let mut maybe = false;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let fault = match self.attempt(request) {
+                Ok(value) => {
+                    self.0.known.store(true, Ordering::Relaxed);
+                    return Ok(value);
+                }
+                Err(fault) => fault,
+            };
+            if matches!(fault.reach, Reach::Answered { spoken: true, .. }) {
+                self.0.known.store(true, Ordering::Relaxed);
+            }
+            if maybe && request.method == Method::Delete && fault.error.kind == Kind::NotFound {
+                return Ok(Value::Null);
+            }
+            let next = retry::after(request, fault.reach, tries, self.0.known.load(Ordering::Relaxed));
+            maybe |= request.changes() && next != Move::Refused && retry::may_have_acted(fault.reach);
+            let error = self.explain(request, fault.error);
+            let error = match next {
+                Move::Again => match self.pause(origin, request, tries, &error) {
+                    Ok(()) => continue,
+                    Err(interrupted) if !maybe => return Err(Failure::Refused(interrupted)),
+                    Err(_) => error,
+                },
+                Move::Refused | Move::Lost => error,
+            };
+            return Err(match maybe && !retry::is_final_refusal(fault.reach) {
+                true => Failure::Lost(error.detail("maybe_applied", true)),
+                false => Failure::Refused(error),
+            });
+        }
+    }
+
+    /// The whole of a list, in as many requests as it takes; what the request limits or sorts itself is one request.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn list(&self, origin: &Origin, request: &Request) -> Result<Vec<Value>> {
+        if !paging::is_paged(request) {
+            return self.send(origin, request).map(entries);
+        }
+        let mut paging = Paging::new();
+        while let Some(page) = paging.next(request) {
+            paging.take(entries(self.send(origin, &page)?));
+        }
+        Ok(paging.into_entries())
+    }
+
+    fn probe(&self, origin: &Origin) -> Result<Generation> {
+        for (generation, request) in generation::probes() {
+            if generation::speaks(self.send(origin, &request))? {
+                let url = self.access()?.url;
+                self.emit(origin, Fact::CloudFound { generation, url });
+                return Ok(generation);
+            }
+        }
+        Err(generation::neither(&self.access()?.url))
+    }
+
+    fn access(&self) -> Result<Access> {
+        let wire = self.0.wire.clone();
+        self.on_runtime(async move { wire.access().await }).unwrap_or_else(|| Err(Error::interrupted()))
+    }
+
+    fn attempt(&self, request: &Request) -> Result<Value, Fault> {
+        let (wire, sent) = (self.0.wire.clone(), request.clone());
+        self.on_runtime(async move { wire.attempt(&sent).await })
+            .unwrap_or_else(|| Err(Fault { error: Error::interrupted(), reach: Reach::NoAnswer }))
+    }
+
+    /// Blocks this thread on a future that runs on the runtime; `None` when the runtime has ended.
+    fn on_runtime<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.runtime.spawn(async move {
+            let _ = reply.send(future.await);
+        });
+        answer.blocking_recv().ok()
+    }
+
+    fn pause(&self, origin: &Origin, request: &Request, tries: u32, error: &Error) -> Result<()> {
+        self.0.cancel.check()?;
+        let next = self.0.clock.now() + retry::pause(tries);
+        let (method, path) = (request.method.word().to_owned(), request.path.clone());
+        self.emit(origin, Fact::RequestRetried { method, path, cause: event::cause(error), next });
+        self.0.cancel.sleep_until(&self.0.clock, next)
+    }
+
+    fn explain(&self, request: &Request, error: Error) -> Error {
+        if error.status() == Some(500) && needs_trust(request) && self.0.wire.identity().uses_application_credential() {
+            return error.hint(
+                "log in with a password or a token: this makes the server create a Keystone trust, which no \
+                 application credential can",
+            );
+        }
+        error
+    }
+
+    fn emit(&self, origin: &Origin, fact: Fact) {
+        let at = self.0.clock.now();
+        self.0.events.emit(Event { v: event::VERSION, at, origin: origin.clone(), fact });
+    }
+}
+
+/// Executing, deploying and scheduling.
+fn needs_trust(request: &Request) -> bool {
+    let path = request.path.as_str();
+    request.method == Method::Post
+        && (["/executions", "/schedules"].iter().any(|end| path.ends_with(end))
+            || ["deployments", "migrations"].contains(&path))
+}
+
+fn entries(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(entries) => entries,
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,213 @@
+//! One try of one request on the runtime: a place among those in flight, an access, the exchange of bytes.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client as Http, Url, redirect, retry};
+use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::answer::{self, Fault, Reach, Reply};
+use super::http::Options;
+use super::identity::{Access, Identity};
+use super::request::{Answer, Method, Request};
+use crate::cancel::{Cancel, Wish};
+use crate::error::{Error, Kind, Result};
+use crate::secret::ExposeSecret;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Kept connections that the server may have closed meanwhile cost a lost reply; it closes after a minute or more.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// No honest answer is longer: a list of 5,000 transfers is 7 MB.
+const LONGEST_ANSWER: usize = 256 << 20;
+
+pub(super) struct Wire {
+    http: Http,
+    identity: Arc<dyn Identity>,
+    cancel: Cancel,
+    in_flight: Semaphore,
+    changes: Semaphore,
+}
+
+impl Wire {
+    pub(super) fn new(identity: Arc<dyn Identity>, cancel: Cancel, options: &Options) -> Result<Self> {
+        let http = connections(options)?;
+        let in_flight = Semaphore::new(options.in_flight.max(1));
+        let changes = Semaphore::new(options.changes_in_flight.max(1));
+        Ok(Self { http, identity, cancel, in_flight, changes })
+    }
+
+    pub(super) fn identity(&self) -> &dyn Identity {
+        &*self.identity
+    }
+
+    pub(super) async fn access(&self) -> Result<Access> {
+        self.identity.access().await
+    }
+
+    /// Sends `request` once; once more after a new login where the server does not take the token any longer, which it
+    /// says before it does any work.
+    pub(super) async fn attempt(&self, request: &Request) -> Result<Value, Fault> {
+        let (access, reply) = self.exchange(request).await?;
+        if reply.status != 401 {
+            return answer::read(request, &reply);
+        }
+        self.identity.renew(&access).await.map_err(not_logged_in)?;
+        let (_, reply) = self.exchange(request).await?;
+        answer::read(request, &reply)
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<(Access, Reply), Fault> {
+        let _places = self.places(request).await;
+        self.check(request)?;
+        let access = self.identity.access().await.map_err(not_logged_in)?;
+        let message = self.message(request, &access)?;
+        let failed = |error: reqwest::Error| broken(request, &access.url, &error);
+        let mut response = self.http.execute(message).await.map_err(failed)?;
+        let status = response.status().as_u16();
+        let request_id = request_id(response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                let message = format!("{status} an answer longer than {} MB", LONGEST_ANSWER >> 20);
+                let error = answer::of_request(request, Kind::Unreachable, &message);
+                return Err(Fault { error, reach: Reach::Answered { status, spoken: false } });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((access, Reply { status, request_id, body }))
+    }
+
+    async fn places(&self, request: &Request) -> (Option<SemaphorePermit<'_>>, SemaphorePermit<'_>) {
+        let change = match request.changes() {
+            true => Some(self.changes.acquire().await.expect("nobody closes it")),
+            false => None,
+        };
+        (change, self.in_flight.acquire().await.expect("nobody closes it"))
+    }
+
+    /// After a long wait for a place the operator may have asked to stop: no change starts then. Reads go on until the
+    /// second time: to see what is running takes reads.
+    fn check(&self, request: &Request) -> Result<(), Fault> {
+        let stop = match self.cancel.wish() {
+            Wish::Continue => false,
+            Wish::Pause => request.changes(),
+            Wish::Leave => true,
+        };
+        if stop { Err(Fault { error: Error::interrupted(), reach: Reach::Kept }) } else { Ok(()) }
+    }
+
+    fn message(&self, request: &Request, access: &Access) -> Result<reqwest::Request, Fault> {
+        let kept = |message: String| Fault { error: Error::new(Kind::Input, message), reach: Reach::Kept };
+        let mut url = Url::parse(&format!("{}/{}", access.url.trim_end_matches('/'), request.path))
+            .map_err(|error| kept(format!("`{}` is no URL: {error}", access.url)))?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        let mut message = self.http.request(method(request.method), url);
+        if let Some(token) = &access.token {
+            let mut value = HeaderValue::from_str(token.expose_secret())
+                .map_err(|_| kept("the token holds characters that no header may".into()))?;
+            value.set_sensitive(true);
+            message = message.header(HeaderName::from_static("x-auth-token"), value);
+        }
+        if request.answer == Answer::Empty {
+            message = message.header(CONNECTION, "close");
+        }
+        if let Some(body) = &request.body {
+            message = message.json(body);
+        }
+        message.build().map_err(|error| kept(format!("cannot build a request: {}", root(&error))))
+    }
+}
+
+fn connections(options: &Options) -> Result<Http> {
+    let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+    let mut builder = Http::builder()
+        .default_headers(accept)
+        .user_agent(concat!("coriolis-run/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .pool_max_idle_per_host(options.in_flight.max(1))
+        .pool_idle_timeout(IDLE)
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT)
+        .timeout(options.timeout)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .tls_danger_accept_invalid_certs(options.insecure);
+    if let Some(path) = &options.ca_certificate {
+        let unusable = |cause: String| Error::input(format!("cannot use `{}`: {cause}", path.display()));
+        let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(&text).map_err(|error| unusable(root(&error)))?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    if !options.proxies {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| Error::internal(format!("cannot set up connections: {}", root(&error))))
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    ["x-openstack-request-id", "x-compute-request-id"]
+        .iter()
+        .find_map(|name| headers.get(*name)?.to_str().ok())
+        .map(str::to_owned)
+}
+
+fn not_logged_in(error: Error) -> Fault {
+    let reach = if error.kind == Kind::Unreachable { Reach::NotSent } else { Reach::Kept };
+    Fault { error, reach }
+}
+
+/// What a connection that did not do its work means.
+fn broken(request: &Request, url: &str, error: &reqwest::Error) -> Fault {
+    let (reach, what) = if error.is_connect() {
+        (Reach::NotSent, "cannot connect to")
+    } else if error.is_builder() {
+        (Reach::Kept, "cannot ask")
+    } else if error.is_timeout() {
+        (Reach::TimedOut, "no answer in time from")
+    } else {
+        (Reach::NoAnswer, "no answer from")
+    };
+    let cause = root(error);
+    let server = server(url);
+    let message = match reach {
+        Reach::TimedOut => format!("{what} `{server}`"),
+        _ => format!("{what} `{server}`: {cause}"),
+    };
+    let error = answer::of_request(request, Kind::Unreachable, &message).detail("url", server);
+    let error = match cause.contains("certificate") {
+        true => error.hint("give the certificate of its authority with `OS_CACERT`, or `--insecure` to trust anyone"),
+        false => error,
+    };
+    Fault { error, reach }
+}
+
+/// Scheme, host and port: the rest of a URL may hold more than should be shown.
+fn server(url: &str) -> String {
+    Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_else(|_| url.to_owned())
+}
+
+/// The innermost cause: the outer ones only say that something failed.
+fn root(error: &(dyn StdError + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

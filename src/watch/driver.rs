@@ -1,0 +1,407 @@
+//! The watcher's thread and the lanes that wait: asks what the plan says, hands out what the answers mean.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::failure;
+use super::plan::{Pace, Plan, Row, Step};
+use super::progress::status;
+use super::target::{Ask, List, Question, Target, TargetKind};
+use super::watched::{Trouble, Watched, backoff, is_outage, time, warning};
+use crate::cancel::Cancel;
+use crate::clock::{Busy, Clock, Signal};
+use crate::error::{Error, Kind, Result, count};
+use crate::event::{Event, Fact, Level, Origin, Sink, Subject, VERSION};
+use crate::model::phase;
+
+/// A handle to the one watcher of the process. Its thread starts with the first wait and ends when nobody waits.
+#[derive(Clone)]
+pub struct Watcher(Arc<Shared>);
+
+struct Shared {
+    ask: Arc<dyn Ask>,
+    clock: Clock,
+    cancel: Cancel,
+    events: Arc<dyn Sink>,
+    /// Rung when somebody comes or goes.
+    bell: Signal,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Whether the thread runs.
+    running: bool,
+    /// The number of the next wait.
+    number: u64,
+    plan: Plan,
+    /// Whether the plan knows the server's generation.
+    generation_known: bool,
+    watches: BTreeMap<TargetKind, Watch>,
+    /// Results that their lanes have not fetched yet.
+    answers: HashMap<u64, Result<Value>>,
+    /// How many questions in a row the server did not answer.
+    outage: u32,
+    /// The refusal of a feed is said once.
+    warned_of_feed: bool,
+}
+
+struct Watch {
+    watched: Watched,
+    waiters: Vec<Waiter>,
+}
+
+struct Waiter {
+    number: u64,
+    origin: Origin,
+    signal: Signal,
+}
+
+impl Watcher {
+    pub fn new(ask: Arc<dyn Ask>, clock: Clock, cancel: Cancel, events: Arc<dyn Sink>) -> Self {
+        let state = State {
+            running: false,
+            number: 0,
+            plan: Plan::new(Pace::of(&clock)),
+            generation_known: false,
+            watches: BTreeMap::new(),
+            answers: HashMap::new(),
+            outage: 0,
+            warned_of_feed: false,
+        };
+        Self(Arc::new(Shared { ask, bell: clock.signal(), clock, cancel, events, state: Mutex::new(state) }))
+    }
+
+    /// Waits until the target has ended and returns it as the server shows it. The caller's lane holds a busy token,
+    /// which is given back meanwhile, and no lock.
+    ///
+    /// # Errors
+    /// `Failed` or `Cancelled` when the target ended so (details: `status`, `task`, `exception_details`, `instance`,
+    /// `id`, `kind`), `NotFound` when it vanished, `Timeout` at the deadline, `Interrupted` when a stop is wished for,
+    /// and what the client says when it cannot log in or the server refuses the question.
+    pub fn wait(&self, origin: &Origin, target: Target, deadline: Option<Timestamp>) -> Result<Value> {
+        self.wait_all(origin, vec![target], deadline).pop().expect("one result for one target")
+    }
+
+    /// Waits until all targets have ended; the results come in the targets' order, each as [`Watcher::wait`] has it.
+    pub fn wait_all(&self, origin: &Origin, targets: Vec<Target>, deadline: Option<Timestamp>) -> Vec<Result<Value>> {
+        let signal = self.0.clock.signal();
+        let _listening = self.0.cancel.listen(&signal);
+        let numbers: Vec<u64> = targets.into_iter().map(|target| self.0.register(origin, &signal, target)).collect();
+        self.start();
+        loop {
+            if let Some(results) = self.0.lock().fetch(&numbers) {
+                return results;
+            }
+            let end = self.0.cancel.check().err().or_else(|| {
+                let passed = deadline.filter(|deadline| self.0.clock.now() >= *deadline)?;
+                Some(Error::new(Kind::Timeout, format!("the deadline passed at {passed}")))
+            });
+            match end {
+                Some(error) => self.0.leave(&numbers, &error),
+                None => {
+                    self.0.clock.park(&signal, deadline);
+                }
+            }
+        }
+    }
+
+    /// What is being waited for.
+    pub fn waiting(&self) -> Vec<Subject> {
+        self.0.lock().watches.values().map(|watch| watch.watched.subject().clone()).collect()
+    }
+
+    /// Makes sure that the thread runs and knows of the change.
+    fn start(&self) {
+        let mut state = self.0.lock();
+        if state.running || state.watches.is_empty() {
+            drop(state);
+            self.0.bell.ring();
+            return;
+        }
+        state.running = true;
+        drop(state);
+        let shared = self.0.clone();
+        let busy = shared.clock.busy();
+        let spawned = std::thread::Builder::new().name("watcher".to_owned()).spawn(move || run(&shared, busy));
+        if let Err(error) = spawned {
+            self.0.stopped(&Error::internal("failed to start the watcher's thread").caused_by(error));
+        }
+    }
+}
+
+/// The thread's life. It ends when nobody waits; the next wait starts another.
+fn run(shared: &Arc<Shared>, _busy: Busy) {
+    let _guard = Guard(shared);
+    loop {
+        let step = {
+            let mut state = shared.lock();
+            if state.watches.is_empty() {
+                state.running = false;
+                return;
+            }
+            if state.generation_known { Some(state.plan.next(shared.clock.now())) } else { None }
+        };
+        match step {
+            None => shared.learn_generation(),
+            Some(Step::Ask(question)) => {
+                let answer = shared.ask.ask(&question);
+                shared.take(&question, answer);
+            }
+            Some(Step::Wait { until, polls: true }) => {
+                shared.clock.park_poll(&shared.bell, Some(until));
+            }
+            Some(Step::Wait { until, polls: false }) => {
+                shared.clock.park(&shared.bell, Some(until));
+            }
+        }
+    }
+}
+
+/// If the thread dies of a bug, nobody waits for it for ever.
+struct Guard<'a>(&'a Arc<Shared>);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stopped(&Error::internal("the watcher ended unexpectedly"));
+        }
+    }
+}
+
+impl Shared {
+    /// Events leave under this lock, so that nothing is said about a wait after its end.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn emit(&self, origin: &Origin, fact: Fact) {
+        self.events.emit(Event { v: VERSION, at: self.clock.now(), origin: origin.clone(), fact });
+    }
+
+    fn register(&self, origin: &Origin, signal: &Signal, target: Target) -> u64 {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.number += 1;
+        let number = state.number;
+        let waiter = Waiter { number, origin: origin.clone(), signal: signal.clone() };
+        if let Some(watch) = state.watches.get_mut(&target.kind) {
+            self.emit(origin, watch.watched.started());
+            watch.watched.picture().into_iter().for_each(|fact| self.emit(origin, fact));
+            watch.waiters.push(waiter);
+            return number;
+        }
+        let mut watched = Watched::new(&target, now);
+        self.emit(origin, watched.started());
+        if let Some(first) = &target.first {
+            watched.begin(first).into_iter().for_each(|fact| self.emit(origin, fact));
+        }
+        let seen = target.first.as_ref().is_some_and(|first| !phase(status(first)).is_final());
+        state.plan.add(target.kind.clone(), watched.since(), now, seen);
+        state.watches.insert(target.kind, Watch { watched, waiters: vec![waiter] });
+        number
+    }
+
+    /// Ends the waits of these numbers that have no result yet.
+    fn leave(&self, numbers: &[u64], error: &Error) {
+        let mut state = self.lock();
+        let mut left = Vec::new();
+        for (kind, watch) in &mut state.watches {
+            let fact = watch.watched.left();
+            let subject = watch.watched.subject().clone();
+            let (going, staying) =
+                std::mem::take(&mut watch.waiters).into_iter().partition(|waiter| numbers.contains(&waiter.number));
+            watch.waiters = staying;
+            let going: Vec<Waiter> = going;
+            for waiter in going {
+                self.emit(&waiter.origin, fact.clone());
+                left.push((waiter.number, kind.clone(), subject.clone()));
+            }
+        }
+        for (number, kind, subject) in left {
+            let error = match error.kind {
+                Kind::Timeout => failure::about(
+                    error.clone().context(format!("waiting for {}", failure::name(&subject))),
+                    &subject,
+                    "",
+                )
+                .hint("it goes on at the server; wait for it again, with a longer timeout"),
+                _ => error.clone(),
+            };
+            state.answers.insert(number, Err(error));
+            if state.watches.get(&kind).is_some_and(|watch| watch.waiters.is_empty()) {
+                state.forget(&kind);
+            }
+        }
+        drop(state);
+        self.bell.ring();
+    }
+
+    /// The thread is gone, or could not be started.
+    fn stopped(&self, error: &Error) {
+        self.lock().running = false;
+        self.end_all(error);
+    }
+
+    /// Ends every wait.
+    fn end_all(&self, error: &Error) {
+        let mut state = self.lock();
+        let mut signals = Vec::new();
+        for kind in state.watches.keys().cloned().collect::<Vec<_>>() {
+            let Some(watch) = state.forget(&kind) else { continue };
+            for waiter in watch.waiters {
+                self.emit(&waiter.origin, watch.watched.left());
+                let error = failure::about(error.clone(), watch.watched.subject(), "");
+                state.answers.insert(waiter.number, Err(error));
+                signals.push(waiter.signal);
+            }
+        }
+        drop(state);
+        signals.iter().for_each(Signal::ring);
+    }
+
+    fn learn_generation(&self) {
+        match self.ask.generation() {
+            Ok(generation) => {
+                let mut state = self.lock();
+                state.plan.speaks(generation);
+                state.generation_known = true;
+                self.answered(&mut state);
+            }
+            Err(error) if error.kind == Kind::Login => self.end_all(&error),
+            Err(error) => {
+                let until = self.unanswered(&error);
+                self.clock.park(&self.bell, Some(until));
+            }
+        }
+    }
+
+    fn take(&self, question: &Question, answer: Result<Value>) {
+        let answer = match answer {
+            Err(error) if error.kind == Kind::Login => return self.end_all(&error),
+            Err(error) if is_outage(&error) => {
+                self.unanswered(&error);
+                return;
+            }
+            answer => answer,
+        };
+        match question {
+            Question::Show(kind) => self.shown(kind, answer),
+            Question::Feed { of, limit } => self.listed(*of, *limit, answer),
+        }
+    }
+
+    fn shown(&self, kind: &TargetKind, answer: Result<Value>) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        self.answered(&mut state);
+        let State { watches, plan, .. } = &mut *state;
+        // Everyone may have left while the question was under way.
+        let Some(watch) = watches.get_mut(kind) else { return };
+        let result = match answer {
+            Ok(value) => {
+                let seen = watch.watched.see(&value, now);
+                self.emit_to(watch, seen.facts);
+                plan.seen(kind, now);
+                seen.result
+            }
+            Err(error) => match watch.watched.refuse(error) {
+                Trouble::Again { after, warning: text } => {
+                    plan.put_off(kind, now, after);
+                    self.emit_to(watch, text.map(warning));
+                    None
+                }
+                Trouble::Over(error) => {
+                    let word = if error.kind == Kind::NotFound { "VANISHED" } else { "UNKNOWN" };
+                    self.emit_to(watch, [watch.watched.finished(word, now)]);
+                    Some(Err(error))
+                }
+            },
+        };
+        let Some(result) = result else { return };
+        let Some(watch) = state.forget(kind) else { return };
+        for waiter in &watch.waiters {
+            state.answers.insert(waiter.number, result.clone());
+        }
+        drop(state);
+        watch.waiters.iter().for_each(|waiter| waiter.signal.ring());
+    }
+
+    fn listed(&self, of: List, limit: Option<usize>, answer: Result<Value>) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        self.answered(&mut state);
+        match answer {
+            Ok(value) => state.plan.listed(of, limit, &rows(&value), now),
+            Err(error) => {
+                state.plan.unlisted(of, now);
+                if !std::mem::replace(&mut state.warned_of_feed, true) {
+                    let text = format!("the server refuses its list of {}: {error}; each is asked in turn", of.word());
+                    self.emit(&Origin::default(), warning(text));
+                }
+            }
+        }
+    }
+
+    fn emit_to(&self, watch: &Watch, facts: impl IntoIterator<Item = Fact>) {
+        for fact in facts {
+            watch.waiters.iter().for_each(|waiter| self.emit(&waiter.origin, fact.clone()));
+        }
+    }
+
+    /// The server does not answer; says so once, and until when it is left alone.
+    fn unanswered(&self, error: &Error) -> Timestamp {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.outage += 1;
+        let delay = backoff(state.outage).max(SignedDuration::from_secs(1));
+        state.plan.hold(now, delay);
+        if state.outage == 1 && error.kind != Kind::Interrupted {
+            let waits = count(state.watches.len(), "wait");
+            self.emit(
+                &Origin::default(),
+                warning(format!("no answer from the server, asked again for {waits}: {error}")),
+            );
+        }
+        now + delay
+    }
+
+    fn answered(&self, state: &mut State) {
+        if std::mem::take(&mut state.outage) > 1 {
+            let message = "the server answers again".to_owned();
+            self.emit(&Origin::default(), Fact::Logged { level: Level::Info, message });
+        }
+    }
+}
+
+impl State {
+    fn forget(&mut self, kind: &TargetKind) -> Option<Watch> {
+        self.plan.remove(kind);
+        self.watches.remove(kind)
+    }
+
+    /// The results of these waits, once all are there.
+    fn fetch(&mut self, numbers: &[u64]) -> Option<Vec<Result<Value>>> {
+        if !numbers.iter().all(|number| self.answers.contains_key(number)) {
+            return None;
+        }
+        Some(numbers.iter().filter_map(|number| self.answers.remove(number)).collect())
+    }
+}
+
+fn rows(value: &Value) -> Vec<Row> {
+    value.as_array().into_iter().flatten().filter_map(row).collect()
+}
+
+fn row(value: &Value) -> Option<Row> {
+    Some(Row {
+        id: value.get("id")?.as_str()?.to_owned(),
+        status: status(value).to_owned(),
+        updated: value.get("updated_at").and_then(Value::as_str).and_then(time),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use super::*;
+use crate::clock::Speed;
+use crate::model::Generation;
+
+/// A server in virtual time: executions that run and end, a list that tells of them, and hours in which it is away.
+struct Server {
+    clock: Clock,
+    began: Timestamp,
+    executions: BTreeMap<String, Script>,
+    /// Away from the first to the second of these, in seconds.
+    away: std::ops::Range<i64>,
+    questions: AtomicUsize,
+    feeds: AtomicUsize,
+}
+
+#[derive(Clone, Copy)]
+struct Script {
+    seconds: i64,
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Completes,
+    Fails,
+    Vanishes,
+}
+
+#[derive(Default)]
+struct Log(Mutex<Vec<Event>>);
+
+impl Sink for Log {
+    fn emit(&self, event: Event) {
+        self.0.lock().expect("no panic").push(event);
+    }
+}
+
+impl Log {
+    /// Each event as a short line: seconds, lane, what.
+    fn lines(&self, began: Timestamp) -> Vec<String> {
+        let line = |event: &Event| {
+            let what = match &event.fact {
+                Fact::WaitStarted { .. } => "started".to_owned(),
+                Fact::WaitChanged { progress, .. } => format!("{} {}", progress.status, progress.percent.round()),
+                Fact::WaitFinished { status, elapsed_seconds, .. } => format!("finished {status} {elapsed_seconds}"),
+                Fact::WaitLeft { status, .. } => format!("left {status}"),
+                Fact::Logged { message, .. } => message.clone(),
+                other => format!("{other:?}"),
+            };
+            format!("{} {} {what}", event.at.duration_since(began).as_secs_f64(), event.origin.lane)
+        };
+        self.0.lock().expect("no panic").iter().map(line).collect()
+    }
+}
+
+impl Server {
+    fn new(clock: &Clock, executions: impl IntoIterator<Item = (String, Script)>) -> Self {
+        Self {
+            clock: clock.clone(),
+            began: clock.now(),
+            executions: executions.into_iter().collect(),
+            away: 0..0,
+            questions: AtomicUsize::new(0),
+            feeds: AtomicUsize::new(0),
+        }
+    }
+
+    fn age(&self) -> i64 {
+        self.clock.now().duration_since(self.began).as_secs()
+    }
+
+    fn ended(&self, script: Script) -> bool {
+        self.age() >= script.seconds
+    }
+
+    fn status(&self, script: Script) -> &'static str {
+        match script.end {
+            _ if !self.ended(script) => "RUNNING",
+            End::Fails => "ERROR",
+            _ => "COMPLETED",
+        }
+    }
+
+    fn show(&self, id: &str) -> Result<Value> {
+        let script = self.executions[id];
+        if script.end == End::Vanishes && self.ended(script) {
+            return Err(Error::new(Kind::NotFound, "no such execution").detail("status", 404));
+        }
+        let status = self.status(script);
+        let exception = (status == "ERROR").then_some("Connection reset\nby peer");
+        Ok(json!({ "id": id, "status": status, "created_at": "2026-06-01T20:00:00.000000", "tasks": [
+            { "index": 2, "task_type": "REPLICATE_DISKS", "instance": id, "status": status,
+              "exception_details": exception, "progress_updates": [
+                { "current_step": self.age().min(script.seconds), "total_steps": script.seconds, "message": "disk 1 of 1" },
+            ] },
+        ] }))
+    }
+
+    fn feed(&self, limit: usize) -> Value {
+        // Tasks that store results move it inside a run, in every run at another time.
+        let updated = |script: Script| self.began + SignedDuration::from_secs(self.age().min(script.seconds % 300));
+        let mut rows: Vec<_> = self
+            .executions
+            .iter()
+            .map(|(id, script)| {
+                let updated = if self.ended(*script) {
+                    self.began + SignedDuration::from_secs(script.seconds)
+                } else {
+                    updated(*script)
+                };
+                (std::cmp::Reverse(updated), id, self.status(*script))
+            })
+            .collect();
+        rows.sort();
+        let row = |(updated, id, status): &(std::cmp::Reverse<Timestamp>, &String, &str)| json!({ "id": format!("t-{id}"), "last_execution_status": status, "updated_at": updated.0.to_string() });
+        rows.iter().take(limit).map(row).collect()
+    }
+}
+
+impl Ask for Server {
+    fn ask(&self, question: &Question) -> Result<Value> {
+        self.questions.fetch_add(1, Ordering::Relaxed);
+        if self.away.contains(&self.age()) {
+            return Err(Error::new(Kind::Unreachable, "connection refused"));
+        }
+        match question {
+            Question::Show(kind) => self.show(kind.id()),
+            Question::Feed { limit, .. } => {
+                self.feeds.fetch_add(1, Ordering::Relaxed);
+                Ok(self.feed(limit.expect("the current generation has limits")))
+            }
+        }
+    }
+
+    fn generation(&self) -> Result<Generation> {
+        if self.away.contains(&self.age()) {
+            return Err(Error::new(Kind::Unreachable, "connection refused"));
+        }
+        Ok(Generation::Current)
+    }
+}
+
+fn script(seconds: i64, end: End) -> Script {
+    Script { seconds, end }
+}
+
+fn lane(name: &str) -> Origin {
+    Origin { lane: name.into(), ..Origin::default() }
+}
+
+fn target(id: &str) -> Target {
+    let first = json!({ "id": id, "status": "RUNNING", "created_at": "2026-06-01T20:00:00.000000", "tasks": [] });
+    Target::execution(format!("t-{id}"), id, format!("vm-{id}")).first(first)
+}
+
+struct Bench {
+    clock: Clock,
+    cancel: Cancel,
+    server: Arc<Server>,
+    log: Arc<Log>,
+    watcher: Watcher,
+}
+
+/// A bench whose world knows when executions end.
+fn bench(executions: &[(&str, Script)], away: std::ops::Range<i64>) -> Bench {
+    let clock = Clock::new(Speed::Max);
+    let executions = executions.iter().map(|(id, script)| ((*id).to_owned(), *script));
+    let server = Arc::new(Server { away, ..Server::new(&clock, executions) });
+    let ends: Vec<Timestamp> =
+        server.executions.values().map(|script| clock.now() + SignedDuration::from_secs(script.seconds)).collect();
+    clock.set_world(move |now| ends.iter().filter(|end| **end > now).min().copied());
+    let (cancel, log) = (Cancel::default(), Arc::new(Log::default()));
+    let watcher = Watcher::new(server.clone(), clock.clone(), cancel.clone(), log.clone());
+    Bench { clock, cancel, server, log, watcher }
+}
+
+#[test]
+fn one_target_is_shown_at_once_and_returned_when_it_has_ended() {
+    let bench = bench(&[("a", script(60, End::Completes))], 0..0);
+    let _busy = bench.clock.busy();
+    let value = bench.watcher.wait(&lane("main"), target("a"), None).expect("completes");
+    assert_eq!(value["status"], "COMPLETED");
+    assert_eq!(
+        bench.log.lines(bench.server.began),
+        ["0 main started", "0 main RUNNING 0", "60 main COMPLETED 100", "60 main finished COMPLETED 60"]
+    );
+    assert_eq!(bench.watcher.waiting(), []);
+}
+
+#[test]
+fn a_failure_tells_the_task_and_its_cause() {
+    let bench = bench(&[("a", script(30, End::Fails))], 0..0);
+    let _busy = bench.clock.busy();
+    let error = bench.watcher.wait(&lane("main"), target("a"), None).expect_err("fails");
+    assert_eq!(error.kind, Kind::Failed);
+    assert_eq!(error.message, "execution of `vm-a` ended in ERROR: REPLICATE_DISKS: Connection reset");
+    assert_eq!(
+        Value::Object(error.details),
+        json!({ "kind": "execution", "id": "a", "instance": "a", "status": "ERROR", "task": "REPLICATE_DISKS",
+            "exception_details": "Connection reset\nby peer" })
+    );
+}
+
+#[test]
+fn what_vanishes_is_believed_gone_when_the_server_has_said_so_twice() {
+    let bench = bench(&[("a", script(30, End::Vanishes))], 0..0);
+    let _busy = bench.clock.busy();
+    let error = bench.watcher.wait(&lane("main"), target("a"), None).expect_err("vanishes");
+    assert_eq!(error.kind, Kind::NotFound);
+    assert_eq!(error.details["vanished"], true);
+    let lines = bench.log.lines(bench.server.began);
+    assert!(lines.last().is_some_and(|line| line.contains("main finished VANISHED")), "{lines:?}");
+}
+
+#[test]
+fn a_deadline_ends_the_wait_and_not_the_work() {
+    let bench = bench(&[("a", script(600, End::Completes))], 0..0);
+    let _busy = bench.clock.busy();
+    let deadline = bench.clock.now() + SignedDuration::from_secs(90);
+    let error = bench.watcher.wait(&lane("main"), target("a"), Some(deadline)).expect_err("too late");
+    assert_eq!(error.kind, Kind::Timeout);
+    assert_eq!(error.message, "waiting for execution of `vm-a`: the deadline passed at 2026-06-01T20:01:30Z");
+    assert_eq!(bench.clock.now(), deadline);
+    assert_eq!(bench.log.lines(bench.server.began), ["0 main started", "0 main RUNNING 0", "90 main left RUNNING"]);
+    let value = bench.watcher.wait(&lane("main"), target("a"), None).expect("completes");
+    assert_eq!(value["status"], "COMPLETED");
+}
+
+#[test]
+fn a_press_ends_every_wait_at_once() {
+    let bench = bench(&[("a", script(600, End::Completes)), ("b", script(600, End::Completes))], 0..0);
+    let main = bench.clock.busy();
+    let lanes: Vec<_> = ["a", "b"]
+        .map(|id| {
+            let (watcher, busy) = (bench.watcher.clone(), bench.clock.busy());
+            std::thread::spawn(move || {
+                let _busy = busy;
+                watcher.wait(&lane(id), target(id), None)
+            })
+        })
+        .into();
+    bench.clock.park(&bench.clock.signal(), Some(bench.clock.now() + SignedDuration::from_secs(10)));
+    assert_eq!(
+        bench.watcher.waiting().iter().map(|subject| subject.label.as_str()).collect::<Vec<_>>(),
+        ["vm-a", "vm-b"]
+    );
+    bench.cancel.press();
+    for lane in lanes {
+        assert_eq!(lane.join().expect("no panic").expect_err("interrupted").kind, Kind::Interrupted);
+    }
+    let mut lines = bench.log.lines(bench.server.began);
+    lines.retain(|line| line.contains("left"));
+    lines.sort();
+    assert_eq!(lines, ["10 a left RUNNING", "10 b left RUNNING"]);
+    assert_eq!(bench.watcher.waiting(), []);
+    drop(main);
+}
+
+#[test]
+fn an_outage_is_said_once_and_waited_out() {
+    let bench = bench(&[("a", script(60, End::Completes))], 0..300);
+    let _busy = bench.clock.busy();
+    let value = bench.watcher.wait(&lane("main"), target("a"), None).expect("completes");
+    assert_eq!(value["status"], "COMPLETED");
+    let lines = bench.log.lines(bench.server.began);
+    assert_eq!(
+        lines[..3],
+        [
+            "0 main started",
+            "0 main RUNNING 0",
+            "0  no answer from the server, asked again for 1 wait: connection refused"
+        ]
+    );
+    assert_eq!(lines.iter().filter(|line| line.contains("answers again")).count(), 1, "{lines:?}");
+    assert_eq!(lines.len(), 6, "{lines:?}");
+}
+
+#[test]
+fn two_lanes_may_wait_for_the_same_thing() {
+    let bench = bench(&[("a", script(60, End::Completes))], 0..0);
+    let _busy = bench.clock.busy();
+    let results = bench.watcher.wait_all(&lane("main"), vec![target("a"), target("a")], None);
+    assert_eq!(results.into_iter().filter_map(Result::ok).count(), 2);
+}
+
+#[test]
+fn a_thousand_waits_cost_few_questions_and_end_in_time() {
+    let seconds = |number: i64| 1200 + number * 1237 % 1200;
+    let executions: Vec<(String, Script)> =
+        (0..1000).map(|number| (format!("{number:04}"), script(seconds(number), End::Completes))).collect();
+    let named: Vec<(&str, Script)> = executions.iter().map(|(id, script)| (id.as_str(), *script)).collect();
+    let bench = bench(&named, 0..0);
+    let main = bench.clock.busy();
+    let lanes: Vec<_> = executions
+        .iter()
+        .map(|(id, script)| {
+            let (watcher, clock, busy) = (bench.watcher.clone(), bench.clock.clone(), bench.clock.busy());
+            let (id, end, began) = (id.clone(), script.seconds, bench.server.began);
+            std::thread::spawn(move || {
+                let _busy = busy;
+                watcher.wait(&lane(&id), target(&id), None).expect("completes");
+                clock.now().duration_since(began).as_secs() - end
+            })
+        })
+        .collect();
+    drop(main);
+    let staleness: Vec<i64> = lanes.into_iter().map(|lane| lane.join().expect("no panic")).collect();
+    assert!(staleness.iter().all(|seconds| (0..30).contains(seconds)), "{:?}", staleness.iter().max());
+    let questions = bench.server.questions.load(Ordering::Relaxed);
+    assert!(questions < 15_000, "{questions} questions");
+    assert!(bench.server.feeds.load(Ordering::Relaxed) > 100);
+}

@@ -1,0 +1,327 @@
+//! Which question to ask next, and when to look again: a function of what was seen and of time.
+//!
+//! Few targets are shown one by one. Many are followed through a *feed*, the list's first page by `updated_at`: it
+//! tells which of them changed, and only those are shown, the rest in turn as far as the budget reaches. A list's row
+//! mirrors any execution of its transfer, so it is a hint; the target's own status alone ends a wait.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::target::{List, Question, TargetKind};
+use crate::clock::Clock;
+use crate::model::{Generation, phase};
+
+/// The second is the resolution of `updated_at`; a page must reach so far below what was seen before.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
+
+/// How soon after its start a target is asked about, when the answer of its POST was its first observation.
+const FIRST: SignedDuration = SignedDuration::from_millis(200);
+
+/// How long a feed that the server refused is left alone.
+const FEED_REST: SignedDuration = SignedDuration::from_mins(1);
+
+/// How fast questions may be asked, all in the clock's time.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    /// At most `questions` in any `window`.
+    pub questions: usize,
+    pub window: SignedDuration,
+    /// The interval of one target grows with its age: age divided by `slope`, within these bounds.
+    pub shortest: SignedDuration,
+    pub longest: SignedDuration,
+    pub slope: i32,
+    /// More targets of one list than this are followed through the feed.
+    pub feed_above: usize,
+    /// The least time between two feeds.
+    pub feed_every: SignedDuration,
+}
+
+impl Pace {
+    /// Five questions a second; on a faster clock also a bound in the system's time, on the virtual one fewer looks,
+    /// since nobody watches and the next thing to happen is known.
+    pub(super) fn of(clock: &Clock) -> Self {
+        let during = |milliseconds| {
+            SignedDuration::try_from(clock.during(Duration::from_millis(milliseconds))).unwrap_or(SignedDuration::MAX)
+        };
+        let window = during(100).max(SignedDuration::from_secs(1));
+        let real = Self {
+            questions: usize::try_from(window.as_secs().saturating_mul(5)).unwrap_or(20).clamp(5, 20),
+            window,
+            shortest: during(150).max(SignedDuration::from_secs(2)),
+            longest: during(150).max(SignedDuration::from_secs(15)),
+            slope: 30,
+            feed_above: 8,
+            feed_every: during(200).max(SignedDuration::from_secs(2)),
+        };
+        if !clock.is_virtual() {
+            return real;
+        }
+        Self {
+            slope: 5,
+            longest: SignedDuration::from_mins(2),
+            feed_above: 2,
+            feed_every: SignedDuration::from_secs(10),
+            ..real
+        }
+    }
+}
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Ask(Question),
+    /// Nothing before `until`. `polls`: what is waited for is a change of the world, not a turn in the budget.
+    Wait {
+        until: Timestamp,
+        polls: bool,
+    },
+}
+
+/// What is known about when each target was looked at.
+pub(super) struct Plan {
+    pace: Pace,
+    generation: Generation,
+    targets: BTreeMap<TargetKind, Facts>,
+    /// How many of them each list has: with a thousand targets, counting them for each question shows.
+    counts: BTreeMap<List, usize>,
+    feeds: BTreeMap<List, Feed>,
+    /// When the last questions were asked, as many as the budget allows in its window.
+    asked: VecDeque<Timestamp>,
+    /// The server does not answer: nothing is asked before.
+    hold: Option<Timestamp>,
+}
+
+struct Facts {
+    since: Timestamp,
+    due: Timestamp,
+    urgency: Urgency,
+    /// Status and `updated_at` of its row, as a feed last showed them.
+    row: Option<(String, Option<Timestamp>)>,
+}
+
+/// In the order in which targets are asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    /// Its row says that it has ended.
+    Ended,
+    /// Nobody has looked yet.
+    New,
+    /// In turn, the longest overdue first.
+    Turn,
+}
+
+#[derive(Default)]
+struct Feed {
+    due: Option<Timestamp>,
+    /// The limit of the next question, while a page was too short to reach what was seen before.
+    grown: Option<usize>,
+    /// The newest `updated_at` seen.
+    newest: Option<Timestamp>,
+}
+
+/// A row of a list, as far as the plan needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    pub id: String,
+    pub status: String,
+    /// `None` for what was never executed.
+    pub updated: Option<Timestamp>,
+}
+
+impl Plan {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            generation: Generation::Current,
+            targets: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            asked: VecDeque::new(),
+            hold: None,
+        }
+    }
+
+    pub(super) fn speaks(&mut self, generation: Generation) {
+        self.generation = generation;
+    }
+
+    /// A new target that runs since `since`; `seen`: its first observation is at hand and is not final.
+    pub(super) fn add(&mut self, kind: TargetKind, since: Timestamp, now: Timestamp, seen: bool) {
+        let due = if seen { now + FIRST } else { now };
+        let list = kind.list();
+        if self.targets.insert(kind, Facts { since, due, urgency: Urgency::New, row: None }).is_none() {
+            *self.counts.entry(list).or_default() += 1;
+        }
+    }
+
+    pub(super) fn remove(&mut self, kind: &TargetKind) {
+        let Some(count) = self.targets.remove(kind).and_then(|_| self.counts.get_mut(&kind.list())) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.feeds.remove(&kind.list());
+        }
+    }
+
+    /// The next thing to do; a question counts as asked.
+    pub(super) fn next(&mut self, now: Timestamp) -> Step {
+        if let Some(until) = self.hold.filter(|until| *until > now) {
+            return Step::Wait { until, polls: false };
+        }
+        self.hold = None;
+        let Some((due, question)) = self.candidate(now) else {
+            return Step::Wait { until: now + self.pace.longest, polls: true };
+        };
+        if due > now {
+            return Step::Wait { until: due, polls: true };
+        }
+        let free = self.free();
+        if let Some(until) = free.filter(|free| *free > now) {
+            return Step::Wait { until, polls: false };
+        }
+        self.spend(&question, now);
+        Step::Ask(question)
+    }
+
+    /// The target was shown and goes on.
+    pub(super) fn seen(&mut self, kind: &TargetKind, now: Timestamp) {
+        let pace = self.pace.clone();
+        if let Some(facts) = self.targets.get_mut(kind) {
+            let age = now.duration_since(facts.since);
+            facts.due = now + (age / pace.slope).clamp(pace.shortest, pace.longest);
+        }
+    }
+
+    /// The question about this target failed; it is asked again after `delay`.
+    pub(super) fn put_off(&mut self, kind: &TargetKind, now: Timestamp, delay: SignedDuration) {
+        if let Some(facts) = self.targets.get_mut(kind) {
+            facts.due = now + delay;
+        }
+    }
+
+    /// The server does not answer; nothing is asked for `delay`.
+    pub(super) fn hold(&mut self, now: Timestamp, delay: SignedDuration) {
+        self.hold = Some(now + delay);
+    }
+
+    /// The rows that a feed showed.
+    pub(super) fn listed(&mut self, of: List, limit: Option<usize>, rows: &[Row], now: Timestamp) {
+        self.hint(of, rows, now);
+        let every = self.feed_interval(of, rows.len());
+        let Some(feed) = self.feeds.get_mut(&of) else { return };
+        let reaches = match (feed.newest, limit) {
+            (Some(newest), Some(limit)) if rows.len() >= limit => {
+                rows.iter().any(|row| row.updated.is_none_or(|updated| updated <= newest - OVERLAP))
+            }
+            _ => true,
+        };
+        feed.due = Some(if reaches { now + every } else { now });
+        feed.grown = if reaches { None } else { limit.map(|limit| limit.saturating_mul(4)) };
+        if reaches {
+            feed.newest = feed.newest.max(rows.iter().filter_map(|row| row.updated).max());
+        }
+    }
+
+    /// The server refused the feed: the targets are asked in turn meanwhile.
+    pub(super) fn unlisted(&mut self, of: List, now: Timestamp) {
+        self.feeds.insert(of, Feed { due: Some(now + FEED_REST), ..Feed::default() });
+    }
+
+    fn hint(&mut self, of: List, rows: &[Row], now: Timestamp) {
+        let rows: BTreeMap<&str, &Row> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
+        for (kind, facts) in self.targets.iter_mut().filter(|(kind, _)| kind.list() == of) {
+            let Some(row) = rows.get(kind.row()) else { continue };
+            let shown = (row.status.clone(), row.updated);
+            let changed = facts.row.as_ref().is_none_or(|known| *known != shown);
+            let first = facts.row.is_none();
+            facts.row = Some(shown);
+            if changed && phase(&row.status).is_final() {
+                facts.urgency = Urgency::Ended;
+                facts.due = now.min(facts.due);
+            } else if changed && !first {
+                facts.due = now.min(facts.due);
+            }
+        }
+    }
+
+    /// The best question that is due, else the one that is due first.
+    fn candidate(&self, now: Timestamp) -> Option<(Timestamp, Question)> {
+        let feed = [List::Transfers, List::Deployments]
+            .into_iter()
+            .filter_map(|of| Some((self.feed_due(of, now)?, Question::Feed { of, limit: self.limit(of) })))
+            .min_by_key(|(due, _)| *due);
+        let turn = self
+            .targets
+            .iter()
+            .min_by_key(|(_, facts)| {
+                let late = facts.due > now;
+                (late, if late { Urgency::Turn } else { facts.urgency }, facts.due)
+            })
+            .map(|(kind, facts)| (facts.due, Question::Show(kind.clone())));
+        match (feed, turn) {
+            (Some(feed), Some(turn)) => Some(if feed.0 <= now || feed.0 < turn.0 { feed } else { turn }),
+            (feed, turn) => feed.or(turn),
+        }
+    }
+
+    fn feed_due(&self, of: List, now: Timestamp) -> Option<Timestamp> {
+        if self.count(of) <= self.pace.feed_above {
+            return None;
+        }
+        Some(self.feeds.get(&of).and_then(|feed| feed.due).unwrap_or(now))
+    }
+
+    fn count(&self, of: List) -> usize {
+        self.counts.get(&of).copied().unwrap_or(0)
+    }
+
+    /// How many rows to ask for: enough for what changes between two looks. A deployment's row costs the server six
+    /// times a transfer's.
+    fn limit(&self, of: List) -> Option<usize> {
+        if self.generation == Generation::Legacy {
+            return None;
+        }
+        let grown = self.feeds.get(&of).and_then(|feed| feed.grown);
+        Some(grown.unwrap_or(match of {
+            List::Transfers => (2 * self.count(of)).clamp(50, 400),
+            List::Deployments => (self.count(of) / 4).clamp(20, 100),
+        }))
+    }
+
+    /// Long lists are dear, the whole ones of the legacy generation most.
+    fn feed_interval(&self, of: List, rows: usize) -> SignedDuration {
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        let seconds = match self.limit(of) {
+            None => (rows / 100).clamp(5, 60),
+            Some(limit) if limit > 100 => 5,
+            Some(_) => 2,
+        };
+        SignedDuration::from_secs(seconds).max(self.pace.feed_every)
+    }
+
+    /// When the budget allows the next question; `None`: now.
+    fn free(&self) -> Option<Timestamp> {
+        let first = self.asked.front().filter(|_| self.asked.len() >= self.pace.questions)?;
+        Some(*first + self.pace.window)
+    }
+
+    fn spend(&mut self, question: &Question, now: Timestamp) {
+        if self.asked.len() >= self.pace.questions {
+            self.asked.pop_front();
+        }
+        self.asked.push_back(now);
+        match question {
+            Question::Show(kind) => {
+                if let Some(facts) = self.targets.get_mut(kind) {
+                    facts.urgency = Urgency::Turn;
+                    facts.due = now + self.pace.longest;
+                }
+            }
+            Question::Feed { of, .. } => self.feeds.entry(*of).or_default().due = Some(now + self.pace.longest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! What is waited for, and the seam through which it is asked about.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::event::Subject;
+use crate::model::Generation;
+
+/// Something on the server that runs and ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TargetKind {
+    /// An execution of a transfer (or replica).
+    Execution { transfer_id: String, id: String },
+    /// A deployment, or a migration of the legacy generation.
+    Deployment { id: String },
+}
+
+impl TargetKind {
+    pub fn id(&self) -> &str {
+        match self {
+            TargetKind::Execution { id, .. } | TargetKind::Deployment { id } => id,
+        }
+    }
+
+    pub fn word(&self) -> &'static str {
+        match self {
+            TargetKind::Execution { .. } => "execution",
+            TargetKind::Deployment { .. } => "deployment",
+        }
+    }
+
+    /// The list in which a change of its status shows.
+    pub fn list(&self) -> List {
+        match self {
+            TargetKind::Execution { .. } => List::Transfers,
+            TargetKind::Deployment { .. } => List::Deployments,
+        }
+    }
+
+    /// The id of its row in that list.
+    pub fn row(&self) -> &str {
+        match self {
+            TargetKind::Execution { transfer_id, .. } => transfer_id,
+            TargetKind::Deployment { id } => id,
+        }
+    }
+}
+
+/// A target of a wait.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub kind: TargetKind,
+    /// How people call it: the instances' names.
+    pub label: String,
+    /// The answer of the POST that started it: the first observation.
+    pub first: Option<Value>,
+    /// The sizes in bytes of each instance's disks, in the instance's order, as far as they are known.
+    pub disks: BTreeMap<String, Vec<u64>>,
+}
+
+impl Target {
+    pub fn execution(transfer_id: impl Into<String>, id: impl Into<String>, label: impl Into<String>) -> Self {
+        Self::new(TargetKind::Execution { transfer_id: transfer_id.into(), id: id.into() }, label)
+    }
+
+    pub fn deployment(id: impl Into<String>, label: impl Into<String>) -> Self {
+        Self::new(TargetKind::Deployment { id: id.into() }, label)
+    }
+
+    fn new(kind: TargetKind, label: impl Into<String>) -> Self {
+        Self { kind, label: label.into(), first: None, disks: BTreeMap::new() }
+    }
+
+    #[must_use]
+    pub fn first(mut self, answer: Value) -> Self {
+        self.first = Some(answer);
+        self
+    }
+
+    #[must_use]
+    pub fn disks(mut self, disks: BTreeMap<String, Vec<u64>>) -> Self {
+        self.disks = disks;
+        self
+    }
+
+    pub fn subject(&self) -> Subject {
+        let label = if self.label.is_empty() { self.kind.id() } else { &self.label };
+        Subject { kind: self.kind.word().to_owned(), id: self.kind.id().to_owned(), label: label.to_owned() }
+    }
+}
+
+/// A list of the server's whose rows tell of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum List {
+    Transfers,
+    Deployments,
+}
+
+impl List {
+    pub fn word(self) -> &'static str {
+        match self {
+            List::Transfers => "transfers",
+            List::Deployments => "deployments",
+        }
+    }
+}
+
+/// One question to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The object itself, with its tasks.
+    Show(TargetKind),
+    /// The rows that changed last, newest `updated_at` first, never with a marker: paged that way the server's answer
+    /// is incomplete. Without a limit the whole list, which is all that the legacy generation knows.
+    Feed { of: List, limit: Option<usize> },
+}
+
+/// The seam to the client: one blocking question, asked on the watcher's thread, which holds a busy token.
+pub trait Ask: Send + Sync {
+    /// The object (`Show`) or the array of rows (`Feed`), without the wrapping key.
+    ///
+    /// # Errors
+    /// As the client's.
+    fn ask(&self, question: &Question) -> Result<Value>;
+
+    /// Which generation the server speaks; asked once.
+    ///
+    /// # Errors
+    /// As the client's.
+    fn generation(&self) -> Result<Generation>;
+}

@@ -1,0 +1,358 @@
+//! One target under watch: what each answer about it means for those who wait and for the board.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::failure;
+use super::progress::{Meter, status};
+use super::target::Target;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Fact, Level, Progress, Subject};
+use crate::model::{Phase, phase};
+
+/// An execution reads UNEXECUTED for good when its POST failed half way; for a moment it might be about to begin.
+const IDLE_AT_MOST: SignedDuration = SignedDuration::from_secs(15);
+
+/// A cancel may take its time; after that it hangs.
+const WEDGED_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often in a row the server must say that there is no such thing, or refuse the question, to be believed.
+const BELIEVED: u32 = 2;
+
+/// What an answer leads to.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// For everyone who waits.
+    pub facts: Vec<Fact>,
+    /// The end of the wait.
+    pub result: Option<Result<Value>>,
+}
+
+/// What a failed question leads to.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Asked again after this time; the warning is given once.
+    Again {
+        after: SignedDuration,
+        warning: Option<String>,
+    },
+    Over(Error),
+}
+
+pub(super) struct Watched {
+    subject: Subject,
+    meter: Meter,
+    since: Timestamp,
+    shown: Option<Progress>,
+    /// The last status, empty before the first answer.
+    status: String,
+    idle_since: Option<Timestamp>,
+    wedged_since: Option<Timestamp>,
+    warned_of_wedge: bool,
+    warned_of_status: bool,
+    missing: u32,
+    refused: u32,
+    failures: u32,
+}
+
+impl Watched {
+    pub(super) fn new(target: &Target, now: Timestamp) -> Self {
+        let began = target.first.as_ref().and_then(created_at).filter(|began| *began <= now);
+        Self {
+            subject: target.subject(),
+            meter: Meter::new(target.disks.clone()),
+            since: began.unwrap_or(now),
+            shown: None,
+            status: String::new(),
+            idle_since: None,
+            wedged_since: None,
+            warned_of_wedge: false,
+            warned_of_status: false,
+            missing: 0,
+            refused: 0,
+            failures: 0,
+        }
+    }
+
+    pub(super) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    pub(super) fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    pub(super) fn started(&self) -> Fact {
+        Fact::WaitStarted { subject: self.subject.clone(), since: self.since }
+    }
+
+    pub(super) fn left(&self) -> Fact {
+        Fact::WaitLeft { subject: self.subject.clone(), status: self.status.clone() }
+    }
+
+    /// What it looks like now, for somebody who joins.
+    pub(super) fn picture(&self) -> Option<Fact> {
+        self.shown.clone().map(|progress| self.changed(progress))
+    }
+
+    /// The answer of the POST: shown, but it ends nothing, since only the object's own show has everything.
+    pub(super) fn begin(&mut self, first: &Value) -> Vec<Fact> {
+        self.show(first)
+    }
+
+    /// The object as it is now.
+    pub(super) fn see(&mut self, value: &Value, now: Timestamp) -> Seen {
+        (self.missing, self.refused, self.failures) = (0, 0, 0);
+        let mut facts = self.show(value);
+        facts.extend(self.warn_of_status());
+        facts.extend(self.warn_of_wedge(value, now));
+        let over = match phase(&self.status) {
+            Phase::Idle => now.duration_since(*self.idle_since.get_or_insert(now)) >= IDLE_AT_MOST,
+            phase => {
+                self.idle_since = None;
+                phase.is_final()
+            }
+        };
+        if !over {
+            return Seen { facts, result: None };
+        }
+        facts.push(self.finished(&self.status, now));
+        Seen { facts, result: Some(failure::result(&self.subject, value)) }
+    }
+
+    /// The server answered, with an error that concerns this target.
+    pub(super) fn refuse(&mut self, error: Error) -> Trouble {
+        if error.kind == Kind::NotFound || error.status() == Some(404) {
+            self.missing += 1;
+            if self.missing >= BELIEVED {
+                return Trouble::Over(failure::vanished(&self.subject, &self.status));
+            }
+            return Trouble::Again { after: SignedDuration::from_secs(1), warning: None };
+        }
+        self.missing = 0;
+        if !is_transient(&error) {
+            self.refused += 1;
+            if self.refused >= BELIEVED {
+                let error = error.context(format!("cannot watch {}", failure::name(&self.subject)));
+                return Trouble::Over(failure::about(error, &self.subject, ""));
+            }
+        }
+        self.failures += 1;
+        let after = backoff(self.failures);
+        let warning = (self.failures == 1)
+            .then(|| format!("cannot see {} at the moment: {error}; it is asked again", failure::name(&self.subject)));
+        Trouble::Again { after, warning }
+    }
+
+    /// The end of the wait in the eyes of the board, with a status that may not be the server's.
+    pub(super) fn finished(&self, status: &str, now: Timestamp) -> Fact {
+        Fact::WaitFinished {
+            subject: self.subject.clone(),
+            status: status.to_owned(),
+            since: self.since,
+            elapsed_seconds: now.duration_since(self.since).as_secs_f64(),
+        }
+    }
+
+    fn show(&mut self, value: &Value) -> Vec<Fact> {
+        self.status = status(value).to_owned();
+        let progress = self.meter.read(value);
+        if self.shown.as_ref().is_some_and(|shown| looks_alike(shown, &progress)) {
+            return Vec::new();
+        }
+        self.shown = Some(progress.clone());
+        vec![self.changed(progress)]
+    }
+
+    fn changed(&self, progress: Progress) -> Fact {
+        Fact::WaitChanged { subject: self.subject.clone(), progress, since: self.since }
+    }
+
+    fn warn_of_status(&mut self) -> Option<Fact> {
+        const ACTIVE: [&str; 4] = ["RUNNING", "CANCELLING", "PENDING", "AWAITING_MINION_ALLOCATIONS"];
+        let unknown = phase(&self.status) == Phase::Active && !ACTIVE.contains(&self.status.as_str());
+        if !unknown || self.warned_of_status {
+            return None;
+        }
+        self.warned_of_status = true;
+        Some(warning(format!(
+            "{} has the status `{}`, which is not known here; it is watched on",
+            failure::name(&self.subject),
+            self.status
+        )))
+    }
+
+    fn warn_of_wedge(&mut self, value: &Value, now: Timestamp) -> Option<Fact> {
+        if !failure::is_wedged(value) {
+            self.wedged_since = None;
+            return None;
+        }
+        let since = *self.wedged_since.get_or_insert(now);
+        if self.warned_of_wedge || now.duration_since(since) < WEDGED_AFTER {
+            return None;
+        }
+        self.warned_of_wedge = true;
+        Some(warning(format!(
+            "{} hangs in CANCELLING although all its tasks have ended (hint: cancel {} `{}` again with `force: true`)",
+            failure::name(&self.subject),
+            self.subject.kind,
+            self.subject.id
+        )))
+    }
+}
+
+pub(super) fn warning(message: String) -> Fact {
+    Fact::Logged { level: Level::Warning, message }
+}
+
+/// Whether the same question may be answered later.
+pub(super) fn is_transient(error: &Error) -> bool {
+    match error.kind {
+        Kind::Unreachable | Kind::Timeout | Kind::Interrupted => true,
+        Kind::Api => matches!(error.status(), Some(408 | 429 | 500..=599)),
+        _ => false,
+    }
+}
+
+/// Whether it is the server that is away, rather than one object that cannot be shown.
+pub(super) fn is_outage(error: &Error) -> bool {
+    matches!(error.kind, Kind::Unreachable | Kind::Timeout | Kind::Interrupted)
+        || error.kind == Kind::Api && matches!(error.status(), Some(408 | 429 | 502..=504))
+}
+
+/// 1, 2, 4, ... at most 30 seconds.
+pub(super) fn backoff(failures: u32) -> SignedDuration {
+    SignedDuration::from_secs(1 << failures.saturating_sub(1).min(5)).min(SignedDuration::from_secs(30))
+}
+
+fn looks_alike(shown: &Progress, progress: &Progress) -> bool {
+    shown.status == progress.status && shown.task == progress.task && shown.percent.round() == progress.percent.round()
+}
+
+/// The server's times are naive UTC.
+fn created_at(value: &Value) -> Option<Timestamp> {
+    time(value.get("created_at")?.as_str()?)
+}
+
+/// A time as the server writes it: naive UTC, or with an offset as other services do.
+pub(super) fn time(text: &str) -> Option<Timestamp> {
+    let naive = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    text.parse::<Timestamp>().ok().or_else(naive)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        time("2026-11-22T07:45:55.000000").expect("the server's form") + SignedDuration::from_secs(second)
+    }
+
+    fn watched() -> Watched {
+        Watched::new(&Target::execution("T", "E", "web-01"), at(0))
+    }
+
+    fn warnings(seen: &Seen) -> Vec<&str> {
+        let message = |fact| match fact {
+            &Fact::Logged { ref message, .. } => Some(message.as_str()),
+            _ => None,
+        };
+        seen.facts.iter().filter_map(message).collect()
+    }
+
+    #[test]
+    fn times_are_naive_utc_or_have_an_offset() {
+        let expected: Timestamp = "2026-11-22T07:45:55Z".parse().expect("a timestamp");
+        for text in ["2026-11-22T07:45:55.000000", "2026-11-22T07:45:55Z", "2026-11-22T08:45:55+01:00"] {
+            assert_eq!(time(text), Some(expected), "{text}");
+        }
+        assert_eq!(time("yesterday"), None);
+    }
+
+    #[test]
+    fn it_runs_since_its_creation_unless_the_servers_clock_is_ahead() {
+        let since = |created: &str| {
+            let first = json!({ "status": "RUNNING", "created_at": created });
+            Watched::new(&Target::execution("T", "E", "").first(first), at(0)).since()
+        };
+        assert_eq!(since("2026-11-22T07:45:00.000000"), at(-55));
+        assert_eq!(since("2026-11-22T09:45:00.000000"), at(0));
+    }
+
+    #[test]
+    fn only_changes_that_can_be_seen_are_said() {
+        let copy = |step: u32| {
+            json!({ "status": "RUNNING", "tasks": [{ "index": 2, "task_type": "REPLICATE_DISKS", "status": "RUNNING",
+                "progress_updates": [{ "current_step": step, "total_steps": 1000, "message": "disk 1 of 1" }] }] })
+        };
+        let mut watched = watched();
+        let said: Vec<usize> =
+            [0, 1, 4, 6, 6, 20].map(|step| watched.see(&copy(step), at(1)).facts.len()).into_iter().collect();
+        assert_eq!(said, [1, 0, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn an_unexecuted_execution_is_given_a_moment_and_then_counts_as_never_started() {
+        let idle = json!({ "status": "UNEXECUTED", "tasks": [] });
+        let mut watched = watched();
+        assert!(watched.see(&idle, at(0)).result.is_none());
+        assert!(watched.see(&json!({ "status": "RUNNING" }), at(14)).result.is_none());
+        assert!(watched.see(&idle, at(15)).result.is_none());
+        let result = watched.see(&idle, at(30)).result.expect("ended");
+        assert_eq!(result.expect_err("failed").kind, Kind::Failed);
+    }
+
+    #[test]
+    fn a_wedge_is_said_once_with_the_way_out() {
+        let task = |status: &str| json!({ "status": "CANCELLING", "tasks": [{ "index": 2, "status": status }] });
+        let mut watched = watched();
+        assert_eq!(warnings(&watched.see(&task("CANCELED"), at(0))), [""; 0]);
+        assert_eq!(
+            warnings(&watched.see(&task("CANCELED"), at(61))),
+            [
+                "execution of `web-01` hangs in CANCELLING although all its tasks have ended (hint: cancel execution `E` \
+             again with `force: true`)"
+            ]
+        );
+        assert_eq!(warnings(&watched.see(&task("CANCELED"), at(200))), [""; 0]);
+        let mut cleaning = self::watched();
+        assert_eq!(warnings(&cleaning.see(&task("CANCELED"), at(0))), [""; 0]);
+        assert_eq!(warnings(&cleaning.see(&task("RUNNING"), at(40))), [""; 0]);
+        assert_eq!(warnings(&cleaning.see(&task("CANCELED"), at(70))), [""; 0]);
+    }
+
+    #[test]
+    fn an_unknown_status_is_said_once_and_watched_on() {
+        let mut watched = watched();
+        let strange = json!({ "status": "MEDITATING", "tasks": [] });
+        let seen = watched.see(&strange, at(0));
+        assert_eq!(
+            warnings(&seen),
+            ["execution of `web-01` has the status `MEDITATING`, which is not known here; it is watched on"]
+        );
+        assert!(seen.result.is_none());
+        assert_eq!(warnings(&watched.see(&strange, at(5))), [""; 0]);
+    }
+
+    #[test]
+    fn one_object_that_cannot_be_shown_is_asked_again_and_a_refusal_is_believed_the_second_time() {
+        let broken = || Error::new(Kind::Api, "the server has erred").detail("status", 500);
+        let mut watched = watched();
+        let waits: Vec<(i64, bool)> = (0..4)
+            .map(|_| match watched.refuse(broken()) {
+                Trouble::Again { after, warning } => (after.as_secs(), warning.is_some()),
+                Trouble::Over(error) => panic!("over: {error}"),
+            })
+            .collect();
+        assert_eq!(waits, [(1, true), (2, false), (4, false), (8, false)]);
+        let refused = || Error::new(Kind::Api, "no").detail("status", 403);
+        assert!(matches!(watched.refuse(refused()), Trouble::Again { .. }));
+        let Trouble::Over(error) = watched.refuse(refused()) else { panic!("goes on") };
+        assert_eq!(error.message, "cannot watch execution of `web-01`: no");
+        assert_eq!(error.status(), Some(403));
+    }
+}
