@@ -3,6 +3,8 @@
 mod file;
 mod flags;
 mod layers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
