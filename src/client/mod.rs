@@ -4,6 +4,7 @@ pub mod deployments;
 pub mod endpoints;
 pub mod executions;
 pub mod instances;
+pub mod keystone;
 pub mod migrations;
 pub mod networks;
 pub mod options;

@@ -1,0 +1,245 @@
+//! Which URL of the catalog is Coriolis', and what `--endpoint` means.
+
+use std::collections::BTreeSet;
+
+use reqwest::Url;
+use serde::Deserialize;
+
+use crate::error::{Error, Result, suggest};
+use crate::settings::{Service, Sourced};
+
+/// One service of a token's catalog.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Entry {
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub endpoints: Vec<Endpoint>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Endpoint {
+    pub interface: String,
+    #[serde(default)]
+    pub region: Option<String>,
+    #[serde(default)]
+    pub region_id: Option<String>,
+    pub url: String,
+}
+
+impl Endpoint {
+    fn region(&self) -> &str {
+        self.region_id.as_deref().or(self.region.as_deref()).unwrap_or_default()
+    }
+}
+
+/// The URL that the catalog has for `service`, without a slash at its end.
+///
+/// The official client silently takes the first of several; with migrations at stake a choice must be made.
+pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
+    let kind = &service.kind;
+    let entries: Vec<&Entry> = catalog.iter().filter(|entry| entry.kind == kind.value).collect();
+    if entries.is_empty() {
+        let what = format!("service of type `{}`", kind.value);
+        return Err(absent(&what, Some(kind), "--service-type", catalog.iter().map(|entry| entry.kind.as_str())));
+    }
+    let named = keep(
+        entries,
+        service.name.as_ref(),
+        |entry| &entry.name,
+        |wanted| format!("service `{wanted}` of type `{}`", kind.value),
+        "--service-name",
+    )?;
+    let endpoints: Vec<&Endpoint> = named.iter().flat_map(|entry| &entry.endpoints).collect();
+    let faced = keep(
+        endpoints,
+        Some(&service.interface),
+        |endpoint| normal(&endpoint.interface),
+        |wanted| format!("`{wanted}` endpoint of `{}`", kind.value),
+        "--interface",
+    )?;
+    let placed = keep(
+        faced,
+        service.region.as_ref(),
+        Endpoint::region,
+        |wanted| format!("endpoint of `{}` in the region `{wanted}`", kind.value),
+        "--region-name",
+    )?;
+    let urls: BTreeSet<&str> = placed.iter().map(|endpoint| endpoint.url.trim_end_matches('/')).collect();
+    match urls.first() {
+        Some(url) if urls.len() == 1 => Ok((*url).to_owned()),
+        _ => Err(several(&named, &placed, service)),
+    }
+}
+
+/// keystoneauth's old spelling is `publicURL`.
+fn normal(interface: &str) -> &str {
+    interface.trim_end_matches("URL")
+}
+
+/// Those of `all` whose `field` is what is wanted, if anything is.
+fn keep<'a, T>(
+    all: Vec<&'a T>,
+    wanted: Option<&Sourced<String>>,
+    field: impl Fn(&'a T) -> &'a str,
+    what: impl Fn(&str) -> String,
+    flag: &str,
+) -> Result<Vec<&'a T>> {
+    let Some(wanted) = wanted else { return Ok(all) };
+    let kept: Vec<&T> = all.iter().copied().filter(|each| field(each) == wanted.value).collect();
+    if kept.is_empty() {
+        return Err(absent(&what(&wanted.value), Some(wanted), flag, all.into_iter().map(field)));
+    }
+    Ok(kept)
+}
+
+fn absent<'a>(
+    what: &str,
+    wanted: Option<&Sourced<String>>,
+    flag: &str,
+    existing: impl Iterator<Item = &'a str>,
+) -> Error {
+    let existing: BTreeSet<&str> = existing.filter(|name| !name.is_empty()).collect();
+    let error = Error::input(format!("the catalog has no {what}; it has {}", listed(&existing)));
+    let near = wanted.and_then(|wanted| suggest(&wanted.value, existing.iter().copied()));
+    let origin = wanted.map(|wanted| format!("; what was asked for comes from {}", wanted.origin)).unwrap_or_default();
+    match near {
+        Some(near) => error.hint(format!("did you mean `{flag} {near}`{origin}")),
+        None => error.hint(format!("choose with `{flag}`, or give the URL with `--endpoint`{origin}")),
+    }
+}
+
+fn several(named: &[&Entry], endpoints: &[&Endpoint], service: &Service) -> Error {
+    let regions: BTreeSet<&str> = endpoints.iter().map(|endpoint| endpoint.region()).collect();
+    let names: BTreeSet<&str> = named.iter().map(|entry| entry.name.as_str()).collect();
+    let kind = &service.kind.value;
+    if regions.len() > 1 {
+        return Error::input(format!("the catalog has `{kind}` in more than one region: {}", listed(&regions)))
+            .hint("choose with `--region-name` (or `OS_REGION_NAME`)");
+    }
+    Error::input(format!("the catalog has more than one service of type `{kind}`: {}", listed(&names)))
+        .hint("choose with `--service-name` (or `CORIOLIS_SERVICE_NAME`), or give the URL with `--endpoint`")
+}
+
+fn listed(names: &BTreeSet<&str>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The URL that `--endpoint` means: with version and project, which are added where they lack.
+pub(super) fn with_project(endpoint: &Sourced<String>, project: Option<&str>) -> Result<String> {
+    let given = endpoint.value.trim().trim_end_matches('/');
+    let url = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let Some(url) = url else {
+        return Err(Error::input(format!("`{}` is not a URL", endpoint.value))
+            .hint(format!("{} looks like `http://host:7667/v1`", endpoint.origin)));
+    };
+    let parts: Vec<&str> = url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    let version = parts.iter().position(|part| is_version(part));
+    if version.is_some_and(|at| at + 1 < parts.len()) {
+        return Ok(given.to_owned());
+    }
+    let Some(project) = project else {
+        return Err(Error::input(format!("`{}` does not say which project", endpoint.value))
+            .hint("write it as `http://host:7667/v1/PROJECT_ID`, or give the project's id with `OS_PROJECT_ID`"));
+    };
+    Ok(if version.is_some() { format!("{given}/{project}") } else { format!("{given}/v1/{project}") })
+}
+
+/// `v1`, `v2.0`.
+fn is_version(part: &str) -> bool {
+    part.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty() && number.chars().all(|character| character.is_ascii_digit() || character == '.')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::Origin;
+
+    fn sourced(value: &str) -> Sourced<String> {
+        Sourced::new(value.to_owned(), Origin::Default)
+    }
+
+    fn service(name: Option<&str>, interface: &str, region: Option<&str>) -> Service {
+        Service {
+            kind: sourced("migration"),
+            name: name.map(sourced),
+            interface: sourced(interface),
+            region: region.map(sourced),
+        }
+    }
+
+    fn catalog() -> Vec<Entry> {
+        let endpoint = |interface: &str, region: &str, url: &str| json!({"id": "e", "interface": interface, "region": region, "region_id": region, "url": url});
+        serde_json::from_value(json!([
+            {"type": "identity", "name": "keystone", "id": "1", "endpoints": []},
+            {"type": "migration", "name": "coriolis", "id": "2", "endpoints": [
+                endpoint("public", "One", "http://one/v1/p/"), endpoint("internal", "One", "http://inside/v1/p"),
+                endpoint("public", "Two", "http://two/v1/p")]},
+            {"type": "migration", "name": "spare", "id": "3", "endpoints": [endpoint("public", "Three", "http://spare/v1/p")]},
+        ]))
+        .unwrap()
+    }
+
+    fn told(service: Service) -> String {
+        let error = choose(&catalog(), &service).expect_err("nothing fits");
+        format!("{} | {}", error.message, error.hint.unwrap_or_default())
+    }
+
+    #[test]
+    fn type_name_interface_and_region_choose_one_url() {
+        let url = |name, interface, region| choose(&catalog(), &service(name, interface, region)).unwrap();
+        assert_eq!(url(None, "public", Some("One")), "http://one/v1/p");
+        assert_eq!(url(None, "internal", None), "http://inside/v1/p");
+        assert_eq!(url(None, "public", Some("Two")), "http://two/v1/p");
+        assert_eq!(url(Some("spare"), "public", None), "http://spare/v1/p");
+    }
+
+    #[test]
+    fn what_the_catalog_lacks_is_told_with_what_it_has() {
+        let wrong_kind = Service { kind: sourced("migrations"), ..service(None, "public", None) };
+        assert_eq!(
+            [
+                told(wrong_kind),
+                told(service(Some("corioli"), "public", None)),
+                told(service(None, "admin", None)),
+                told(service(None, "public", Some("RegionNine"))),
+                told(service(Some("coriolis"), "public", None)),
+            ],
+            [
+                "the catalog has no service of type `migrations`; it has `identity`, `migration` | did you mean `--service-type migration`; what was asked for comes from the default",
+                "the catalog has no service `corioli` of type `migration`; it has `coriolis`, `spare` | did you mean `--service-name coriolis`; what was asked for comes from the default",
+                "the catalog has no `admin` endpoint of `migration`; it has `internal`, `public` | choose with `--interface`, or give the URL with `--endpoint`; what was asked for comes from the default",
+                "the catalog has no endpoint of `migration` in the region `RegionNine`; it has `One`, `Three`, `Two` | choose with `--region-name`, or give the URL with `--endpoint`; what was asked for comes from the default",
+                "the catalog has `migration` in more than one region: `One`, `Two` | choose with `--region-name` (or `OS_REGION_NAME`)",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_endpoint_gets_the_version_and_project_that_it_lacks() {
+        let url = |given: &str| with_project(&sourced(given), Some("p1")).unwrap();
+        for given in ["http://h:7667", "http://h:7667/", "http://h:7667/v1", "http://h:7667/v1/", "http://h:7667/v1/p1"]
+        {
+            assert_eq!(url(given), "http://h:7667/v1/p1", "{given}");
+        }
+        assert_eq!(url("https://h/coriolis/"), "https://h/coriolis/v1/p1");
+        assert_eq!(url("https://h/coriolis/v1/other"), "https://h/coriolis/v1/other");
+    }
+
+    #[test]
+    fn an_endpoint_without_project_or_scheme_is_refused() {
+        let told = |given: &str| with_project(&sourced(given), None).expect_err("incomplete").message;
+        assert_eq!(told("http://h:7667/v1"), "`http://h:7667/v1` does not say which project");
+        assert_eq!(told("h:7667"), "`h:7667` is not a URL");
+        assert_eq!(with_project(&sourced("http://h/v1/p"), None).unwrap(), "http://h/v1/p");
+    }
+}

@@ -1,0 +1,335 @@
+//! Keystone v3: one login for all lanes, one more when its token no longer counts, and Coriolis' URL from the catalog.
+//!
+//! Done with `reqwest` and not with `openstack_sdk` 0.22.8, which was tried against Keystone 30.0: without its other
+//! features it refuses application credentials (and by name it sends the user's domain where Keystone does not read
+//! it), it hides why a server cannot be reached ("service is not working" for a refused connection, an unknown name and
+//! an unknown certificate alike), it exchanges a bare token for another one, which Keystone refuses for the token of an
+//! application credential and which loses the project where none is named, and it reads `OS_*` from the process itself.
+
+mod body;
+mod catalog;
+mod discovery;
+mod reach;
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::HeaderValue;
+use reqwest::{Client, RequestBuilder, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use self::body::{Envelope, Token};
+use self::discovery::Start;
+use self::refusal::Refusal;
+use super::identity::{Access, Identity, Pending};
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result};
+use crate::settings::{Cloud, Credential, Login, Named, Service, Sourced};
+
+/// A new login this part of a token's life before its end, and at most [`LONGEST_MARGIN`].
+const MARGIN: i32 = 20;
+const LONGEST_MARGIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// An identity that Keystone vouches for.
+pub struct Keystone {
+    auth_url: Sourced<String>,
+    credential: Credential,
+    project: Option<Named>,
+    endpoint: Option<Sourced<String>>,
+    service: Service,
+    clock: Clock,
+    http: Client,
+    /// How many logins have ended, well or not: whoever waited for one takes its outcome.
+    attempts: AtomicU64,
+    /// Whether the token comes from an application credential, be it by way of a bare token.
+    delegated: AtomicBool,
+    session: Mutex<Session>,
+}
+
+/// What the logins so far have brought.
+#[derive(Default)]
+struct Session {
+    login: u64,
+    present: Option<Present>,
+    /// How the latest login failed, if it did.
+    failure: Option<Error>,
+    /// The v3 URL, once it is known.
+    version3: Option<String>,
+}
+
+struct Present {
+    access: Access,
+    /// When to log in again; `None` for a bare token, about whose end the server decides.
+    until: Option<Timestamp>,
+}
+
+/// Access without any login: `--no-auth`.
+struct Fixed(Access);
+
+impl Keystone {
+    /// The identity that `cloud` describes; for `--no-auth` one that knows no login. Sends nothing yet.
+    ///
+    /// # Errors
+    /// `Input` when a URL is none, the authorities' file cannot be used, or `--no-auth` lacks the project.
+    #[allow(clippy::new_ret_no_self, reason = "which identity it is depends on the settings")]
+    pub fn new(cloud: &Cloud, clock: Clock) -> Result<Arc<dyn Identity>> {
+        match (&cloud.login, &cloud.endpoint) {
+            (Login::Keystone { auth_url, credential, project }, endpoint) => {
+                if let Some(endpoint) = endpoint {
+                    catalog::with_project(endpoint, Some("project"))?;
+                }
+                Ok(Arc::new(Self {
+                    auth_url: auth_url.clone(),
+                    credential: credential.clone(),
+                    project: project.clone(),
+                    endpoint: endpoint.clone(),
+                    service: cloud.service.clone(),
+                    clock,
+                    http: reach::connections(&cloud.trust, &auth_url.value)?,
+                    attempts: AtomicU64::new(0),
+                    delegated: AtomicBool::new(false),
+                    session: Mutex::default(),
+                }))
+            }
+            (Login::None { project }, Some(endpoint)) => {
+                let project = project.as_ref().map(|project| project.value.as_str());
+                let url = catalog::with_project(endpoint, project)?;
+                Ok(Arc::new(Fixed(Access { token: None, url, login: 1 })))
+            }
+            (Login::None { .. }, None) => Err(Error::input("`--no-auth` needs `--endpoint`")),
+        }
+    }
+
+    /// The access that `usable` accepts, or else that of a new login. Who waited while another logged in gets what that
+    /// one got, be it an error: 64 lanes with a changed password must not lock the account.
+    async fn access_or_login(&self, usable: impl Fn(&Present) -> bool) -> Result<Access> {
+        let seen = self.attempts.load(Ordering::Acquire);
+        let mut session = self.session.lock().await;
+        if let Some(present) = session.present.as_ref().filter(|present| usable(present)) {
+            return Ok(present.access.clone());
+        }
+        if self.attempts.load(Ordering::Acquire) != seen
+            && let Some(failure) = &session.failure
+        {
+            return Err(failure.clone());
+        }
+        let outcome = self.login(&mut session).await;
+        self.attempts.fetch_add(1, Ordering::AcqRel);
+        session.failure = outcome.as_ref().err().cloned();
+        let present = outcome?;
+        let access = present.access.clone();
+        session.login = access.login;
+        session.present = Some(present);
+        Ok(access)
+    }
+
+    async fn login(&self, session: &mut Session) -> Result<Present> {
+        let version3 = match &session.version3 {
+            Some(url) => url.clone(),
+            None => self.find_version3().await?,
+        };
+        let (secret, token) = self.token(&version3).await?;
+        session.version3 = Some(version3);
+        self.delegated.store(token.is_delegated(), Ordering::Release);
+        let project = token.project.as_ref().map(|project| project.id.as_str());
+        if project.is_none() {
+            return Err(Error::new(Kind::Login, format!("{} holds for no project", self.whose()))
+                .hint("name the project with `OS_PROJECT_NAME` or `OS_PROJECT_ID`"));
+        }
+        let url = match &self.endpoint {
+            Some(endpoint) => catalog::with_project(endpoint, project)?,
+            None => catalog::choose(&token.catalog, &self.service)?,
+        };
+        let access = Access { token: Some(secret), url, login: session.login + 1 };
+        let until = (!self.is_bare_token()).then(|| self.renewal(&token));
+        Ok(Present { access, until })
+    }
+
+    /// When to log in again, by this machine's clock, which may be wrong: the lifetime counts from now.
+    fn renewal(&self, token: &Token) -> Timestamp {
+        let now = self.clock.wall();
+        let lifetime = token.expires_at.duration_since(token.issued_at.unwrap_or(now));
+        now + (lifetime - (lifetime / MARGIN).min(LONGEST_MARGIN)).max(SignedDuration::ZERO)
+    }
+
+    async fn find_version3(&self) -> Result<String> {
+        let start = discovery::start(&self.auth_url.value).ok_or_else(|| {
+            Error::input(format!("`{}` is not a URL", self.auth_url.value))
+                .hint(format!("{} looks like `https://host:5000/v3`", self.auth_url.origin))
+        })?;
+        let bases = match start {
+            Start::Version3(url) => return Ok(url),
+            Start::Ask(bases) => bases,
+        };
+        for base in &bases {
+            // 300 is how Keystone answers here.
+            let answer = self.send(self.http.get(format!("{base}/")), base).await?;
+            let Ok(document) = answer.json::<Value>().await else { continue };
+            match discovery::version3(base, &document) {
+                Some(Ok(url)) => return Ok(url),
+                Some(Err(versions)) => {
+                    return Err(Error::new(
+                        Kind::Unreachable,
+                        format!("Keystone at `{base}` has no version 3, only {}", versions.join(", ")),
+                    )
+                    .hint(format!("{} must lead to a Keystone of version 3", self.auth_url.origin)));
+                }
+                None => {}
+            }
+        }
+        Ok(discovery::last_resort(&bases))
+    }
+
+    /// A token with what it says about itself. A bare token is used as it is where its project is the wanted one.
+    async fn token(&self, version3: &str) -> Result<(SecretString, Token)> {
+        let tokens = format!("{version3}/auth/tokens");
+        if let Credential::Token { token } = &self.credential {
+            let header = token_header(token)?;
+            let asked = self.http.get(&tokens).header("X-Auth-Token", header.clone()).header("X-Subject-Token", header);
+            let answer = self.send(asked, version3).await?;
+            // Some policies let nobody look at tokens; then it can only be exchanged.
+            if answer.status() != StatusCode::FORBIDDEN {
+                let (_, known) = self.read(version3, answer, "GET").await?;
+                let fits = |wanted: &Named| known.project.as_ref().is_some_and(|project| project.is(wanted));
+                if self.project.as_ref().is_none_or(fits) {
+                    return Ok((token.value.clone(), known));
+                }
+            }
+        }
+        let body = body::login(&self.credential, self.project.as_ref());
+        let answer = self.send(self.http.post(&tokens).json(&body), version3).await?;
+        let (secret, token) = self.read(version3, answer, "POST").await?;
+        let secret = secret.ok_or_else(|| self.not_keystone(version3, "its answer has no `X-Subject-Token`"))?;
+        Ok((secret, token))
+    }
+
+    async fn send(&self, request: RequestBuilder, url: &str) -> Result<reqwest::Response> {
+        let sent = request.header("Accept", "application/json").send().await;
+        sent.map_err(|error| reach::unreachable(url, &self.auth_url.origin, &error))
+    }
+
+    async fn read(
+        &self,
+        version3: &str,
+        answer: reqwest::Response,
+        method: &'static str,
+    ) -> Result<(Option<SecretString>, Token)> {
+        let status = answer.status();
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let subject = header("X-Subject-Token").map(SecretString::from);
+        let refusal = Refusal {
+            status,
+            method,
+            request_id: header("X-Openstack-Request-Id"),
+            location: header("Location"),
+            second_factor: header("Openstack-Auth-Receipt").is_some(),
+        };
+        let text = answer.text().await;
+        let text = text.map_err(|error| reach::unreachable(version3, &self.auth_url.origin, &error))?;
+        if !status.is_success() {
+            return Err(refusal.error(version3, &text, self));
+        }
+        let envelope: Envelope = serde_json::from_str(&text)
+            .map_err(|error| self.not_keystone(version3, &format!("its answer is no token ({error})")))?;
+        Ok((subject, envelope.token))
+    }
+
+    fn not_keystone(&self, version3: &str, cause: &str) -> Error {
+        Error::new(Kind::Unreachable, format!("what answers at `{version3}` is not Keystone: {cause}"))
+            .hint(format!("check the URL, which comes from {}", self.auth_url.origin))
+            .detail("url", version3)
+    }
+
+    fn is_bare_token(&self) -> bool {
+        matches!(self.credential, Credential::Token { .. })
+    }
+
+    /// The credential, for people.
+    fn whose(&self) -> String {
+        match &self.credential {
+            Credential::Password { user, .. } => format!("user `{}`", label(user)),
+            Credential::Token { token } => format!("the token of {}", token.origin),
+            Credential::ApplicationCredential { id, .. } => format!("application credential `{}`", id.value),
+            Credential::NamedApplicationCredential { name, user, .. } => {
+                format!("application credential `{}` of user `{}`", name.value, label(user))
+            }
+        }
+    }
+}
+
+impl Identity for Keystone {
+    fn access(&self) -> Pending<'_, Result<Access>> {
+        Box::pin(self.access_or_login(|present| present.until.is_none_or(|until| self.clock.wall() < until)))
+    }
+
+    fn renew<'a>(&'a self, rejected: &'a Access) -> Pending<'a, Result<Access>> {
+        Box::pin(async move {
+            if let Credential::Token { token } = &self.credential {
+                return Err(Error::new(Kind::Login, "the token has expired or was revoked, and it is all there is")
+                    .hint(format!(
+                        "get a new one (`openstack token issue`) and give it as {}, or give a password",
+                        token.origin
+                    )));
+            }
+            self.access_or_login(|present| present.access.login != rejected.login).await
+        })
+    }
+
+    fn uses_application_credential(&self) -> bool {
+        let shown = matches!(
+            self.credential,
+            Credential::ApplicationCredential { .. } | Credential::NamedApplicationCredential { .. }
+        );
+        shown || self.delegated.load(Ordering::Acquire)
+    }
+
+    fn describe(&self) -> String {
+        let project = self.project.as_ref().map(|project| format!(" in project {}", label(project)));
+        let who = match &self.credential {
+            Credential::Password { user, .. } => label(user).to_owned(),
+            Credential::Token { .. } => "a token".to_owned(),
+            Credential::ApplicationCredential { id, .. } => format!("application credential {}", id.value),
+            Credential::NamedApplicationCredential { name, user, .. } => {
+                format!("application credential {} of {}", name.value, label(user))
+            }
+        };
+        format!("{who}{} at {}", project.unwrap_or_default(), self.auth_url.value)
+    }
+}
+
+impl Identity for Fixed {
+    fn access(&self) -> Pending<'_, Result<Access>> {
+        Box::pin(async { Ok(self.0.clone()) })
+    }
+
+    fn renew<'a>(&'a self, _rejected: &'a Access) -> Pending<'a, Result<Access>> {
+        Box::pin(async {
+            Err(Error::new(Kind::Login, format!("`{}` wants a login, and `--no-auth` gives none", self.0.url))
+                .hint("leave `--no-auth` out and give the credentials of Keystone"))
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("nobody (`--no-auth`) at {}", self.0.url)
+    }
+}
+
+fn token_header(token: &Sourced<SecretString>) -> Result<HeaderValue> {
+    let mut header = HeaderValue::from_str(token.value.expose_secret().trim())
+        .map_err(|_| Error::input(format!("{} is no token: it holds characters that none has", token.origin)))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn label(named: &Named) -> &str {
+    match named {
+        Named::Id(id) => &id.value,
+        Named::Name { name, .. } => &name.value,
+    }
+}

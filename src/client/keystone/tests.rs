@@ -1,0 +1,245 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex as StdMutex;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{Method, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::*;
+use crate::clock::Speed;
+use crate::settings::{self, CloudFlags};
+
+/// What the fake answers to a login, given how many there were before.
+type Answer = fn(usize) -> (u16, Value);
+
+/// A Keystone that answers as told and remembers what it was asked.
+struct Fake {
+    url: String,
+    asked: Arc<StdMutex<Vec<String>>>,
+}
+
+#[derive(Clone)]
+struct Told {
+    answer: Answer,
+    asked: Arc<StdMutex<Vec<String>>>,
+}
+
+impl Fake {
+    async fn start(answer: Answer) -> Self {
+        let asked = Arc::new(StdMutex::new(Vec::new()));
+        let routes = Router::new().fallback(respond).with_state(Told { answer, asked: asked.clone() });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Self { url, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    fn identity(&self, path: &str, more: &[(&str, &str)]) -> Arc<dyn Identity> {
+        identity(&format!("{}{path}", self.url), more)
+    }
+}
+
+async fn respond(State(told): State<Told>, method: Method, uri: Uri, _body: Bytes) -> Response {
+    let logins = {
+        let mut asked = told.asked.lock().unwrap();
+        let logins = asked.iter().filter(|line| line.starts_with("POST")).count();
+        asked.push(format!("{method} {}", uri.path()));
+        logins
+    };
+    let (status, body) = match (method.as_str(), uri.path()) {
+        ("GET", "/") => (
+            300,
+            json!({"versions": {"values": [{"id": "v3.14", "status": "stable",
+                "links": [{"rel": "self", "href": "http://inside.invalid:5000/v3/"}]}]}}),
+        ),
+        ("POST", "/v3/auth/tokens") => (told.answer)(logins),
+        _ => (404, json!({"error": {"code": 404, "message": "not here", "title": "Not Found"}})),
+    };
+    let status = axum::http::StatusCode::from_u16(status).unwrap();
+    let subject = format!("token-{}", logins + 1);
+    (status, [("X-Subject-Token", subject), ("X-Openstack-Request-Id", "req-1".into())], axum::Json(body))
+        .into_response()
+}
+
+fn granted(_: usize) -> (u16, Value) {
+    let endpoint = json!({"id": "e", "interface": "public", "region": "One", "region_id": "One",
+        "url": "http://coriolis/v1/p1"});
+    (
+        201,
+        json!({"token": {"issued_at": "2026-01-01T00:00:00.000000Z", "expires_at": "2026-01-01T01:00:00.000000Z",
+            "project": {"id": "p1", "name": "admin", "domain": {"id": "default", "name": "Default"}},
+            "catalog": [{"id": "s", "type": "migration", "name": "coriolis", "endpoints": [endpoint]}]}}),
+    )
+}
+
+fn refused(_: usize) -> (u16, Value) {
+    (401, json!({"error": {"code": 401, "message": "The request you have made requires authentication."}}))
+}
+
+fn identity(auth_url: &str, more: &[(&str, &str)]) -> Arc<dyn Identity> {
+    let mut environment: BTreeMap<String, String> =
+        [("OS_AUTH_URL", auth_url), ("OS_USERNAME", "admin"), ("OS_PASSWORD", "sesame"), ("OS_PROJECT_NAME", "lab")]
+            .into_iter()
+            .chain(more.iter().copied())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+    environment.retain(|_, value| !value.is_empty());
+    let none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let cloud = settings::cloud(&CloudFlags::default(), &environment, Path::new("/"), &none).unwrap();
+    Keystone::new(&cloud, Clock::new(Speed::Real)).unwrap()
+}
+
+fn told(error: Error) -> String {
+    format!("{}: {} | {}", error.kind.word(), error.message, error.hint.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn an_url_with_version_3_is_used_without_asking() {
+    let fake = Fake::start(granted).await;
+    let access = fake.identity("/v3/", &[]).access().await.unwrap();
+    assert_eq!(access.token.unwrap().expose_secret(), "token-1");
+    assert_eq!((access.url.as_str(), access.login), ("http://coriolis/v1/p1", 1));
+    assert_eq!(fake.asked(), ["POST /v3/auth/tokens"]);
+}
+
+#[tokio::test]
+async fn other_urls_lead_to_version_3_by_discovery_on_the_same_host() {
+    for path in ["", "/", "/v2.0", "/v2.0/"] {
+        let fake = Fake::start(granted).await;
+        fake.identity(path, &[]).access().await.unwrap();
+        assert_eq!(fake.asked(), ["GET /", "POST /v3/auth/tokens"], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn one_login_serves_all_accesses() {
+    let fake = Fake::start(granted).await;
+    let identity = fake.identity("/v3", &[]);
+    for _ in 0..5 {
+        identity.access().await.unwrap();
+    }
+    assert_eq!(fake.asked().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_rejected_requests_cause_one_new_login() {
+    let fake = Fake::start(granted).await;
+    let identity = fake.identity("/v3", &[]);
+    let rejected = identity.access().await.unwrap();
+    let lanes: Vec<_> = (0..64)
+        .map(|_| {
+            let (identity, rejected) = (identity.clone(), rejected.clone());
+            tokio::spawn(async move { identity.renew(&rejected).await.unwrap().login })
+        })
+        .collect();
+    for lane in lanes {
+        assert_eq!(lane.await.unwrap(), 2);
+    }
+    assert_eq!(fake.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn many_lanes_with_a_wrong_password_try_it_once() {
+    let fake = Fake::start(refused).await;
+    let identity = fake.identity("/v3", &[]);
+    let lanes: Vec<_> = (0..64).map(|_| identity.access()).collect();
+    let outcomes = join_all(lanes).await;
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.kind == Kind::Login)));
+    assert_eq!(fake.asked().len(), 1);
+    identity.access().await.unwrap_err();
+    assert_eq!(fake.asked().len(), 2, "who comes later may try again");
+}
+
+/// Polls all futures at once, as lanes on one runtime are.
+async fn join_all<T>(mut futures: Vec<Pending<'_, T>>) -> Vec<T> {
+    let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(move |context| {
+        for (future, done) in futures.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let std::task::Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *done = Some(value);
+            }
+        }
+        match done.iter().all(Option::is_some) {
+            true => std::task::Poll::Ready(done.iter_mut().filter_map(Option::take).collect()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_token_near_its_end_is_replaced_before_it_is_sent() {
+    fn ended(logins: usize) -> (u16, Value) {
+        let (status, mut body) = granted(logins);
+        body["token"]["expires_at"] = body["token"]["issued_at"].clone();
+        (status, body)
+    }
+    let fake = Fake::start(ended).await;
+    let identity = fake.identity("/v3", &[]);
+    assert_eq!(identity.access().await.unwrap().login, 1);
+    assert_eq!(identity.access().await.unwrap().login, 2);
+}
+
+#[tokio::test]
+async fn a_refused_login_names_every_part_that_may_be_wrong_and_no_secret() {
+    let fake = Fake::start(refused).await;
+    let error = fake.identity("/v3", &[("OS_PROJECT_DOMAIN_ID", "d1")]).access().await.unwrap_err();
+    assert_eq!(error.status(), Some(401));
+    assert_eq!(error.details["request_id"], "req-1");
+    assert!(!format!("{error:?}").contains("sesame"));
+    assert_eq!(
+        told(error),
+        "login: Keystone refuses user `admin` for project `lab` (HTTP 401): The request you have made requires \
+         authentication | check the user (`OS_USERNAME` in the environment), its domain (not given, so `Default`), the \
+         password (`OS_PASSWORD` in the environment), the project (`OS_PROJECT_NAME` in the environment), its domain `d1` \
+         (`OS_PROJECT_DOMAIN_ID` in the environment), that the user has a role there"
+    );
+}
+
+#[tokio::test]
+async fn a_keystone_that_is_ill_or_none_counts_as_unreachable() {
+    let ill = Fake::start(|_| (503, json!("ill"))).await;
+    let error = ill.identity("/v3", &[]).access().await.unwrap_err();
+    assert_eq!((error.kind, error.status()), (Kind::Unreachable, Some(503)));
+    let nobody = Fake::start(granted).await;
+    let error = nobody.identity("/elsewhere/v3", &[]).access().await.unwrap_err();
+    assert_eq!(
+        told(error),
+        format!(
+            "unreachable: what answers at `{}/elsewhere/v3` is not Keystone: it answers 404 Not Found | check the URL, \
+             which comes from `OS_AUTH_URL` in the environment",
+            nobody.url
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_told_as_such() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v3", listener.local_addr().unwrap());
+    drop(listener);
+    assert_eq!(
+        told(identity(&url, &[]).access().await.unwrap_err()),
+        format!(
+            "unreachable: cannot reach Keystone at `{url}`: connection refused | check that it runs, the port, and \
+             firewalls; the URL comes from `OS_AUTH_URL` in the environment"
+        )
+    );
+}
+
+#[tokio::test]
+async fn the_endpoint_given_gets_the_project_of_the_token() {
+    let fake = Fake::start(granted).await;
+    let access = fake.identity("/v3", &[("CORIOLIS_ENDPOINT", "http://here:7667")]).access().await.unwrap();
+    assert_eq!(access.url, "http://here:7667/v1/p1");
+}

@@ -1,0 +1,318 @@
+//! Where the server is and who we are: flags, then environment, then clouds.yaml, then defaults.
+
+mod file;
+mod flags;
+mod layers;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use crate::error::{Error, Result};
+pub use flags::CloudFlags;
+use layers::{Layers, Setting};
+
+/// A value and where it came from, so that a message can say which of many places to mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Flag(&'static str),
+    Environment(&'static str),
+    /// A key of one cloud in clouds.yaml or secure.yaml.
+    File {
+        key: &'static str,
+        path: PathBuf,
+    },
+    Default,
+}
+
+/// A cloud: how to log in, which of its services to use, whom to trust.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    pub login: Login,
+    /// The URL to use instead of the catalog's, as given: with or without version and project.
+    pub endpoint: Option<Sourced<String>>,
+    pub service: Service,
+    pub trust: Trust,
+}
+
+/// How to get a token.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in a process")]
+pub enum Login {
+    /// `--no-auth`: the server wants none. The project, where the endpoint does not hold it.
+    None { project: Option<Sourced<String>> },
+    /// From Keystone. Application credentials have their project in themselves, tokens may have.
+    Keystone { auth_url: Sourced<String>, credential: Credential, project: Option<Named> },
+}
+
+/// What Keystone is shown.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    Password { user: Named, password: Sourced<Secret> },
+    Token { token: Sourced<Secret> },
+    ApplicationCredential { id: Sourced<String>, secret: Sourced<Secret> },
+    NamedApplicationCredential { name: Sourced<String>, user: Named, secret: Sourced<Secret> },
+}
+
+/// A secret of the settings; never shown.
+pub type Secret = SecretString;
+
+/// A user or a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    Id(Sourced<String>),
+    Name { name: Sourced<String>, domain: Domain },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Domain {
+    Id(Sourced<String>),
+    Name(Sourced<String>),
+}
+
+/// Which endpoint of the catalog to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub kind: Sourced<String>,
+    pub name: Option<Sourced<String>>,
+    pub interface: Sourced<String>,
+    pub region: Option<Sourced<String>>,
+}
+
+/// Whose certificates to believe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// A PEM file of further authorities.
+    pub cacert: Option<Sourced<PathBuf>>,
+    /// Believe every certificate.
+    pub insecure: bool,
+}
+
+/// Reads a file; [`io::ErrorKind::NotFound`] where there is none.
+pub type Read<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
+/// Puts together what the flags, the environment and clouds.yaml say.
+///
+/// A cloud named by `--os-cloud` comes before the environment, since a flag does; one named by `OS_CLOUD` after it.
+///
+/// # Errors
+/// [`crate::error::Kind::Input`] when something is missing (the message lists all of it), contradictory or unreadable.
+pub fn cloud(
+    flags: &CloudFlags,
+    environment: &BTreeMap<String, String>,
+    directory: &Path,
+    read: Read<'_>,
+) -> Result<Cloud> {
+    let layers = Layers::new(flags, environment, directory, read)?;
+    let endpoint = layers.get(Setting::Endpoint);
+    let login = if layers.switch(Setting::NoAuth) { without_login(&layers, &endpoint)? } else { keystone(&layers)? };
+    let normal = |interface: Sourced<String>| interface.map(|word| word.trim_end_matches("URL").to_owned());
+    Ok(Cloud {
+        login,
+        endpoint,
+        service: Service {
+            kind: layers.get(Setting::ServiceType).unwrap_or_else(|| Sourced::assumed("migration")),
+            name: layers.get(Setting::ServiceName),
+            interface: layers.get(Setting::Interface).map_or_else(|| Sourced::assumed("public"), normal),
+            region: layers.get(Setting::RegionName),
+        },
+        trust: Trust {
+            cacert: layers.get(Setting::Cacert).map(|path| path.map(|path| home(&path, environment, directory))),
+            insecure: layers.switch(Setting::Insecure),
+        },
+    })
+}
+
+fn without_login(layers: &Layers, endpoint: &Option<Sourced<String>>) -> Result<Login> {
+    if endpoint.is_none() {
+        return Err(Error::input("`--no-auth` needs the URL of the server, as no catalog can be asked for it")
+            .hint("add `--endpoint http://host:7667/v1/PROJECT_ID` (or set `CORIOLIS_ENDPOINT`)"));
+    }
+    Ok(Login::None { project: layers.get(Setting::ProjectId) })
+}
+
+fn keystone(layers: &Layers) -> Result<Login> {
+    let kind = credential_kind(layers)?;
+    let mut missing = Missing::default();
+    let auth_url = missing.need(layers, &[Setting::AuthUrl]);
+    let credential = match kind {
+        CredentialKind::Token => missing.secret(layers, Setting::Token).map(|token| Credential::Token { token }),
+        CredentialKind::Password => password(layers, &mut missing),
+        CredentialKind::ApplicationCredential => application_credential(layers, &mut missing),
+    };
+    let project = match kind {
+        // Keystone refuses a scope beside an application credential, which has its project in itself.
+        CredentialKind::ApplicationCredential => None,
+        CredentialKind::Token => named(layers, PROJECT),
+        CredentialKind::Password => {
+            missing.need(layers, &[Setting::ProjectName, Setting::ProjectId]);
+            named(layers, PROJECT)
+        }
+    };
+    match (auth_url, credential) {
+        (Some(auth_url), Some(credential)) if missing.0.is_empty() => {
+            Ok(Login::Keystone { auth_url, credential, project })
+        }
+        _ => Err(missing.error(layers)),
+    }
+}
+
+enum CredentialKind {
+    Password,
+    Token,
+    ApplicationCredential,
+}
+
+/// The kind that the first place means which says anything about it.
+fn credential_kind(layers: &Layers) -> Result<CredentialKind> {
+    let telling = [
+        Setting::AuthType,
+        Setting::Token,
+        Setting::ApplicationCredentialId,
+        Setting::ApplicationCredentialName,
+        Setting::ApplicationCredentialSecret,
+        Setting::Username,
+        Setting::UserId,
+        Setting::Password,
+    ];
+    match layers.first_of(&telling) {
+        Some((Setting::AuthType, name)) => auth_type(&name),
+        Some((Setting::Token, _)) => Ok(CredentialKind::Token),
+        Some((Setting::Username | Setting::UserId | Setting::Password, _)) | None => Ok(CredentialKind::Password),
+        Some(_) => Ok(CredentialKind::ApplicationCredential),
+    }
+}
+
+fn auth_type(name: &Sourced<String>) -> Result<CredentialKind> {
+    match name.value.trim_start_matches("v3").trim_start_matches("v2").replace('_', "").as_str() {
+        "password" => Ok(CredentialKind::Password),
+        "token" => Ok(CredentialKind::Token),
+        "applicationcredential" => Ok(CredentialKind::ApplicationCredential),
+        _ => Err(Error::input(format!("cannot log in by `{}`, which {} asks for", name.value, name.origin))
+            .hint("use `password`, `token` or `v3applicationcredential`")),
+    }
+}
+
+fn password(layers: &Layers, missing: &mut Missing) -> Option<Credential> {
+    missing.need(layers, &[Setting::Username, Setting::UserId]);
+    let password = missing.secret(layers, Setting::Password)?;
+    Some(Credential::Password { user: named(layers, USER)?, password })
+}
+
+fn application_credential(layers: &Layers, missing: &mut Missing) -> Option<Credential> {
+    let secret = missing.secret(layers, Setting::ApplicationCredentialSecret);
+    if let Some(id) = layers.get(Setting::ApplicationCredentialId) {
+        return Some(Credential::ApplicationCredential { id, secret: secret? });
+    }
+    let name = missing.need(layers, &[Setting::ApplicationCredentialId, Setting::ApplicationCredentialName])?;
+    missing.need(layers, &[Setting::Username, Setting::UserId])?;
+    Some(Credential::NamedApplicationCredential { name, user: named(layers, USER)?, secret: secret? })
+}
+
+/// The settings that name a user or a project: id, name, id and name of the domain.
+type Naming = [Setting; 4];
+const USER: Naming = [Setting::UserId, Setting::Username, Setting::UserDomainId, Setting::UserDomainName];
+const PROJECT: Naming =
+    [Setting::ProjectId, Setting::ProjectName, Setting::ProjectDomainId, Setting::ProjectDomainName];
+
+/// The earlier place decides whether an id or a name is used; in one place the id does.
+fn named(layers: &Layers, [id, name, domain_id, domain_name]: Naming) -> Option<Named> {
+    let (chosen, value) = layers.first_of(&[id, name])?;
+    if chosen == id {
+        return Some(Named::Id(value));
+    }
+    let own = layers.first_of(&[domain_id, domain_name]);
+    let domain = match own.or_else(|| layers.first_of(&[Setting::DefaultDomainId, Setting::DefaultDomainName])) {
+        Some((setting, domain)) if setting == domain_id || setting == Setting::DefaultDomainId => Domain::Id(domain),
+        Some((_, domain)) => Domain::Name(domain),
+        None => Domain::Name(Sourced::assumed("Default")),
+    };
+    Some(Named::Name { name: value, domain })
+}
+
+/// What was needed and not found, to be told at once.
+#[derive(Default)]
+struct Missing(Vec<String>);
+
+impl Missing {
+    /// Any one of `settings`.
+    fn need(&mut self, layers: &Layers, settings: &[Setting]) -> Option<Sourced<String>> {
+        let found = layers.first_of(settings).map(|(_, value)| value);
+        if found.is_none() {
+            let names: Vec<_> = settings.iter().map(|setting| format!("`{}`", setting.variable())).collect();
+            let names = names.join(" or ");
+            if !self.0.contains(&names) {
+                self.0.push(names);
+            }
+        }
+        found
+    }
+
+    fn secret(&mut self, layers: &Layers, setting: Setting) -> Option<Sourced<Secret>> {
+        Some(self.need(layers, &[setting])?.map(Secret::from))
+    }
+
+    fn error(self, layers: &Layers) -> Error {
+        let verb = if self.0.len() == 1 { "is" } else { "are" };
+        let message = if layers.say_nothing() {
+            "no cloud to log in to is given".to_owned()
+        } else {
+            format!("{} {verb} not set", self.0.join(", "))
+        };
+        let clouds = match layers.clouds() {
+            "" => "name a cloud of clouds.yaml with `--os-cloud`".to_owned(),
+            names => format!("name a cloud of clouds.yaml with `--os-cloud` ({names})"),
+        };
+        Error::input(message).hint(format!(
+            "set {}, as an openrc file does, or {clouds}, or rehearse with `--sandbox`, which needs nothing",
+            self.0.join(", ")
+        ))
+    }
+}
+
+/// `~` is the home directory; what is relative is so to the working directory.
+fn home(path: &str, environment: &BTreeMap<String, String>, directory: &Path) -> PathBuf {
+    match (path.strip_prefix("~/"), environment.get("HOME")) {
+        (Some(rest), Some(home)) => Path::new(home).join(rest),
+        _ => directory.join(path),
+    }
+}
+
+impl<T> Sourced<T> {
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self { value, origin }
+    }
+
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Sourced<U> {
+        Sourced { value: change(self.value), origin: self.origin }
+    }
+}
+
+impl Sourced<String> {
+    fn assumed(value: &str) -> Self {
+        Self::new(value.to_owned(), Origin::Default)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag(name) => write!(f, "`{name}`"),
+            Origin::Environment(name) => write!(f, "`{name}` in the environment"),
+            Origin::File { key, path } => write!(f, "`{key}` in `{}`", path.display()),
+            Origin::Default => f.write_str("the default"),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::error;
+
+const CLOUDS: &str = "
+clouds:
+  lab:
+    auth:
+      auth_url: https://lab:5000/v3
+      username: anna
+      project_name: 4711
+      user_domain_name: People
+      project_domain_id: default
+    region_name: North
+    cacert: ~/lab.pem
+    verify: no
+  robot:
+    auth_type: v3applicationcredential
+    auth: {auth_url: https://lab:5000, application_credential_id: ac1, project_name: ignored}
+    interface: internalURL
+    migration_service_name: spare
+  vendored: {profile: big, auth: {token: t0}}
+";
+const SECURE: &str = "
+clouds:
+  lab: {auth: {password: 12345}}
+  robot: {auth: {application_credential_secret: robot-secret}}
+";
+const PUBLIC: &str = "
+public-clouds:
+  big: {auth: {auth_url: https://big/v3, username: none}, region_name: South}
+";
+
+/// What `coriolis-run FLAGS` finds in `/work`, with the files of the personal folder there.
+fn given(flags: &[&str], environment: &[(&str, &str)]) -> Result<Cloud> {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: CloudFlags,
+    }
+    let words = ["coriolis-run"].iter().chain(flags);
+    let line = <Line as clap::Parser>::try_parse_from(words).unwrap();
+    let environment: BTreeMap<String, String> = [("HOME", "/home/anna")]
+        .iter()
+        .chain(environment)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let read = |path: &Path| match path.to_str().unwrap() {
+        "/home/anna/.config/openstack/clouds.yaml" => Ok(CLOUDS.to_owned()),
+        "/home/anna/.config/openstack/secure.yaml" => Ok(SECURE.to_owned()),
+        "/home/anna/.config/openstack/clouds-public.yaml" => Ok(PUBLIC.to_owned()),
+        "/work/broken.yaml" => Ok("clouds: [".to_owned()),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    };
+    cloud(&line.flags, &environment, Path::new("/work"), &read)
+}
+
+/// The settings in one line each: value and origin, secrets in clear.
+fn shown(cloud: &Cloud) -> Vec<String> {
+    let say = |what: &str, value: &Sourced<String>| format!("{what} {} ({})", value.value, value.origin);
+    let secret =
+        |what: &str, value: &Sourced<Secret>| format!("{what} {} ({})", value.value.expose_secret(), value.origin);
+    let named = |what: &str, named: &Named| match named {
+        Named::Id(id) => vec![say(&format!("{what} id"), id)],
+        Named::Name { name, domain: Domain::Id(id) } => vec![say(what, name), say("domain id", id)],
+        Named::Name { name, domain: Domain::Name(domain) } => vec![say(what, name), say("domain", domain)],
+    };
+    let Login::Keystone { auth_url, credential, project } = &cloud.login else {
+        return vec!["no login".to_owned()];
+    };
+    let mut lines = vec![say("url", auth_url)];
+    match credential {
+        Credential::Password { user, password } => {
+            lines.extend(named("user", user));
+            lines.push(secret("password", password));
+        }
+        Credential::Token { token } => lines.push(secret("token", token)),
+        Credential::ApplicationCredential { id, secret: value } => {
+            lines.extend([say("credential id", id), secret("secret", value)]);
+        }
+        Credential::NamedApplicationCredential { name, user, secret: value } => {
+            lines.push(say("credential", name));
+            lines.extend(named("user", user));
+            lines.push(secret("secret", value));
+        }
+    }
+    lines.extend(project.iter().flat_map(|project| named("project", project)));
+    lines
+}
+
+fn found(flags: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+    shown(&given(flags, environment).unwrap())
+}
+
+fn told(flags: &[&str], environment: &[(&str, &str)]) -> String {
+    let error = given(flags, environment).expect_err("something is wrong");
+    assert_eq!(error.kind, error::Kind::Input);
+    format!("{} | {}", error.message, error.hint.unwrap_or_default())
+}
+
+const OPENRC: [(&str, &str); 4] = [
+    ("OS_AUTH_URL", "http://h:5000/v2.0"),
+    ("OS_USERNAME", "admin"),
+    ("OS_PASSWORD", "sesame"),
+    ("OS_TENANT_NAME", "old"),
+];
+
+#[test]
+fn an_old_openrc_is_enough() {
+    let lines = found(&[], &OPENRC);
+    assert_eq!(
+        lines,
+        [
+            "url http://h:5000/v2.0 (`OS_AUTH_URL` in the environment)",
+            "user admin (`OS_USERNAME` in the environment)",
+            "domain Default (the default)",
+            "password sesame (`OS_PASSWORD` in the environment)",
+            "project old (`OS_TENANT_NAME` in the environment)",
+            "domain Default (the default)",
+        ]
+    );
+}
+
+#[test]
+fn a_flag_beats_the_environment() {
+    let lines = found(&["-U", "bert", "--os-project-id", "p1", "-A", "http://other/v3"], &OPENRC);
+    assert_eq!(
+        lines,
+        [
+            "url http://other/v3 (`--os-auth-url`)",
+            "user bert (`--os-username`)",
+            "domain Default (the default)",
+            "password sesame (`OS_PASSWORD` in the environment)",
+            "project id p1 (`--os-project-id`)",
+        ]
+    );
+}
+
+#[test]
+fn a_cloud_named_by_flag_beats_the_environment_and_reads_its_secrets_beside() {
+    let cloud = given(&["--os-cloud", "lab"], &OPENRC).unwrap();
+    let file = "in `/home/anna/.config/openstack/clouds.yaml`";
+    assert_eq!(
+        shown(&cloud),
+        [
+            format!("url https://lab:5000/v3 (`auth.auth_url` {file})"),
+            format!("user anna (`auth.username` {file})"),
+            format!("domain People (`auth.user_domain_name` {file})"),
+            "password 12345 (`auth.password` in `/home/anna/.config/openstack/secure.yaml`)".to_owned(),
+            format!("project 4711 (`auth.project_name` {file})"),
+            format!("domain id default (`auth.project_domain_id` {file})"),
+        ]
+    );
+    assert_eq!(cloud.service.region.unwrap().value, "North");
+    assert_eq!(cloud.trust.cacert.unwrap().value, Path::new("/home/anna/lab.pem"));
+    assert!(cloud.trust.insecure, "`verify: no` is false to Python");
+}
+
+#[test]
+fn the_environment_beats_a_cloud_named_in_the_environment() {
+    let lines = found(&[], &[("OS_CLOUD", "lab"), ("OS_USERNAME", "bert"), ("OS_PROJECT_ID", "p1")]);
+    assert_eq!(lines[1], "user bert (`OS_USERNAME` in the environment)");
+    assert_eq!(lines[4], "project id p1 (`OS_PROJECT_ID` in the environment)");
+}
+
+#[test]
+fn an_application_credential_has_no_scope_and_the_file_chooses_the_service() {
+    let cloud = given(&["--os-cloud", "robot"], &OPENRC).unwrap();
+    let lines = shown(&cloud);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[1].starts_with("credential id ac1 "), "{lines:?}");
+    assert!(lines[2].starts_with("secret robot-secret "), "{lines:?}");
+    assert_eq!(cloud.service.interface.value, "internal");
+    assert_eq!(cloud.service.name.unwrap().value, "spare");
+}
+
+#[test]
+fn a_profile_fills_what_the_cloud_leaves_open() {
+    let cloud = given(&["--os-cloud", "vendored"], &[]).unwrap();
+    let public = "in `/home/anna/.config/openstack/clouds-public.yaml`";
+    assert_eq!(
+        shown(&cloud),
+        [
+            format!("url https://big/v3 (`auth.auth_url` {public})"),
+            "token t0 (`auth.token` in `/home/anna/.config/openstack/clouds.yaml`)".to_owned(),
+        ]
+    );
+    assert_eq!(cloud.service.region.unwrap().value, "South");
+}
+
+#[test]
+fn a_token_wins_over_what_the_same_place_says_besides() {
+    let with = |more: &[(&'static str, &'static str)]| found(&[], &[&OPENRC, more].concat());
+    assert_eq!(
+        with(&[("OS_TOKEN", "t1"), ("OS_USER_DOMAIN_NAME", "x")])[1],
+        "token t1 (`OS_TOKEN` in the environment)"
+    );
+    assert_eq!(with(&[("OS_AUTH_TOKEN", "t2")])[1], "token t2 (`OS_AUTH_TOKEN` in the environment)");
+    assert_eq!(
+        with(&[("OS_TOKEN", "t1"), ("OS_AUTH_TYPE", "v3password")])[3],
+        "password sesame (`OS_PASSWORD` in the environment)"
+    );
+}
+
+#[test]
+fn coriolis_variables_choose_the_service_before_the_general_ones() {
+    let more = [
+        ("CORIOLIS_REGION_NAME", "North"),
+        ("OS_REGION_NAME", "South"),
+        ("OS_INTERFACE", "admin"),
+        ("CORIOLIS_SERVICE_TYPE", "migration-lab"),
+        ("CORIOLIS_ENDPOINT", "http://c:7667"),
+        ("OS_CACERT", "ca.pem"),
+    ];
+    let cloud = given(&["--service-name", "spare"], &[&OPENRC[..], &more].concat()).unwrap();
+    let service = cloud.service;
+    assert_eq!(service.region.unwrap().value, "North");
+    assert_eq!(service.interface.value, "admin");
+    assert_eq!(service.kind.value, "migration-lab");
+    assert_eq!(service.name.unwrap().value, "spare");
+    assert_eq!(cloud.endpoint.unwrap().value, "http://c:7667");
+    assert_eq!(
+        cloud.trust,
+        Trust { cacert: Some(Sourced::new("/work/ca.pem".into(), Origin::Environment("OS_CACERT"))), insecure: false }
+    );
+}
+
+#[test]
+fn no_auth_needs_an_endpoint_and_nothing_of_keystone() {
+    let cloud = given(&["-N", "-E", "http://c:7667/v1/p1"], &[]).unwrap();
+    assert_eq!(shown(&cloud), ["no login"]);
+    assert_eq!(
+        told(&["--no-auth"], &OPENRC),
+        "`--no-auth` needs the URL of the server, as no catalog can be asked for it | add `--endpoint \
+         http://host:7667/v1/PROJECT_ID` (or set `CORIOLIS_ENDPOINT`)"
+    );
+}
+
+#[test]
+fn all_that_is_missing_is_told_at_once() {
+    assert_eq!(
+        told(&[], &[]),
+        "no cloud to log in to is given | set `OS_AUTH_URL`, `OS_USERNAME` or `OS_USER_ID`, `OS_PASSWORD`, \
+         `OS_PROJECT_NAME` or `OS_PROJECT_ID`, as an openrc file does, or name a cloud of clouds.yaml with \
+         `--os-cloud` (`lab`, `robot`, `vendored`), or rehearse with `--sandbox`, which needs nothing"
+    );
+    assert_eq!(
+        told(
+            &[],
+            &[("OS_AUTH_URL", "http://h"), ("OS_USERNAME", "admin"), ("OS_PROJECT_NAME", "p"), ("OS_PASSWORD", "")]
+        ),
+        "`OS_PASSWORD` is not set | set `OS_PASSWORD`, as an openrc file does, or name a cloud of clouds.yaml with \
+         `--os-cloud` (`lab`, `robot`, `vendored`), or rehearse with `--sandbox`, which needs nothing"
+    );
+}
+
+#[test]
+fn a_cloud_that_does_not_exist_is_told_with_those_that_do() {
+    let file = "`/home/anna/.config/openstack/clouds.yaml`";
+    assert_eq!(
+        told(&["--os-cloud", "labb"], &[]),
+        format!("`--os-cloud` asks for the cloud `labb`, which {file} does not hold | did you mean `lab`")
+    );
+    assert_eq!(
+        told(&[], &[("OS_CLOUD", "elsewhere")]),
+        format!(
+            "`OS_CLOUD` in the environment asks for the cloud `elsewhere`, which {file} does not hold | it holds \
+             `lab`, `robot`, `vendored`"
+        )
+    );
+    assert_eq!(
+        told(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "none.yaml")]),
+        "`--os-cloud` asks for the cloud `lab`, and there is no clouds.yaml | make one of `/work/none.yaml`, or set \
+         `OS_CLIENT_CONFIG_FILE`"
+    );
+    let broken = told(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "broken.yaml")]);
+    assert!(broken.starts_with("`/work/broken.yaml` is not valid YAML: "), "{broken}");
+}
+
+#[test]
+fn secrets_are_not_shown_by_debug() {
+    let cloud = given(&["--os-cloud", "lab"], &[]).unwrap();
+    assert!(!format!("{cloud:?}").contains("12345"));
+}
