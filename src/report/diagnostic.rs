@@ -37,9 +37,23 @@ pub fn render(title: &str, message: &str, place: Place<'_>, hint: Option<&str>, 
     with_hint(told, hint, color)
 }
 
+/// An error with its place in the script, and everything else that is known of it; no final line break.
+pub fn at(error: &Error, place: Place<'_>, color: bool) -> String {
+    let mut lines = vec![render(&error.message, "", place, None, color)];
+    lines.extend(known(error));
+    with_hint(lines.join("\n"), error.hint.as_deref(), color)
+}
+
 /// An error without a place: message, request, causes, and what to do; no final line break.
 pub fn error(error: &Error, color: bool) -> String {
     let mut lines = vec![format!("{} {}", Tone::Bad.paint("error:", color), text::printable(&error.message))];
+    lines.extend(known(error));
+    with_hint(lines.join("\n"), error.hint.as_deref(), color)
+}
+
+/// The request, the server's id for it, the failed task, the causes: a line each.
+fn known(error: &Error) -> Vec<String> {
+    let mut lines = Vec::new();
     let mut details = Value::Object(error.details.clone());
     secret::mask(&mut details);
     lines.extend(request(&details).map(|line| format!("  request: {line}")));
@@ -52,7 +66,7 @@ pub fn error(error: &Error, color: bool) -> String {
         lines.push(format!("  caused by: {}", indented(&next.to_string())));
         cause = next.source();
     }
-    with_hint(lines.join("\n"), error.hint.as_deref(), color)
+    lines
 }
 
 /// `POST /v1/.../transfers answered 400`, as far as it is known.
