@@ -1,5 +1,8 @@
 //! The board: events folded into what is going on now, wave by wave and item by item.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::event::{Event, Fact, Origin, Subject};
@@ -14,6 +17,8 @@ use super::wave::Wave;
 pub struct Board {
     /// In the order of their starts.
     pub waves: Vec<Wave>,
+    /// Which waves each lane opened.
+    opened: HashMap<Arc<str>, Vec<usize>>,
     /// Waits that belong to no item.
     pub loose: Vec<Wait>,
     /// Calls under way that belong to no item, with their beginnings.
@@ -58,6 +63,7 @@ impl Board {
         match fact {
             Fact::WaveStarted { name, total, limit, items } => {
                 let parent = self.place(origin);
+                self.opened.entry(origin.lane.clone()).or_default().push(self.waves.len());
                 self.waves.push(Wave::new(name, origin, parent, *at, (*total).max(items.len()), *limit, items));
             }
             Fact::WaveStopping { name, reason } => {
@@ -88,7 +94,7 @@ impl Board {
             },
         }
         if let Some(place) = self.place(origin) {
-            self.waves[place.wave].advance();
+            self.waves[place.wave].advance(place.item);
         }
     }
 
@@ -134,9 +140,14 @@ impl Board {
 
     /// The newest wave of that name whose lane holds the origin's: an `each` may be open in many lanes at once.
     fn wave_of(&self, origin: &Origin, name: &str) -> Option<usize> {
-        (0..self.waves.len())
-            .filter(|at| *self.waves[*at].name == *name && holds(&self.waves[*at].lane, &origin.lane))
-            .max_by_key(|at| (self.waves[*at].lane.len(), *at))
+        let mut lane: &str = &origin.lane;
+        loop {
+            let opened = self.opened.get(lane).into_iter().flatten();
+            if let Some(wave) = opened.rev().find(|wave| *self.waves[**wave].name == *name) {
+                return Some(*wave);
+            }
+            lane = lane.rsplit_once('/')?.0;
+        }
     }
 
     fn open_wave(&mut self, origin: &Origin, name: &str) -> Option<&mut Wave> {
@@ -196,11 +207,6 @@ impl Board {
         }
         places
     }
-}
-
-/// Whether `lane` is `outer` or lies below it.
-fn holds(outer: &str, lane: &str) -> bool {
-    lane.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
