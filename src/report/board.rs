@@ -89,13 +89,36 @@ impl Board {
                 self.trouble = Some(Trouble { request, cause: text::one_line(cause), next: *next });
             }
             _ => match self.place_or_add(origin) {
-                Some(place) => self.item_mut(place).apply(*at, fact),
+                Some(place) => {
+                    self.item_mut(place).apply(*at, fact);
+                    self.close_inside(place, fact);
+                }
                 None => self.call(*at, fact),
             },
         }
         if let Some(place) = self.place(origin) {
             self.waves[place.wave].advance(place.item);
         }
+    }
+
+    /// An item that ended, or begins anew, has nothing at work inside it; what an attempt that is repeated had inside
+    /// is of no account any more.
+    fn close_inside(&mut self, place: Place, fact: &Fact) {
+        let repeated = matches!(fact, Fact::ItemStarted { .. });
+        if !repeated && !matches!(fact, Fact::ItemFinished { .. }) {
+            return;
+        }
+        for at in 0..self.waves.len() {
+            if self.lies_inside(at, place) {
+                let wave = &mut self.waves[at];
+                wave.finished.get_or_insert(0.0);
+                wave.repeated |= repeated;
+            }
+        }
+    }
+
+    fn lies_inside(&self, wave: usize, place: Place) -> bool {
+        self.waves[wave].parent.is_some_and(|parent| parent == place || self.lies_inside(parent.wave, place))
     }
 
     fn call(&mut self, at: Timestamp, fact: &Fact) {
@@ -255,6 +278,15 @@ mod tests {
         let board = nested();
         let names: Vec<String> = board.in_flight().into_iter().map(|place| board.name(place)).collect();
         assert_eq!(names, ["seed/web-01/1"]);
+    }
+
+    #[test]
+    fn an_item_that_begins_anew_has_nothing_left_of_its_last_attempt() {
+        let mut board = nested();
+        board.apply(&scene::event(4.0, scene::item("seed", "web-01"), Fact::ItemStarted { attempt: 2 }));
+        assert_eq!(board.waves.iter().map(|wave| wave.repeated).collect::<Vec<_>>(), [false, false, true]);
+        let names: Vec<String> = board.in_flight().into_iter().map(|place| board.name(place)).collect();
+        assert_eq!(names, ["seed/web-01"]);
     }
 
     #[test]

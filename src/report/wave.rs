@@ -23,6 +23,8 @@ pub struct Wave {
     pub started: Timestamp,
     pub finished: Option<f64>,
     pub stopping: Option<String>,
+    /// Belongs to an attempt that was made anew.
+    pub repeated: bool,
     pub items: Vec<Item>,
     keys: HashMap<Arc<str>, usize>,
     /// How much of each item is done, and of all together.
@@ -53,6 +55,7 @@ impl Wave {
             started,
             finished: None,
             stopping: None,
+            repeated: false,
             items: Vec::with_capacity(keys.len()),
             keys: HashMap::new(),
             shares: Vec::new(),
