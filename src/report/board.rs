@@ -1,5 +1,8 @@
 //! The board: events folded into what is going on now, wave by wave and item by item.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::event::{Event, Fact, Origin, Subject};
@@ -14,6 +17,8 @@ use super::wave::Wave;
 pub struct Board {
     /// In the order of their starts.
     pub waves: Vec<Wave>,
+    /// Which waves each lane opened.
+    opened: HashMap<Arc<str>, Vec<usize>>,
     /// Waits that belong to no item.
     pub loose: Vec<Wait>,
     /// Calls under way that belong to no item, with their beginnings.
@@ -58,6 +63,7 @@ impl Board {
         match fact {
             Fact::WaveStarted { name, total, limit, items } => {
                 let parent = self.place(origin);
+                self.opened.entry(origin.lane.clone()).or_default().push(self.waves.len());
                 self.waves.push(Wave::new(name, origin, parent, *at, (*total).max(items.len()), *limit, items));
             }
             Fact::WaveStopping { name, reason } => {
@@ -83,13 +89,36 @@ impl Board {
                 self.trouble = Some(Trouble { request, cause: text::one_line(cause), next: *next });
             }
             _ => match self.place_or_add(origin) {
-                Some(place) => self.item_mut(place).apply(*at, fact),
+                Some(place) => {
+                    self.item_mut(place).apply(*at, fact);
+                    self.close_inside(place, fact);
+                }
                 None => self.call(*at, fact),
             },
         }
         if let Some(place) = self.place(origin) {
-            self.waves[place.wave].advance();
+            self.waves[place.wave].advance(place.item);
         }
+    }
+
+    /// An item that ended, or begins anew, has nothing at work inside it; what an attempt that is repeated had inside
+    /// is of no account any more.
+    fn close_inside(&mut self, place: Place, fact: &Fact) {
+        let repeated = matches!(fact, Fact::ItemStarted { .. });
+        if !repeated && !matches!(fact, Fact::ItemFinished { .. }) {
+            return;
+        }
+        for at in 0..self.waves.len() {
+            if self.lies_inside(at, place) {
+                let wave = &mut self.waves[at];
+                wave.finished.get_or_insert(0.0);
+                wave.repeated |= repeated;
+            }
+        }
+    }
+
+    fn lies_inside(&self, wave: usize, place: Place) -> bool {
+        self.waves[wave].parent.is_some_and(|parent| parent == place || self.lies_inside(parent.wave, place))
     }
 
     fn call(&mut self, at: Timestamp, fact: &Fact) {
@@ -134,9 +163,14 @@ impl Board {
 
     /// The newest wave of that name whose lane holds the origin's: an `each` may be open in many lanes at once.
     fn wave_of(&self, origin: &Origin, name: &str) -> Option<usize> {
-        (0..self.waves.len())
-            .filter(|at| *self.waves[*at].name == *name && holds(&self.waves[*at].lane, &origin.lane))
-            .max_by_key(|at| (self.waves[*at].lane.len(), *at))
+        let mut lane: &str = &origin.lane;
+        loop {
+            let opened = self.opened.get(lane).into_iter().flatten();
+            if let Some(wave) = opened.rev().find(|wave| *self.waves[**wave].name == *name) {
+                return Some(*wave);
+            }
+            lane = lane.rsplit_once('/')?.0;
+        }
     }
 
     fn open_wave(&mut self, origin: &Origin, name: &str) -> Option<&mut Wave> {
@@ -198,11 +232,6 @@ impl Board {
     }
 }
 
-/// Whether `lane` is `outer` or lies below it.
-fn holds(outer: &str, lane: &str) -> bool {
-    lane.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +278,15 @@ mod tests {
         let board = nested();
         let names: Vec<String> = board.in_flight().into_iter().map(|place| board.name(place)).collect();
         assert_eq!(names, ["seed/web-01/1"]);
+    }
+
+    #[test]
+    fn an_item_that_begins_anew_has_nothing_left_of_its_last_attempt() {
+        let mut board = nested();
+        board.apply(&scene::event(4.0, scene::item("seed", "web-01"), Fact::ItemStarted { attempt: 2 }));
+        assert_eq!(board.waves.iter().map(|wave| wave.repeated).collect::<Vec<_>>(), [false, false, true]);
+        let names: Vec<String> = board.in_flight().into_iter().map(|place| board.name(place)).collect();
+        assert_eq!(names, ["seed/web-01"]);
     }
 
     #[test]

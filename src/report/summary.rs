@@ -40,7 +40,7 @@ fn rows(board: &Board) -> Vec<(String, &Wave)> {
 /// A loop of the script is told only when something in it went wrong.
 fn is_told(wave: &Wave) -> bool {
     let counts = wave.counts();
-    !wave.is_each() || counts.ok != counts.total()
+    !wave.repeated && (!wave.is_each() || counts.ok != counts.total())
 }
 
 /// The path to a wave: at every level the item, and which wave of that item it is.

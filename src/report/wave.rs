@@ -23,8 +23,15 @@ pub struct Wave {
     pub started: Timestamp,
     pub finished: Option<f64>,
     pub stopping: Option<String>,
+    /// Belongs to an attempt that was made anew.
+    pub repeated: bool,
     pub items: Vec<Item>,
     keys: HashMap<Arc<str>, usize>,
+    /// How much of each item is done, and of all together.
+    shares: Vec<f64>,
+    done: f64,
+    /// The waits that a finished item went through.
+    waits: usize,
     /// The most that was ever done of it: a bar does not go backwards.
     reached: f64,
 }
@@ -48,8 +55,12 @@ impl Wave {
             started,
             finished: None,
             stopping: None,
+            repeated: false,
             items: Vec::with_capacity(keys.len()),
             keys: HashMap::new(),
+            shares: Vec::new(),
+            done: 0.0,
+            waits: 0,
             reached: 0.0,
         };
         for key in keys {
@@ -93,11 +104,20 @@ impl Wave {
         self.reached
     }
 
-    pub(super) fn advance(&mut self) {
-        let waits = self.items.iter().filter(|item| item.outcome().is_some()).map(|item| item.waited).max();
-        let done: f64 = self.items.iter().map(|item| item.fraction(waits.unwrap_or(0))).sum();
+    /// Counts anew what is done after a change of one item: a thousand items change sixty thousand times.
+    pub(super) fn advance(&mut self, changed: usize) {
+        let item = &self.items[changed];
+        if item.outcome().is_some() && item.waited > self.waits {
+            self.waits = item.waited;
+            self.shares = self.items.iter().map(|item| item.fraction(self.waits)).collect();
+            self.done = self.shares.iter().sum();
+        } else {
+            let share = item.fraction(self.waits);
+            self.shares.resize(self.items.len(), 0.0);
+            self.done += share - std::mem::replace(&mut self.shares[changed], share);
+        }
         #[allow(clippy::cast_precision_loss, reason = "a few thousand items")]
-        let fraction = done / self.total.max(1) as f64;
+        let fraction = self.done / self.total.max(1) as f64;
         self.reached = self.reached.max(fraction.min(1.0));
     }
 
