@@ -106,13 +106,13 @@ pub fn cut(text: &str, width: usize) -> String {
 pub fn left(text: &str, width: usize) -> String {
     let text = cut(text, width);
     let gap = width - text.width();
-    text + &" ".repeat(gap)
+    text + " ".repeat(gap).as_str()
 }
 
 /// `text` in exactly `width` columns, from the right.
 pub fn right(text: &str, width: usize) -> String {
     let text = cut(text, width);
-    " ".repeat(width - text.width()) + &text
+    " ".repeat(width - text.width()) + text.as_str()
 }
 
 /// `####------` of so many columns; full only when all is done.
@@ -120,7 +120,7 @@ pub fn bar(fraction: f64, width: usize) -> String {
     let fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     let full = ((fraction * width as f64).floor() as usize).min(width);
-    "#".repeat(full) + &"-".repeat(width - full)
+    "#".repeat(full) + "-".repeat(width - full).as_str()
 }
 
 /// ` 45%`: rounded down, so that 100 % means done.

@@ -178,8 +178,9 @@ fn drive(
     let runner = Runner::new(call.host, call.context, &call.closure("body")?)?;
     let (clock, cancel) = (&call.host.clock, &call.host.cancel);
     let limit = options.limit.min(keys.len());
+    let named = keys.iter().map(|key| key.as_str().into()).collect();
     let mut machine = Machine::new(keys, options)?;
-    call.emit(Fact::WaveStarted { name: name.to_owned(), total: items.len(), limit });
+    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total: items.len(), limit });
     let bell = clock.signal();
     let _listening = cancel.listen(&bell);
     let done: Mutex<VecDeque<(usize, Ended)>> = Mutex::default();
