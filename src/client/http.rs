@@ -227,3 +227,6 @@ fn entries(value: Value) -> Vec<Value> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
