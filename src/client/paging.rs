@@ -87,6 +87,14 @@ impl Paging {
         };
     }
 
+    /// The server refused the last request. Some providers answer a marker that was deleted with 400: then the list is
+    /// asked for as a whole. Says whether there is anything else to ask.
+    pub(super) fn refused(&mut self) -> bool {
+        let followed = matches!(self.ask, Some(Ask::After(_)));
+        self.ask = followed.then_some(Ask::Whole);
+        followed
+    }
+
     pub(super) fn into_entries(self) -> Vec<Value> {
         self.entries
     }
@@ -182,6 +190,16 @@ mod tests {
         assert_eq!(paging.next(&list()), Some(list().with("limit", 1000)));
         paging.take(vec![json!({"id": "a"})]);
         assert_eq!(paging.next(&list()), None);
+    }
+
+    #[test]
+    fn a_marker_that_a_provider_refuses_ends_the_paging_and_not_the_list() {
+        let mut paging = Paging::of_size(1);
+        paging.take(vec![json!({"id": "a"})]);
+        assert!(paging.refused());
+        assert_eq!(paging.next(&list()), Some(list()));
+        assert!(!paging.refused());
+        assert!(!Paging::new().refused());
     }
 
     #[test]

@@ -441,3 +441,20 @@ fn a_query_is_encoded_and_the_token_is_nowhere_to_be_seen() {
     assert_eq!(world.lines(), ["get transfers?name=a+b%26c%3d%c3%a9"]);
     assert!(!format!("{error:?}").contains("token-0"));
 }
+
+#[test]
+fn a_long_list_is_followed_to_its_end() {
+    let world = World::new(|_, seen| {
+        let page = |from: usize, to: usize| {
+            let entries: Vec<Value> = (from..to).map(|id| json!({"id": format!("t{id}")})).collect();
+            Act::Json(200, json!({ "transfers": entries }))
+        };
+        match seen.line.as_str() {
+            "get transfers?limit=1000" => page(0, 1000),
+            "get transfers?marker=t999&limit=1000" => page(1000, 1003),
+            _ => refusal(400, "not what was agreed"),
+        }
+    });
+    let found = world.client.list(&Origin::default(), &transfers()).unwrap();
+    assert_eq!((found.len(), &found[1002]["id"]), (1003, &json!("t1002")));
+}
