@@ -204,11 +204,22 @@ fn broken(request: &Request, url: &str, error: &reqwest::Error) -> Fault {
         _ => format!("{what} `{server}`: {cause}"),
     };
     let error = answer::of_request(request, Kind::Unreachable, &message).detail("url", server);
-    let error = match cause.contains("certificate") {
-        true => error.hint("give the certificate of its authority with `OS_CACERT`, or `--insecure` to trust anyone"),
-        false => error,
+    let error = match distrust(&cause) {
+        Some(hint) => error.hint(hint),
+        None => error,
     };
     Fault { error, reach }
+}
+
+/// What to do about a certificate that is not trusted.
+fn distrust(cause: &str) -> Option<&'static str> {
+    if cause.contains("CaUsedAsEndEntity") {
+        Some("the server shows the certificate of an authority as its own: give it one of its own, or use `--insecure`")
+    } else if cause.contains("certificate") {
+        Some("give the certificate of its authority with `OS_CACERT`, or `--insecure` to trust anyone")
+    } else {
+        None
+    }
 }
 
 /// Scheme, host and port: the rest of a URL may hold more than should be shown.
