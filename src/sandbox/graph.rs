@@ -207,6 +207,13 @@ impl Graph {
         }
     }
 
+    /// A user script of this instance fails while its OS is prepared.
+    pub(super) fn refuse_script(&mut self, instance: &str) {
+        for spec in self.specs.iter_mut().filter(|spec| spec.kind == "OS_MORPHING" && spec.instance == instance) {
+            spec.failure = Some(Failure { after: 0.5, text: "User script failed with exit code 1".into() });
+        }
+    }
+
     /// The tasks that delete a transfer's volumes, for one instance.
     pub(super) fn delete_disks(&mut self, subject: &Subject<'_>, volumes: &[String]) {
         let snapshots =

@@ -208,6 +208,9 @@ impl Cloud {
                 ),
             }
         }
+        for name in action.instances.iter().filter(|name| script_fails(&action.user_scripts, name)) {
+            graph.refuse_script(name);
+        }
         let id = self.draw(&["execution", &action.id]).uuid();
         let plan = Plan::new(id, now, graph.specs);
         if let Deployed::Transfer { position, .. } = found.deployed {
@@ -346,4 +349,11 @@ impl Cloud {
         });
         Value::Object(machines.collect())
     }
+}
+
+/// A user script whose text is `exit 1` fails.
+fn script_fails(scripts: &Value, instance: &str) -> bool {
+    let own = &scripts["instances"][instance];
+    let global = scripts["global"].as_object().into_iter().flatten().map(|(_, script)| script);
+    global.chain([own]).any(|script| script.to_string().contains("exit 1"))
 }

@@ -206,8 +206,17 @@ impl Cloud {
             })
     }
 
-    pub(in crate::sandbox) fn networks(&self, caller: &Caller, id: &str) -> Result<Value, Refusal> {
+    /// All networks, or those of the availability zone that an environment names.
+    pub(in crate::sandbox) fn networks(
+        &self,
+        caller: &Caller,
+        id: &str,
+        environment: &Value,
+    ) -> Result<Value, Refusal> {
         self.capable(self.endpoint(caller, id)?, Needs::Networks)?;
+        if environment.get("availability_zone").is_some() {
+            return Ok(json!([{"id": "dst-net-1", "name": "public"}]));
+        }
         Ok(json!([
             {"id": "dst-net-1", "name": "public"},
             {"id": "dst-net-2", "name": "private"},
@@ -268,7 +277,7 @@ impl Cloud {
             1_048_576 => "destination_minion_pool_environment_schema",
             _ => return Ok(json!({})),
         };
-        let keys = found.environment.iter().flatten().map(|key| (key.clone(), json!({})));
+        let keys = found.environment.iter().flatten().map(|setting| (setting.name.clone(), json!({})));
         let properties: Map<String, Value> = keys.collect();
         Ok(json!({name: {
             "$schema": "http://json-schema.org/draft-04/schema#",

@@ -292,12 +292,9 @@ impl super::Action {
         for part in ["global", "instances"] {
             let new = of("user_scripts").get(part).cloned().unwrap_or_else(super::empty);
             for (key, script) in new.as_object().into_iter().flatten() {
-                match script {
-                    Value::Null => {
-                        self.user_scripts.get_mut(part).and_then(Value::as_object_mut).map(|old| old.remove(key));
-                    }
-                    script => self.user_scripts[part][key] = script.clone(),
-                }
+                // A removed script leaves an empty list.
+                let script = if script.is_null() { Value::Array(Vec::new()) } else { script.clone() };
+                self.user_scripts[part][key] = script;
             }
         }
         self.destination_environment["network_map"] = self.network_map.clone();

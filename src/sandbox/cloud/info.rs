@@ -57,7 +57,7 @@ impl Cloud {
                 "volume_id": volume,
                 "size_bytes": disk.size_bytes,
                 "volume_dev": format!("/dev/vd{}", char::from(b'b' + number as u8 % 24)),
-                "replica_state": copied.whole.then(|| json!({"chunks": 1000})),
+                "replica_state": copied.whole.then(|| json!({"chunks": 1000, "run": 1})),
             })
         });
         volumes.collect::<Vec<_>>().into()

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::executions::{Execution, ExecutionKind};
 use super::{Action, Caller, Cloud, Refusal, empty};
-use crate::sandbox::scenario::Role;
+use crate::sandbox::scenario::{Role, Setting};
 use crate::sandbox::scripts::normalised_scripts;
 
 #[derive(Clone, Debug)]
@@ -271,7 +271,7 @@ fn object(body: &Map<String, Value>, key: &str, words: &str) -> Result<Value, Re
         None => Ok(empty()),
         Some(value) if value.is_object() => Ok(value.clone()),
         Some(value) => {
-            let shown = if value.is_null() { "None".to_owned() } else { value.to_string() };
+            let shown = if value.is_null() { "None".to_owned() } else { value.to_string().replace('"', "'") };
             Err(schema_failed(words, &format!("{shown} is not of type 'object'")))
         }
     }
@@ -305,15 +305,17 @@ fn storage_checked(mappings: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn environment_checked(environment: &Value, allowed: Option<&[String]>, words: &str) -> Result<(), Refusal> {
+fn environment_checked(environment: &Value, allowed: Option<&[Setting]>, words: &str) -> Result<(), Refusal> {
     let (Some(allowed), Some(fields)) = (allowed, environment.as_object()) else { return Ok(()) };
     for (key, value) in fields {
-        let problem = if !allowed.contains(key) {
-            format!("Additional properties are not allowed ('{key}' was unexpected)")
-        } else if value == "bogus" {
-            format!("'bogus' is not one of the values of '{key}'")
-        } else {
-            continue;
+        let problem = match allowed.iter().find(|setting| setting.name == *key) {
+            None => format!("Additional properties are not allowed ('{key}' was unexpected)"),
+            Some(setting) if setting.values.is_empty() => continue,
+            Some(setting) if setting.values.iter().any(|allowed| value == allowed) => continue,
+            Some(setting) => {
+                let values: Vec<String> = setting.values.iter().map(|value| format!("'{value}'")).collect();
+                format!("{} is not one of [{}]", value.to_string().replace('"', "'"), values.join(", "))
+            }
         };
         return Err(schema_failed(&format!("{words} environment"), &problem));
     }

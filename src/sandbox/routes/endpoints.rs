@@ -45,7 +45,7 @@ impl Call<'_> {
 
     fn resource(&self, id: &str, resource: &[&str]) -> Result<Answer, Refusal> {
         let (cloud, caller) = (&self.cloud, &self.caller);
-        self.decoded("env")?;
+        let environment = self.decoded("env")?.unwrap_or_default();
         match resource {
             ["instances"] => {
                 let limit = self.limit()?;
@@ -57,7 +57,7 @@ impl Call<'_> {
                 let name = URL_SAFE.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
                 Ok(Answer::of("instance", cloud.instance(caller, id, &name.ok_or_else(padding)?)?))
             }
-            ["networks"] => Ok(Answer::of("networks", cloud.networks(caller, id)?)),
+            ["networks"] => Ok(Answer::of("networks", cloud.networks(caller, id, &environment)?)),
             ["storage"] => Ok(Answer::of("storage", cloud.storage(caller, id)?)),
             ["source-options"] => {
                 let options = cloud.options(caller, id, Role::Source, self.names()?.as_deref())?;

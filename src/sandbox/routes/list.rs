@@ -74,7 +74,7 @@ impl Call<'_> {
             "last_execution_status" => Some(Some(deployment.status(self.now).into())),
             key => action_column(&deployment.action, key),
         };
-        self.page(all, &EXECUTION_STATES, "execution", |deployment| deployment.status(self.now), column)
+        self.page(all, &EXECUTION_STATES, "task execution", |deployment| deployment.status(self.now), column)
     }
 
     pub(super) fn execution_page<'cloud>(
@@ -93,7 +93,7 @@ impl Call<'_> {
                 _ => return None,
             })
         };
-        self.page(all, &EXECUTION_STATES, "execution", |execution| execution.plan.status(self.now), column)
+        self.page(all, &EXECUTION_STATES, "task execution", |execution| execution.plan.status(self.now), column)
     }
 
     fn page<Thing>(
