@@ -99,6 +99,14 @@ impl Subject<'_> {
     }
 }
 
+/// The tasks around the new machine, by their positions.
+struct Booted {
+    resources: usize,
+    end: usize,
+    /// The clean-up of the OS morphing, where there is one.
+    morphed: Option<usize>,
+}
+
 /// Collects tasks; the positions it returns are parents of later ones.
 #[derive(Default)]
 pub(super) struct Graph {
@@ -228,7 +236,7 @@ impl Graph {
         let total = subject.between("deployment", 330, 840);
         let inputs = self.step(subject, "VALIDATE_DEPLOYMENT_INPUTS", &[], &["Validating deployment inputs"]);
         let snapshots = self.step(subject, "CREATE_TRANSFER_DISK_SNAPSHOTS", &[inputs], &["Creating volume snapshots"]);
-        let (resources, ready, morphing) = self.boot(subject, &[snapshots], skip_os_morphing, total);
+        let Booted { resources, end: ready, .. } = self.boot(subject, &[snapshots], skip_os_morphing, total);
         let kind = "DELETE_TRANSFER_TARGET_DISK_SNAPSHOTS";
         // The snapshots are kept for a restore when the deployment works on the transfer's own volumes.
         match clone_disks {
@@ -241,21 +249,13 @@ impl Graph {
             &[resources, ready],
             "Cleaning up failed instance",
         );
-        let _ = morphing;
         if !clone_disks {
             self.hidden(subject, "RESTORE_TRANSFER_DISK_SNAPSHOTS", &[failed], "Restoring volume snapshots");
         }
     }
 
-    /// From the deployed disks to the booted machine: the position of its resources, of its end, of the OS morphing's
-    /// clean-up.
-    fn boot(
-        &mut self,
-        subject: &Subject<'_>,
-        parents: &[usize],
-        skip: bool,
-        total: i64,
-    ) -> (usize, usize, Option<usize>) {
+    /// From the deployed disks to the booted machine.
+    fn boot(&mut self, subject: &Subject<'_>, parents: &[usize], skip: bool, total: i64) -> Booted {
         let share = if skip { 0.7 } else { 0.3 };
         let cloning = (total as f64 * share) as i64;
         let lines = lines_of(&["Creating instance ports", "Cloning volumes"]);
@@ -271,7 +271,7 @@ impl Graph {
                 "Dismounting partitions",
             ]);
             let morphing = self.add(subject, "OS_MORPHING", &[worker], (total as f64 * 0.4) as i64, lines);
-            if subject.name.starts_with("fail-deploy") {
+            if subject.name.starts_with("fail-deploy") || subject.name.starts_with("fail-morph") {
                 let text = "No boot loader was found on the first disk of the instance";
                 self.specs[morphing].failure = Some(Failure { after: 0.5, text: text.into() });
             }
@@ -283,7 +283,7 @@ impl Graph {
         let lines = ["Choosing flavor", "Selected flavor: m1.small"];
         let flavor = self.step(subject, "GET_OPTIMAL_FLAVOR", &ready, &lines);
         let end = self.step(subject, "FINALIZE_INSTANCE_DEPLOYMENT", &[flavor], &["Booting migrated instance"]);
-        (resources, end, morphed)
+        Booted { resources, end, morphed }
     }
 
     /// The tasks of a direct migration of the legacy generation, for one instance.
@@ -319,7 +319,7 @@ impl Graph {
         let line = "Deleting target worker VM";
         let importer = self.cleanup(subject, "DELETE_MIGRATION_TARGET_RESOURCES", &[importer, copy], line);
         let total = subject.between("deployment", 330, 840);
-        let (resources, end, morphed) = self.boot(subject, &[copy, importer], skip_os_morphing, total);
+        let Booted { resources, end, morphed } = self.boot(subject, &[copy, importer], skip_os_morphing, total);
         let line = "Cleaning up failed instance";
         let failed = self.hidden(subject, "CLEANUP_FAILED_INSTANCE_DEPLOYMENT", &[resources, end], line);
         let mut parents = vec![disks, cleaned, importer, failed];

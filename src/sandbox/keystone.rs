@@ -283,15 +283,7 @@ impl Keystone {
     pub(super) fn credentials_of(&self, token: &str, user: &str, now: Timestamp) -> Result<Value, Denied> {
         self.own(token, user, now)?;
         let own = &self.credential;
-        let roles: Vec<Value> = ROLES
-            .iter()
-            .map(|name| {
-                json!({
-                    "id": draw(self.seed, &["role", name]).hex(), "name": name, "domain_id": null,
-                    "description": null, "options": {},
-                })
-            })
-            .collect();
+        let roles: Vec<Value> = ROLES.iter().map(|name| self.role(name)).collect();
         let shown = json!({
             "id": own.id, "name": own.name, "description": "of the sandbox", "user_id": self.user.id,
             "project_id": self.projects[0].id, "system": null, "expires_at": null, "unrestricted": null,
@@ -300,6 +292,17 @@ impl Keystone {
         let shown: Vec<Value> = (!own.deleted).then_some(shown).into_iter().collect();
         let path = format!("users/{user}/application_credentials");
         Ok(json!({"application_credentials": shown, "links": self.links(&path)}))
+    }
+
+    /// A role in full; those that the bootstrap makes cannot be changed.
+    fn role(&self, name: &str) -> Value {
+        let id = draw(self.seed, &["role", name]).hex();
+        let mut role = json!({"id": id, "name": name, "domain_id": null, "description": null, "options": {}});
+        match name {
+            "creator" => role["links"] = json!({"self": format!("{}/v3/roles/{id}", self.base)}),
+            _ => role["options"] = json!({"immutable": true}),
+        }
+        role
     }
 
     pub(super) fn delete_credential(

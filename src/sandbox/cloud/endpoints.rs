@@ -296,12 +296,23 @@ impl Cloud {
         }
         let worker = self.draw(&["worker"]).uuid();
         let (name, number) = (&endpoint.platform, needs as u32);
+        let regions: Vec<String> = endpoint
+            .mapped_regions
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|id| id.to_string().replace('"', "'"))
+            .collect();
+        let regions = match regions.is_empty() {
+            true => String::new(),
+            false => format!("<RegionsFilter(regions=[{}], any_region=True)>, ", regions.join(", ")),
+        };
         Err(Refusal::new(
             503,
             format!(
                 "None of the inspected Coriolis Worker services (IDs ['{worker}']) matched the requested filtering \
                  criteria (minimum score 1) for the following required filters: [<EnabledFilter(enabled=True)>, \
-                 <ProviderTypesFilter(provider_requirements={{'{name}': [{number}]}})>]"
+                 {regions}<ProviderTypesFilter(provider_requirements={{'{name}': [{number}]}})>]"
             ),
         )
         .classed("NoSuitableWorkerServiceError"))

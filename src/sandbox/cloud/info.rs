@@ -26,7 +26,20 @@ impl Cloud {
             let mut info = self.resources(action, name);
             info.insert("volumes_info".into(), json!([]));
             info.insert("clone_disks".into(), action.clone_disks.into());
-            info.insert("user_scripts".into(), action.user_scripts.clone());
+            let scripts = |part: &str| action.user_scripts.get(part).cloned().unwrap_or_else(super::empty);
+            info.insert("user_scripts".into(), json!({"global": scripts("global"), "instances": scripts("instances")}));
+            if let Some(result) = deployment.result.as_ref().and_then(|result| result.get(name)) {
+                let os_type = &result["os_type"];
+                let vm = format!("dst-{name}");
+                info.insert(
+                    "instance_deployment_info".into(),
+                    json!({"vm": vm, "os_type": os_type, "selected_flavor": "m1.small"}),
+                );
+                info.insert("os_morphing_resources".into(), Value::Null);
+                info.insert("osmorphing_connection_info".into(), Value::Null);
+                info.insert("osmorphing_info".into(), json!({"os_type": os_type}));
+                info.insert("transfer_result".into(), result.clone());
+            }
             (name.clone(), Value::Object(info))
         });
         Value::Object(instances.collect())

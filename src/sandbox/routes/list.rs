@@ -74,7 +74,7 @@ impl Call<'_> {
             "last_execution_status" => Some(Some(deployment.status(self.now).into())),
             key => action_column(&deployment.action, key),
         };
-        self.page(all, &EXECUTION_STATES, "task execution", |deployment| deployment.status(self.now), column)
+        self.page(all, &EXECUTION_STATES, "deployment", |deployment| deployment.status(self.now), column)
     }
 
     pub(super) fn execution_page<'cloud>(

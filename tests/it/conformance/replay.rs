@@ -230,7 +230,8 @@ impl Replay {
         }
         match (fill["until"].as_str(), fill["runs"].as_str()) {
             (Some(status), _) => {
-                let shown = format!("{path}/{}", made["id"].as_str().unwrap_or_default());
+                let made = made["id"].as_str().unwrap_or_default();
+                let shown = if text("method") == "GET" { path } else { format!("{path}/{made}") };
                 self.wait(&shown, |body| status_of(body) == Some(status)).await;
             }
             (None, Some(kind)) => {
@@ -396,7 +397,7 @@ impl Replay {
         for (recorded, own) in &self.ids {
             text = text.replace(recorded.as_str(), own);
         }
-        let of = if name.contains("expired") { "garbage" } else { "admin" };
+        let of = if name.contains("expired") { "revoked" } else { "admin" };
         let token = self.tokens.get(of).map_or("garbage", String::as_str);
         text.replace("<token>", token).replace("<TOKEN>", token)
     }
