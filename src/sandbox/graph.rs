@@ -1,5 +1,6 @@
 //! The tasks of each kind of execution: which wait for which, how long they take, what they say, where they fail.
 
+use super::cloud::Direct;
 use super::draw::draw;
 use super::machine::{Disk, Machine};
 
@@ -287,8 +288,9 @@ impl Graph {
     }
 
     /// The tasks of a direct migration of the legacy generation, for one instance.
-    pub(super) fn direct(&mut self, subject: &Subject<'_>, copies: usize, shutdown: bool, skip_os_morphing: bool) {
-        let copying = |full| Copying { full, volumes_exist: false, failed_before: false, shutdown };
+    pub(super) fn direct(&mut self, subject: &Subject<'_>, wish: &Direct, skip_os_morphing: bool) {
+        let (copies, shutdown) = (wish.replication_count as usize, wish.shutdown_instances);
+        let copying = |full| Copying { full, volumes_exist: false, failed_before: wish.again, shutdown };
         let info = self.instance_info(subject);
         let source = self.step(subject, "VALIDATE_MIGRATION_SOURCE_INPUTS", &[], &["Validating source inputs"]);
         let lines = ["Validating destination inputs"];

@@ -33,6 +33,8 @@ impl Call<'_> {
                 }
                 other => Err(unknown(other)),
             },
+            // Not simulated yet: there are none.
+            ("GET", [_, "schedules"]) => Ok(Answer::of("schedules", serde_json::json!([]))),
             (_, [id, "executions", rest @ ..]) => self.executions(id, rest),
             _ => Err(Refusal::no_method()),
         }
