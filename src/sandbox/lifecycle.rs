@@ -150,6 +150,14 @@ impl Plan {
         self.tasks.iter().rfind(of)?.changes.last().map(|change| change.status)
     }
 
+    /// Whether the task of this kind had completed for this instance by `now`.
+    pub(super) fn completed(&self, instance: &str, kind: &str, now: Timestamp) -> bool {
+        let of = |seen: Seen<'_>| {
+            seen.task.spec.instance == instance && seen.task.spec.kind == kind && seen.status == "COMPLETED"
+        };
+        self.seen(now).any(of)
+    }
+
     /// Winds everything down that runs. With `force` a second time, the clean-up as well.
     pub(super) fn cancel(&mut self, now: Timestamp, force: bool) {
         let again = self.status(now) == "CANCELLING";

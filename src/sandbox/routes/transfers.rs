@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::actions::unknown;
 use super::{Answer, Call, Refusal};
 use crate::model::Generation;
-use crate::sandbox::cloud::Execution;
+use crate::sandbox::cloud::{Execution, Transfer};
 use crate::sandbox::view::{ExecutionView, TransferView};
 
 impl Call<'_> {
@@ -78,8 +78,12 @@ impl Call<'_> {
         let look = self.look();
         let all = self.cloud.transfers(&self.caller, self.incoming.flag("show_deleted")).collect();
         let page = self.transfer_page(all)?;
-        let views: Vec<_> =
-            page.into_iter().map(|transfer| TransferView { look, transfer, executions: look.info }).collect();
+        // Those of a deleted one are never shown.
+        let executions = |transfer: &Transfer| look.info && transfer.action.deleted.is_none();
+        let views: Vec<_> = page
+            .into_iter()
+            .map(|transfer| TransferView { look, transfer, executions: executions(transfer) })
+            .collect();
         Ok(Answer::of(self.words().transfers, views))
     }
 

@@ -9,7 +9,7 @@ const IN_TIME: [&str; 7] =
 const FILLED_IN_TIME: [&str; 2] = ["progress_updates", "volumes_info"];
 
 /// What the client sent, or the provider made: compared in things, not in the entries of lists, whose order differs.
-const OF_OTHERS: [&str; 11] = [
+const OF_OTHERS: [&str; 12] = [
     "network_map",
     "storage_mappings",
     "source_environment",
@@ -21,6 +21,7 @@ const OF_OTHERS: [&str; 11] = [
     "destination_minion_pool_id",
     "instance_osmorphing_minion_pool_mappings",
     "transfer_result",
+    "info",
 ];
 
 /// Everything in which `own` has another shape than `recorded`.
