@@ -158,6 +158,13 @@ impl Plan {
         self.seen(now).any(of)
     }
 
+    /// When the last task of these kinds completed.
+    pub(super) fn last_completed(&self, kinds: &[&str], now: Timestamp) -> Option<Timestamp> {
+        let of = |task: &&Task| kinds.contains(&task.spec.kind);
+        let ends = self.tasks.iter().filter(of).filter_map(|task| task.changes.last());
+        ends.filter(|change| change.status == "COMPLETED" && change.at <= now).map(|change| change.at).max()
+    }
+
     /// Winds everything down that runs. With `force` a second time, the clean-up as well.
     pub(super) fn cancel(&mut self, now: Timestamp, force: bool) {
         let again = self.status(now) == "CANCELLING";

@@ -147,7 +147,7 @@ fn action<M: SerializeMap>(
     look: &Look<'_>,
     action: &Action,
     kind: &str,
-    status: &str,
+    (status, updated): (&str, Option<Timestamp>),
     result: Option<&Value>,
 ) -> Result<(), M::Error> {
     map.serialize_entry("base_id", &action.id)?;
@@ -165,7 +165,7 @@ fn action<M: SerializeMap>(
     map.serialize_entry("storage_mappings", &action.storage_mappings)?;
     map.serialize_entry("source_environment", &action.source_environment)?;
     map.serialize_entry("last_execution_status", status)?;
-    look.times(map, action.created, action.updated, action.deleted)?;
+    look.times(map, action.created, updated, action.deleted)?;
     map.serialize_entry("origin_minion_pool_id", &())?;
     map.serialize_entry("destination_minion_pool_id", &())?;
     map.serialize_entry("instance_osmorphing_minion_pool_mappings", &json!({}))?;
@@ -183,7 +183,8 @@ impl Serialize for TransferView<'_> {
         let (look, transfer) = (&self.look, self.transfer);
         let mut map = serializer.serialize_map(None)?;
         let kind = look.word("transfer", "replica");
-        action(&mut map, look, &transfer.action, kind, transfer.status(look.now), None)?;
+        let state = (transfer.status(look.now), transfer.updated(look.now));
+        action(&mut map, look, &transfer.action, kind, state, None)?;
         let executions: Vec<ExecutionView<'_>> = match self.executions {
             true => transfer
                 .live_executions()
@@ -209,7 +210,8 @@ impl Serialize for DeploymentView<'_> {
         let mut map = serializer.serialize_map(None)?;
         let kind = look.word("deployment", "migration");
         let result = deployment.result.as_ref();
-        action(&mut map, look, &deployment.action, kind, deployment.status(look.now), result)?;
+        let state = (deployment.status(look.now), deployment.action.updated);
+        action(&mut map, look, &deployment.action, kind, state, result)?;
         let transfer = match &deployment.deployed {
             Deployed::Transfer { id, .. } => Some(id),
             Deployed::Direct(_) => None,

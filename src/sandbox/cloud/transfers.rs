@@ -8,6 +8,9 @@ use super::{Action, Caller, Cloud, Refusal, empty};
 use crate::sandbox::scenario::{Role, Setting};
 use crate::sandbox::scripts::normalised_scripts;
 
+/// Tasks whose results are kept in the transfer.
+const KEPT: [&str; 3] = ["GET_INSTANCE_INFO", "DEPLOY_TRANSFER_DISKS", "REPLICATE_DISKS"];
+
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Transfer {
     pub action: Action,
@@ -38,6 +41,12 @@ impl Transfer {
     /// The status of the newest execution of any kind.
     pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
         self.executions.last().map_or("UNEXECUTED", |execution| execution.plan.status(now))
+    }
+
+    /// When it last changed: its status, or what its newest execution keeps about it when a task ends.
+    pub(in crate::sandbox) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
+        let kept = self.executions.last().and_then(|execution| execution.plan.last_completed(&KEPT, now));
+        self.action.updated.max(kept)
     }
 
     pub(in crate::sandbox) fn live_executions(&self) -> impl DoubleEndedIterator<Item = &Execution> {

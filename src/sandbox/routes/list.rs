@@ -61,6 +61,7 @@ impl Call<'_> {
     pub(super) fn transfer_page<'cloud>(&self, all: Vec<&'cloud Transfer>) -> Result<Vec<&'cloud Transfer>, Refusal> {
         let column = |transfer: &&Transfer, key: &str| match key {
             "last_execution_status" => Some(Some(transfer.status(self.now).into())),
+            "updated_at" => Some(transfer.updated(self.now).map(stamp)),
             key => action_column(&transfer.action, key),
         };
         self.page(all, &TASK_STATES, "task", |transfer| transfer.status(self.now), column)
