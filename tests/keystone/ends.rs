@@ -72,7 +72,7 @@ fn a_bare_token_that_ends_is_told_with_the_way_out() {
                     token issue`) and give it as `OS_TOKEN` in the environment, or give a password";
     assert_eq!(told(&who(&client).unwrap_err()), expected);
     let error = world.who(&[], &environment).unwrap_err();
-    assert_eq!((error.kind, error.status()), (Kind::Login, Some(404)), "a new run is refused at its login");
+    assert_eq!((error.kind, error.status()), (Kind::Login, Some(401)), "a new run is refused at its login");
 }
 
 #[test]
@@ -82,7 +82,8 @@ fn a_password_changed_in_the_middle_ends_in_one_login_error() {
     let client = world.client(identity);
     who(&client).unwrap();
     let change = json!({"user": {"password": "another-password"}});
-    assert_eq!(world.ask(Method::PATCH, &format!("users/{}", tenant.user_id), Some(change)).0, 200);
+    let (status, answer) = world.ask(Method::PATCH, &format!("users/{}", tenant.user_id), Some(change));
+    assert_eq!(status, 200, "{answer}");
     let error = who(&client).unwrap_err();
     assert_eq!((error.kind, error.status()), (Kind::Login, Some(401)), "{}", told(&error));
 }

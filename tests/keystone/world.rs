@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request as Asked, State};
@@ -112,6 +113,13 @@ impl World {
     /// Regions, and services of Coriolis' kind: `coriolis` in both, `spare` in the second, another kind.
     fn register(&self) {
         self.ask(Method::POST, "regions", Some(json!({"region": {"id": "RegionTwo"}})));
+        // Those of an earlier run against the same Keystone.
+        let (_, earlier) = self.ask(Method::GET, "services", None);
+        for service in earlier["services"].as_array().unwrap() {
+            if service["type"].as_str().unwrap().starts_with("migration") {
+                self.ask(Method::DELETE, &format!("services/{}", service["id"].as_str().unwrap()), None);
+            }
+        }
         let service = |kind: &str, name: &str| self.make("services", json!({"type": kind, "name": name}));
         let endpoint = |service: &str, interface: &str, region: &str, folder: &str| {
             let url = format!("{}{folder}/v1/%(tenant_id)s", self.coriolis);
@@ -129,7 +137,7 @@ impl World {
     }
 
     fn unique(&self, what: &str) -> String {
-        format!("{what}-{}", self.made.fetch_add(1, Ordering::Relaxed))
+        format!("{what}-{}-{}", std::process::id(), self.made.fetch_add(1, Ordering::Relaxed))
     }
 
     pub fn tenant(&self) -> Tenant {
@@ -204,7 +212,11 @@ impl World {
             let request = self.http.get(format!("{}/v3/auth/tokens?nocatalog", self.url));
             request.header("X-Auth-Token", &self.admin).header("X-Subject-Token", token).send()
         };
-        while self.runtime.block_on(checked()).unwrap().status() != 404 {}
+        let clock = Clock::new(Speed::Real);
+        let _busy = clock.busy();
+        while self.runtime.block_on(checked()).unwrap().status() != 404 {
+            clock.park(&clock.signal(), Some(clock.now() + Duration::from_millis(100)));
+        }
     }
 
     /// What `coriolis-run FLAGS` would log in with in this environment, `OS_REGION_NAME` apart.
