@@ -33,6 +33,7 @@ pub struct World {
     pub cacert: String,
     /// The stand-in for Coriolis, without version and project.
     pub coriolis: String,
+    clock: Clock,
     runtime: Runtime,
     http: reqwest::Client,
     admin: String,
@@ -66,6 +67,7 @@ impl World {
             brief_url: given("KEYSTONE_BRIEF_URL"),
             cacert: given("KEYSTONE_CACERT"),
             coriolis: String::new(),
+            clock: Clock::new(Speed::Real),
             runtime,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             admin: String::new(),
@@ -212,7 +214,7 @@ impl World {
             let request = self.http.get(format!("{}/v3/auth/tokens?nocatalog", self.url));
             request.header("X-Auth-Token", &self.admin).header("X-Subject-Token", token).send()
         };
-        let clock = Clock::new(Speed::Real);
+        let clock = &self.clock;
         let _busy = clock.busy();
         while self.runtime.block_on(checked()).unwrap().status() != 404 {
             clock.park(&clock.signal(), Some(clock.now() + Duration::from_millis(100)));
@@ -233,7 +235,7 @@ impl World {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let cloud = settings::cloud(&line.flags, &environment, Path::new("/"), &|path| std::fs::read_to_string(path))?;
-        Keystone::new(&cloud, Clock::new(Speed::Real))
+        Keystone::new(&cloud, self.clock.clone())
     }
 
     /// Logs in and asks the stand-in who we are.
@@ -246,7 +248,7 @@ impl World {
         impl Sink for Nowhere {
             fn emit(&self, _: Event) {}
         }
-        let (clock, runtime) = (Clock::new(Speed::Real), self.runtime.handle().clone());
+        let (clock, runtime) = (self.clock.clone(), self.runtime.handle().clone());
         let options = Options { proxies: false, ..Options::default() };
         Client::new(identity, clock, Cancel::default(), Arc::new(Nowhere), runtime, options).unwrap()
     }
@@ -267,7 +269,7 @@ impl World {
 
 /// Who the stand-in takes us for: `{user, project, folder}`.
 pub fn who(client: &Client) -> Result<Value> {
-    let _busy = Clock::new(Speed::Real).busy();
+    let _busy = world().clock.busy();
     client.send(&Origin::default(), &Request::get("whoami", Answer::Whole))
 }
 
