@@ -193,6 +193,7 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let word = word.to_lowercase();
     candidates
         .into_iter()
+        .filter(|candidate| candidate.to_lowercase() != word)
         .map(|candidate| {
             (
                 strsim::jaro_winkler(&word, &candidate.to_lowercase()),

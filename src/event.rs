@@ -123,6 +123,8 @@ pub enum Fact {
         name: String,
         total: usize,
         limit: usize,
+        /// The items' keys in their order, so that reports list them so and not by arrival.
+        items: Vec<Arc<str>>,
     },
     ItemStarted {
         attempt: u32,

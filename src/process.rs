@@ -3,6 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::error::ExitCode;
+use crate::report::{Output, Screen, Size};
 
 /// What the process was started with. Tests make their own.
 #[derive(Clone, Debug, Default)]
@@ -34,4 +40,37 @@ impl Process {
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
+}
+
+impl Process {
+    /// The standard streams, as the report takes them.
+    pub fn output(&self) -> Output {
+        Output::new(Box::new(std::io::stdout()), Box::new(std::io::stderr()))
+    }
+
+    /// Whether people's text takes colours.
+    pub fn color(&self) -> bool {
+        self.stderr_is_terminal && self.variable("NO_COLOR").is_none() && self.variable("TERM") != Some("dumb")
+    }
+
+    /// The width that data on stdout has; `None` where it goes into a pipe or a file.
+    pub fn data_width(&self) -> Option<usize> {
+        let (width, _) = self.stdout_is_terminal.then(|| terminal_size::terminal_size_of(std::io::stdout()))??;
+        Some(usize::from(width.0))
+    }
+
+    pub fn screen(&self) -> Screen {
+        let measure = || match terminal_size::terminal_size_of(std::io::stderr()) {
+            Some((width, height)) => Size { width: usize::from(width.0), height: usize::from(height.0) },
+            None => Size::default(),
+        };
+        let zone = if self.stderr_is_terminal { TimeZone::system() } else { TimeZone::UTC };
+        Screen { measure: Arc::new(measure), data_width: self.data_width(), color: self.color(), zone }
+    }
+}
+
+/// Leaves at once: what is under way on the server goes on, nothing here is waited for.
+#[allow(clippy::disallowed_methods, reason = "this file is the door to the process")]
+pub fn leave(code: ExitCode) {
+    std::process::exit(i32::from(code as u8));
 }

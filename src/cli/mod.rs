@@ -1,1 +1,52 @@
 //! The command line: arguments, and one file per subcommand.
+
+pub mod args;
+mod diagnose;
+mod help;
+mod run;
+mod sandbox;
+mod signals;
+mod world;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::error::{Error, ExitCode};
+use crate::process::Process;
+use crate::report;
+use args::{Arguments, Command};
+
+/// Does what the command line says; the exit code is all that is left to do.
+pub fn run(process: &Process) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(&process.arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return misread(process, &error),
+    };
+    let result = match arguments.command {
+        Some(Command::Sandbox(arguments)) => sandbox::serve(process, &arguments),
+        Some(Command::Run(arguments)) => run::run(process, arguments),
+        None => run::run(process, arguments.run),
+    };
+    result.unwrap_or_else(|error| fail(process, &error))
+}
+
+/// Says what went wrong before there was a report to say it.
+fn fail(process: &Process, error: &Error) -> ExitCode {
+    process.output().note(&report::diagnostic::error(error, process.color()));
+    error.kind.exit_code()
+}
+
+fn misread(process: &Process, error: &clap::Error) -> ExitCode {
+    let text = if process.color() { error.render().ansi().to_string() } else { error.render().to_string() };
+    let mut output = process.output();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output.data(text.trim_end());
+            ExitCode::Done
+        }
+        _ => {
+            output.note(text.trim_end());
+            ExitCode::Input
+        }
+    }
+}

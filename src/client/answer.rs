@@ -130,11 +130,9 @@ pub(super) fn of_request(request: &Request, kind: Kind, message: &str) -> Error 
 /// The message as people need it: without exception classes, doubled prefixes and what follows the first line.
 fn first_line(message: &str) -> String {
     let mut line = message.trim().lines().next().unwrap_or_default().trim();
-    loop {
-        let Some((word, rest)) = line.split_once(": ") else { break };
-        if !is_class(word) && !rest.starts_with(&format!("{word}: ")) {
-            break;
-        }
+    while let Some((word, rest)) = line.split_once(": ")
+        && (is_class(word) || rest.starts_with(&format!("{word}: ")))
+    {
         line = rest.trim_start();
     }
     line.to_owned()
@@ -203,4 +201,99 @@ fn plain(text: &str) -> String {
         .collect();
     let words: Vec<&str> = untagged.split_whitespace().collect();
     words.join(" ").chars().take(160).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::client::Repeat;
+
+    fn reply(status: u16, body: &str) -> Reply {
+        Reply { status, request_id: Some("req-7".into()), body: body.as_bytes().to_vec() }
+    }
+
+    fn fault(status: u16, body: &str) -> Fault {
+        read(&Request::get("transfers/T", Answer::Field("transfer")), &reply(status, body)).expect_err("a refusal")
+    }
+
+    fn show(status: u16, body: &str) -> (Kind, String, bool) {
+        let Fault { error, reach } = fault(status, body);
+        (error.kind, error.message, reach == Reach::Answered { status, spoken: true })
+    }
+
+    #[test]
+    fn each_of_the_recorded_error_bodies_is_understood() {
+        let normal = r#"{"error":{"fault":"badRequest","code":400,"message":"Malformed request url"}}"#;
+        let said = "GET transfers/T: 400 Malformed request url (request req-7)";
+        assert_eq!(show(400, normal), (Kind::Api, said.into(), true));
+
+        let unrouted = r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not Found","title":"Not Found"}"#;
+        let said = "GET transfers/T: 404 The resource could not be found. (request req-7)";
+        assert_eq!(show(404, unrouted), (Kind::Unreachable, said.into(), false));
+
+        let routed = r#"{"error":{"fault":"itemNotFound","code":404,"message":"NotFound_Remote: Replica with ID 'new' not found."}}"#;
+        let said = "GET transfers/T: 404 Replica with ID 'new' not found. (request req-7)";
+        assert_eq!(show(404, routed), (Kind::NotFound, said.into(), true));
+
+        let outside = "404 Not Found\r\nThe resource could not be found.\r\n/\r\n\r\n";
+        let said = "GET transfers/T: 404 404 Not Found The resource could not be found. / (request req-7)";
+        assert_eq!(show(404, outside).0, Kind::Unreachable);
+        assert_eq!(show(404, outside).1, said);
+
+        let login = r#"{"error":{"code":401,"title":"Unauthorized","message":"The request you have made requires authentication."}}"#;
+        let said = "GET transfers/T: 401 The request you have made requires authentication. (request req-7)";
+        assert_eq!(show(401, login), (Kind::Login, said.into(), true));
+        assert_eq!(show(401, "<html>Authentication required</html>").0, Kind::Login);
+
+        let proxy = "<html><head><title>502 Bad Gateway</title></head><body></body></html>";
+        let said = "GET transfers/T: 502 502 Bad Gateway (request req-7)";
+        assert_eq!(show(502, proxy), (Kind::Unreachable, said.into(), false));
+    }
+
+    #[test]
+    fn a_schema_error_is_one_line_and_its_dump_a_detail() {
+        let message = "Invalid input received: Invalid input received: Schema validation failed: 'vm' was unexpected\n\n\
+                       Failed validating 'type' in schema:\n    {}\n\nOn instance:\n    {'password': 'p'}";
+        let body = json!({"error": {"fault": "badRequest", "code": 400, "message": message}}).to_string();
+        let error = fault(400, &body).error;
+        assert_eq!(
+            error.message,
+            "GET transfers/T: 400 Invalid input received: Schema validation failed: 'vm' was unexpected (request req-7)"
+        );
+        let kept = message.split("\n\nOn instance").next();
+        assert_eq!(error.details["server_message"].as_str(), kept);
+    }
+
+    #[test]
+    fn classes_are_stripped_and_words_are_not() {
+        assert_eq!(first_line("NoSuitableWorkerServiceError_Remote: None matched"), "None matched");
+        assert_eq!(first_line("InstanceNotFound: Instance: x"), "Instance: x");
+        assert_eq!(first_line("Error: x"), "Error: x");
+        assert_eq!(first_line("VM: x"), "VM: x");
+        assert_eq!(first_line(""), "");
+    }
+
+    #[test]
+    fn a_secret_that_was_sent_does_not_come_back_in_an_error() {
+        let body = json!({"endpoint": {"connection_info": {"password": "s3cret", "nested": [{"api_key": "k3y"}]}}});
+        let request = Request::post("endpoints", body, Answer::Field("endpoint"), Repeat::Find);
+        let said = json!({"error": {"message": "'s3cret' is too short\n'k3y' too"}}).to_string();
+        let error = read(&request, &reply(400, &said)).expect_err("refused").error;
+        assert!(!format!("{error:?}").contains("s3cret") && !format!("{error:?}").contains("k3y"), "{error:?}");
+        assert_eq!(error.message, "POST endpoints: 400 '***' is too short (request req-7)");
+    }
+
+    #[test]
+    fn an_answer_without_what_was_asked_for_is_not_one() {
+        let list = Request::get("transfers", Answer::List("transfers"));
+        assert_eq!(read(&list, &reply(200, r#"{"transfers":[1]}"#)).expect("a list"), json!([1]));
+        for body in ["", "<html>", "{}", r#"{"transfers":{}}"#, "[]"] {
+            let fault = read(&list, &reply(200, body)).expect_err(body);
+            assert_eq!(fault.error.kind, Kind::Unreachable, "{body}");
+        }
+        let stray = r#"{"error": {"fault": "computeFault", "code": 204, "message": ""}}"#;
+        assert_eq!(read(&Request::delete("transfers/T"), &reply(204, stray)).expect("done"), Value::Null);
+    }
 }

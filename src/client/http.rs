@@ -36,7 +36,7 @@ pub struct Options {
     pub ca_certificate: Option<PathBuf>,
     /// Trusts any certificate.
     pub insecure: bool,
-    /// Whether `HTTP_PROXY` and the like count; not for the sandbox in this process.
+    /// Whether `HTTP_PROXY` and the like count; this machine is never asked through a proxy.
     pub proxies: bool,
 }
 
@@ -153,7 +153,11 @@ impl Client {
         }
         let mut paging = Paging::new();
         while let Some(page) = paging.next(request) {
-            paging.take(entries(self.send(origin, &page)?));
+            match self.send(origin, &page) {
+                Ok(page) => paging.take(entries(page)),
+                Err(error) if error.status() == Some(400) && paging.refused() => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(paging.into_entries())
     }
@@ -227,3 +231,6 @@ fn entries(value: Value) -> Vec<Value> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,10 +25,6 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Clone> Shared<T> {
-    pub(super) fn get(&self) -> Option<T> {
-        lock(&self.0).value.clone()
-    }
-
     /// The caller holds a busy token, which is given back while another thread is at `find`.
     pub(super) fn get_or_find(&self, clock: &Clock, find: impl FnOnce() -> Result<T>) -> Result<T> {
         let (round, signal) = {
@@ -103,6 +99,6 @@ mod tests {
         let failing = Shared::default();
         assert!(failing.get_or_find(&clock, || Err::<u8, _>(Error::internal("down"))).is_err());
         assert_eq!(failing.get_or_find(&clock, || Ok(1)).expect("tried anew"), 1);
-        assert_eq!(failing.get(), Some(1));
+        assert_eq!(failing.get_or_find(&clock, || Ok(2)).expect("kept"), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! One try of one request on the runtime: a place among those in flight, an access, the exchange of bytes.
 
 use std::error::Error as StdError;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ const LONGEST_ANSWER: usize = 256 << 20;
 
 pub(super) struct Wire {
     http: Http,
+    /// Past any proxy: this machine is never asked through one.
+    direct: Http,
     identity: Arc<dyn Identity>,
     cancel: Cancel,
     in_flight: Semaphore,
@@ -36,10 +39,11 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(identity: Arc<dyn Identity>, cancel: Cancel, options: &Options) -> Result<Self> {
-        let http = connections(options)?;
+        let direct = connections(options, false)?;
+        let http = if options.proxies { connections(options, true)? } else { direct.clone() };
         let in_flight = Semaphore::new(options.in_flight.max(1));
         let changes = Semaphore::new(options.changes_in_flight.max(1));
-        Ok(Self { http, identity, cancel, in_flight, changes })
+        Ok(Self { http, direct, identity, cancel, in_flight, changes })
     }
 
     pub(super) fn identity(&self) -> &dyn Identity {
@@ -68,7 +72,8 @@ impl Wire {
         let access = self.identity.access().await.map_err(not_logged_in)?;
         let message = self.message(request, &access)?;
         let failed = |error: reqwest::Error| broken(request, &access.url, &error);
-        let mut response = self.http.execute(message).await.map_err(failed)?;
+        let http = if is_this_machine(message.url()) { &self.direct } else { &self.http };
+        let mut response = http.execute(message).await.map_err(failed)?;
         let status = response.status().as_u16();
         let request_id = request_id(response.headers());
         let mut body = Vec::new();
@@ -126,7 +131,7 @@ impl Wire {
     }
 }
 
-fn connections(options: &Options) -> Result<Http> {
+fn connections(options: &Options, proxies: bool) -> Result<Http> {
     let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
     let mut builder = Http::builder()
         .default_headers(accept)
@@ -144,12 +149,20 @@ fn connections(options: &Options) -> Result<Http> {
         let unusable = |cause: String| Error::input(format!("cannot use `{}`: {cause}", path.display()));
         let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
         let certificates = Certificate::from_pem_bundle(&text).map_err(|error| unusable(root(&error)))?;
+        if certificates.is_empty() {
+            return Err(unusable("it holds no certificate".into()));
+        }
         builder = builder.tls_certs_merge(certificates);
     }
-    if !options.proxies {
+    if !proxies {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| Error::internal(format!("cannot set up connections: {}", root(&error))))
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn method(method: Method) -> reqwest::Method {
@@ -191,11 +204,22 @@ fn broken(request: &Request, url: &str, error: &reqwest::Error) -> Fault {
         _ => format!("{what} `{server}`: {cause}"),
     };
     let error = answer::of_request(request, Kind::Unreachable, &message).detail("url", server);
-    let error = match cause.contains("certificate") {
-        true => error.hint("give the certificate of its authority with `OS_CACERT`, or `--insecure` to trust anyone"),
-        false => error,
+    let error = match distrust(&cause) {
+        Some(hint) => error.hint(hint),
+        None => error,
     };
     Fault { error, reach }
+}
+
+/// What to do about a certificate that is not trusted.
+fn distrust(cause: &str) -> Option<&'static str> {
+    if cause.contains("CaUsedAsEndEntity") {
+        Some("the server shows the certificate of an authority as its own: give it one of its own, or use `--insecure`")
+    } else if cause.contains("certificate") {
+        Some("give the certificate of its authority with `OS_CACERT`, or `--insecure` to trust anyone")
+    } else {
+        None
+    }
 }
 
 /// Scheme, host and port: the rest of a URL may hold more than should be shown.

@@ -1,1 +1,262 @@
 //! What the user sees: events folded into a picture, and the only code that writes to the terminal.
+
+pub mod bars;
+pub mod board;
+pub mod diagnostic;
+mod item;
+pub mod json;
+pub mod jsonl;
+pub mod lines;
+pub mod message;
+mod output;
+mod paint;
+mod picture;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod scene;
+mod screen;
+pub mod summary;
+pub mod table;
+#[cfg(test)]
+mod tests;
+pub mod text;
+mod wait;
+mod wave;
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::clock::Clock;
+use crate::event::{Event, Fact, Sink};
+
+use bars::Bars;
+use board::Board;
+use lines::Lines;
+use output::Stream;
+
+pub use output::Output;
+pub use screen::{Measure, Screen, Size};
+
+/// The pause between two frames, in the eye's time whatever the run's clock does.
+const FRAME: Duration = Duration::from_millis(100);
+/// The pause between two looks for something that stands still.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// A picture on stderr that is redrawn, for a terminal.
+    Bars,
+    /// A line on stderr per change, for a log.
+    Lines,
+    /// The events on stdout, one a line.
+    Jsonl,
+    /// What went wrong, on stderr.
+    Quiet,
+}
+
+/// The report of one run. One thread owns the streams; everybody else only sends it facts.
+pub struct Report {
+    door: Sender<Order>,
+    thread: Option<JoinHandle<Finished>>,
+}
+
+/// What is left when the report has ended.
+pub struct Finished {
+    pub board: Board,
+    /// The streams, back again; they know whether their readers went away.
+    pub output: Output,
+}
+
+enum Order {
+    Event(Box<Event>),
+    /// Take the picture away until the sender of the other end is dropped, and say when it is gone.
+    Aside(Sender<()>, Receiver<()>),
+    Finish,
+}
+
+/// The terminal is somebody else's while this exists: a prompt's, an editor's.
+pub struct Aside {
+    _until: Sender<()>,
+}
+
+struct Door(Mutex<Sender<Order>>);
+
+impl Sink for Door {
+    fn emit(&self, event: Event) {
+        let door = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // After the end of the report nobody listens, and nothing is worth saying.
+        let _ = door.send(Order::Event(Box::new(event)));
+    }
+}
+
+impl Report {
+    /// Starts the thread that draws; facts go to the sink.
+    pub fn start(view: View, output: Output, screen: Screen, clock: Clock) -> (Arc<dyn Sink>, Self) {
+        let (door, orders) = mpsc::channel();
+        let desk = Desk::new(view, output, screen, clock);
+        let thread = std::thread::Builder::new()
+            .name("report".to_owned())
+            .spawn(move || desk.serve(&orders))
+            .expect("the system gives a thread");
+        let sink = Arc::new(Door(Mutex::new(door.clone())));
+        (sink, Self { door, thread: Some(thread) })
+    }
+
+    /// Takes the picture off the terminal until the result is dropped; facts are kept meanwhile.
+    pub fn aside(&self) -> Aside {
+        let (gone, is_gone) = mpsc::channel();
+        let (until, dropped) = mpsc::channel();
+        if self.door.send(Order::Aside(gone, dropped)).is_ok() {
+            let _ = is_gone.recv();
+        }
+        Aside { _until: until }
+    }
+
+    /// Ends the report: clears the picture, prints what is to be said at the end, and gives the streams back.
+    pub fn finish(mut self) -> Finished {
+        let _ = self.door.send(Order::Finish);
+        let thread = self.thread.take().expect("a report ends once");
+        thread.join().expect("the report does not panic")
+    }
+}
+
+/// What the thread works with.
+struct Desk {
+    view: View,
+    clock: Clock,
+    screen: Screen,
+    board: Board,
+    data: Stream,
+    notes: Notes,
+    lines: Lines,
+}
+
+/// The way to people.
+enum Notes {
+    Bars(Box<Bars>),
+    Plain(Stream),
+}
+
+impl Desk {
+    fn new(view: View, output: Output, screen: Screen, clock: Clock) -> Self {
+        let (data, err) = output.split();
+        let notes = match view {
+            View::Bars => Notes::Bars(Box::new(Bars::new(err, &screen))),
+            _ => Notes::Plain(err),
+        };
+        let lines = Lines::new(screen.zone.clone());
+        Self { view, clock, board: Board::default(), data, notes, lines, screen }
+    }
+
+    fn serve(mut self, orders: &Receiver<Order>) -> Finished {
+        let pause = if self.view == View::Bars { FRAME } else { LOOK };
+        let mut due = self.clock.wall();
+        loop {
+            let rest = due.duration_since(self.clock.wall()).max(SignedDuration::ZERO).unsigned_abs();
+            match orders.recv_timeout(rest.min(pause)) {
+                Ok(Order::Event(event)) => self.take(&event),
+                Ok(Order::Aside(gone, until)) => self.stand_aside(&gone, &until),
+                Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.finish(),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.clock.wall() >= due {
+                self.tick();
+                due = self.clock.wall() + SignedDuration::try_from(pause).expect("a pause is short");
+            }
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        self.board.apply(event);
+        if self.view == View::Jsonl {
+            self.data.line(&jsonl::line(event));
+            self.data.flush();
+        } else if let Fact::Printed { text } = &event.fact {
+            self.print(text);
+        }
+        self.say(event);
+    }
+
+    /// What the script printed; it may share the terminal with the picture.
+    fn print(&mut self, text: &str) {
+        let data = &mut self.data;
+        let mut write = || {
+            data.line(text);
+            data.flush();
+        };
+        match &self.notes {
+            Notes::Bars(bars) => bars.aside(write),
+            Notes::Plain(_) => write(),
+        }
+    }
+
+    fn say(&mut self, event: &Event) {
+        let said = match self.view {
+            View::Lines => self.lines.lines(&self.board, event),
+            view => message::message(&self.board, event, &self.screen.zone)
+                .filter(|message| lines::shows(view != View::Bars, message.weight))
+                .map(|message| message.lines())
+                .unwrap_or_default(),
+        };
+        self.note(&said);
+    }
+
+    fn note(&mut self, lines: &[paint::Line]) {
+        match &mut self.notes {
+            Notes::Bars(bars) => bars.print(lines),
+            Notes::Plain(stream) => lines.iter().for_each(|line| stream.line(&line.render(self.screen.color))),
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        match (&mut self.notes, self.view) {
+            (Notes::Bars(bars), _) => {
+                let size = (self.screen.measure)();
+                bars.draw(&self.board.lines(now, size.width, size.height));
+            }
+            // Virtual time passes with the events alone; looking in between would see it at random moments.
+            (_, View::Lines) if !self.clock.is_virtual() => {
+                let said = self.lines.heartbeat(&self.board, now);
+                self.note(&said);
+            }
+            _ => {}
+        }
+    }
+
+    fn stand_aside(&mut self, gone: &Sender<()>, until: &Receiver<()>) {
+        let wait = || {
+            let _ = gone.send(());
+            let _ = until.recv();
+        };
+        match &self.notes {
+            Notes::Bars(bars) => bars.aside(wait),
+            Notes::Plain(_) => wait(),
+        }
+    }
+
+    fn finish(self) -> Finished {
+        let Self { view, board, mut data, notes, screen, .. } = self;
+        let mut err = match notes {
+            Notes::Bars(bars) => bars.end(),
+            Notes::Plain(stream) => stream,
+        };
+        for line in message::farewell(&board) {
+            err.line(&line.render(screen.color));
+        }
+        err.flush();
+        if view != View::Jsonl
+            && let Some(summary) = summary::summary(&board, screen.data_width)
+        {
+            data.line(&summary);
+        }
+        data.flush();
+        Finished { board, output: Output::join(data, err) }
+    }
+}

@@ -1,1 +1,27 @@
 //! The sandbox: a simulated Keystone and Coriolis of both generations, served over real HTTP on loopback.
+//!
+//! `cloud` holds the state, one model for both generations; `graph` and `lifecycle` (both pure) say what becomes of an
+//! execution; `view` and `routes` put it on the wire in the words of a generation; `keystone` gives tokens; `server`
+//! and `wire` listen.
+
+mod cloud;
+mod draw;
+mod fault;
+mod graph;
+mod keystone;
+mod lifecycle;
+mod machine;
+mod routes;
+mod scenario;
+mod scripts;
+mod server;
+mod view;
+mod wire;
+
+pub use fault::{Fault, Trouble};
+pub use machine::{Disk, Machine, Nic};
+pub use scenario::{Endpoint, Platform, Role, Scenario, Source};
+pub use server::{Accepted, Options, Sandbox, serve};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,16 @@
 //! The language: the engine, the table of functions, and the one path that every call takes.
+
+pub mod arguments;
+pub mod call;
+pub mod catalog;
+pub mod check;
+pub mod engine;
+pub mod error;
+pub mod function;
+pub mod functions;
+pub mod host;
+pub mod invoke;
+pub mod lanes;
+pub mod parameters;
+pub mod run;
+pub mod value;

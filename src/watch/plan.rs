@@ -28,10 +28,9 @@ pub(super) struct Pace {
     /// At most `questions` in any `window`.
     pub questions: usize,
     pub window: SignedDuration,
-    /// The interval of one target grows with its age: age divided by `slope`, within these bounds.
-    pub shortest: SignedDuration,
-    pub longest: SignedDuration,
-    pub slope: i32,
+    /// The interval of a target on its own, and of one whose end a feed would show as well.
+    pub alone: Interval,
+    pub fed: Interval,
     /// More targets of one list than this are followed through the feed.
     pub feed_above: usize,
     /// The least time between two feeds.
@@ -46,12 +45,16 @@ impl Pace {
             SignedDuration::try_from(clock.during(Duration::from_millis(milliseconds))).unwrap_or(SignedDuration::MAX)
         };
         let window = during(100).max(SignedDuration::from_secs(1));
-        let real = Self {
-            questions: usize::try_from(window.as_secs().saturating_mul(5)).unwrap_or(20).clamp(5, 20),
-            window,
+        let alone = Interval {
             shortest: during(150).max(SignedDuration::from_secs(2)),
             longest: during(150).max(SignedDuration::from_secs(15)),
             slope: 30,
+        };
+        let real = Self {
+            questions: usize::try_from(window.as_secs().saturating_mul(5)).unwrap_or(20).clamp(5, 20),
+            window,
+            alone,
+            fed: alone,
             feed_above: 8,
             feed_every: during(200).max(SignedDuration::from_secs(2)),
         };
@@ -59,12 +62,25 @@ impl Pace {
             return real;
         }
         Self {
-            slope: 5,
-            longest: SignedDuration::from_mins(2),
+            fed: Interval { longest: SignedDuration::from_mins(2), slope: 5, ..alone },
             feed_above: 2,
             feed_every: SignedDuration::from_secs(10),
             ..real
         }
+    }
+}
+
+/// Grows with the target's age: its `slope`th part, within these bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interval {
+    pub shortest: SignedDuration,
+    pub longest: SignedDuration,
+    pub slope: i32,
+}
+
+impl Interval {
+    fn at(self, age: SignedDuration) -> SignedDuration {
+        (age / self.slope).clamp(self.shortest, self.longest)
     }
 }
 
@@ -171,7 +187,7 @@ impl Plan {
         }
         self.hold = None;
         let Some((due, question)) = self.candidate(now) else {
-            return Step::Wait { until: now + self.pace.longest, polls: true };
+            return Step::Wait { until: now + self.pace.alone.longest, polls: true };
         };
         if due > now {
             return Step::Wait { until: due, polls: true };
@@ -186,10 +202,10 @@ impl Plan {
 
     /// The target was shown and goes on.
     pub(super) fn seen(&mut self, kind: &TargetKind, now: Timestamp) {
-        let pace = self.pace.clone();
+        let fed = self.is_fed(kind.list());
+        let interval = if fed { self.pace.fed } else { self.pace.alone };
         if let Some(facts) = self.targets.get_mut(kind) {
-            let age = now.duration_since(facts.since);
-            facts.due = now + (age / pace.slope).clamp(pace.shortest, pace.longest);
+            facts.due = now + interval.at(now.duration_since(facts.since));
         }
     }
 
@@ -266,10 +282,11 @@ impl Plan {
     }
 
     fn feed_due(&self, of: List, now: Timestamp) -> Option<Timestamp> {
-        if self.count(of) <= self.pace.feed_above {
-            return None;
-        }
-        Some(self.feeds.get(&of).and_then(|feed| feed.due).unwrap_or(now))
+        self.is_fed(of).then(|| self.feeds.get(&of).and_then(|feed| feed.due).unwrap_or(now))
+    }
+
+    fn is_fed(&self, of: List) -> bool {
+        self.count(of) > self.pace.feed_above
     }
 
     fn count(&self, of: List) -> usize {
@@ -315,10 +332,10 @@ impl Plan {
             Question::Show(kind) => {
                 if let Some(facts) = self.targets.get_mut(kind) {
                     facts.urgency = Urgency::Turn;
-                    facts.due = now + self.pace.longest;
+                    facts.due = now + self.pace.alone.longest;
                 }
             }
-            Question::Feed { of, .. } => self.feeds.entry(*of).or_default().due = Some(now + self.pace.longest),
+            Question::Feed { of, .. } => self.feeds.entry(*of).or_default().due = Some(now + self.pace.alone.longest),
         }
     }
 }

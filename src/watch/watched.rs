@@ -257,11 +257,13 @@ mod tests {
     }
 
     fn warnings(seen: &Seen) -> Vec<&str> {
-        let message = |fact| match fact {
-            &Fact::Logged { ref message, .. } => Some(message.as_str()),
-            _ => None,
-        };
-        seen.facts.iter().filter_map(message).collect()
+        let mut warnings = Vec::new();
+        for fact in &seen.facts {
+            if let Fact::Logged { message, .. } = fact {
+                warnings.push(message.as_str());
+            }
+        }
+        warnings
     }
 
     #[test]

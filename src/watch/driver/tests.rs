@@ -314,3 +314,43 @@ fn a_thousand_waits_cost_few_questions_and_end_in_time() {
     assert!(questions < 15_000, "{questions} questions");
     assert!(bench.server.feeds.load(Ordering::Relaxed) > 100);
 }
+
+/// A server that refuses the login, or a client with a bug.
+struct Broken(Option<Kind>);
+
+impl Ask for Broken {
+    fn ask(&self, _: &Question) -> Result<Value> {
+        Err(Error::new(self.0.expect("a bug"), "no"))
+    }
+
+    fn generation(&self) -> Result<Generation> {
+        Ok(Generation::Current)
+    }
+}
+
+#[test]
+fn a_refused_login_and_a_bug_end_every_wait() {
+    for (broken, expected) in [(Some(Kind::Login), Kind::Login), (None, Kind::Internal)] {
+        let clock = Clock::new(Speed::Max);
+        let log = Arc::new(Log::default());
+        let watcher = Watcher::new(Arc::new(Broken(broken)), clock.clone(), Cancel::default(), log);
+        let _busy = clock.busy();
+        for _ in 0..2 {
+            let results = watcher.wait_all(&lane("main"), vec![target("a"), target("b")], None);
+            let kinds: Vec<Kind> = results.into_iter().filter_map(Result::err).map(|error| error.kind).collect();
+            assert_eq!(kinds, [expected, expected]);
+            assert_eq!(watcher.waiting(), []);
+        }
+    }
+}
+
+#[test]
+fn a_fast_clock_works_as_the_virtual_one() {
+    let clock = Clock::new(Speed::Times(2_000.0));
+    let server = Arc::new(Server::new(&clock, [("a".to_owned(), script(120, End::Completes))]));
+    let watcher = Watcher::new(server.clone(), clock.clone(), Cancel::default(), Arc::new(Log::default()));
+    let _busy = clock.busy();
+    let value = watcher.wait(&lane("main"), target("a"), None).expect("completes");
+    assert_eq!(value["status"], "COMPLETED");
+    assert!(server.questions.load(Ordering::Relaxed) < 10);
+}

@@ -252,9 +252,9 @@ fn a_page_that_does_not_reach_the_last_one_is_asked_again_larger() {
 #[test]
 fn a_fast_clock_is_bounded_in_the_systems_time_too() {
     let pace = Pace::of(&Clock::new(Speed::Times(600.0)));
-    assert_eq!((pace.questions, pace.window.as_secs(), pace.shortest.as_secs()), (20, 60, 90));
+    assert_eq!((pace.questions, pace.window.as_secs(), pace.alone.shortest.as_secs()), (20, 60, 90));
     let pace = Pace::of(&Clock::new(Speed::Times(2.0)));
-    assert_eq!((pace.questions, pace.window.as_secs(), pace.shortest.as_secs()), (5, 1, 2));
+    assert_eq!((pace.questions, pace.window.as_secs(), pace.alone.shortest.as_secs()), (5, 1, 2));
 }
 
 #[test]

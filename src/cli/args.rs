@@ -1,0 +1,161 @@
+//! The command line's words.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::clock::Speed;
+use crate::model::Generation;
+use crate::settings::CloudFlags;
+
+/// Move hundreds of VMs with Coriolis: write the migration as a script, rehearse it, run it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "coriolis-run",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    after_help = "Exit codes: 0 done, 1 runbook error, 2 bad input, 3 items failed, 4 cannot reach, 5 cannot log in,\n\
+                  6 paused, 7 journal mismatch, 8 needs an answer, 70 internal."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub run: RunArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a runbook (the same as naming it alone)
+    Run(RunArguments),
+    /// Serve the simulated Keystone and Coriolis for other clients
+    Sandbox(SandboxArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The runbook, a `.rhai` file
+    #[arg(value_name = "RUNBOOK")]
+    pub runbook: Option<PathBuf>,
+
+    /// Evaluate one expression instead: a table on a terminal, JSON in a pipe
+    #[arg(short = 'e', long = "evaluate", value_name = "EXPRESSION", conflicts_with = "runbook")]
+    pub expression: Option<String>,
+
+    /// Give a parameter of the runbook
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+
+    /// Run on an embedded simulated cloud instead of a real one
+    #[arg(long, value_name = "GENERATION", num_args = 0..=1, require_equals = true, default_missing_value = "current")]
+    pub sandbox: Option<GenerationWord>,
+
+    /// How fast the sandbox's time goes: a factor, or `max` to jump; default `max` in a pipe, watchable on a terminal
+    #[arg(long, value_name = "N|max", value_parser = speed)]
+    pub speed: Option<Speed>,
+
+    /// What the sandbox derives ids, durations and faults from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// How the run is told: text for people, or events as JSON lines on stdout
+    #[arg(long, value_name = "KIND", default_value = "text")]
+    pub output: OutputKind,
+
+    /// How the result of `-e` is written
+    #[arg(long, value_name = "KIND")]
+    pub format: Option<Format>,
+
+    /// Show this help; after a runbook, its parameters as well
+    #[arg(short = 'h', long)]
+    pub help: bool,
+
+    #[command(flatten)]
+    pub cloud: CloudFlags,
+}
+
+#[derive(Debug, Args)]
+pub struct SandboxArguments {
+    /// The address to listen on; port 0 for a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+
+    /// How many seconds of its time pass in one
+    #[arg(long, value_name = "N", default_value = "60", value_parser = speed)]
+    pub speed: Speed,
+
+    /// Which API to serve
+    #[arg(long, value_name = "GENERATION", default_value = "current")]
+    pub generation: GenerationWord,
+
+    /// What ids, durations and faults are derived from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
+    pub help: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GenerationWord {
+    Current,
+    Legacy,
+}
+
+impl From<GenerationWord> for Generation {
+    fn from(word: GenerationWord) -> Self {
+        match word {
+            GenerationWord::Current => Generation::Current,
+            GenerationWord::Legacy => Generation::Legacy,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputKind {
+    Text,
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Json,
+    Table,
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    match text.parse::<f64>() {
+        Ok(factor) if factor.is_finite() && factor > 0.0 && factor <= 1_000_000.0 => Ok(Speed::Times(factor)),
+        _ => Err("write a factor such as `60`, up to 1000000, or `max`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(words: &[&str]) -> Arguments {
+        Arguments::try_parse_from(std::iter::once("coriolis-run").chain(words.iter().copied())).expect("parses")
+    }
+
+    #[test]
+    fn the_words_fit_together() {
+        Arguments::command().debug_assert();
+        assert_eq!(parse(&["waves.rhai", "--sandbox"]).run.sandbox, Some(GenerationWord::Current));
+        assert_eq!(parse(&["--sandbox=legacy", "waves.rhai"]).run.sandbox, Some(GenerationWord::Legacy));
+        assert_eq!(parse(&["--sandbox", "waves.rhai"]).run.runbook, Some("waves.rhai".into()));
+        assert!(matches!(parse(&["run", "waves.rhai"]).command, Some(Command::Run(_))));
+        assert_eq!(parse(&["w.rhai", "--speed", "max"]).run.speed, Some(Speed::Max));
+        assert!(parse(&["w.rhai", "--help"]).run.help);
+        assert!(Arguments::try_parse_from(["coriolis-run", "w.rhai", "--speed", "0"]).is_err());
+    }
+}

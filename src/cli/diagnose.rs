@@ -1,0 +1,86 @@
+//! Mistakes in a runbook, told with the line and a caret.
+
+use std::path::{Path, PathBuf};
+
+use crate::report::diagnostic::{self, Place};
+use crate::script::check::Finding;
+use crate::script::error::Located;
+
+/// The text that a place belongs to.
+pub struct Source {
+    /// How the operator wrote its name.
+    pub name: String,
+    pub text: String,
+    pub folder: PathBuf,
+}
+
+impl Source {
+    /// A mistake found before the run.
+    pub fn finding(&self, finding: &Finding, color: bool) -> String {
+        let error = &finding.error;
+        let place = self.place(finding.line, finding.column, error.details.get("key").and_then(|key| key.as_str()));
+        diagnostic::render(&error.message, "", place, error.hint.as_deref(), color)
+    }
+
+    /// An error that ended the run, at the place where it was thrown.
+    pub fn thrown(&self, located: &Located, color: bool) -> String {
+        let error = &located.error;
+        let Some(at) = &located.place else { return diagnostic::error(error, color) };
+        let key = error.details.get("key").and_then(|key| key.as_str());
+        let module = at.source.as_deref().and_then(|name| self.module(name));
+        let source = module.as_ref().unwrap_or(self);
+        let place = source.place(at.line, at.column, key);
+        let mut told = diagnostic::at(error, place, color);
+        for function in &located.through {
+            told.push_str(&format!("\n  in `{function}`"));
+        }
+        told
+    }
+
+    /// The place, moved onto the key that is meant, where the call's own place is all that is known.
+    fn place<'a>(&'a self, line: usize, column: usize, key: Option<&str>) -> Place<'a> {
+        let (line, column) = key.and_then(|key| find_word(&self.text, line, column, key)).unwrap_or((line, column));
+        Place { file: &self.name, source: &self.text, line, column, length: None }
+    }
+
+    fn module(&self, name: &str) -> Option<Source> {
+        let path = Path::new(name);
+        let path =
+            if path.extension().is_some() { path.to_owned() } else { self.folder.join(path).with_extension("rhai") };
+        let text = std::fs::read_to_string(&path).ok()?;
+        Some(Source { name: path.display().to_string(), text, folder: self.folder.clone() })
+    }
+}
+
+/// The first place of `word` at or after a place, within the next lines of the call.
+fn find_word(text: &str, line: usize, column: usize, word: &str) -> Option<(usize, usize)> {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    for (number, content) in text.lines().enumerate().skip(line.saturating_sub(1)).take(20) {
+        let from = if number + 1 == line {
+            content.char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at)
+        } else {
+            0
+        };
+        for (at, _) in content.match_indices(word).filter(|(at, _)| *at >= from) {
+            let before = content[..at].chars().next_back().is_some_and(is_part);
+            let after = content[at + word.len()..].chars().next().is_some_and(is_part);
+            if !before && !after {
+                return Some((number + 1, content[..at].chars().count() + 1));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_in_the_lines_of_its_call() {
+        let text = "let x = limits;\nwave(\"a\", [], #{\n    limits: 1,\n    limit: 2\n}, |vm| vm);";
+        assert_eq!(find_word(text, 2, 1, "limit"), Some((4, 5)));
+        assert_eq!(find_word(text, 2, 1, "limits"), Some((3, 5)));
+        assert_eq!(find_word(text, 2, 1, "other"), None);
+    }
+}

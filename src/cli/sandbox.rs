@@ -1,0 +1,56 @@
+//! `coriolis-run sandbox`: the simulated cloud as a server of its own.
+
+use super::args::SandboxArguments;
+use super::world::{TOKEN_LIFETIME, runtime};
+use crate::clock::{Clock, Speed};
+use crate::error::{Error, ExitCode, Kind, Result};
+use crate::process::Process;
+use crate::sandbox::{self, Scenario};
+
+/// Serves until the operator stops it; prints what a client's environment needs, one `NAME=value` a line.
+///
+/// # Errors
+/// `Input` when the address cannot be used.
+pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode> {
+    let clock = match arguments.speed {
+        Speed::Times(1.0) | Speed::Real => Clock::new(Speed::Real),
+        Speed::Times(factor) => Clock::scaled_from_now(factor),
+        Speed::Max => {
+            return Err(Error::input("a served sandbox cannot jump: nobody knows when its clients are busy")
+                .hint("give a factor, such as `--speed 600`"));
+        }
+    };
+    let options = sandbox::Options {
+        generation: arguments.generation.into(),
+        seed: arguments.seed,
+        scenario: Scenario::default(),
+        listen: arguments.listen,
+        clock,
+        token_lifetime: TOKEN_LIFETIME,
+    };
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let sandbox = sandbox::serve(options).await.map_err(|error| {
+            Error::new(Kind::Input, format!("cannot listen on {}: {error}", arguments.listen)).caused_by(error)
+        })?;
+        let mut output = process.output();
+        for (name, value) in sandbox.environment() {
+            output.data(&format!("{name}={value}"));
+        }
+        output.flush();
+        stopped().await;
+        Ok(ExitCode::Done)
+    })
+}
+
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

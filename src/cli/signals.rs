@@ -1,0 +1,44 @@
+//! Ctrl-C and its relatives: once to pause, twice to leave.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cancel::{Cancel, Wish};
+use crate::clock::Clock;
+use crate::event::{Event, Fact, Origin, Sink, VERSION};
+
+/// Listens from now on; at the second press `leave` is called.
+pub fn listen(
+    runtime: &Handle,
+    clock: Clock,
+    cancel: Cancel,
+    events: Arc<dyn Sink>,
+    leave: impl FnOnce() + Send + 'static,
+) {
+    let _inside = runtime.enter();
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    runtime.spawn(async move {
+        loop {
+            either(&mut interrupt, &mut terminate).await;
+            let wish = cancel.press();
+            let (at, origin) = (clock.now(), Origin { lane: "main".into(), wave: None, item: None });
+            let fact = Fact::StopRequested { now: wish == Wish::Leave };
+            events.emit(Event { v: VERSION, at, origin, fact });
+            if wish == Wish::Leave {
+                return leave();
+            }
+        }
+    });
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,460 @@
+//! What sending promises, against a server that misbehaves on purpose.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::client::identity::Pending;
+use crate::client::{Answer, Repeat};
+use crate::clock::{Busy, Speed};
+use crate::secret::SecretString;
+
+/// A request as the server saw it.
+#[derive(Clone, Debug)]
+struct Seen {
+    /// `GET transfers?limit=1`.
+    line: String,
+    head: String,
+    /// The number of the connection it came on.
+    connection: usize,
+}
+
+/// What the server does with a request.
+enum Act {
+    Json(u16, Value),
+    Bytes(Vec<u8>),
+    HangUp,
+}
+
+type Reaction = Pin<Box<dyn Future<Output = Act> + Send>>;
+type React = dyn Fn(usize, Seen) -> Reaction + Send + Sync;
+
+/// A server, a client of it, and what both noticed.
+struct World {
+    client: Client,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    events: Arc<Events>,
+    keyring: Arc<Keyring>,
+    cancel: Cancel,
+    clock: Clock,
+    busy: Mutex<Option<Busy>>,
+    _runtime: Runtime,
+}
+
+#[derive(Default)]
+struct Events(Mutex<Vec<Event>>);
+
+impl Sink for Events {
+    fn emit(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// Hands out `token-0`, and the next one when the last is rejected.
+struct Keyring {
+    url: String,
+    login: tokio::sync::Mutex<u64>,
+    renewals: AtomicUsize,
+    delegated: bool,
+}
+
+impl Keyring {
+    fn key(&self, login: u64) -> Access {
+        Access { token: Some(SecretString::from(format!("token-{login}"))), url: self.url.clone(), login }
+    }
+}
+
+impl Identity for Keyring {
+    fn access(&self) -> Pending<'_, Result<Access>> {
+        Box::pin(async { Ok(self.key(*self.login.lock().await)) })
+    }
+
+    fn renew<'a>(&'a self, rejected: &'a Access) -> Pending<'a, Result<Access>> {
+        Box::pin(async {
+            let mut login = self.login.lock().await;
+            if *login == rejected.login {
+                *login += 1;
+                self.renewals.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(self.key(*login))
+        })
+    }
+
+    fn uses_application_credential(&self) -> bool {
+        self.delegated
+    }
+
+    fn describe(&self) -> String {
+        "a test".into()
+    }
+}
+
+impl World {
+    /// `react` gets the number of requests before, and the request.
+    fn new(react: impl Fn(usize, Seen) -> Act + Send + Sync + 'static) -> Self {
+        Self::waiting(move |before, seen| {
+            let act = react(before, seen);
+            Box::pin(async move { act })
+        })
+    }
+
+    fn waiting(react: impl Fn(usize, Seen) -> Reaction + Send + Sync + 'static) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}/v1/p", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        runtime.spawn(serve(listener, seen.clone(), Arc::new(react)));
+        Self::at(url, seen, runtime)
+    }
+
+    fn at(url: String, seen: Arc<Mutex<Vec<Seen>>>, runtime: Runtime) -> Self {
+        let keyring =
+            Arc::new(Keyring { url, login: Default::default(), renewals: AtomicUsize::new(0), delegated: true });
+        let (clock, cancel, events) = (Clock::new(Speed::Max), Cancel::default(), Arc::new(Events::default()));
+        let options = Options { proxies: false, timeout: Duration::from_secs(20), ..Options::default() };
+        let handle = runtime.handle().clone();
+        let client =
+            Client::new(keyring.clone(), clock.clone(), cancel.clone(), events.clone(), handle, options).unwrap();
+        let busy = Mutex::new(Some(clock.busy()));
+        Self { client, seen, events, keyring, cancel, clock, busy, _runtime: runtime }
+    }
+
+    fn send(&self, request: &Request) -> Result<Value> {
+        self.client.send(&Origin::default(), request)
+    }
+
+    fn change(&self, request: &Request) -> Result<Value, Failure> {
+        self.client.change(&Origin::default(), request)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().map(|seen| seen.line.clone()).collect()
+    }
+
+    /// The pauses before the retries, in seconds.
+    fn pauses(&self) -> Vec<i64> {
+        let events = self.events.0.lock().unwrap();
+        let pause = |event: &Event| match &event.fact {
+            Fact::RequestRetried { next, .. } => Some(next.duration_since(event.at).as_secs()),
+            _ => None,
+        };
+        events.iter().filter_map(pause).collect()
+    }
+
+    /// Runs `work` on so many threads at once, each with its busy token.
+    fn threads<T: Send + 'static>(
+        &self,
+        count: usize,
+        work: impl Fn(Client, usize) -> T + Clone + Send + 'static,
+    ) -> Vec<T> {
+        let threads: Vec<_> = (0..count)
+            .map(|number| {
+                let (client, busy, work) = (self.client.clone(), self.clock.busy(), work.clone());
+                thread::Builder::new()
+                    .stack_size(256 << 10)
+                    .spawn(move || {
+                        let _busy = busy;
+                        work(client, number)
+                    })
+                    .unwrap()
+            })
+            .collect();
+        // Whoever joins is not busy.
+        self.busy.lock().unwrap().take();
+        let results = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        *self.busy.lock().unwrap() = Some(self.clock.busy());
+        results
+    }
+}
+
+async fn serve(listener: TcpListener, seen: Arc<Mutex<Vec<Seen>>>, react: Arc<React>) {
+    for connection in 0.. {
+        let (stream, _) = listener.accept().await.unwrap();
+        tokio::spawn(converse(stream, connection, seen.clone(), react.clone()));
+    }
+}
+
+async fn converse(mut stream: TcpStream, connection: usize, seen: Arc<Mutex<Vec<Seen>>>, react: Arc<React>) {
+    while let Some(head) = head(&mut stream).await {
+        let words: Vec<&str> = head.split(' ').collect();
+        let line = format!("{} {}", words[0], words[1].trim_start_matches("/v1/p/"));
+        let closes = head.contains("connection: close");
+        let now = Seen { line, head, connection };
+        let before = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(now.clone());
+            seen.len() - 1
+        };
+        let bytes = match react(before, now).await {
+            Act::HangUp => return,
+            Act::Bytes(bytes) => bytes,
+            Act::Json(status, body) => {
+                let (body, id) = (body.to_string(), "X-Openstack-Request-Id: req-7");
+                format!("HTTP/1.1 {status} X\r\n{id}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+            }
+        };
+        if stream.write_all(&bytes).await.is_err() || closes {
+            return;
+        }
+    }
+}
+
+/// The head of the next request, its body read as well.
+async fn head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(head)
+}
+
+fn transfers() -> Request {
+    Request::get("transfers", Answer::List("transfers"))
+}
+
+fn execute() -> Request {
+    Request::post("transfers/T/executions", json!({"execution": {}}), Answer::Field("execution"), Repeat::Find)
+}
+
+fn none() -> Act {
+    Act::Json(200, json!({"transfers": []}))
+}
+
+fn refusal(status: u16, message: &str) -> Act {
+    Act::Json(status, json!({"error": {"fault": "badRequest", "code": status, "message": message}}))
+}
+
+#[test]
+fn a_rejected_token_is_renewed_once_for_sixty_four_threads() {
+    let world = World::new(|_, seen| match seen.head.contains("x-auth-token: token-0") {
+        true => refusal(401, "The request you have made requires authentication."),
+        false => none(),
+    });
+    let results = world.threads(64, |client, _| client.send(&Origin::default(), &transfers()));
+    assert!(results.iter().all(Result::is_ok));
+    assert_eq!(world.keyring.renewals.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_token_that_is_rejected_after_the_renewal_too_is_a_login_error() {
+    let world = World::new(|_, _| refusal(401, "The request you have made requires authentication."));
+    let error = world.send(&execute()).expect_err("nobody lets us in");
+    assert_eq!((error.kind, world.lines().len()), (Kind::Login, 2));
+}
+
+#[test]
+fn a_change_without_an_answer_is_lost_and_was_sent_once() {
+    let world = World::new(|_, _| Act::HangUp);
+    let Err(Failure::Lost(error)) = world.change(&execute()) else { panic!("nobody knows what became of it") };
+    assert_eq!(error.kind, Kind::Unreachable);
+    assert_eq!(error.details["maybe_applied"], true);
+    assert_eq!(world.lines(), ["post transfers/t/executions"]);
+    assert_eq!(world.send(&execute()).expect_err("lost again").kind, Kind::Unknown);
+}
+
+#[test]
+fn a_change_that_the_server_failed_at_may_have_acted() {
+    for status in [500, 502, 503, 504] {
+        let world = World::new(move |_, _| refusal(status, "NoSuitableWorkerServiceError: no worker"));
+        let Err(Failure::Lost(error)) = world.change(&execute()) else { panic!("{status} may have acted") };
+        let said = format!("POST transfers/T/executions: {status} no worker (request req-7)");
+        assert_eq!((error.message.as_str(), error.kind), (said.as_str(), Kind::Api));
+        assert_eq!(world.lines().len(), 1);
+    }
+}
+
+#[test]
+fn a_refused_change_is_an_ordinary_error() {
+    let world = World::new(|_, _| refusal(400, "Another tasks execution is in progress: ['E']"));
+    let Err(Failure::Refused(error)) = world.change(&execute()) else { panic!("a 400 did nothing") };
+    assert_eq!(
+        error.message,
+        "POST transfers/T/executions: 400 Another tasks execution is in progress: ['E'] (request req-7)"
+    );
+    let details = json!({"method": "POST", "path": "transfers/T/executions", "status": 400, "request_id": "req-7",
+        "fault": "badRequest"});
+    assert_eq!(Value::Object(error.details), details);
+}
+
+#[test]
+fn a_deletion_without_an_answer_is_repeated_and_404_means_done() {
+    let world = World::new(|before, _| match before {
+        0 => none(),
+        1 => Act::HangUp,
+        _ => refusal(404, "Transfer with ID 'T' not found."),
+    });
+    world.send(&transfers()).unwrap();
+    assert_eq!(world.send(&Request::delete("transfers/T")).unwrap(), Value::Null);
+    assert_eq!(world.lines()[1..], ["delete transfers/t", "delete transfers/t"]);
+    let error = world.send(&Request::delete("transfers/T")).expect_err("the first answer counts");
+    assert_eq!(error.kind, Kind::NotFound);
+}
+
+#[test]
+fn a_read_is_repeated_with_growing_pauses() {
+    let world = World::new(|before, _| match before {
+        1 | 4 => Act::HangUp,
+        2 => Act::Bytes(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nhm".to_vec()),
+        3 => refusal(500, "The server has either erred"),
+        _ => none(),
+    });
+    world.send(&transfers()).unwrap();
+    world.send(&transfers()).unwrap();
+    assert_eq!((world.lines().len(), world.pauses()), (6, vec![1, 2, 4, 8]));
+}
+
+#[test]
+fn no_place_is_held_during_a_pause() {
+    // Every read fails once: with the places held, 64 pausing threads would keep the others from their first try.
+    let tried = Mutex::new(BTreeSet::new());
+    let world = World::new(move |_, seen| match tried.lock().unwrap().insert(seen.line) {
+        true => Act::HangUp,
+        false => none(),
+    });
+    let _ = world.send(&Request::get("first", Answer::Whole));
+    world.send(&Request::get("first", Answer::Whole)).unwrap();
+    let results = world.threads(64, |client, number| {
+        client.send(&Origin::default(), &Request::get(format!("transfers/{number}"), Answer::Whole))
+    });
+    assert!(results.iter().all(Result::is_ok));
+    assert_eq!(world.pauses(), vec![1; 64]);
+}
+
+#[test]
+fn stray_bytes_after_a_204_disturb_nobody() {
+    let world = World::new(|_, seen| match seen.line.starts_with("delete") {
+        true => {
+            let stray = r#"{"error": {"fault": "computeFault", "code": 204, "message": ""}}"#;
+            Act::Bytes(format!("HTTP/1.1 204 No Content\r\nContent-Length: 64\r\n\r\n{stray}").into_bytes())
+        }
+        false => none(),
+    });
+    for _ in 0..20 {
+        assert_eq!(world.change(&Request::delete("transfers/T")).unwrap(), Value::Null);
+        world.send(&transfers()).unwrap();
+    }
+    assert_eq!(world.pauses(), Vec::<i64>::new());
+    let seen = world.seen.lock().unwrap();
+    assert!(seen.iter().all(|seen| seen.line.starts_with("get") || seen.head.contains("connection: close")));
+}
+
+#[test]
+fn four_changes_are_in_flight_at_most_and_at_best() {
+    let (active, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let four = Arc::new(tokio::sync::Barrier::new(4));
+    let counted = peak.clone();
+    let world = World::waiting(move |_, _| {
+        let (active, peak, four) = (active.clone(), counted.clone(), four.clone());
+        Box::pin(async move {
+            peak.fetch_max(active.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // No answer before four are here at the same time.
+            four.wait().await;
+            active.fetch_sub(1, Ordering::SeqCst);
+            Act::Json(200, json!({"execution": {}}))
+        })
+    });
+    let results = world.threads(64, |client, _| client.change(&Origin::default(), &execute()));
+    assert!(results.iter().all(std::result::Result::is_ok));
+    assert_eq!(peak.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn a_thousand_threads_share_few_connections() {
+    let world = World::new(|_, _| none());
+    let results = world.threads(1000, |client, _| client.send(&Origin::default(), &transfers()));
+    assert!(results.iter().all(Result::is_ok));
+    let connections: BTreeSet<usize> = world.seen.lock().unwrap().iter().map(|seen| seen.connection).collect();
+    assert!(connections.len() <= 16, "{}", connections.len());
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_unreachable_at_once() {
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let world = World::at(format!("http://{address}/v1/p"), Arc::default(), runtime);
+    for request in [transfers(), execute()] {
+        let Err(Failure::Refused(error)) = world.change(&request) else { panic!("nothing was sent") };
+        assert_eq!(error.kind, Kind::Unreachable);
+        assert!(error.message.contains(&format!("cannot connect to `http://{address}`")), "{error}");
+    }
+    assert_eq!(world.pauses(), Vec::<i64>::new());
+}
+
+#[test]
+fn sixty_four_threads_share_one_probe_of_the_generation() {
+    let world = World::new(|_, seen| match seen.line.as_str() {
+        "get replicas/new" => refusal(404, "NotFound_Remote: Replica with ID 'new' not found."),
+        _ => Act::Json(404, json!({"message": "The resource could not be found.<br />", "code": "404 Not Found"})),
+    });
+    let results = world.threads(64, |client, _| client.generation(&Origin::default()));
+    assert!(results.into_iter().all(|generation| generation.unwrap() == Generation::Legacy));
+    assert_eq!(world.lines(), ["get transfers/new", "get replicas/new"]);
+    assert_eq!(world.events.0.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_server_of_neither_generation_is_unreachable() {
+    let world = World::new(|_, _| Act::Bytes(b"HTTP/1.1 404 X\r\nContent-Length: 9\r\n\r\n<b>no</b>".to_vec()));
+    let error = world.client.generation(&Origin::default()).expect_err("it is some web server");
+    assert_eq!((error.kind, world.lines().len()), (Kind::Unreachable, 2));
+    assert!(error.message.contains("is no Coriolis API"), "{error}");
+}
+
+#[test]
+fn a_stop_keeps_changes_back_and_ends_pauses() {
+    let world = World::new(|before, _| if before == 0 { none() } else { Act::HangUp });
+    world.send(&transfers()).unwrap();
+    world.cancel.press();
+    let Err(Failure::Refused(error)) = world.change(&execute()) else { panic!("it was never sent") };
+    assert_eq!((error.kind, world.lines().len()), (Kind::Interrupted, 1));
+    assert_eq!(world.send(&transfers()).expect_err("no pause now").kind, Kind::Interrupted);
+    let Err(Failure::Refused(error)) = world.change(&Request::delete("transfers/T")) else { panic!("kept back") };
+    assert_eq!((error.kind, world.lines().len()), (Kind::Interrupted, 2));
+}
+
+#[test]
+fn an_application_credential_that_cannot_execute_is_explained() {
+    let world = World::new(|_, _| refusal(500, "The server has either erred"));
+    let error = world.send(&execute()).expect_err("no trust");
+    assert!(error.hint.unwrap_or_default().contains("Keystone trust"));
+}
+
+#[test]
+fn a_query_is_encoded_and_the_token_is_nowhere_to_be_seen() {
+    let world = World::new(|_, _| refusal(400, "no"));
+    let error = world.send(&transfers().with("name", "a b&c=é")).expect_err("refused");
+    assert_eq!(world.lines(), ["get transfers?name=a+b%26c%3d%c3%a9"]);
+    assert!(!format!("{error:?}").contains("token-0"));
+}
+
+#[test]
+fn a_long_list_is_followed_to_its_end() {
+    let world = World::new(|_, seen| {
+        let page = |from: usize, to: usize| {
+            let entries: Vec<Value> = (from..to).map(|id| json!({"id": format!("t{id}")})).collect();
+            Act::Json(200, json!({ "transfers": entries }))
+        };
+        match seen.line.as_str() {
+            "get transfers?limit=1000" => page(0, 1000),
+            "get transfers?marker=t999&limit=1000" => page(1000, 1003),
+            _ => refusal(400, "not what was agreed"),
+        }
+    });
+    let found = world.client.list(&Origin::default(), &transfers()).unwrap();
+    assert_eq!((found.len(), &found[1002]["id"]), (1003, &json!("t1002")));
+}

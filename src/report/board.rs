@@ -1,0 +1,305 @@
+//! The board: events folded into what is going on now, wave by wave and item by item.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::event::{Event, Fact, Origin, Subject};
+
+use super::item::Item;
+use super::text;
+use super::wait::Wait;
+use super::wave::Wave;
+
+/// Everything that the events said so far, as it stands.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    /// In the order of their starts.
+    pub waves: Vec<Wave>,
+    /// Which waves each lane opened.
+    opened: HashMap<Arc<str>, Vec<usize>>,
+    /// Waits that belong to no item.
+    pub loose: Vec<Wait>,
+    /// Calls under way that belong to no item, with their beginnings.
+    pub calls: Vec<(u64, String, Timestamp)>,
+    /// The last request that had to be repeated.
+    pub trouble: Option<Trouble>,
+    /// Whether a stop was asked for, and whether at once.
+    pub stop: Option<bool>,
+    /// What goes on at the server without us.
+    pub left: Vec<Left>,
+    /// Set by the end of the run.
+    pub elapsed_seconds: Option<f64>,
+}
+
+/// A request that is repeated, and when.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    pub request: String,
+    pub cause: String,
+    pub next: Timestamp,
+}
+
+/// Left running at the server.
+#[derive(Clone, Debug)]
+pub struct Left {
+    pub label: String,
+    pub subject: Subject,
+    pub status: String,
+}
+
+/// Where on the board an item stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub wave: usize,
+    pub item: usize,
+}
+
+impl Board {
+    /// Takes in what happened.
+    pub fn apply(&mut self, event: &Event) {
+        let Event { at, origin, fact, .. } = event;
+        match fact {
+            Fact::WaveStarted { name, total, limit, items } => {
+                let parent = self.place(origin);
+                self.opened.entry(origin.lane.clone()).or_default().push(self.waves.len());
+                self.waves.push(Wave::new(name, origin, parent, *at, (*total).max(items.len()), *limit, items));
+            }
+            Fact::WaveStopping { name, reason } => {
+                if let Some(wave) = self.open_wave(origin, name) {
+                    wave.stopping = Some(reason.clone());
+                }
+            }
+            Fact::WaveFinished { name, elapsed_seconds, .. } => {
+                if let Some(wave) = self.open_wave(origin, name) {
+                    wave.finished = Some(*elapsed_seconds);
+                }
+            }
+            Fact::StopRequested { now } => self.stop = Some(*now),
+            Fact::RunFinished { elapsed_seconds, .. } => self.elapsed_seconds = Some(*elapsed_seconds),
+            Fact::WaitLeft { subject, status } => {
+                let left = Left { label: self.label(origin), subject: subject.clone(), status: status.clone() };
+                self.left.push(left);
+                self.waits(origin).retain(|wait| wait.subject != *subject);
+            }
+            Fact::WaitStarted { .. } | Fact::WaitChanged { .. } | Fact::WaitFinished { .. } => self.wait(event),
+            Fact::RequestRetried { method, path, cause, next } => {
+                let request = text::one_line(&format!("{method} {path}"));
+                self.trouble = Some(Trouble { request, cause: text::one_line(cause), next: *next });
+            }
+            _ => match self.place_or_add(origin) {
+                Some(place) => {
+                    self.item_mut(place).apply(*at, fact);
+                    self.close_inside(place, fact);
+                }
+                None => self.call(*at, fact),
+            },
+        }
+        if let Some(place) = self.place(origin) {
+            self.waves[place.wave].advance(place.item);
+        }
+    }
+
+    /// An item that ended, or begins anew, has nothing at work inside it; what an attempt that is repeated had inside
+    /// is of no account any more.
+    fn close_inside(&mut self, place: Place, fact: &Fact) {
+        let repeated = matches!(fact, Fact::ItemStarted { .. });
+        if !repeated && !matches!(fact, Fact::ItemFinished { .. }) {
+            return;
+        }
+        for at in 0..self.waves.len() {
+            if self.lies_inside(at, place) {
+                let wave = &mut self.waves[at];
+                wave.finished.get_or_insert(0.0);
+                wave.repeated |= repeated;
+            }
+        }
+    }
+
+    fn lies_inside(&self, wave: usize, place: Place) -> bool {
+        self.waves[wave].parent.is_some_and(|parent| parent == place || self.lies_inside(parent.wave, place))
+    }
+
+    fn call(&mut self, at: Timestamp, fact: &Fact) {
+        match fact {
+            Fact::CallStarted { call, function } => self.calls.push((*call, text::one_line(function), at)),
+            Fact::CallFinished { call, .. } => self.calls.retain(|(open, ..)| open != call),
+            _ => {}
+        }
+    }
+
+    fn wait(&mut self, event: &Event) {
+        let Event { at, origin, fact, .. } = event;
+        let place = self.place_or_add(origin);
+        let waits = self.waits(origin);
+        match fact {
+            Fact::WaitStarted { subject, since } => waits.push(Wait::new(subject, *since, *at)),
+            Fact::WaitChanged { subject, progress, since } => {
+                let known = waits.iter().position(|wait| wait.subject.id == subject.id).unwrap_or_else(|| {
+                    waits.push(Wait::new(subject, *since, *at));
+                    waits.len() - 1
+                });
+                waits[known].observe(*at, progress);
+            }
+            Fact::WaitFinished { subject, .. } => waits.retain(|wait| wait.subject.id != subject.id),
+            _ => {}
+        }
+        if let Some(place) = place {
+            let item = self.item_mut(place);
+            item.changed = Some(*at);
+            if matches!(fact, Fact::WaitFinished { .. }) {
+                item.waited += 1;
+            }
+        }
+    }
+
+    fn waits(&mut self, origin: &Origin) -> &mut Vec<Wait> {
+        match self.place(origin) {
+            Some(place) => &mut self.item_mut(place).waits,
+            None => &mut self.loose,
+        }
+    }
+
+    /// The newest wave of that name whose lane holds the origin's: an `each` may be open in many lanes at once.
+    fn wave_of(&self, origin: &Origin, name: &str) -> Option<usize> {
+        let mut lane: &str = &origin.lane;
+        loop {
+            let opened = self.opened.get(lane).into_iter().flatten();
+            if let Some(wave) = opened.rev().find(|wave| *self.waves[**wave].name == *name) {
+                return Some(*wave);
+            }
+            lane = lane.rsplit_once('/')?.0;
+        }
+    }
+
+    fn open_wave(&mut self, origin: &Origin, name: &str) -> Option<&mut Wave> {
+        let at = self.wave_of(origin, name)?;
+        Some(&mut self.waves[at])
+    }
+
+    /// Where the origin's item stands.
+    pub fn place(&self, origin: &Origin) -> Option<Place> {
+        let wave = self.wave_of(origin, origin.wave.as_deref()?)?;
+        let item = self.waves[wave].find(origin.item.as_deref()?)?;
+        Some(Place { wave, item })
+    }
+
+    fn place_or_add(&mut self, origin: &Origin) -> Option<Place> {
+        let key = origin.item.as_ref()?;
+        let wave = self.wave_of(origin, origin.wave.as_deref()?)?;
+        let item = self.waves[wave].add(key);
+        Some(Place { wave, item })
+    }
+
+    pub fn item(&self, place: Place) -> &Item {
+        &self.waves[place.wave].items[place.item]
+    }
+
+    fn item_mut(&mut self, place: Place) -> &mut Item {
+        &mut self.waves[place.wave].items[place.item]
+    }
+
+    /// `seed/db-07`, or `seed/db-07/2` for what an `each` inside it does; the lane for what is in no item.
+    pub fn label(&self, origin: &Origin) -> String {
+        match self.place(origin) {
+            Some(place) => self.name(place),
+            None => match (&origin.wave, &origin.item) {
+                (Some(wave), Some(item)) => text::one_line(&format!("{wave}/{item}")),
+                (Some(wave), None) => text::one_line(wave),
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// The label of the item at `place`.
+    pub fn name(&self, place: Place) -> String {
+        let wave = &self.waves[place.wave];
+        let outer = wave.parent.map_or_else(|| text::one_line(&wave.name), |parent| self.name(parent));
+        format!("{outer}/{}", text::one_line(&wave.items[place.item].key))
+    }
+
+    /// The items at work that are not merely waiting for items inside them, in the waves' and items' order.
+    pub fn in_flight(&self) -> Vec<Place> {
+        let open = |wave: &Wave| wave.finished.is_none();
+        let outer: Vec<Place> = self.waves.iter().filter(|wave| open(wave)).filter_map(|wave| wave.parent).collect();
+        let mut places = Vec::new();
+        for (wave, found) in self.waves.iter().enumerate().filter(|(_, wave)| open(wave)) {
+            let active = found.items.iter().enumerate().filter(|(_, item)| item.is_in_flight());
+            places.extend(active.map(|(item, _)| Place { wave, item }).filter(|place| !outer.contains(place)));
+        }
+        places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+    use crate::report::scene;
+
+    fn inner(outer: &str, key: &str) -> Origin {
+        Origin {
+            lane: format!("main/seed/{outer}/each/{key}").into(),
+            wave: Some("each".into()),
+            item: Some(key.into()),
+        }
+    }
+
+    /// Two items of a wave, each with a loop of its own inside.
+    fn nested() -> Board {
+        let loop_in = |outer: &str| {
+            let mut event = scene::wave(1.0, "each", 2, &["0", "1"]);
+            event.origin = scene::item("seed", outer);
+            event
+        };
+        scene::board(&[
+            scene::wave(0.0, "seed", 2, &["web-01", "web-02"]),
+            scene::started(0.0, scene::item("seed", "web-02")),
+            scene::started(0.0, scene::item("seed", "web-01")),
+            loop_in("web-02"),
+            loop_in("web-01"),
+            scene::started(2.0, inner("web-01", "1")),
+            scene::started(2.0, inner("web-02", "0")),
+            scene::finished(3.0, inner("web-02", "0"), Outcome::Failed, 1, None),
+        ])
+    }
+
+    #[test]
+    fn loops_of_one_name_in_many_lanes_are_kept_apart() {
+        let board = nested();
+        let outcomes = |wave: usize| board.waves[wave].items.iter().map(Item::outcome).collect::<Vec<_>>();
+        assert_eq!(outcomes(1), [Some(Outcome::Failed), None]);
+        assert_eq!(outcomes(2), [None, None]);
+    }
+
+    #[test]
+    fn an_item_that_waits_for_its_loop_is_shown_by_the_loops_items() {
+        let board = nested();
+        let names: Vec<String> = board.in_flight().into_iter().map(|place| board.name(place)).collect();
+        assert_eq!(names, ["seed/web-01/1"]);
+    }
+
+    #[test]
+    fn an_item_that_begins_anew_has_nothing_left_of_its_last_attempt() {
+        let mut board = nested();
+        board.apply(&scene::event(4.0, scene::item("seed", "web-01"), Fact::ItemStarted { attempt: 2 }));
+        assert_eq!(board.waves.iter().map(|wave| wave.repeated).collect::<Vec<_>>(), [false, false, true]);
+        let names: Vec<String> = board.in_flight().into_iter().map(|place| board.name(place)).collect();
+        assert_eq!(names, ["seed/web-01"]);
+    }
+
+    #[test]
+    fn what_goes_on_at_the_server_is_kept_and_no_longer_waited_for() {
+        let at = || scene::item("seed", "web-01");
+        let left = Fact::WaitLeft { subject: scene::subject("e1"), status: "RUNNING".to_owned() };
+        let board = scene::board(&[
+            scene::wave(0.0, "seed", 1, &["web-01"]),
+            scene::started(0.0, at()),
+            scene::waiting(0.0, at(), "e1"),
+            scene::event(1.0, at(), left),
+        ]);
+        assert_eq!(board.left.len(), 1);
+        assert!(board.waves[0].items[0].waits.is_empty());
+    }
+}

@@ -1,0 +1,200 @@
+//! What went wrong, told in full: the place in the script with a caret, or what the server answered.
+
+use std::error::Error as _;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::secret;
+
+use super::paint::Tone;
+use super::text;
+
+/// A place in a script. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub file: &'a str,
+    /// The whole script.
+    pub source: &'a str,
+    pub line: usize,
+    pub column: usize,
+    /// How many characters are meant; the word that begins there, where it is not known.
+    pub length: Option<usize>,
+}
+
+/// `title`, the line of the script with `message` under the place, and what to do; no final line break.
+pub fn render(title: &str, message: &str, place: Place<'_>, hint: Option<&str>, color: bool) -> String {
+    let title = text::printable(title);
+    let message = text::printable(message);
+    let Some(line) = place.line.checked_sub(1).and_then(|at| place.source.lines().nth(at)) else {
+        return unplaced(&title, &message, place.file, hint, color);
+    };
+    let annotation = AnnotationKind::Primary.span(place.span(line)).label(message.as_str());
+    let snippet = Snippet::source(line).line_start(place.line).path(place.file).annotation(annotation);
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let told = renderer.render(&[Level::ERROR.primary_title(title.as_str()).element(snippet)]);
+    with_hint(told, hint, color)
+}
+
+/// An error with its place in the script, and everything else that is known of it; no final line break.
+pub fn at(error: &Error, place: Place<'_>, color: bool) -> String {
+    let mut lines = vec![render(&error.message, "", place, None, color)];
+    lines.extend(known(error));
+    with_hint(lines.join("\n"), error.hint.as_deref(), color)
+}
+
+/// An error without a place: message, request, causes, and what to do; no final line break.
+pub fn error(error: &Error, color: bool) -> String {
+    let mut lines = vec![format!("{} {}", Tone::Bad.paint("error:", color), text::printable(&error.message))];
+    lines.extend(known(error));
+    with_hint(lines.join("\n"), error.hint.as_deref(), color)
+}
+
+/// The request, the server's id for it, the failed task, the causes: a line each.
+fn known(error: &Error) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut details = Value::Object(error.details.clone());
+    secret::mask(&mut details);
+    lines.extend(request(&details).map(|line| format!("  request: {line}")));
+    for name in ["request_id", "task", "exception_details"] {
+        let told = details.get(name).and_then(Value::as_str).filter(|detail| !error.message.contains(detail));
+        lines.extend(told.map(|detail| format!("  {}: {}", name.replace('_', " "), indented(detail))));
+    }
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        lines.push(format!("  caused by: {}", indented(&next.to_string())));
+        cause = next.source();
+    }
+    lines
+}
+
+/// `POST /v1/.../transfers answered 400`, as far as it is known.
+fn request(details: &Value) -> Option<String> {
+    let path = details.get("path").and_then(Value::as_str)?;
+    let method = details.get("method").and_then(Value::as_str).unwrap_or("GET");
+    let request = format!("{method} {path}");
+    match details.get("status").and_then(Value::as_u64) {
+        Some(status) => Some(text::one_line(&format!("{request} answered {status}"))),
+        None => Some(text::one_line(&request)),
+    }
+}
+
+fn indented(text: &str) -> String {
+    text::printable(text).replace('\n', "\n    ")
+}
+
+fn unplaced(title: &str, message: &str, file: &str, hint: Option<&str>, color: bool) -> String {
+    let told = format!("{} {title}\n  --> {file}\n  {message}", Tone::Bad.paint("error:", color));
+    with_hint(told, hint, color)
+}
+
+fn with_hint(told: String, hint: Option<&str>, color: bool) -> String {
+    match hint {
+        Some(hint) => format!("{told}\n{} {}", Tone::Strong.paint("hint:", color), text::printable(hint)),
+        None => told,
+    }
+}
+
+impl Place<'_> {
+    /// The bytes of `line` that are meant; one place behind it where the column is beyond its end.
+    fn span(&self, line: &str) -> std::ops::Range<usize> {
+        let offset = |column: usize| line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
+        let first = self.column.saturating_sub(1);
+        let length = self.length.unwrap_or_else(|| word(&line[offset(first)..])).max(1);
+        offset(first)..offset(first + length)
+    }
+}
+
+/// The characters of the word that `text` begins with, or one.
+fn word(text: &str) -> usize {
+    text.chars().take_while(|char| char.is_alphanumeric() || *char == '_').count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::error::Kind;
+
+    const SOURCE: &str = "let vms = read_csv(\"a.csv\");\nfor vm in vms {\n    replica_crate(`ü${vm.name}`);\n}\n";
+
+    fn place(line: usize, column: usize) -> Place<'static> {
+        Place { file: "scripts/waves.rhai", source: SOURCE, line, column, length: None }
+    }
+
+    #[test]
+    fn a_mistake_shows_its_line_with_a_caret_and_what_to_do() {
+        let told = render(
+            "unknown function `replica_crate`",
+            "no function of this name",
+            place(3, 5),
+            Some("did you mean `replica_create`?"),
+            false,
+        );
+        insta::assert_snapshot!(told, @r#"
+        error: unknown function `replica_crate`
+         --> scripts/waves.rhai:3:5
+          |
+        3 |     replica_crate(`ü${vm.name}`);
+          |     ^^^^^^^^^^^^^ no function of this name
+        hint: did you mean `replica_create`?
+        "#);
+    }
+
+    #[test]
+    fn the_end_of_the_script_and_a_place_beyond_it_can_be_shown() {
+        insta::assert_snapshot!(render("syntax", "`}` is missing", place(4, 9), None, false), @r#"
+        error: syntax
+         --> scripts/waves.rhai:4:2
+          |
+        4 | }
+          |  ^ `}` is missing
+        "#);
+        insta::assert_snapshot!(render("syntax", "`}` is missing", place(99, 1), None, false), @r#"
+        error: syntax
+          --> scripts/waves.rhai
+          `}` is missing
+        "#);
+    }
+
+    #[test]
+    fn columns_count_characters_not_bytes() {
+        let told = render("undefined variable `vm`", "not defined here", place(3, 23), None, false);
+        insta::assert_snapshot!(told, @r#"
+        error: undefined variable `vm`
+         --> scripts/waves.rhai:3:23
+          |
+        3 |     replica_crate(`ü${vm.name}`);
+          |                       ^^ not defined here
+        "#);
+    }
+
+    #[test]
+    fn an_error_of_the_server_shows_request_status_id_cause_and_hint() {
+        let error = Error::new(Kind::Api, "cannot create the transfer: quota exceeded")
+            .detail("method", "POST")
+            .detail("path", "/v1/p/transfers")
+            .detail("status", 400)
+            .detail("request_id", "req-1")
+            .caused_by(io::Error::other("connection reset"))
+            .hint("raise the quota");
+        insta::assert_snapshot!(super::error(&error, false), @r#"
+        error: cannot create the transfer: quota exceeded
+          request: POST /v1/p/transfers answered 400
+          request id: req-1
+          caused by: connection reset
+        hint: raise the quota
+        "#);
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let told = |color| super::error(&Error::input("no such file").hint("look again"), color);
+        let stripped =
+            ["\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m"].iter().fold(told(true), |text, code| text.replace(code, ""));
+        assert_ne!(told(true), told(false));
+        assert_eq!(stripped, told(false));
+    }
+}

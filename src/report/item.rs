@@ -1,0 +1,129 @@
+//! One element of a wave: what it is doing and how it ended.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::event::{Fact, Outcome};
+
+use super::wait::{Pace, Wait};
+
+/// One element of a wave.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub key: Arc<str>,
+    pub state: State,
+    pub attempt: u32,
+    /// How many attempts it may have, as far as known.
+    pub attempts: u32,
+    pub started: Option<Timestamp>,
+    /// When anything about it was last new.
+    pub changed: Option<Timestamp>,
+    pub calls: Vec<(u64, String)>,
+    pub waits: Vec<Wait>,
+    /// Waits that ended in this attempt.
+    pub waited: usize,
+    /// The last failure, also of an attempt that was repeated.
+    pub cause: Option<String>,
+    pub elapsed_seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum State {
+    Queued,
+    Active,
+    /// Between two attempts.
+    Pausing {
+        until: Timestamp,
+    },
+    Done(Outcome),
+}
+
+impl Item {
+    pub(super) fn new(key: Arc<str>) -> Self {
+        Self {
+            key,
+            state: State::Queued,
+            attempt: 0,
+            attempts: 1,
+            started: None,
+            changed: None,
+            calls: Vec::new(),
+            waits: Vec::new(),
+            waited: 0,
+            cause: None,
+            elapsed_seconds: 0.0,
+        }
+    }
+
+    pub(super) fn apply(&mut self, at: Timestamp, fact: &Fact) {
+        match fact {
+            Fact::ItemStarted { attempt } => {
+                self.state = State::Active;
+                self.attempt = *attempt;
+                self.started = self.started.or(Some(at));
+                self.calls.clear();
+                self.waits.clear();
+                self.waited = 0;
+            }
+            Fact::ItemRetried { attempt, attempts, cause, next } => {
+                self.state = State::Pausing { until: *next };
+                self.attempt = *attempt;
+                self.attempts = self.attempts.max(*attempts);
+                self.cause = Some(cause.clone());
+            }
+            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause } => {
+                self.state = State::Done(*outcome);
+                self.attempt = *attempts;
+                self.elapsed_seconds = *elapsed_seconds;
+                self.cause = cause.clone();
+                self.calls.clear();
+                self.waits.clear();
+            }
+            Fact::CallStarted { call, function } => self.calls.push((*call, function.clone())),
+            Fact::CallFinished { call, .. } => self.calls.retain(|(open, _)| open != call),
+            Fact::StepSettled { .. } | Fact::UnitRetried { .. } => {}
+            _ => return,
+        }
+        self.changed = Some(at);
+    }
+
+    pub fn is_in_flight(&self) -> bool {
+        matches!(self.state, State::Active | State::Pausing { .. })
+    }
+
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            State::Done(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// The wait that is furthest from its end: the one that holds the item up.
+    pub fn slowest_wait(&self) -> Option<&Wait> {
+        self.waits.iter().min_by(|a, b| a.progress.percent.total_cmp(&b.progress.percent))
+    }
+
+    /// How lively it is; a pause before the next attempt is none of its doing.
+    pub fn pace(&self, now: Timestamp) -> Pace {
+        let changed = self.slowest_wait().map(|wait| wait.changed).or(self.changed);
+        match (self.state, changed) {
+            (State::Active, Some(changed)) => Pace::since(changed, now),
+            _ => Pace::Moving,
+        }
+    }
+
+    /// How much of it is done, when items of this wave go through so many waits.
+    pub(super) fn fraction(&self, waits: usize) -> f64 {
+        if self.outcome().is_some() {
+            return 1.0;
+        }
+        if !self.is_in_flight() {
+            return 0.0;
+        }
+        let open = self.slowest_wait().map_or(0.0, |wait| wait.progress.percent.clamp(0.0, 100.0) / 100.0);
+        #[allow(clippy::cast_precision_loss, reason = "a handful of waits")]
+        let fraction = (self.waited as f64 + open) / waits.max(self.waited + 1) as f64;
+        fraction.min(0.99)
+    }
+}

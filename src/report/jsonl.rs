@@ -1,0 +1,8 @@
+//! The events as JSON, one a line: for programs that follow a run.
+
+use crate::event::Event;
+
+/// One event as a line without its break.
+pub fn line(event: &Event) -> String {
+    serde_json::to_string(event).expect("events are plain data")
+}

@@ -1,0 +1,204 @@
+//! Facts in words: what an event says to people beside the picture.
+
+use jiff::tz::TimeZone;
+
+use crate::error::count;
+use crate::event::{Counts, Event, Fact, Level, Outcome};
+
+use super::board::Board;
+use super::paint::{Line, Tone};
+use super::picture;
+use super::text;
+
+/// How much a message matters; a view shows it from some weight on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// The ordinary course: for a log, not above bars that show the same.
+    Course,
+    /// Worth a line in any view.
+    News,
+    /// Also for whoever asked for quiet.
+    Alarm,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub weight: Weight,
+    pub tone: Tone,
+    /// `FAILED`, or nothing.
+    pub head: &'static str,
+    /// The wave and the item, or nothing.
+    pub label: String,
+    /// May have several lines.
+    pub text: String,
+}
+
+impl Message {
+    fn new(weight: Weight, label: String, text: impl Into<String>) -> Self {
+        let tone = if weight == Weight::Course { Tone::Quiet } else { Tone::Plain };
+        Self { weight, tone, head: "", label, text: text.into() }
+    }
+
+    fn headed(self, tone: Tone, head: &'static str) -> Self {
+        Self { tone, head, ..self }
+    }
+
+    /// `FAILED  seed/db-07  attempt 3 of 3: ...`, further lines indented.
+    pub fn lines(&self) -> Vec<Line> {
+        let body = text::printable(&self.text);
+        let mut body = body.lines();
+        let mut first = Line::default();
+        if !self.head.is_empty() {
+            first = first.with(self.tone, self.head).with(Tone::Plain, "  ");
+        }
+        if !self.label.is_empty() {
+            first = first.with(Tone::Strong, self.label.clone()).with(Tone::Plain, "  ");
+        }
+        let tone = if self.head.is_empty() { self.tone } else { Tone::Plain };
+        let first = first.with(tone, body.next().unwrap_or_default());
+        [first].into_iter().chain(body.map(|line| Line::default().with(Tone::Plain, format!("  {line}")))).collect()
+    }
+}
+
+/// What `event` says, when `board` has taken it in already.
+pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message> {
+    let label = board.label(&event.origin);
+    let message = |weight, text: String| Some(Message::new(weight, label.clone(), text));
+    match &event.fact {
+        Fact::RunStarted { runbook: Some(runbook), cloud } => {
+            message(Weight::News, format!("run {runbook} on {cloud}"))
+        }
+        Fact::CloudFound { generation, url } => {
+            message(Weight::Course, format!("{url} speaks the {} generation", generation.word()))
+        }
+        Fact::WaveStarted { name, total, limit, .. } => {
+            let weight = if name == "each" { Weight::Course } else { Weight::News };
+            let text = format!("{}, {limit} at a time", count(*total, "item"));
+            Some(Message::new(weight, wave_label(board, event, name), text))
+        }
+        Fact::WaveStopping { name, reason } => {
+            let text = format!("nothing new starts: {reason}");
+            Some(Message::new(Weight::News, wave_label(board, event, name), text).headed(Tone::Warning, "STOPPING"))
+        }
+        Fact::WaveFinished { name, counts, elapsed_seconds } => {
+            let weight = if name == "each" { Weight::Course } else { Weight::News };
+            let text = format!("finished in {}: {}", text::seconds(*elapsed_seconds), tally(counts));
+            Some(Message::new(weight, wave_label(board, event, name), text))
+        }
+        Fact::ItemStarted { attempt: 0 | 1 } => message(Weight::Course, "started".to_owned()),
+        Fact::ItemStarted { attempt } => message(Weight::Course, format!("attempt {attempt} started")),
+        Fact::ItemRetried { attempt, attempts, cause, next } => {
+            let text = retry("attempt", *attempt, *attempts, &text::time(*next, zone), cause);
+            Some(Message::new(Weight::News, label, text).headed(Tone::Warning, "RETRY"))
+        }
+        Fact::UnitRetried { function, attempt, attempts, cause, next } => {
+            let text = retry(&format!("{function}, attempt"), *attempt, *attempts, &text::time(*next, zone), cause);
+            Some(Message::new(Weight::News, label, text).headed(Tone::Warning, "RETRY"))
+        }
+        Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause } => {
+            Some(ended(board, event, label, *outcome, *attempts, *elapsed_seconds, cause.as_deref()))
+        }
+        Fact::WaitFinished { subject, status, elapsed_seconds, .. } => {
+            let text = format!("{} {status} after {}", subject.kind, text::seconds(*elapsed_seconds));
+            let label = if label.is_empty() { text::one_line(&subject.label) } else { label };
+            Some(Message::new(Weight::Course, label, text))
+        }
+        Fact::RequestRetried { method, path, cause, next } => {
+            let text = format!("{method} {path} is repeated at {}: {cause}", text::time(*next, zone));
+            Some(Message::new(Weight::Course, label, text).headed(Tone::Warning, "RETRY"))
+        }
+        Fact::Logged { level, message } => logged(*level, label, message),
+        Fact::StopRequested { now } => Some(stopping(*now)),
+        _ => None,
+    }
+}
+
+/// The name of a wave, behind the item in which it was opened.
+fn wave_label(board: &Board, event: &Event, name: &str) -> String {
+    let outer = match event.origin.item {
+        Some(_) => board.label(&event.origin),
+        None => String::new(),
+    };
+    let name = text::one_line(name);
+    if outer.is_empty() { name } else { format!("{outer}/{name}") }
+}
+
+fn retry(what: &str, attempt: u32, attempts: u32, next: &str, cause: &str) -> String {
+    let (cause, hint) = text::split_hint(cause);
+    format!("{what} {attempt} of {attempts} at {next}, after: {cause}{}", hint_line(hint))
+}
+
+fn hint_line(hint: Option<&str>) -> String {
+    hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default()
+}
+
+fn ended(
+    board: &Board,
+    event: &Event,
+    label: String,
+    outcome: Outcome,
+    attempts: u32,
+    elapsed_seconds: f64,
+    cause: Option<&str>,
+) -> Message {
+    let (cause, hint) = text::split_hint(cause.unwrap_or("no cause is known"));
+    let most = board.place(&event.origin).map_or(attempts, |place| board.item(place).attempts.max(attempts));
+    let failure = format!("attempt {attempts} of {most}: {cause}{}", hint_line(hint));
+    let (weight, head, text) = match outcome {
+        Outcome::Ok => (Weight::Course, "", format!("ok in {}", text::seconds(elapsed_seconds))),
+        Outcome::Failed => (Weight::Alarm, "FAILED", failure),
+        Outcome::Unknown => (Weight::Alarm, "UNKNOWN", failure),
+        Outcome::Cancelled => (Weight::News, "CANCELLED", cause.to_owned()),
+        Outcome::Skipped => (Weight::Course, "SKIPPED", cause.to_owned()),
+    };
+    Message { weight, tone: picture::tone(outcome), head, label, text }
+}
+
+fn logged(level: Level, label: String, text: &str) -> Option<Message> {
+    let message = |weight| Message::new(weight, label.clone(), text);
+    match level {
+        Level::Debug => None,
+        Level::Info => Some(message(Weight::News)),
+        Level::Warning => Some(message(Weight::Alarm).headed(Tone::Warning, "WARNING")),
+        Level::Error => Some(message(Weight::Alarm).headed(Tone::Bad, "ERROR")),
+    }
+}
+
+fn stopping(now: bool) -> Message {
+    let (head, text) = match now {
+        false => ("STOPPING", "nothing new starts; what runs on the server goes on (Ctrl-C again: leave at once)"),
+        true => ("LEAVING", "at once; what runs on the server goes on"),
+    };
+    Message::new(Weight::Alarm, String::new(), text).headed(Tone::Warning, head)
+}
+
+/// `36 ok, 1 failed`: what there is of each outcome.
+pub fn tally(counts: &Counts) -> String {
+    let words: Vec<String> = Outcome::ALL
+        .into_iter()
+        .filter(|outcome| counts.get(*outcome) > 0)
+        .map(|outcome| format!("{} {}", counts.get(outcome), outcome.word()))
+        .collect();
+    if words.is_empty() { "no items".to_owned() } else { words.join(", ") }
+}
+
+/// What people want to know at the very end: what goes on at the server without us, and how long it all took.
+pub fn farewell(board: &Board) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if !board.left.is_empty() {
+        let head = format!("still running on the server: {}", board.left.len());
+        lines.push(Line::default().with(Tone::Warning, head));
+    }
+    for left in &board.left {
+        let subject = &left.subject;
+        let label = if left.label.is_empty() { &subject.label } else { &left.label };
+        let text = format!("  {}  {} {}  {}", text::one_line(label), subject.kind, subject.id, left.status);
+        lines.push(Line::default().with(Tone::Plain, text::one_line(&text)));
+    }
+    let elapsed = board.elapsed_seconds.filter(|_| !board.waves.is_empty());
+    lines.extend(
+        elapsed.map(|seconds| Line::default().with(Tone::Quiet, format!("the run took {}", text::seconds(seconds)))),
+    );
+    lines
+}

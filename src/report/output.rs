@@ -1,0 +1,71 @@
+//! The two streams: stdout for data, stderr for people; a reader that went away is no failure.
+
+use std::io::Write;
+
+/// A handle to the process's stdout and stderr. What cannot be written is remembered and left.
+pub struct Output {
+    out: Stream,
+    err: Stream,
+}
+
+pub struct Stream {
+    to: Box<dyn Write + Send>,
+    closed: bool,
+}
+
+impl Output {
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        Self { out: Stream::new(out), err: Stream::new(err) }
+    }
+
+    /// A line (or lines) of data on stdout.
+    pub fn data(&mut self, text: &str) {
+        self.out.line(text);
+    }
+
+    /// A line (or lines) for people on stderr.
+    pub fn note(&mut self, text: &str) {
+        self.err.line(text);
+    }
+
+    /// Whether the reader of stdout went away.
+    pub fn data_closed(&self) -> bool {
+        self.out.closed
+    }
+
+    pub fn flush(&mut self) {
+        self.out.flush();
+        self.err.flush();
+    }
+
+    pub(super) fn split(self) -> (Stream, Stream) {
+        (self.out, self.err)
+    }
+
+    pub(super) fn join(out: Stream, err: Stream) -> Self {
+        Self { out, err }
+    }
+}
+
+impl Stream {
+    fn new(to: Box<dyn Write + Send>) -> Self {
+        Self { to, closed: false }
+    }
+
+    /// Writes text and a line break in one piece.
+    pub fn line(&mut self, text: &str) {
+        self.raw(&format!("{text}\n"));
+    }
+
+    pub fn raw(&mut self, text: &str) {
+        if !self.closed {
+            self.closed = self.to.write_all(text.as_bytes()).is_err();
+        }
+    }
+
+    pub fn flush(&mut self) {
+        if !self.closed {
+            self.closed = self.to.flush().is_err();
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The board as lines of a screen: one per item in flight, the rest summed, then one per wave.
+
+use std::cmp::Reverse;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::count;
+use crate::event::Outcome;
+
+use super::board::{Board, Place};
+use super::item::{Item, State};
+use super::paint::{Line, Tone};
+use super::text;
+use super::wait::{Pace, Wait};
+use super::wave::Wave;
+
+/// Lines of the screen that are left to what was there before.
+const MARGIN: usize = 2;
+
+/// A call that is over sooner is not worth a line.
+const BLINK: SignedDuration = SignedDuration::from_secs(1);
+/// The columns of percent and elapsed, and the gaps.
+const FIXED: usize = 16;
+/// The columns of `  stalled 1h23`: how it goes is worth more room than the bar.
+const NOTE: usize = 14;
+
+/// What one line in flight says, before it is known how wide its columns are.
+struct Row {
+    label: String,
+    state: String,
+    percent: Option<f64>,
+    elapsed: String,
+    pace: Pace,
+    left: Option<SignedDuration>,
+    copied: Vec<String>,
+}
+
+/// How the columns of the rows in flight are cut.
+struct Columns {
+    label: usize,
+    state: usize,
+    bar: usize,
+}
+
+impl Board {
+    /// The picture at `now`: never more lines than `height` less two, none wider than `width`.
+    pub fn lines(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
+        let room = height.saturating_sub(MARGIN);
+        let mut foot: Vec<Line> = self.wave_lines(now, width);
+        foot.extend(self.trouble_line(now));
+        foot.extend(self.stop_line());
+        let most = (room / 2).max(1).min(room);
+        foot.drain(..foot.len().saturating_sub(most));
+        let mut lines = self.row_lines(now, width, room - foot.len());
+        lines.append(&mut foot);
+        lines.into_iter().map(|line| line.cut(width)).collect()
+    }
+
+    fn row_lines(&self, now: Timestamp, width: usize, room: usize) -> Vec<Line> {
+        let mut rows: Vec<Row> = self.loose.iter().map(|wait| loose_row(wait, now)).collect();
+        rows.extend(self.in_flight().into_iter().map(|place| self.row(place, now)));
+        if rows.is_empty() && self.waves.iter().all(|wave| wave.finished.is_some()) {
+            rows.extend(self.call_row(now));
+        }
+        if room == 0 {
+            return Vec::new();
+        }
+        let hidden = if rows.len() > room { rows.len() - (room - 1) } else { 0 };
+        let shown = most_telling(rows, hidden);
+        let columns = Columns::of(&shown, width);
+        let mut lines: Vec<Line> = shown.iter().map(|row| row.line(&columns, width)).collect();
+        if hidden > 0 {
+            lines.push(Line::default().with(Tone::Quiet, format!("+ {hidden} more in flight")));
+        }
+        lines
+    }
+
+    fn row(&self, place: Place, now: Timestamp) -> Row {
+        let item = self.item(place);
+        let wait = item.slowest_wait();
+        let begun = item.started.unwrap_or(now);
+        Row {
+            label: self.name(place),
+            state: state(item, now),
+            percent: wait.map(|wait| wait.progress.percent),
+            elapsed: text::duration(now.duration_since(begun)),
+            pace: item.pace(now),
+            left: wait.and_then(|wait| wait.time_left(now)),
+            copied: wait.map_or_else(Vec::new, |wait| copied(wait, now)),
+        }
+    }
+
+    fn wave_lines(&self, now: Timestamp, width: usize) -> Vec<Line> {
+        let shown: Vec<&Wave> = self
+            .waves
+            .iter()
+            .filter(|wave| wave.finished.is_none() && !(wave.is_each() && wave.parent.is_some()))
+            .collect();
+        let name = shown.iter().map(|wave| text::width(&wave.name)).max().unwrap_or(0).min(width / 4);
+        shown.into_iter().map(|wave| wave_line(wave, name, now, width)).collect()
+    }
+
+    /// The innermost call of the script itself, once it takes longer than a blink.
+    fn call_row(&self, now: Timestamp) -> Option<Row> {
+        let (_, function, began) = self.calls.last()?;
+        let elapsed = now.duration_since(*began);
+        (elapsed >= BLINK).then(|| Row {
+            label: function.clone(),
+            state: "working".to_owned(),
+            percent: None,
+            elapsed: text::duration(elapsed),
+            pace: Pace::since(*began, now),
+            left: None,
+            copied: Vec::new(),
+        })
+    }
+
+    fn trouble_line(&self, now: Timestamp) -> Option<Line> {
+        let trouble = self.trouble.as_ref().filter(|trouble| trouble.next >= now)?;
+        let rest = text::duration(trouble.next.duration_since(now));
+        let text = format!("{} again in {rest}: {}", trouble.request, trouble.cause);
+        Some(Line::default().with(Tone::Warning, "RETRY  ").with(Tone::Plain, text))
+    }
+
+    fn stop_line(&self) -> Option<Line> {
+        let text = match self.stop? {
+            false => "STOPPING  nothing new starts; what runs on the server goes on",
+            true => "LEAVING   what runs on the server goes on",
+        };
+        Some(Line::default().with(Tone::Warning, text))
+    }
+}
+
+/// All but `hidden` of the rows, in their order: what stands still stays in sight, then what came first.
+fn most_telling(rows: Vec<Row>, hidden: usize) -> Vec<Row> {
+    let shown = rows.len() - hidden;
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|at| (Reverse(rows[*at].stillness()), *at));
+    let kept: Vec<usize> = order.into_iter().take(shown).collect();
+    rows.into_iter().enumerate().filter(|(at, _)| kept.contains(at)).map(|(_, row)| row).collect()
+}
+
+fn loose_row(wait: &Wait, now: Timestamp) -> Row {
+    Row {
+        label: text::one_line(&wait.subject.label),
+        state: wait_state(wait),
+        percent: Some(wait.progress.percent),
+        elapsed: text::duration(now.duration_since(wait.since)),
+        pace: Pace::since(wait.changed, now),
+        left: wait.time_left(now),
+        copied: copied(wait, now),
+    }
+}
+
+/// What an item is doing, in a word or two.
+pub fn state(item: &Item, now: Timestamp) -> String {
+    if let State::Pausing { until } = item.state {
+        let rest = until.duration_since(now);
+        let when = if rest.is_positive() { format!(" in {}", text::duration(rest)) } else { String::new() };
+        return format!("retry {}/{}{when}", item.attempt, item.attempts);
+    }
+    let wait = item.slowest_wait().map(wait_state);
+    let call = || item.calls.last().map(|(_, function)| text::one_line(function));
+    let state = wait.or_else(call).unwrap_or_else(|| "working".to_owned());
+    match item.waits.len() {
+        0 | 1 => state,
+        waits => format!("{state} (1 of {waits})"),
+    }
+}
+
+/// The task at work, or the status where that says more.
+pub fn wait_state(wait: &Wait) -> String {
+    let status = wait.progress.status.as_str();
+    let word = match &wait.progress.task {
+        Some(task) if matches!(status, "" | "RUNNING") => task,
+        _ if status.is_empty() => return format!("waiting for {}", text::one_line(&wait.subject.kind)),
+        _ => status,
+    };
+    text::one_line(word)
+}
+
+/// Bytes and rate, in the order in which they are worth their room.
+fn copied(wait: &Wait, now: Timestamp) -> Vec<String> {
+    let Some((done, total)) = wait.progress.bytes else { return Vec::new() };
+    let rate = wait.rate(now).map(|rate| format!("{}/s", text::bytes(rate)));
+    rate.into_iter().chain([text::bytes_of(done, total)]).collect()
+}
+
+impl Columns {
+    fn of(rows: &[Row], width: usize) -> Self {
+        let widest = |of: fn(&Row) -> &str| rows.iter().map(|row| text::width(of(row))).max().unwrap_or(0);
+        let label = widest(|row| &row.label).min(width * 3 / 10);
+        let state = widest(|row| &row.state).min(width * 3 / 10);
+        let room = width.saturating_sub(label + state + FIXED + NOTE);
+        Self { label, state, bar: if room < 4 { 0 } else { room.min(width / 8).min(20) } }
+    }
+}
+
+impl Row {
+    fn stillness(&self) -> u8 {
+        match self.pace {
+            Pace::Moving => 0,
+            Pace::Slow(_) => 1,
+            Pace::Stalled(_) => 2,
+        }
+    }
+
+    fn line(&self, columns: &Columns, width: usize) -> Line {
+        let (bar, percent) = match self.percent {
+            Some(percent) => (text::bar(percent / 100.0, columns.bar), text::percent(percent)),
+            None => (" ".repeat(columns.bar), "    ".to_owned()),
+        };
+        let mut line = Line::default()
+            .with(Tone::Strong, text::left(&self.label, columns.label))
+            .with(Tone::Plain, format!("  {}  ", text::left(&self.state, columns.state)))
+            .with(Tone::Plain, if bar.is_empty() { bar } else { bar + " " })
+            .with(Tone::Plain, format!("{percent} {}", text::right(&self.elapsed, 6)));
+        line = match self.pace {
+            Pace::Moving => line,
+            Pace::Slow(still) => line.fitting(width, Tone::Warning, &format!("slow {}", text::duration(still))),
+            Pace::Stalled(still) => line.fitting(width, Tone::Bad, &format!("stalled {}", text::duration(still))),
+        };
+        let left = self.left.map(|left| format!("~{}", text::duration(left))).unwrap_or_default();
+        line = line.fitting(width, Tone::Plain, &left);
+        self.copied.iter().fold(line, |line, piece| line.fitting(width, Tone::Quiet, piece))
+    }
+}
+
+fn wave_line(wave: &Wave, name: usize, now: Timestamp, width: usize) -> Line {
+    let counts = wave.counts();
+    let bar = if width < 50 { 0 } else { (width / 4).min(30) };
+    let mut line = Line::default()
+        .with(Tone::Strong, text::left(&text::one_line(&wave.name).to_uppercase(), name))
+        .with(Tone::Plain, format!("  {}/{} done  ", counts.total(), wave.total))
+        .with(Tone::Good, text::bar(wave.fraction(), bar))
+        .with(Tone::Plain, format!(" {}", text::percent(wave.fraction() * 100.0)));
+    for outcome in [Outcome::Failed, Outcome::Unknown, Outcome::Cancelled, Outcome::Skipped] {
+        let number = counts.get(outcome);
+        let piece = if number > 0 { format!("{number} {}", outcome.word()) } else { String::new() };
+        line = line.fitting(width, tone(outcome), &piece);
+    }
+    line = line.fitting(width, Tone::Plain, &format!("{} active", wave.active()));
+    if wave.stopping.is_some() {
+        return line.fitting(width, Tone::Warning, "stopping");
+    }
+    let left = wave.time_left(now).map(|left| format!("~{} left", text::duration(left))).unwrap_or_default();
+    line.fitting(width, Tone::Plain, &left)
+}
+
+/// The tone in which an outcome is told.
+pub fn tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Ok => Tone::Good,
+        Outcome::Failed | Outcome::Unknown => Tone::Bad,
+        Outcome::Skipped | Outcome::Cancelled => Tone::Warning,
+    }
+}
+
+/// `seed: 15 of 36 items done, 20 active, 81%, ~2h10 left`, for where no bar can be drawn.
+pub fn wave_sentence(wave: &Wave, now: Timestamp) -> String {
+    let counts = wave.counts();
+    let mut words =
+        vec![format!("{} of {} done", counts.total(), count(wave.total, "item")), format!("{} active", wave.active())];
+    words.extend((counts.failed > 0).then(|| format!("{} failed", counts.failed)));
+    words.push(text::percent(wave.fraction() * 100.0).trim_start().to_owned());
+    words.extend(wave.time_left(now).map(|left| format!("~{} left", text::duration(left))));
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Fact;
+    use crate::report::scene;
+
+    fn picture(board: &Board, width: usize, height: usize) -> String {
+        let lines = board.lines(scene::minute(41.0), width, height);
+        lines.iter().map(|line| line.plain().trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_item_in_flight_says_state_share_time_and_pace_at_80_columns() {
+        insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 80, 24), @r#"
+        seed/web-02   REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
+        seed/db-07    REPLICATE_DISKS  #---------  12%    41m  stalled 21m  4.8/40 GB
+        seed/db-11    retry 2/3                           41m
+        seed/mail-01  replica_ensure                       1m
+        SEED  1/7 done  #####---------------  28%  4 active  ~39m left
+        "#);
+    }
+
+    #[test]
+    fn a_wider_screen_shows_the_bytes_too() {
+        insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 120, 40), @r#"
+        seed/web-02   REPLICATE_DISKS  #############--  90%    41m  slow 5m  36/40 GB
+        seed/db-07    REPLICATE_DISKS  #--------------  12%    41m  stalled 21m  4.8/40 GB
+        seed/db-11    retry 2/3                                41m
+        seed/mail-01  replica_ensure                            1m
+        SEED  1/7 done  ########----------------------  28%  4 active  ~39m left
+        "#);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_summed_and_what_stands_still_stays_in_sight() {
+        insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 60, 5), @r#"
+        seed/db-07  REPLICATE_DISKS  -----  12%    41m  stalled 21m
+        + 3 more in flight
+        SEED  1/7 done  ####-----------  28%  4 active  ~39m left
+        "#);
+    }
+
+    #[test]
+    fn trouble_and_the_wish_to_stop_have_lines_of_their_own() {
+        let mut events = scene::busy_wave();
+        let cause = "connection refused".to_owned();
+        let next = scene::minute(42.0);
+        let retried = Fact::RequestRetried { method: "GET".into(), path: "/v1/p/transfers".into(), cause, next };
+        events.push(scene::event(41.0, scene::main_lane(), retried));
+        events.push(scene::event(41.0, scene::main_lane(), Fact::StopRequested { now: false }));
+        insta::assert_snapshot!(picture(&scene::board(&events), 80, 24), @r#"
+        seed/web-02   REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
+        seed/db-07    REPLICATE_DISKS  #---------  12%    41m  stalled 21m  4.8/40 GB
+        seed/db-11    retry 2/3                           41m
+        seed/mail-01  replica_ensure                       1m
+        SEED  1/7 done  #####---------------  28%  4 active  ~39m left
+        RETRY  GET /v1/p/transfers again in 1m: connection refused
+        STOPPING  nothing new starts; what runs on the server goes on
+        "#);
+    }
+
+    #[test]
+    fn a_call_that_takes_long_is_shown() {
+        let called = Fact::CallStarted { call: 1, function: "endpoint_instance_list".to_owned() };
+        let board = scene::board(&[scene::event(40.0, scene::main_lane(), called)]);
+        insta::assert_snapshot!(picture(&board, 80, 24), @r#"
+        endpoint_instance_list  working                      1m
+        "#);
+    }
+}

@@ -1,0 +1,171 @@
+//! The end of a run for stdout: the waves, the items that are not ok, and those that needed more than one try. Nothing
+//! in it tells one rehearsal from the next: no id, no time.
+
+use crate::event::{Counts, Outcome};
+
+use super::board::Board;
+use super::item::Item;
+use super::text;
+use super::wave::Wave;
+
+/// A table of text, its columns as wide as their widest cell.
+struct Grid {
+    rows: Vec<Vec<String>>,
+    /// Columns that hold numbers.
+    right: &'static [usize],
+}
+
+/// The summary in at most `width` columns, without a final line break; nothing where there was no wave.
+pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
+    let waves = rows(board);
+    if waves.is_empty() {
+        return None;
+    }
+    let mut parts = vec![wave_grid(&waves).text(width)];
+    let failures = item_grid(&waves);
+    if failures.rows.len() > 1 {
+        parts.push(failures.text(width));
+    }
+    parts.extend(retried(&waves));
+    Some(parts.join("\n\n"))
+}
+
+/// The waves with their labels, in the order of the script: a wave inside an item stands where its item does.
+fn rows(board: &Board) -> Vec<(String, &Wave)> {
+    let mut order: Vec<usize> = (0..board.waves.len()).filter(|at| is_told(&board.waves[*at])).collect();
+    order.sort_by_cached_key(|at| position(board, *at));
+    order.into_iter().map(|at| (label(board, at), &board.waves[at])).collect()
+}
+
+/// A loop of the script is told only when something in it went wrong.
+fn is_told(wave: &Wave) -> bool {
+    let counts = wave.counts();
+    !wave.repeated && (!wave.is_each() || counts.ok != counts.total())
+}
+
+/// The path to a wave: at every level the item, and which wave of that item it is.
+fn position(board: &Board, wave: usize) -> Vec<usize> {
+    let parent = board.waves[wave].parent;
+    let mut path = parent.map_or_else(Vec::new, |parent| {
+        let mut path = position(board, parent.wave);
+        path.push(parent.item);
+        path
+    });
+    path.push(board.waves[..wave].iter().filter(|other| other.parent == parent).count());
+    path
+}
+
+fn label(board: &Board, wave: usize) -> String {
+    let found = &board.waves[wave];
+    let name = text::one_line(&found.name);
+    match found.parent {
+        Some(parent) => format!("{}/{name}", board.name(parent)),
+        None => name,
+    }
+}
+
+fn wave_grid(waves: &[(String, &Wave)]) -> Grid {
+    let mut head = vec!["wave".to_owned(), "total".to_owned()];
+    head.extend(Outcome::ALL.map(|outcome| outcome.word().to_owned()));
+    let row = |(label, wave): &(String, &Wave)| {
+        let counts: Counts = wave.counts();
+        let numbers = Outcome::ALL.map(|outcome| counts.get(outcome).to_string());
+        [label.clone(), wave.total.to_string()].into_iter().chain(numbers).collect()
+    };
+    Grid { rows: [head].into_iter().chain(waves.iter().map(row)).collect(), right: &[1, 2, 3, 4, 5, 6] }
+}
+
+fn item_grid(waves: &[(String, &Wave)]) -> Grid {
+    let head = ["item", "wave", "outcome", "tries", "cause"].map(str::to_owned).to_vec();
+    let failed = waves.iter().flat_map(|(label, wave)| {
+        wave.items.iter().filter_map(move |item| {
+            let outcome = item.outcome().filter(|outcome| *outcome != Outcome::Ok)?;
+            Some(item_row(item, label, outcome))
+        })
+    });
+    Grid { rows: [head].into_iter().chain(failed).collect(), right: &[3] }
+}
+
+fn item_row(item: &Item, wave: &str, outcome: Outcome) -> Vec<String> {
+    let tries = match outcome {
+        Outcome::Skipped => "-".to_owned(),
+        _ => format!("{}/{}", item.attempt, item.attempts.max(item.attempt)),
+    };
+    let cause = item.cause.as_deref().map_or("", |cause| text::split_hint(cause).0);
+    let cause = text::without_ids(cause.lines().next().unwrap_or_default());
+    vec![text::one_line(&item.key), wave.to_owned(), outcome.word().to_owned(), tries, text::one_line(&cause)]
+}
+
+fn retried(waves: &[(String, &Wave)]) -> Option<String> {
+    let items = waves.iter().flat_map(|(_, wave)| &wave.items);
+    let names: Vec<String> = items
+        .filter(|item| item.outcome() == Some(Outcome::Ok) && item.attempt > 1)
+        .map(|item| format!("{} ({} tries)", text::one_line(&item.key), item.attempt))
+        .collect();
+    (!names.is_empty()).then(|| format!(" retried: {}", names.join(", ")))
+}
+
+impl Grid {
+    fn text(&self, width: Option<usize>) -> String {
+        let columns = self.rows.first().map_or(0, Vec::len);
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| self.rows.iter().map(|row| text::width(&row[column])).max().unwrap_or(0))
+            .collect();
+        let line = |row: &Vec<String>| {
+            let cells: Vec<String> = row
+                .iter()
+                .enumerate()
+                .map(|(at, cell)| {
+                    let pad = if self.right.contains(&at) { text::right } else { text::left };
+                    pad(cell, widths[at])
+                })
+                .collect();
+            let line = format!(" {}", cells.join("  "));
+            text::cut(line.trim_end(), width.unwrap_or(usize::MAX))
+        };
+        self.rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::scene;
+
+    #[test]
+    fn the_summary_follows_the_items_order_and_holds_neither_ids_nor_times() {
+        let board = scene::board(&scene::ended_run());
+        insta::assert_snapshot!(summary(&board, Some(80)).expect("there were waves"), @r#"
+        wave  total  ok  failed  skipped  cancelled  unknown
+        web       2   2       0        0          0        0
+        db        5   0       2        1          1        1
+
+        item   wave  outcome    tries  cause
+        db-07  db    failed       3/3  REPLICATE_DISKS: Connection reset reading disk 0
+        db-11  db    failed       1/1  Quota exceeded for cores: 8, used 20/20 (execut…
+        db-12  db    cancelled    1/1  interrupted by the operator
+        db-13  db    unknown      1/1  nobody knows whether POST /transfers was applied
+        db-14  db    skipped        -  the failure budget is used up
+
+        retried: web-02 (2 tries)
+        "#);
+    }
+
+    #[test]
+    fn a_run_without_waves_has_no_summary() {
+        assert_eq!(summary(&Board::default(), Some(80)), None);
+    }
+
+    #[test]
+    fn waves_inside_items_stand_in_the_items_order() {
+        let inside = |minutes, outer: &str| {
+            let mut event = scene::wave(minutes, "seed", 1, &["a"]);
+            event.origin = scene::item("each", outer);
+            event
+        };
+        let events = [scene::wave(0.0, "each", 2, &["0", "1"]), inside(1.0, "1"), inside(2.0, "0")];
+        let board = scene::board(&events);
+        let labels: Vec<String> = rows(&board).into_iter().map(|(label, _)| label).collect();
+        assert_eq!(labels, ["each/0/seed", "each/1/seed"]);
+    }
+}

@@ -1,0 +1,169 @@
+//! The whole report: facts in, bytes on the streams out.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::clock::Speed;
+use crate::event::{Level, Outcome};
+
+/// A stream that keeps what is written.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
+    }
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A stream whose reader went away.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn printed(text: &str) -> Event {
+    scene::event(1.0, scene::main_lane(), Fact::Printed { text: text.to_owned() })
+}
+
+fn show(view: View, events: Vec<Event>) -> (String, String) {
+    let (out, err) = (Paper::default(), Paper::default());
+    let output = Output::new(Box::new(out.clone()), Box::new(err.clone()));
+    let (sink, report) = Report::start(view, output, Screen::default(), Clock::new(Speed::Max));
+    events.into_iter().for_each(|event| sink.emit(event));
+    report.finish();
+    (out.text(), err.text())
+}
+
+fn short_run() -> Vec<Event> {
+    let at = || scene::item("seed", "db-07");
+    vec![
+        scene::wave(0.0, "seed", 1, &["db-07"]),
+        scene::started(0.0, at()),
+        printed("hello"),
+        scene::event(2.0, at(), Fact::Logged { level: Level::Info, message: "a note".to_owned() }),
+        scene::finished(3.0, at(), Outcome::Failed, 1, Some("no quota (hint: ask for more)")),
+        scene::event(4.0, scene::main_lane(), Fact::RunFinished { exit_code: 3, elapsed_seconds: 240.0 }),
+    ]
+}
+
+const SUMMARY: &str = " wave  total  ok  failed  skipped  cancelled  unknown
+ seed      1   0       1        0          0        0
+
+ item   wave  outcome  tries  cause
+ db-07  seed  failed     1/1  no quota
+";
+
+#[test]
+fn stdout_holds_what_was_printed_and_the_summary_and_nothing_else() {
+    for view in [View::Lines, View::Quiet, View::Bars] {
+        assert_eq!(show(view, short_run()).0, format!("hello\n{SUMMARY}"), "{view:?}");
+    }
+}
+
+#[test]
+fn a_log_on_stderr_has_every_change() {
+    insta::assert_snapshot!(show(View::Lines, short_run()).1, @r#"
+    20:00:00  seed  1 item, 1 at a time
+    20:00:00  seed/db-07  started
+    20:02:00  seed/db-07  a note
+    20:03:00  FAILED  seed/db-07  attempt 1 of 1: no quota
+    20:03:00    hint: ask for more
+    the run took 4m
+    "#);
+}
+
+#[test]
+fn quiet_says_what_went_wrong() {
+    insta::assert_snapshot!(show(View::Quiet, short_run()).1, @r#"
+    FAILED  seed/db-07  attempt 1 of 1: no quota
+      hint: ask for more
+    the run took 4m
+    "#);
+}
+
+#[test]
+fn events_are_lines_of_json_and_printed_text_is_one_of_them() {
+    insta::assert_snapshot!(show(View::Jsonl, short_run()).0, @r#"
+    {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main","event":"wave_started","name":"seed","total":1,"limit":1,"items":["db-07"]}
+    {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"item_started","attempt":1}
+    {"v":1,"at":"2026-06-01T20:01:00Z","lane":"main","event":"printed","text":"hello"}
+    {"v":1,"at":"2026-06-01T20:02:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"logged","level":"info","message":"a note"}
+    {"v":1,"at":"2026-06-01T20:03:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"item_finished","outcome":"failed","attempts":1,"elapsed_seconds":180.0,"cause":"no quota (hint: ask for more)"}
+    {"v":1,"at":"2026-06-01T20:04:00Z","lane":"main","event":"run_finished","exit_code":3,"elapsed_seconds":240.0}
+    "#);
+}
+
+#[test]
+fn bars_are_gone_at_the_end_and_messages_stay() {
+    let err = show(View::Bars, short_run()).1;
+    assert!(err.contains("FAILED  seed/db-07  attempt 1 of 1: no quota"), "{err}");
+    assert!(err.contains("  hint: ask for more"), "{err}");
+}
+
+#[test]
+fn a_terminal_shows_nothing_where_nothing_takes_long() {
+    assert_eq!(show(View::Bars, vec![printed("42")]), ("42\n".to_owned(), String::new()));
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure_and_is_remembered() {
+    let err = Paper::default();
+    let output = Output::new(Box::new(Closed), Box::new(err.clone()));
+    let (sink, report) = Report::start(View::Lines, output, Screen::default(), Clock::new(Speed::Max));
+    short_run().into_iter().for_each(|event| sink.emit(event));
+    assert!(report.finish().output.data_closed());
+    assert!(err.text().contains("FAILED"));
+}
+
+#[test]
+fn what_still_runs_at_the_server_is_listed_at_the_end() {
+    let at = || scene::item("seed", "db-07");
+    let left = Fact::WaitLeft { subject: scene::subject("3034593f"), status: "RUNNING".to_owned() };
+    let events = vec![
+        scene::wave(0.0, "seed", 1, &["db-07"]),
+        scene::started(0.0, at()),
+        scene::waiting(0.0, at(), "3034593f"),
+        scene::event(2.0, scene::main_lane(), Fact::StopRequested { now: false }),
+        scene::event(2.0, at(), left),
+        scene::finished(2.0, at(), Outcome::Cancelled, 1, Some("interrupted by the operator")),
+    ];
+    insta::assert_snapshot!(show(View::Quiet, events).1, @r#"
+    STOPPING  nothing new starts; what runs on the server goes on (Ctrl-C again: leave at once)
+    still running on the server: 1
+      seed/db-07  execution 3034593f  RUNNING
+    "#);
+}
+
+#[test]
+fn nothing_is_drawn_while_the_terminal_is_somebody_elses() {
+    let err = Paper::default();
+    let output = Output::new(Box::new(io::sink()), Box::new(err.clone()));
+    let (sink, report) = Report::start(View::Bars, output, Screen::default(), Clock::new(Speed::Max));
+    let aside = report.aside();
+    let before = err.text();
+    short_run().into_iter().for_each(|event| sink.emit(event));
+    assert_eq!(err.text(), before);
+    drop(aside);
+    report.finish();
+    assert!(err.text().contains("FAILED"));
+}

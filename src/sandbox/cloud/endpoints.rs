@@ -1,0 +1,345 @@
+//! Endpoints and what can be asked of them.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{Caller, Cloud, Refusal};
+use crate::sandbox::machine::Machine;
+use crate::sandbox::scenario::{self, Role};
+
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) struct Endpoint {
+    pub id: String,
+    pub project: String,
+    pub user: String,
+    pub name: String,
+    pub platform: String,
+    pub description: Option<String>,
+    pub connection_info: Value,
+    pub mapped_regions: Value,
+    pub created: Timestamp,
+    pub updated: Option<Timestamp>,
+}
+
+/// An endpoint to be; nothing of it is checked.
+pub(in crate::sandbox) struct EndpointDraft {
+    pub name: String,
+    pub platform: String,
+    pub description: Option<String>,
+    pub connection_info: Value,
+    pub mapped_regions: Value,
+}
+
+pub(in crate::sandbox) struct Validation {
+    pub valid: bool,
+    pub message: Option<String>,
+}
+
+/// A capability of a provider, by the number it has in the list of providers.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::sandbox) enum Needs {
+    Connection = 16,
+    Instances = 32,
+    Networks = 128,
+    DestinationOptions = 512,
+    Storage = 32768,
+    SourceOptions = 131_072,
+}
+
+const SOURCE_TYPES: [u32; 8] = [8, 16, 32, 4096, 65536, 131_072, 524_288, 2_097_152];
+const DESTINATION_TYPES: [u32; 10] = [4, 16, 64, 128, 256, 512, 16384, 32768, 262_144, 1_048_576];
+
+impl Role {
+    fn types(self) -> &'static [u32] {
+        match self {
+            Role::Source => &SOURCE_TYPES,
+            Role::Destination => &DESTINATION_TYPES,
+        }
+    }
+}
+
+impl Cloud {
+    pub(in crate::sandbox) fn furnish(&mut self, endpoints: &[scenario::Endpoint], caller: &Caller, now: Timestamp) {
+        for endpoint in endpoints {
+            let draft = EndpointDraft {
+                name: endpoint.name.clone(),
+                platform: endpoint.platform.clone(),
+                description: endpoint.description.clone(),
+                connection_info: endpoint.connection_info.clone(),
+                mapped_regions: json!([]),
+            };
+            self.create_endpoint(caller, draft, now);
+        }
+    }
+
+    pub(in crate::sandbox) fn create_endpoint(
+        &mut self,
+        caller: &Caller,
+        draft: EndpointDraft,
+        now: Timestamp,
+    ) -> &Endpoint {
+        let count = self.count("endpoint", &draft.name);
+        let id = self.draw(&["endpoint", &draft.name, &count.to_string()]).uuid();
+        self.endpoints.push(Endpoint {
+            id,
+            project: caller.project.clone(),
+            user: caller.user.clone(),
+            name: draft.name,
+            platform: draft.platform,
+            description: draft.description,
+            connection_info: draft.connection_info,
+            mapped_regions: draft.mapped_regions,
+            created: now,
+            updated: None,
+        });
+        self.endpoints.last().expect("it was pushed")
+    }
+
+    pub(in crate::sandbox) fn endpoints<'cloud>(
+        &'cloud self,
+        caller: &'cloud Caller,
+    ) -> impl Iterator<Item = &'cloud Endpoint> {
+        self.endpoints.iter().filter(|endpoint| endpoint.project == caller.project)
+    }
+
+    pub(in crate::sandbox) fn endpoint(&self, caller: &Caller, id: &str) -> Result<&Endpoint, Refusal> {
+        self.endpoints
+            .iter()
+            .find(|endpoint| endpoint.project == caller.project && endpoint.id == id)
+            .ok_or_else(|| Refusal::missing(format!("Endpoint with ID '{id}' not found.")).classed("NotFound"))
+    }
+
+    pub(in crate::sandbox) fn update_endpoint(
+        &mut self,
+        caller: &Caller,
+        id: &str,
+        changes: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<&Endpoint, Refusal> {
+        let found = self.endpoints.iter().position(|endpoint| endpoint.project == caller.project && endpoint.id == id);
+        let Some(position) = found else {
+            return Err(Refusal::missing(format!("Endpoint with ID '{id}' found")).classed("NotFound"));
+        };
+        let endpoint = &mut self.endpoints[position];
+        if let Some(name) = changes.get("name").and_then(Value::as_str) {
+            endpoint.name = name.into();
+        }
+        if let Some(description) = changes.get("description") {
+            endpoint.description = description.as_str().map(String::from);
+        }
+        if let Some(connection_info) = changes.get("connection_info") {
+            endpoint.connection_info = connection_info.clone();
+        }
+        if let Some(regions) = changes.get("mapped_regions") {
+            endpoint.mapped_regions = regions.clone();
+        }
+        endpoint.updated = Some(now);
+        Ok(endpoint)
+    }
+
+    pub(in crate::sandbox) fn delete_endpoint(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
+        let uses = self
+            .transfers
+            .iter()
+            .filter(|transfer| transfer.action.deleted.is_none())
+            .map(|transfer| usize::from(transfer.action.origin == id) + usize::from(transfer.action.destination == id))
+            .sum::<usize>();
+        let found = self.endpoints.iter().position(|endpoint| endpoint.project == caller.project && endpoint.id == id);
+        let Some(position) = found else { return Err(Refusal::missing("0 Endpoint entries were soft deleted")) };
+        if uses > 0 {
+            let noun = self.words().transfer.to_lowercase();
+            return Err(Refusal::new(403, format!("{uses} {noun}s would be orphaned!")));
+        }
+        self.endpoints.remove(position);
+        Ok(())
+    }
+
+    pub(in crate::sandbox) fn validate_connection(&self, caller: &Caller, id: &str) -> Result<Validation, Refusal> {
+        let endpoint = self.endpoint(caller, id).map_err(|refusal| Refusal { class: None, ..refusal })?;
+        self.capable(endpoint, Needs::Connection)?;
+        let info = |name: &str| endpoint.connection_info.get(name).and_then(Value::as_str).unwrap_or_default();
+        let host = info("host");
+        let invalid = |message: String| Validation { valid: false, message: Some(message) };
+        Ok(match info("password") {
+            "wrong" | "bad" => invalid(format!("Invalid credentials for host '{host}'")),
+            "crash" => invalid(crashed()),
+            _ if host == "boom" => invalid(crashed()),
+            _ => Validation { valid: true, message: None },
+        })
+    }
+
+    /// The machines that an endpoint lists, after the marker, whose name matches.
+    pub(in crate::sandbox) fn instances(
+        &self,
+        caller: &Caller,
+        id: &str,
+        marker: Option<&str>,
+        limit: Option<i64>,
+        name: Option<&str>,
+    ) -> Result<Vec<Value>, Refusal> {
+        let endpoint = self.endpoint(caller, id)?;
+        self.capable(endpoint, Needs::Instances)?;
+        let matches = name_filter(name);
+        let mut machines: Box<dyn Iterator<Item = &Machine>> =
+            Box::new(self.machines.iter().filter(|machine| matches(&machine.name)));
+        if let Some(marker) = marker {
+            let Some(last) = self.machines.iter().position(|machine| machine.id == marker) else {
+                return Err(Refusal::bad(format!("Unknown marker '{marker}'")));
+            };
+            machines = Box::new(self.machines[last + 1..].iter().filter(|machine| matches(&machine.name)));
+        }
+        let limit = limit.filter(|limit| *limit > 0).map_or(usize::MAX, |limit| limit as usize);
+        Ok(machines.take(limit).map(Machine::summary).collect())
+    }
+
+    /// One machine by its name or id.
+    pub(in crate::sandbox) fn instance(&self, caller: &Caller, id: &str, wanted: &str) -> Result<Value, Refusal> {
+        let endpoint = self.endpoint(caller, id)?;
+        self.capable(endpoint, Needs::Instances)?;
+        // `Datacenter/vm/NAME` finds it as well.
+        let name = wanted.rsplit('/').next().unwrap_or(wanted);
+        self.machine(name)
+            .or_else(|| self.machines.iter().find(|machine| machine.id == wanted))
+            .map(Machine::details)
+            .ok_or_else(|| {
+                Refusal::missing(format!("Instance \"{wanted}\" could not be found.")).classed("InstanceNotFound")
+            })
+    }
+
+    pub(in crate::sandbox) fn networks(&self, caller: &Caller, id: &str) -> Result<Value, Refusal> {
+        self.capable(self.endpoint(caller, id)?, Needs::Networks)?;
+        Ok(json!([
+            {"id": "dst-net-1", "name": "public"},
+            {"id": "dst-net-2", "name": "private"},
+            {"id": "dst-net-3", "name": "dmz", "cidr": "10.9.0.0/16"},
+            {"id": "dst-net-4", "name": "backup"},
+        ]))
+    }
+
+    pub(in crate::sandbox) fn storage(&self, caller: &Caller, id: &str) -> Result<Value, Refusal> {
+        self.capable(self.endpoint(caller, id)?, Needs::Storage)?;
+        Ok(json!({
+            "storage_backends": [
+                {"id": "ssd", "name": "ssd"},
+                {"id": "hdd", "name": "hdd", "additional_provider_properties": {"tier": 3}},
+            ],
+            "config_default": "ssd",
+        }))
+    }
+
+    /// The options of one side, of these names or all.
+    pub(in crate::sandbox) fn options(
+        &self,
+        caller: &Caller,
+        id: &str,
+        role: Role,
+        names: Option<&[String]>,
+    ) -> Result<Value, Refusal> {
+        let (needs, mut options) = match role {
+            Role::Source => (Needs::SourceOptions, source_options()),
+            Role::Destination => (Needs::DestinationOptions, destination_options()),
+        };
+        self.capable(self.endpoint(caller, id)?, needs)?;
+        if let (Some(names), Value::Array(options)) = (names, &mut options) {
+            options.retain(|option| names.iter().any(|name| option["name"] == name.as_str()));
+        }
+        Ok(options)
+    }
+
+    pub(in crate::sandbox) fn providers(&self) -> Value {
+        let platforms = self.platforms.iter();
+        Value::Object(
+            platforms.map(|platform| (platform.name.clone(), json!({"types": platform.role.types()}))).collect(),
+        )
+    }
+
+    /// The schemas of one capability of a platform.
+    pub(in crate::sandbox) fn schemas(&self, platform: &str, number: u32) -> Result<Value, Refusal> {
+        let found = self.platforms.iter().find(|candidate| candidate.name == platform);
+        let Some(found) = found.filter(|found| found.role.types().contains(&number)) else {
+            let message = format!("Provider not found for: {platform}, {number}");
+            return Err(Refusal::missing(message).classed("NotFound"));
+        };
+        let name = match number {
+            16 => "connection_info_schema",
+            4 => "destination_environment_schema",
+            8 => "source_environment_schema",
+            524_288 => "source_minion_pool_environment_schema",
+            1_048_576 => "destination_minion_pool_environment_schema",
+            _ => return Ok(json!({})),
+        };
+        let keys = found.environment.iter().flatten().map(|key| (key.clone(), json!({})));
+        let properties: Map<String, Value> = keys.collect();
+        Ok(json!({name: {
+            "$schema": "http://json-schema.org/draft-04/schema#",
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": found.environment.is_none(),
+        }}))
+    }
+
+    /// # Errors
+    /// 503 when no worker's provider can do it: the wrong side, or an unknown platform.
+    pub(super) fn capable(&self, endpoint: &Endpoint, needs: Needs) -> Result<(), Refusal> {
+        let platform = self.platforms.iter().find(|platform| platform.name == endpoint.platform);
+        if platform.is_some_and(|platform| platform.role.types().contains(&(needs as u32))) {
+            return Ok(());
+        }
+        let worker = self.draw(&["worker"]).uuid();
+        let (name, number) = (&endpoint.platform, needs as u32);
+        Err(Refusal::new(
+            503,
+            format!(
+                "None of the inspected Coriolis Worker services (IDs ['{worker}']) matched the requested filtering \
+                 criteria (minimum score 1) for the following required filters: [<EnabledFilter(enabled=True)>, \
+                 <ProviderTypesFilter(provider_requirements={{'{name}': [{number}]}})>]"
+            ),
+        )
+        .classed("NoSuitableWorkerServiceError"))
+    }
+
+    /// The platform behind an endpoint, where it may play this role in a transfer.
+    pub(super) fn platform_for(&self, endpoint: &Endpoint, role: Role) -> Result<&scenario::Platform, Refusal> {
+        let number = if role == Role::Source { 8 } else { 64 };
+        self.platforms
+            .iter()
+            .find(|platform| platform.name == endpoint.platform && platform.role == role)
+            .ok_or_else(|| Refusal::input(format!("Provider not found for: {}, {number}", endpoint.platform)))
+    }
+}
+
+fn crashed() -> String {
+    // The service's own spelling.
+    "An unexpected connection validation exception ocurred: unexpected provider crash".into()
+}
+
+/// A pattern is a regular expression; one that does not parse is looked for as it is.
+fn name_filter(pattern: Option<&str>) -> Box<dyn Fn(&str) -> bool + '_> {
+    match pattern {
+        None | Some("") => Box::new(|_| true),
+        Some(pattern) => match regex::Regex::new(pattern) {
+            Ok(regex) => Box::new(move |name| regex.is_match(name)),
+            Err(_) => Box::new(move |name| name.contains(pattern)),
+        },
+    }
+}
+
+fn source_options() -> Value {
+    json!([
+        {"name": "transport", "values": ["nbd", "nbdssl", "hotadd"], "config_default": "nbd"},
+        {"name": "snapshot_quiesce", "values": [true, false]},
+        {"name": "proxy_vm", "values": [{"id": "p1", "name": "proxy 1"}]},
+    ])
+}
+
+fn destination_options() -> Value {
+    json!([
+        {"name": "flavor", "values": ["m1.small", "m1.medium", "m1.large"], "config_default": "m1.small"},
+        {"name": "availability_zone", "values": ["az1", "az2"]},
+        {
+            "name": "migr_image_map",
+            "values": [{"id": "img-1", "name": "Ubuntu 22.04", "os_type": "linux"}],
+            "config_default": {"linux": "img-1"},
+        },
+    ])
+}

@@ -1,0 +1,318 @@
+//! Executions of transfers: copies, updates, deletions of disks.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::transfers::{Copied, notes, unclassed};
+use super::{Caller, Cloud, Due, Refusal, Running, merge};
+use crate::sandbox::graph::{Copying, Graph, Spec};
+use crate::sandbox::lifecycle::Plan;
+
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) struct Execution {
+    pub id: String,
+    /// From 1, per transfer, over all kinds; never used again.
+    pub number: usize,
+    pub kind: ExecutionKind,
+    pub plan: Plan,
+    pub deleted: Option<Timestamp>,
+    /// What an update will have changed when it completes.
+    changes: Map<String, Value>,
+    /// The deployment that waits for this execution.
+    deploys: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sandbox) enum ExecutionKind {
+    Transfer,
+    Update,
+    DisksDelete,
+}
+
+impl Cloud {
+    /// The executions of a transfer: of one that is not there, none.
+    pub(in crate::sandbox) fn executions(&self, caller: &Caller, transfer: &str) -> Vec<&Execution> {
+        self.transfer(caller, transfer).map_or_else(|_| Vec::new(), |transfer| transfer.live_executions().collect())
+    }
+
+    pub(in crate::sandbox) fn execution(
+        &self,
+        caller: &Caller,
+        transfer: &str,
+        id: &str,
+    ) -> Result<&Execution, Refusal> {
+        let (transfer, execution) = self.execution_position(caller, transfer, id)?;
+        Ok(&self.transfers[transfer].executions[execution])
+    }
+
+    fn execution_position(&self, caller: &Caller, transfer: &str, id: &str) -> Result<(usize, usize), Refusal> {
+        let found = self.transfer_position(caller, transfer).ok().and_then(|position| {
+            let executions = &self.transfers[position].executions;
+            let live = |execution: &Execution| execution.id == id && execution.deleted.is_none();
+            Some((position, executions.iter().position(live)?))
+        });
+        found.ok_or_else(|| {
+            let noun = self.words().transfer;
+            Refusal::missing(format!("Execution with ID '{id}' for {noun} '{transfer}' not found.")).classed("NotFound")
+        })
+    }
+
+    pub(in crate::sandbox) fn execute(
+        &mut self,
+        caller: &Caller,
+        transfer: &str,
+        shutdown: bool,
+        deploy: bool,
+        now: Timestamp,
+    ) -> Result<&Execution, Refusal> {
+        let position = self.transfer_position(caller, transfer)?;
+        self.idle(position, now)?;
+        let specs = self.copy_tasks(position, shutdown);
+        if !caller.delegates {
+            // The service makes the execution, then fails to make the trust it needs.
+            self.add_execution(position, ExecutionKind::Transfer, specs, Some("UNEXECUTED"), now);
+            return Err(Refusal::internal());
+        }
+        let number = self.add_execution(position, ExecutionKind::Transfer, specs, None, now);
+        if deploy {
+            let id = self.transfers[position].executions[number].id.clone();
+            let deployment = self.wait_with_deployment(position, &id, now);
+            self.transfers[position].executions[number].deploys = Some(deployment);
+        }
+        Ok(&self.transfers[position].executions[number])
+    }
+
+    fn copy_tasks(&self, position: usize, shutdown: bool) -> Vec<Spec> {
+        let transfer = &self.transfers[position];
+        let key = format!("{} {}", transfer.action.id, transfer.executions.len());
+        let mut graph = Graph::default();
+        for (name, copied) in transfer.action.instances.iter().zip(&transfer.copies) {
+            let copying = Copying {
+                full: !copied.whole,
+                volumes_exist: !copied.volumes.is_empty(),
+                failed_before: copied.failed,
+                shutdown,
+            };
+            graph.transfer(&self.subject(name, &key), &copying);
+        }
+        graph.specs
+    }
+
+    pub(in crate::sandbox) fn update_transfer(
+        &mut self,
+        caller: &Caller,
+        transfer: &str,
+        body: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<&Execution, Refusal> {
+        let position = self.transfer_position(caller, transfer).map_err(|refusal| Refusal::input(refusal.message))?;
+        let action = &self.transfers[position].action;
+        let changes = self.changes(action, body)?;
+        if self.generation == crate::model::Generation::Legacy {
+            self.executed(position)?;
+        }
+        self.idle(position, now)?;
+        let transfer = &self.transfers[position];
+        let key = format!("{} {}", transfer.action.id, transfer.executions.len());
+        let mut graph = Graph::default();
+        for name in &transfer.action.instances {
+            graph.update(&self.subject(name, &key));
+        }
+        let refused = changes.get("destination_environment").and_then(|new| new.get("availability_zone"));
+        if let Some(zone) = refused.and_then(Value::as_str).filter(|zone| *zone == "az-bad" || *zone == "az2") {
+            graph.refuse_update(&format!("disks cannot be moved to availability zone '{zone}'"));
+        }
+        let number = self.add_execution(position, ExecutionKind::Update, graph.specs, None, now);
+        let execution = &mut self.transfers[position].executions[number];
+        execution.changes = changes;
+        Ok(execution)
+    }
+
+    pub(in crate::sandbox) fn delete_disks(
+        &mut self,
+        caller: &Caller,
+        transfer: &str,
+        now: Timestamp,
+    ) -> Result<&Execution, Refusal> {
+        let position = self.transfer_position(caller, transfer).map_err(unclassed)?;
+        self.idle(position, now)?;
+        let transfer = &self.transfers[position];
+        if transfer.copies.iter().all(|copied| copied.volumes.is_empty()) {
+            let noun = self.words().transfer;
+            return Err(Refusal::bad(format!(
+                "{noun} '{}' does not have volumes information for any instances. Ensure that the {} has been \
+                 executed successfully priorly",
+                transfer.action.id,
+                noun.to_lowercase(),
+            )));
+        }
+        let key = format!("{} {}", transfer.action.id, transfer.executions.len());
+        let mut graph = Graph::default();
+        for (name, copied) in transfer.action.instances.iter().zip(&transfer.copies) {
+            graph.delete_disks(&self.subject(name, &key), &copied.volumes);
+        }
+        let number = self.add_execution(position, ExecutionKind::DisksDelete, graph.specs, None, now);
+        Ok(&self.transfers[position].executions[number])
+    }
+
+    fn add_execution(
+        &mut self,
+        position: usize,
+        kind: ExecutionKind,
+        specs: Vec<Spec>,
+        stays: Option<&'static str>,
+        now: Timestamp,
+    ) -> usize {
+        let transfer = &self.transfers[position];
+        let number = transfer.executions.len();
+        let id = self.draw(&["execution", &transfer.action.id, &number.to_string()]).uuid();
+        let plan = match stays {
+            Some(status) => Plan::unstarted(id.clone(), now, specs, status),
+            None => Plan::new(id.clone(), now, specs),
+        };
+        let execution =
+            Execution { id, number: number + 1, kind, plan, deleted: None, changes: Map::new(), deploys: None };
+        let transfer = &mut self.transfers[position];
+        transfer.executions.push(execution);
+        if stays.is_none() {
+            transfer.action.updated = Some(now);
+            self.watch(Running::Execution(position, number), now);
+        }
+        number
+    }
+
+    pub(in crate::sandbox) fn cancel_execution(
+        &mut self,
+        caller: &Caller,
+        transfer: &str,
+        id: &str,
+        force: bool,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let (position, number) = self.execution_position(caller, transfer, id).map_err(unclassed)?;
+        let noun = self.words().transfer;
+        let found = &mut self.transfers[position];
+        match found.executions[number].plan.status(now) {
+            "RUNNING" => {}
+            "CANCELLING" if force => {}
+            "CANCELLING" => {
+                return Err(Refusal::bad(format!(
+                    "{noun} '{transfer}' is already being cancelled. Please use the force option if you'd like to \
+                     force-cancel it."
+                )));
+            }
+            _ => return Err(Refusal::bad(format!("{noun} '{transfer}' has no running execution to cancel."))),
+        }
+        found.executions[number].plan.cancel(now, force);
+        found.action.updated = Some(now);
+        self.watch(Running::Execution(position, number), now);
+        Ok(())
+    }
+
+    pub(in crate::sandbox) fn delete_execution(
+        &mut self,
+        caller: &Caller,
+        transfer: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let (position, number) = self.execution_position(caller, transfer, id).map_err(unclassed)?;
+        let noun = self.words().transfer;
+        let execution = &mut self.transfers[position].executions[number];
+        if execution.plan.is_active(now) {
+            let status = execution.plan.status(now);
+            return Err(Refusal::bad(format!(
+                "Cannot delete execution '{id}' for {noun} '{transfer}' as it is currently in '{status}' state."
+            )));
+        }
+        execution.deleted = Some(now);
+        Ok(())
+    }
+
+    /// Applies what an execution leaves behind.
+    pub(super) fn execution_ended(&mut self, position: usize, number: usize, at: Timestamp) {
+        let seed = self.seed;
+        let disks: Vec<usize> = self.transfers[position]
+            .action
+            .instances
+            .iter()
+            .map(|name| self.machine(name).map_or(0, |machine| machine.disks.len()))
+            .collect();
+        let transfer = &mut self.transfers[position];
+        let execution = &transfer.executions[number];
+        let (deploys, status) = (execution.deploys, execution.plan.end().1);
+        transfer.action.updated = Some(at);
+        match execution.kind {
+            ExecutionKind::Transfer => {
+                let instances = transfer.action.instances.iter().zip(disks).zip(&mut transfer.copies);
+                for ((name, disks), copied) in instances {
+                    let outcome = |kind| execution.plan.outcome(name, kind).unwrap_or_default();
+                    if outcome("DEPLOY_TRANSFER_DISKS") == "COMPLETED" && copied.volumes.is_empty() {
+                        copied.volumes = volumes(seed, &execution.id, name, disks);
+                    }
+                    match outcome("REPLICATE_DISKS") {
+                        "COMPLETED" => copied.whole = true,
+                        "ERROR" => copied.failed = true,
+                        _ => {}
+                    }
+                }
+            }
+            ExecutionKind::Update if status == "COMPLETED" => {
+                let changes = execution.changes.clone();
+                transfer.action.apply(&changes);
+            }
+            ExecutionKind::DisksDelete if status == "COMPLETED" => {
+                transfer.copies.iter_mut().for_each(|copied| *copied = Copied::default());
+            }
+            ExecutionKind::Update | ExecutionKind::DisksDelete => {}
+        }
+        if let Some(deployment) = deploys {
+            let wait = super::draw(seed, &["look", &transfer.executions[number].id]).between(3, 10);
+            self.remind(at + jiff::SignedDuration::from_secs(wait), Due::Look(deployment));
+        }
+    }
+
+    /// # Errors
+    /// 400 for a transfer that was never executed.
+    pub(super) fn executed(&self, position: usize) -> Result<(), Refusal> {
+        if self.transfers[position].live_executions().next().is_none() {
+            return Err(Refusal::bad(format!("The {} has never been executed.", self.words().transfer)));
+        }
+        Ok(())
+    }
+}
+
+impl super::Action {
+    fn apply(&mut self, changes: &Map<String, Value>) {
+        let of = |key: &str| changes.get(key).cloned().unwrap_or_else(super::empty);
+        merge(&mut self.source_environment, &of("source_environment"));
+        merge(&mut self.destination_environment, &of("destination_environment"));
+        merge(&mut self.network_map, &of("network_map"));
+        merge(&mut self.storage_mappings, &of("storage_mappings"));
+        for part in ["global", "instances"] {
+            let new = of("user_scripts").get(part).cloned().unwrap_or_else(super::empty);
+            for (key, script) in new.as_object().into_iter().flatten() {
+                match script {
+                    Value::Null => {
+                        self.user_scripts.get_mut(part).and_then(Value::as_object_mut).map(|old| old.remove(key));
+                    }
+                    script => self.user_scripts[part][key] = script.clone(),
+                }
+            }
+        }
+        self.destination_environment["network_map"] = self.network_map.clone();
+        self.destination_environment["storage_mappings"] = self.storage_mappings.clone();
+        if changes.contains_key("notes") {
+            self.notes = notes(changes.get("notes"));
+        }
+        for (key, field) in [("clone_disks", &mut self.clone_disks), ("skip_os_morphing", &mut self.skip_os_morphing)] {
+            if let Some(flag) = changes.get(key).and_then(Value::as_bool) {
+                *field = flag;
+            }
+        }
+    }
+}
+
+fn volumes(seed: u64, execution: &str, instance: &str, disks: usize) -> Vec<String> {
+    (0..disks).map(|disk| super::draw(seed, &["volume", execution, instance, &disk.to_string()]).uuid()).collect()
+}

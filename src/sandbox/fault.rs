@@ -1,0 +1,64 @@
+//! Faults that a test puts into the server's way: what happens to the next request that fits.
+
+/// What is to happen to the next requests of this method whose path ends so.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub method: &'static str,
+    /// The end of the path, without the query.
+    pub path: String,
+    /// How often; it is over then.
+    pub times: usize,
+    pub what: Trouble,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing is done, and 503 says so.
+    UnavailableBefore,
+    /// It is done, and the answer is 503 nevertheless.
+    UnavailableAfter,
+    /// Nothing is done, and the connection ends without an answer.
+    DroppedBefore,
+    /// It is done, and the connection ends without an answer.
+    DroppedAfter,
+    /// The token is refused, though it is good.
+    Unauthorized,
+}
+
+impl Trouble {
+    pub(super) fn acts(self) -> bool {
+        matches!(self, Trouble::UnavailableAfter | Trouble::DroppedAfter)
+    }
+
+    pub(super) fn drops(self) -> bool {
+        matches!(self, Trouble::DroppedBefore | Trouble::DroppedAfter)
+    }
+}
+
+/// The trouble for this request, if one waits for it.
+pub(super) fn take(faults: &mut Vec<Fault>, method: &str, path: &str) -> Option<Trouble> {
+    let at = faults.iter().position(|fault| fault.method == method && path.ends_with(&fault.path))?;
+    let fault = &mut faults[at];
+    fault.times = fault.times.saturating_sub(1);
+    let what = fault.what;
+    if fault.times == 0 {
+        faults.remove(at);
+    }
+    Some(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_strikes_as_often_as_it_says_and_where_it_says() {
+        let what = Trouble::DroppedAfter;
+        let mut faults = vec![Fault { method: "POST", path: "/executions".into(), times: 2, what }];
+        assert_eq!(take(&mut faults, "GET", "/v1/p/transfers/t/executions"), None);
+        assert_eq!(take(&mut faults, "POST", "/v1/p/transfers"), None);
+        assert_eq!(take(&mut faults, "POST", "/v1/p/transfers/t/executions"), Some(what));
+        assert_eq!(take(&mut faults, "POST", "/v1/p/transfers/t/executions"), Some(what));
+        assert_eq!(take(&mut faults, "POST", "/v1/p/transfers/t/executions"), None);
+    }
+}

@@ -1,0 +1,367 @@
+//! The tasks of each kind of execution: which wait for which, how long they take, what they say, where they fail.
+
+use super::draw::draw;
+use super::machine::{Disk, Machine};
+
+/// One task to be.
+#[derive(Clone, Debug)]
+pub(super) struct Spec {
+    /// Its type in the words of the current generation.
+    pub kind: &'static str,
+    pub instance: String,
+    pub parents: Vec<usize>,
+    /// A clean-up task: runs after failures as well.
+    pub on_error: bool,
+    /// A clean-up task that is there only when something failed.
+    pub hidden: bool,
+    pub seconds: i64,
+    pub notes: Vec<Note>,
+    pub failure: Option<Failure>,
+}
+
+/// A line or a bar of progress, over a part of the task's time (0 to 1).
+#[derive(Clone, Debug)]
+pub(super) struct Note {
+    pub from: f64,
+    pub to: f64,
+    pub text: String,
+    pub bar: Option<Bar>,
+}
+
+/// A bar for one disk.
+#[derive(Clone, Debug)]
+pub(super) struct Bar {
+    pub disk: String,
+    pub megabytes: u64,
+}
+
+/// A task that fails after a part of its time.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub after: f64,
+    pub text: String,
+}
+
+/// What the tasks of one instance depend on.
+pub(super) struct Subject<'cloud> {
+    pub seed: u64,
+    pub name: &'cloud str,
+    /// `None`: not on the source.
+    pub machine: Option<&'cloud Machine>,
+    /// How many of this kind came before, for this thing: what its durations are drawn from.
+    pub key: String,
+}
+
+/// How a copy goes.
+pub(super) struct Copying {
+    /// The volumes are new, or their first copy never ended.
+    pub full: bool,
+    /// The volumes are there already.
+    pub volumes_exist: bool,
+    /// A copy onto these volumes has failed before.
+    pub failed_before: bool,
+    pub shutdown: bool,
+}
+
+impl Subject<'_> {
+    fn between(&self, what: &str, low: i64, high: i64) -> i64 {
+        draw(self.seed, &["duration", self.name, &self.key, what]).between(low, high) * self.slowness()
+    }
+
+    fn slowness(&self) -> i64 {
+        if self.name.starts_with("slow") { 3 } else { 1 }
+    }
+
+    fn disks(&self) -> &[Disk] {
+        self.machine.map_or(&[], |machine| &machine.disks)
+    }
+
+    /// Seconds of a whole copy: 20 to 60 minutes for the first, 2 to 8 for a later one.
+    fn copy_seconds(&self, full: bool) -> i64 {
+        if !full {
+            return self.between("delta", 130, 450);
+        }
+        let terabytes = self.machine.map_or(0, Machine::bytes) as f64 / (1u64 << 40) as f64;
+        let by_size = 1500.0 + 1700.0 * (terabytes / 1.2).min(1.0);
+        (by_size as i64) * self.slowness() + self.between("copy", -240, 240)
+    }
+
+    fn copy_failure(&self, copying: &Copying) -> Option<Failure> {
+        let disk = self.disks().first().map_or("", |disk| &disk.id);
+        let text = if self.name.starts_with("fail-always") {
+            format!("Connection reset while reading disk {disk}")
+        } else if self.name.starts_with("fail-once") && !copying.failed_before {
+            format!("Transient: export of disk {disk} failed")
+        } else {
+            return None;
+        };
+        Some(Failure { after: 0.3, text })
+    }
+}
+
+/// Collects tasks; the positions it returns are parents of later ones.
+#[derive(Default)]
+pub(super) struct Graph {
+    pub specs: Vec<Spec>,
+}
+
+impl Graph {
+    fn add(
+        &mut self,
+        subject: &Subject<'_>,
+        kind: &'static str,
+        parents: &[usize],
+        seconds: i64,
+        notes: Vec<Note>,
+    ) -> usize {
+        self.specs.push(Spec {
+            kind,
+            instance: subject.name.into(),
+            parents: parents.to_vec(),
+            on_error: false,
+            hidden: false,
+            seconds,
+            notes,
+            failure: None,
+        });
+        self.specs.len() - 1
+    }
+
+    /// A short task with lines of its own.
+    fn step(&mut self, subject: &Subject<'_>, kind: &'static str, parents: &[usize], lines: &[&str]) -> usize {
+        let seconds = subject.between(kind, 2, 3) * 5;
+        self.add(subject, kind, parents, seconds, lines_of(lines))
+    }
+
+    fn cleanup(&mut self, subject: &Subject<'_>, kind: &'static str, parents: &[usize], line: &str) -> usize {
+        let position = self.step(subject, kind, parents, &[line]);
+        self.specs[position].on_error = true;
+        position
+    }
+
+    fn hidden(&mut self, subject: &Subject<'_>, kind: &'static str, parents: &[usize], line: &str) -> usize {
+        let position = self.cleanup(subject, kind, parents, line);
+        self.specs[position].hidden = true;
+        position
+    }
+
+    /// GET_INSTANCE_INFO, which fails for what is not there.
+    fn instance_info(&mut self, subject: &Subject<'_>) -> usize {
+        let position = self.step(subject, "GET_INSTANCE_INFO", &[], &["Retrieving instance information"]);
+        // Longer than the validation beside it, which has then ended when this fails.
+        self.specs[position].seconds = 20;
+        self.specs[position].failure = if subject.machine.is_none() {
+            Some(Failure { after: 1.0, text: format!("Instance \"{}\" could not be found.", subject.name) })
+        } else if subject.name.starts_with("fail-validate") {
+            Some(Failure { after: 1.0, text: format!("Snapshot of instance {} is locked by a backup", subject.name) })
+        } else {
+            None
+        };
+        position
+    }
+
+    /// One run of REPLICATE_DISKS: a bar per disk, one after the other.
+    fn replicate(&mut self, subject: &Subject<'_>, parents: &[usize], seconds: i64, copying: &Copying) -> usize {
+        let position = self.add(subject, "REPLICATE_DISKS", parents, seconds.max(30), bars_of(subject));
+        self.specs[position].failure = subject.copy_failure(copying);
+        position
+    }
+
+    /// The tasks of a transfer's execution, for one instance.
+    pub(super) fn transfer(&mut self, subject: &Subject<'_>, copying: &Copying) {
+        let first = self.specs.len();
+        let source = self.step(subject, "VALIDATE_TRANSFER_SOURCE_INPUTS", &[], &["Validating source inputs"]);
+        let info = self.instance_info(subject);
+        let destination =
+            self.step(subject, "VALIDATE_TRANSFER_DESTINATION_INPUTS", &[info], &["Validating destination inputs"]);
+        let volumes = volume_lines(subject, copying.volumes_exist);
+        let disks = self.add(subject, "DEPLOY_TRANSFER_DISKS", &[source, destination], 15, volumes);
+        let workers = ["Creating source worker VM", "Waiting for source worker VM to boot"];
+        let source = self.step(subject, "DEPLOY_TRANSFER_SOURCE_RESOURCES", &[disks], &workers);
+        let attaching = format!("Attaching {} volumes", subject.disks().len());
+        let workers = ["Creating target worker VM", attaching.as_str()];
+        let target = self.step(subject, "DEPLOY_TRANSFER_TARGET_RESOURCES", &[disks], &workers);
+        let mut ready = vec![source, target];
+        if copying.shutdown {
+            let line = format!("Shutting down instance {}", subject.name);
+            ready = vec![self.step(subject, "SHUTDOWN_INSTANCE", &ready, &[&line])];
+        }
+        let others = self.specs[first..].iter().map(|spec| spec.seconds + 5).sum::<i64>();
+        let copy = self.replicate(subject, &ready, subject.copy_seconds(copying.full) - others, copying);
+        self.cleanup(subject, "DELETE_TRANSFER_SOURCE_RESOURCES", &[source, copy], "Deleting source worker VM");
+        self.cleanup(subject, "DELETE_TRANSFER_TARGET_RESOURCES", &[target, copy], "Deleting target worker VM");
+    }
+
+    /// The tasks of an update of a transfer, for one instance.
+    pub(super) fn update(&mut self, subject: &Subject<'_>) {
+        let info = self.instance_info(subject);
+        let source = self.step(subject, "UPDATE_SOURCE_TRANSFER", &[], &["Checking new source environment"]);
+        let lines = ["Checking new destination environment"];
+        self.step(subject, "UPDATE_DESTINATION_TRANSFER", &[info, source], &lines);
+    }
+
+    /// The provider refuses an update, for every instance.
+    pub(super) fn refuse_update(&mut self, text: &str) {
+        for spec in self.specs.iter_mut().filter(|spec| spec.kind == "UPDATE_DESTINATION_TRANSFER") {
+            spec.failure = Some(Failure { after: 1.0, text: text.into() });
+        }
+    }
+
+    /// The tasks that delete a transfer's volumes, for one instance.
+    pub(super) fn delete_disks(&mut self, subject: &Subject<'_>, volumes: &[String]) {
+        let snapshots =
+            self.step(subject, "DELETE_TRANSFER_SOURCE_DISK_SNAPSHOTS", &[], &["Deleting source snapshots"]);
+        let lines: Vec<String> = volumes.iter().map(|volume| format!("Deleting volume {volume}")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        self.step(subject, "DELETE_TRANSFER_DISKS", &[snapshots], &lines);
+    }
+
+    /// The tasks of a deployment, for one instance.
+    pub(super) fn deployment(&mut self, subject: &Subject<'_>, clone_disks: bool, skip_os_morphing: bool) {
+        let total = subject.between("deployment", 330, 840);
+        let inputs = self.step(subject, "VALIDATE_DEPLOYMENT_INPUTS", &[], &["Validating deployment inputs"]);
+        let snapshots = self.step(subject, "CREATE_TRANSFER_DISK_SNAPSHOTS", &[inputs], &["Creating volume snapshots"]);
+        let (resources, ready, morphing) = self.boot(subject, &[snapshots], skip_os_morphing, total);
+        let kind = "DELETE_TRANSFER_TARGET_DISK_SNAPSHOTS";
+        // The snapshots are kept for a restore when the deployment works on the transfer's own volumes.
+        match clone_disks {
+            true => self.cleanup(subject, kind, &[snapshots, ready], "Deleting volume snapshots"),
+            false => self.step(subject, kind, &[snapshots, ready], &["Deleting volume snapshots"]),
+        };
+        let failed = self.hidden(
+            subject,
+            "CLEANUP_FAILED_INSTANCE_DEPLOYMENT",
+            &[resources, ready],
+            "Cleaning up failed instance",
+        );
+        let _ = morphing;
+        if !clone_disks {
+            self.hidden(subject, "RESTORE_TRANSFER_DISK_SNAPSHOTS", &[failed], "Restoring volume snapshots");
+        }
+    }
+
+    /// From the deployed disks to the booted machine: the position of its resources, of its end, of the OS morphing's
+    /// clean-up.
+    fn boot(
+        &mut self,
+        subject: &Subject<'_>,
+        parents: &[usize],
+        skip: bool,
+        total: i64,
+    ) -> (usize, usize, Option<usize>) {
+        let share = if skip { 0.7 } else { 0.3 };
+        let cloning = (total as f64 * share) as i64;
+        let lines = lines_of(&["Creating instance ports", "Cloning volumes"]);
+        let resources = self.add(subject, "DEPLOY_INSTANCE_RESOURCES", parents, cloning, lines);
+        let mut ready = vec![resources];
+        let mut morphed = None;
+        if !skip {
+            let lines = ["Creating OS morphing worker VM"];
+            let worker = self.step(subject, "DEPLOY_OS_MORPHING_RESOURCES", &[resources], &lines);
+            let lines = lines_of(&[
+                "Preparing instance for target platform",
+                "Discovering and mounting OS partitions",
+                "Dismounting partitions",
+            ]);
+            let morphing = self.add(subject, "OS_MORPHING", &[worker], (total as f64 * 0.4) as i64, lines);
+            if subject.name.starts_with("fail-deploy") {
+                let text = "No boot loader was found on the first disk of the instance";
+                self.specs[morphing].failure = Some(Failure { after: 0.5, text: text.into() });
+            }
+            let line = "Deleting OS morphing worker VM";
+            let deleted = self.cleanup(subject, "DELETE_OS_MORPHING_RESOURCES", &[worker, morphing], line);
+            ready = vec![morphing, deleted];
+            morphed = Some(deleted);
+        }
+        let lines = ["Choosing flavor", "Selected flavor: m1.small"];
+        let flavor = self.step(subject, "GET_OPTIMAL_FLAVOR", &ready, &lines);
+        let end = self.step(subject, "FINALIZE_INSTANCE_DEPLOYMENT", &[flavor], &["Booting migrated instance"]);
+        (resources, end, morphed)
+    }
+
+    /// The tasks of a direct migration of the legacy generation, for one instance.
+    pub(super) fn direct(&mut self, subject: &Subject<'_>, copies: usize, shutdown: bool, skip_os_morphing: bool) {
+        let copying = |full| Copying { full, volumes_exist: false, failed_before: false, shutdown };
+        let info = self.instance_info(subject);
+        let source = self.step(subject, "VALIDATE_MIGRATION_SOURCE_INPUTS", &[], &["Validating source inputs"]);
+        let lines = ["Validating destination inputs"];
+        let destination = self.step(subject, "VALIDATE_MIGRATION_DESTINATION_INPUTS", &[info], &lines);
+        let lines = ["Creating source worker VM"];
+        let exporter = self.step(subject, "DEPLOY_MIGRATION_SOURCE_RESOURCES", &[info, source], &lines);
+        let volumes = volume_lines(subject, false);
+        let disks = self.add(subject, "CREATE_INSTANCE_DISKS", &[source, destination], 15, volumes);
+        let lines = ["Creating target worker VM"];
+        let importer = self.step(subject, "DEPLOY_MIGRATION_TARGET_RESOURCES", &[disks], &lines);
+        let mut ready = vec![exporter, importer];
+        let mut copy = importer;
+        for number in 0..copies {
+            if shutdown && number + 1 == copies {
+                let line = format!("Shutting down instance {}", subject.name);
+                ready = vec![self.step(subject, "SHUTDOWN_INSTANCE", &ready, &[&line])];
+            }
+            let seconds = subject.copy_seconds(number == 0) - 60;
+            copy = self.replicate(subject, &ready, seconds, &copying(number == 0));
+            ready = vec![copy];
+        }
+        let line = "Deleting source worker VM";
+        let exporter = self.cleanup(subject, "DELETE_MIGRATION_SOURCE_RESOURCES", &[exporter, copy], line);
+        let first = self.specs.iter().position(|spec| spec.kind == "REPLICATE_DISKS" && spec.instance == subject.name);
+        let line = "Deleting source snapshots";
+        let first = first.unwrap_or(copy);
+        let cleaned = self.cleanup(subject, "CLEANUP_INSTANCE_SOURCE_STORAGE", &[first, exporter], line);
+        let line = "Deleting target worker VM";
+        let importer = self.cleanup(subject, "DELETE_MIGRATION_TARGET_RESOURCES", &[importer, copy], line);
+        let total = subject.between("deployment", 330, 840);
+        let (resources, end, morphed) = self.boot(subject, &[copy, importer], skip_os_morphing, total);
+        let line = "Cleaning up failed instance";
+        let failed = self.hidden(subject, "CLEANUP_FAILED_INSTANCE_DEPLOYMENT", &[resources, end], line);
+        let mut parents = vec![disks, cleaned, importer, failed];
+        parents.extend(morphed);
+        self.hidden(subject, "CLEANUP_INSTANCE_TARGET_STORAGE", &parents, "Deleting volumes");
+    }
+}
+
+fn lines_of(lines: &[&str]) -> Vec<Note> {
+    let part = 1.0 / lines.len().max(1) as f64;
+    lines
+        .iter()
+        .enumerate()
+        .map(|(number, line)| {
+            let from = number as f64 * part;
+            Note { from, to: from, text: (*line).into(), bar: None }
+        })
+        .collect()
+}
+
+fn volume_lines(subject: &Subject<'_>, exist: bool) -> Vec<Note> {
+    let lines: Vec<String> = subject
+        .disks()
+        .iter()
+        .map(|disk| match exist {
+            true => format!("Disk {} already exists", disk.id),
+            false => format!("Creating volume for disk {}", disk.id),
+        })
+        .collect();
+    lines_of(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// A line, a bar per disk (each as long as its size says), a line.
+fn bars_of(subject: &Subject<'_>) -> Vec<Note> {
+    let disks = subject.disks();
+    let whole = disks.iter().map(|disk| disk.size_bytes).sum::<u64>().max(1) as f64;
+    let line = |from, text: String| Note { from, to: from, text, bar: None };
+    let mut notes = vec![line(0.0, format!("Creating snapshot for {}", subject.name))];
+    let mut from = 0.02;
+    for (number, disk) in disks.iter().enumerate() {
+        let to = from + 0.96 * disk.size_bytes as f64 / whole;
+        notes.push(Note {
+            from,
+            to,
+            text: format!("Replicating disk {} of {} ({})", number + 1, disks.len(), disk.id),
+            bar: Some(Bar { disk: disk.id.clone(), megabytes: disk.megabytes() }),
+        });
+        from = to;
+    }
+    notes.push(line(from.min(0.99), format!("Removing snapshot for {}", subject.name)));
+    notes
+}

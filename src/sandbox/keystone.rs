@@ -1,0 +1,385 @@
+//! The simulated Keystone: one user, a few projects, one application credential, tokens in wall time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::cloud::Caller;
+use super::draw::draw;
+use super::scenario::Scenario;
+
+/// How long the service goes on trusting a token that it has validated once.
+const CACHED: SignedDuration = SignedDuration::from_secs(300);
+const ROLES: [&str; 5] = ["reader", "member", "creator", "manager", "admin"];
+
+pub(super) struct Keystone {
+    seed: u64,
+    pub user: User,
+    pub projects: Vec<Project>,
+    region: String,
+    pub credential: Credential,
+    lifetime: SignedDuration,
+    tokens: HashMap<String, Token>,
+    issued: u64,
+    /// `http://127.0.0.1:PORT`, known once the server listens.
+    pub base: String,
+}
+
+pub(super) struct User {
+    pub id: String,
+    pub name: String,
+    pub password: String,
+}
+
+#[derive(Clone)]
+pub(super) struct Project {
+    pub id: String,
+    pub name: String,
+}
+
+/// An application credential for the first project.
+pub(super) struct Credential {
+    pub id: String,
+    pub name: String,
+    pub secret: String,
+    deleted: bool,
+}
+
+#[derive(Clone)]
+struct Token {
+    methods: Vec<&'static str>,
+    project: Option<usize>,
+    audit_ids: Vec<String>,
+    issued: Timestamp,
+    expires: Timestamp,
+    revoked: bool,
+    trusted_until: Option<Timestamp>,
+    by_credential: bool,
+    system: bool,
+}
+
+/// Why a request to Keystone fails: status, message.
+pub(super) struct Denied {
+    pub status: u16,
+    pub message: String,
+    /// The answer to a credential with a scope carries an empty `identity`.
+    pub identity: bool,
+}
+
+impl Keystone {
+    pub(super) fn new(seed: u64, scenario: &Scenario, lifetime: Duration) -> Self {
+        let of = |kind: &str, name: &str| draw(seed, &["keystone", kind, name]);
+        let projects: Vec<Project> = scenario
+            .projects
+            .iter()
+            .map(|name| Project { id: of("project", name).hex(), name: name.clone() })
+            .collect();
+        let password = scenario.password.clone().unwrap_or_else(|| of("password", &scenario.user).secret());
+        Self {
+            seed,
+            user: User { id: of("user", &scenario.user).hex(), name: scenario.user.clone(), password },
+            projects,
+            region: scenario.region.clone(),
+            credential: Credential {
+                id: of("credential", "").hex(),
+                name: "runbooks".into(),
+                secret: of("credential secret", "").secret(),
+                deleted: false,
+            },
+            lifetime: SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::from_hours(1)),
+            tokens: HashMap::new(),
+            issued: 0,
+            base: String::new(),
+        }
+    }
+
+    /// Who a token belongs to, as the service's middleware sees it; nothing for one it refuses.
+    pub(super) fn caller(&mut self, token: &str, now: Timestamp) -> Option<Caller> {
+        let found = self.tokens.get_mut(token)?;
+        if found.expires <= now {
+            return None;
+        }
+        if found.trusted_until.is_none_or(|until| until <= now) {
+            if found.revoked {
+                return None;
+            }
+            found.trusted_until = Some(now + CACHED);
+        }
+        let project = found.project.map_or_else(String::new, |project| self.projects[project].id.clone());
+        Some(Caller { project, user: self.user.id.clone(), delegates: !found.by_credential })
+    }
+
+    /// Takes every token back, also where the service still trusts it.
+    pub(super) fn revoke_all(&mut self) {
+        self.tokens.clear();
+    }
+
+    /// POST /v3/auth/tokens: the new token and its body.
+    pub(super) fn authenticate(&mut self, body: &Value, now: Timestamp) -> Result<(String, Value), Denied> {
+        let Some(auth) = body.get("auth") else { return Err(Denied::lacks("auth in request body")) };
+        let Some(identity) = auth.get("identity") else { return Err(Denied::lacks("identity in auth")) };
+        let methods: Vec<&str> =
+            identity["methods"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let scope = auth.get("scope").filter(|scope| **scope != json!("unscoped"));
+        let mut token = Token {
+            methods: Vec::new(),
+            project: None,
+            audit_ids: Vec::new(),
+            issued: now,
+            expires: now + self.lifetime,
+            revoked: false,
+            trusted_until: None,
+            by_credential: false,
+            system: false,
+        };
+        match methods.first() {
+            Some(&"password") => self.by_password(&identity["password"], &mut token)?,
+            Some(&"token") => self.by_token(&identity["token"], &mut token, now)?,
+            Some(&"application_credential") => {
+                self.by_credential(&identity["application_credential"], scope.is_some(), &mut token)?;
+            }
+            _ => return Err(Denied::unauthorized()),
+        }
+        match scope {
+            Some(scope) if scope.get("system").is_some() => token.system = true,
+            Some(scope) => token.project = Some(self.scoped(scope)?),
+            None => {}
+        }
+        self.issued += 1;
+        let own = draw(self.seed, &["token", &self.issued.to_string()]);
+        token.audit_ids.insert(0, draw(self.seed, &["audit", &self.issued.to_string()]).secret()[..22].into());
+        let id = format!("gAAAAAB{}{}", own.secret(), draw(self.seed, &["tail", &self.issued.to_string()]).secret());
+        let described = self.described(&token, true);
+        self.tokens.insert(id.clone(), token);
+        Ok((id, described))
+    }
+
+    fn by_password(&self, password: &Value, token: &mut Token) -> Result<(), Denied> {
+        let user = &password["user"];
+        let by_id = user.get("id").is_some();
+        if !by_id && user.get("domain").is_none() {
+            return Err(Denied::lacks("domain in user"));
+        }
+        let known = if by_id { user["id"] == self.user.id } else { user["name"] == self.user.name };
+        let domain = by_id || is_default(&user["domain"]);
+        if !known || !domain || user["password"] != self.user.password {
+            return Err(Denied::unauthorized());
+        }
+        token.methods = vec!["password"];
+        Ok(())
+    }
+
+    fn by_token(&self, given: &Value, token: &mut Token, now: Timestamp) -> Result<(), Denied> {
+        let id = given["id"].as_str().unwrap_or_default();
+        let Some(old) = self.tokens.get(id) else {
+            return Err(Denied::new(404, "Could not recognize Fernet token"));
+        };
+        if old.expires <= now || old.revoked {
+            return Err(Denied::new(404, "Failed to validate token"));
+        }
+        if old.by_credential {
+            return Err(Denied::unauthorized());
+        }
+        token.methods = vec!["token"];
+        token.methods.extend(old.methods.iter().filter(|method| **method != "token"));
+        token.audit_ids = old.audit_ids.last().cloned().into_iter().collect();
+        // A new token never outlives the one it was made from.
+        token.expires = old.expires;
+        token.project = old.project;
+        Ok(())
+    }
+
+    fn by_credential(&self, given: &Value, scoped: bool, token: &mut Token) -> Result<(), Denied> {
+        let credential = &self.credential;
+        let known = match given.get("id").and_then(Value::as_str) {
+            Some(id) if id == credential.id && credential.deleted => false,
+            Some(id) if id != credential.id => {
+                return Err(Denied::new(404, &format!("Could not find Application Credential: {id}.")));
+            }
+            Some(_) => true,
+            None => {
+                let user = &given["user"];
+                given["name"] == credential.name && (user["id"] == self.user.id || user["name"] == self.user.name)
+            }
+        };
+        if credential.deleted {
+            return Err(Denied::new(404, &format!("Could not find Application Credential: {}.", credential.id)));
+        }
+        if !known || given["secret"] != credential.secret {
+            return Err(Denied::unauthorized());
+        }
+        if scoped {
+            let message =
+                "Error authenticating with application credential: Application credentials cannot request a scope.";
+            return Err(Denied { identity: true, ..Denied::new(401, message) });
+        }
+        token.methods = vec!["application_credential"];
+        token.project = Some(0);
+        token.by_credential = true;
+        Ok(())
+    }
+
+    fn scoped(&self, scope: &Value) -> Result<usize, Denied> {
+        let project = &scope["project"];
+        let matches = |own: &Project| match project.get("id") {
+            Some(id) => *id == own.id,
+            None => project["name"] == own.name && is_default(&project["domain"]),
+        };
+        self.projects.iter().position(matches).ok_or_else(Denied::unauthorized)
+    }
+
+    /// GET /v3/auth/tokens: the token of `subject`, shown to the holder of `token`.
+    pub(super) fn show(&self, token: &str, subject: &str, now: Timestamp) -> Result<Value, Denied> {
+        self.valid(token, now).ok_or_else(Denied::unauthorized)?;
+        let Some(found) = self.tokens.get(subject) else {
+            return Err(Denied::new(404, "Could not recognize Fernet token"));
+        };
+        if found.revoked || found.expires <= now {
+            return Err(Denied::new(404, "Failed to validate token"));
+        }
+        Ok(self.described(found, true))
+    }
+
+    /// DELETE /v3/auth/tokens. The service goes on trusting it for a while if it has seen it.
+    pub(super) fn revoke(&mut self, token: &str, subject: &str, now: Timestamp) -> Result<(), Denied> {
+        self.valid(token, now).ok_or_else(Denied::unauthorized)?;
+        let Some(found) = self.tokens.get_mut(subject) else {
+            return Err(Denied::new(404, "Could not recognize Fernet token"));
+        };
+        found.revoked = true;
+        Ok(())
+    }
+
+    pub(super) fn catalog_of(&self, token: &str, now: Timestamp) -> Result<Value, Denied> {
+        let found = self.valid(token, now).ok_or_else(Denied::unauthorized)?;
+        let Some(project) = found.project else {
+            return Err(Denied::new(
+                403,
+                "You are not authorized to perform the requested action: identity:get_auth_catalog.",
+            ));
+        };
+        Ok(json!({"catalog": self.catalog(Some(project)), "links": self.links("auth/catalog")}))
+    }
+
+    pub(super) fn projects_of(&self, token: &str, now: Timestamp) -> Result<Value, Denied> {
+        self.valid(token, now).ok_or_else(Denied::unauthorized)?;
+        let projects: Vec<Value> = self
+            .projects
+            .iter()
+            .map(|project| {
+                json!({
+                    "id": project.id, "name": project.name, "domain_id": "default", "description": "",
+                    "enabled": true, "parent_id": "default", "is_domain": false, "tags": [], "options": {},
+                    "links": {"self": format!("{}/v3/projects/{}", self.base, project.id)},
+                })
+            })
+            .collect();
+        Ok(json!({"projects": projects, "links": self.links("auth/projects")}))
+    }
+
+    fn valid(&self, token: &str, now: Timestamp) -> Option<&Token> {
+        self.tokens.get(token).filter(|found| found.expires > now && !found.revoked)
+    }
+
+    fn links(&self, path: &str) -> Value {
+        json!({"next": null, "self": format!("{}/v3/{path}", self.base), "previous": null})
+    }
+
+    fn described(&self, token: &Token, with_catalog: bool) -> Value {
+        let mut described = json!({
+            "methods": token.methods,
+            "user": {
+                "domain": {"id": "default", "name": "Default"},
+                "id": self.user.id, "name": self.user.name, "password_expires_at": null,
+            },
+            "audit_ids": token.audit_ids,
+            "expires_at": stamp(token.expires),
+            "issued_at": stamp(token.issued),
+        });
+        let roles = || {
+            let role = |name: &&str| json!({"id": draw(self.seed, &["role", name]).hex(), "name": name});
+            Value::from(ROLES.iter().map(role).collect::<Vec<_>>())
+        };
+        if let Some(project) = token.project {
+            let own = &self.projects[project];
+            described["project"] =
+                json!({"domain": {"id": "default", "name": "Default"}, "id": own.id, "name": own.name});
+            described["is_domain"] = false.into();
+            described["roles"] = roles();
+        } else if token.system {
+            described["roles"] = roles();
+            described["system"] = json!({"all": true});
+        }
+        if with_catalog && (token.project.is_some() || token.system) {
+            described["catalog"] = self.catalog(token.project);
+        }
+        if token.by_credential {
+            let credential = &self.credential;
+            described["application_credential"] =
+                json!({"id": credential.id, "name": credential.name, "restricted": true});
+        }
+        json!({"token": described})
+    }
+
+    fn catalog(&self, project: Option<usize>) -> Value {
+        let service = |kind: &str, name: &str, url: String| {
+            let endpoint = |interface: &str| {
+                json!({
+                    "id": draw(self.seed, &["catalog", kind, interface]).hex(),
+                    "interface": interface, "region_id": self.region, "url": url, "region": self.region,
+                })
+            };
+            json!({
+                "endpoints": [endpoint("public"), endpoint("internal"), endpoint("admin")],
+                "id": draw(self.seed, &["catalog", kind]).hex(), "type": kind, "name": name,
+            })
+        };
+        let mut services = vec![service("identity", "keystone", format!("{}/v3", self.base))];
+        if let Some(project) = project {
+            services.push(service("migration", "coriolis", format!("{}/v1/{}", self.base, self.projects[project].id)));
+        }
+        services.push(service("key-manager", "barbican", format!("{}/barbican", self.base)));
+        services.into()
+    }
+}
+
+impl Denied {
+    fn new(status: u16, message: &str) -> Self {
+        Self { status, message: message.into(), identity: false }
+    }
+
+    /// One and the same for a bad password, an unknown user, project or domain, and a missing role.
+    fn unauthorized() -> Self {
+        Self::new(401, "The request you have made requires authentication.")
+    }
+
+    pub(super) fn lacks(what: &str) -> Self {
+        Self::new(
+            400,
+            &format!(
+                "Expecting to find {what}. The server could not comply with the request since it is either malformed \
+                 or otherwise incorrect. The client is assumed to be in error."
+            ),
+        )
+    }
+
+    pub(super) fn title(&self) -> &'static str {
+        match self.status {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            _ => "Not Found",
+        }
+    }
+}
+
+fn is_default(domain: &Value) -> bool {
+    domain["id"] == "default" || domain["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("default"))
+}
+
+/// With a `Z`, unlike the migration service's.
+fn stamp(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string()
+}

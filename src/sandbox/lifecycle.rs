@@ -1,0 +1,599 @@
+//! What becomes of an execution: computed once when it is created, and once more when it is cancelled.
+//!
+//! Nothing ticks here. A [`Plan`] holds every change of every task with its time; what a client sees is a function of
+//! the plan and the time it asks at.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::draw::draw;
+use super::graph::{Note, Spec};
+
+/// A started task is handed to a worker first, then its process begins.
+const HANDED_OUT: SignedDuration = SignedDuration::from_secs(2);
+const BEGUN: SignedDuration = SignedDuration::from_secs(5);
+
+const PARENT_FAILED: &str = "Unscheduled due to some parent tasks not having completed successfully.";
+const ALL_UNSCHEDULED: &str = "Unscheduled due to the unscheduling of all parent tasks.";
+const NOTHING_TO_CLEAN: &str = "Unscheduled due to no non-error parent tasks having completed successfully.";
+const NOT_BEGUN: &str = "Unscheduled before it had begun.";
+const CANCELLED: &str = "This task was user-cancelled. Additional cancellation info from worker service: \
+                         'Task was canceled.'";
+const FORCED: &str = "This task was force-canceled at user request. Its state prior to its cancellation was \
+                      'RUNNING'. Its error details prior to its cancellation were: None";
+
+/// Everything that will happen to one execution.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub id: String,
+    pub created: Timestamp,
+    pub tasks: Vec<Task>,
+    /// Every status with the time from which it holds; the first from the creation.
+    statuses: Vec<(Timestamp, &'static str)>,
+    /// When a task begins or ends, or the status changes: sorted, what a watcher can notice besides progress.
+    moments: Vec<Timestamp>,
+    /// From when a failure or a cancel has been known: hidden clean-up tasks appear, nothing new starts.
+    troubled: Option<Timestamp>,
+    cancelled: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub id: String,
+    /// Starts at 2 and counts on across instances.
+    pub index: usize,
+    pub spec: Spec,
+    pub process_id: i64,
+    changes: Vec<Change>,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    at: Timestamp,
+    status: &'static str,
+    details: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    Waiting,
+    /// Its process begins at `begins` and would end at `ends`.
+    Active {
+        begins: Timestamp,
+        ends: Timestamp,
+    },
+    Final,
+}
+
+/// One task as seen at some time.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'plan> {
+    pub task: &'plan Task,
+    pub status: &'plan str,
+    pub details: Option<&'plan str>,
+    pub updated: Option<Timestamp>,
+    /// When its process began, if it has.
+    pub began: Option<Timestamp>,
+    /// The time up to which progress counts: now, or when it ended.
+    pub until: Timestamp,
+}
+
+impl Plan {
+    pub(super) fn new(id: String, created: Timestamp, specs: Vec<Spec>) -> Self {
+        let mut plan = Self::unstarted(id, created, specs, "RUNNING");
+        plan.settle(created);
+        plan
+    }
+
+    /// An execution that never starts: what a failed POST leaves behind.
+    pub(super) fn unstarted(id: String, created: Timestamp, specs: Vec<Spec>, status: &'static str) -> Self {
+        let tasks = specs
+            .into_iter()
+            .enumerate()
+            .map(|(position, spec)| {
+                let own = draw(0, &["task", &id, &position.to_string()]);
+                Task {
+                    id: own.uuid(),
+                    index: position + 2,
+                    spec,
+                    process_id: own.between(1_000, 99_999),
+                    changes: Vec::new(),
+                    stage: Stage::Waiting,
+                }
+            })
+            .collect();
+        Self {
+            id,
+            created,
+            tasks,
+            statuses: vec![(created, status)],
+            moments: Vec::new(),
+            troubled: None,
+            cancelled: false,
+        }
+    }
+
+    pub(super) fn status(&self, now: Timestamp) -> &'static str {
+        let known = self.statuses.partition_point(|(at, _)| *at <= now);
+        self.statuses[known.max(1) - 1].1
+    }
+
+    /// When the status last changed; nothing for one that never started.
+    pub(super) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
+        let known = self.statuses.partition_point(|(at, _)| *at <= now).max(1);
+        (self.statuses[0].1 != "UNEXECUTED").then(|| self.statuses[known - 1].0)
+    }
+
+    pub(super) fn is_active(&self, now: Timestamp) -> bool {
+        matches!(self.status(now), "RUNNING" | "CANCELLING")
+    }
+
+    /// When and how it ends, as planned by now.
+    pub(super) fn end(&self) -> (Timestamp, &'static str) {
+        *self.statuses.last().expect("a plan has a first status")
+    }
+
+    /// The first moment after `after` at which a task begins or ends or the status changes.
+    pub(super) fn next_moment(&self, after: Timestamp) -> Option<Timestamp> {
+        self.moments.get(self.moments.partition_point(|at| *at <= after)).copied()
+    }
+
+    /// The tasks a client sees, by their index.
+    pub(super) fn seen(&self, now: Timestamp) -> impl Iterator<Item = Seen<'_>> {
+        let troubled = self.troubled.is_some_and(|at| at <= now);
+        self.tasks.iter().filter(move |task| !task.spec.hidden || troubled).map(move |task| task.seen(now))
+    }
+
+    /// How the task of this kind ended for this instance.
+    pub(super) fn outcome(&self, instance: &str, kind: &str) -> Option<&'static str> {
+        let of = |task: &&Task| task.spec.instance == instance && task.spec.kind == kind;
+        self.tasks.iter().filter(of).next_back()?.changes.last().map(|change| change.status)
+    }
+
+    /// Winds everything down that runs. With `force` a second time, the clean-up as well.
+    pub(super) fn cancel(&mut self, now: Timestamp, force: bool) {
+        let again = self.status(now) == "CANCELLING";
+        self.forget_after(now);
+        self.cancelled = true;
+        self.troubled.get_or_insert(now);
+        for task in &mut self.tasks {
+            let drop_it = !task.spec.on_error || again && force;
+            match task.stage {
+                Stage::Active { begins, .. } if drop_it && begins <= now => {
+                    let (status, text) = if force { ("FORCE_CANCELED", FORCED) } else { ("CANCELED", CANCELLED) };
+                    task.finish(now, status, Some(text));
+                }
+                Stage::Active { .. } if drop_it => task.finish(now, "UNSCHEDULED", Some(NOT_BEGUN)),
+                Stage::Waiting if task.spec.on_error && again && force => {
+                    task.finish(now, "UNSCHEDULED", Some(NOT_BEGUN));
+                }
+                _ => {}
+            }
+        }
+        if !again {
+            self.statuses.push((now, "CANCELLING"));
+        }
+        self.settle(now);
+    }
+
+    /// Takes back what was planned for after `now`.
+    fn forget_after(&mut self, now: Timestamp) {
+        self.statuses.retain(|(at, _)| *at <= now);
+        self.troubled = self.troubled.filter(|at| *at <= now);
+        for task in &mut self.tasks {
+            let begun = task.changes.iter().find(|change| change.status == "RUNNING").map(|change| change.at);
+            let ends = task.changes.last().map(|change| change.at);
+            task.changes.retain(|change| change.at <= now);
+            task.stage = match (task.changes.last(), ends) {
+                (None, _) | (_, None) => Stage::Waiting,
+                (Some(last), _) if is_final(last.status) => Stage::Final,
+                (Some(_), Some(ends)) => Stage::Active { begins: begun.unwrap_or(ends), ends },
+            };
+        }
+    }
+
+    /// Plays everything that follows from `from` on.
+    fn settle(&mut self, from: Timestamp) {
+        let mut now = from;
+        loop {
+            while self.decide(now) {}
+            let next = self.tasks.iter().enumerate().filter_map(|(position, task)| match task.stage {
+                Stage::Active { ends, .. } => Some((ends, position)),
+                _ => None,
+            });
+            let Some((ends, position)) = next.min() else { break };
+            now = ends;
+            self.end_task(position, now);
+        }
+        self.statuses.push((now, self.verdict()));
+        // A status that held for no time was never seen.
+        let mut last = None;
+        self.statuses.reverse();
+        self.statuses.retain(|(at, _)| last.replace(*at) != Some(*at));
+        self.statuses.reverse();
+        self.moments =
+            self.tasks.iter().flat_map(Task::moments).chain(self.statuses.iter().map(|(at, _)| *at)).collect();
+        self.moments.sort_unstable();
+        self.moments.dedup();
+    }
+
+    fn verdict(&self) -> &'static str {
+        let failed = self.tasks.iter().any(|task| task.changes.last().is_some_and(|last| last.status == "ERROR"));
+        match (self.cancelled, failed) {
+            (true, _) => "CANCELED",
+            (false, true) => "ERROR",
+            (false, false) => "COMPLETED",
+        }
+    }
+
+    fn end_task(&mut self, position: usize, now: Timestamp) {
+        let Some(failure) = self.tasks[position].spec.failure.clone() else {
+            self.tasks[position].finish(now, "COMPLETED", None);
+            return;
+        };
+        self.tasks[position].finish(now, "ERROR", Some(&failure.text));
+        self.troubled.get_or_insert(now);
+        let mut others = false;
+        for task in self.tasks.iter_mut().filter(|task| !task.spec.on_error) {
+            let Stage::Active { begins, .. } = task.stage else { continue };
+            others = true;
+            match begins <= now {
+                true => task.finish(now, "CANCELED", Some(CANCELLED)),
+                false => task.finish(now, "UNSCHEDULED", Some(NOT_BEGUN)),
+            }
+        }
+        if others && !self.cancelled {
+            self.statuses.push((now, "CANCELLING"));
+        }
+    }
+
+    /// Starts or drops waiting tasks whose parents are done. Says whether anything changed.
+    fn decide(&mut self, now: Timestamp) -> bool {
+        let mut changed = false;
+        for position in 0..self.tasks.len() {
+            let task = &self.tasks[position];
+            if task.stage != Stage::Waiting || (task.spec.hidden && self.troubled.is_none()) {
+                continue;
+            }
+            let Some(verdict) = self.judge(task) else { continue };
+            changed = true;
+            match verdict {
+                Ok(()) => self.tasks[position].start(now),
+                Err(reason) => self.tasks[position].finish(now, "UNSCHEDULED", Some(reason)),
+            }
+        }
+        changed
+    }
+
+    /// Whether a waiting task may start; nothing while a parent is not done.
+    fn judge(&self, task: &Task) -> Option<Result<(), &'static str>> {
+        let parents = || task.spec.parents.iter().map(|parent| &self.tasks[*parent]);
+        if parents().any(|parent| parent.stage != Stage::Final) {
+            return None;
+        }
+        let ended = |parent: &Task, status| parent.changes.last().is_some_and(|last| last.status == status);
+        if !task.spec.parents.is_empty() && parents().all(|parent| ended(parent, "UNSCHEDULED")) {
+            return Some(Err(ALL_UNSCHEDULED));
+        }
+        if task.spec.on_error {
+            let any = parents().any(|parent| !parent.spec.on_error && ended(parent, "COMPLETED"));
+            return Some(if any { Ok(()) } else { Err(NOTHING_TO_CLEAN) });
+        }
+        if parents().any(|parent| !ended(parent, "COMPLETED")) {
+            return Some(Err(PARENT_FAILED));
+        }
+        Some(if self.troubled.is_none() { Ok(()) } else { Err(NOT_BEGUN) })
+    }
+}
+
+impl Task {
+    fn start(&mut self, now: Timestamp) {
+        let begins = now + BEGUN;
+        for (at, status) in [(now, "PENDING"), (now + HANDED_OUT, "STARTING"), (begins, "RUNNING")] {
+            self.changes.push(Change { at, status, details: None });
+        }
+        let seconds = match &self.spec.failure {
+            Some(failure) => (self.spec.seconds as f64 * failure.after) as i64,
+            None => self.spec.seconds,
+        };
+        self.stage = Stage::Active { begins, ends: begins + SignedDuration::from_secs(on_grid(seconds)) };
+    }
+
+    fn finish(&mut self, now: Timestamp, status: &'static str, details: Option<&str>) {
+        self.changes.retain(|change| change.at <= now);
+        self.changes.push(Change { at: now, status, details: details.map(String::from) });
+        self.stage = Stage::Final;
+    }
+
+    /// STARTING is left out: nobody needs to be woken for it.
+    fn moments(&self) -> impl Iterator<Item = Timestamp> {
+        self.changes
+            .iter()
+            .filter(|change| change.status == "RUNNING" || is_final(change.status))
+            .map(|change| change.at)
+    }
+
+    fn seen(&self, now: Timestamp) -> Seen<'_> {
+        let known = self.changes.partition_point(|change| change.at <= now);
+        let last = known.checked_sub(1).map(|position| &self.changes[position]);
+        let began = self.changes[..known].iter().find(|change| change.status == "RUNNING").map(|change| change.at);
+        let status = last.map_or("SCHEDULED", |change| change.status);
+        Seen {
+            task: self,
+            status,
+            details: last.and_then(|change| change.details.as_deref()),
+            updated: last.map(|change| change.at),
+            began,
+            until: last.filter(|_| is_final(status)).map_or(now, |change| change.at),
+        }
+    }
+}
+
+impl<'plan> Seen<'plan> {
+    /// The notes written so far, each with its time.
+    pub(super) fn notes(&self) -> impl Iterator<Item = (Timestamp, &'plan Note)> {
+        let until = self.until;
+        let seconds = self.task.spec.seconds;
+        self.began
+            .into_iter()
+            .flat_map(move |began| {
+                let at = move |note: &Note| began + part_of(seconds, note.from);
+                self.task.spec.notes.iter().map(move |note| (at(note), note))
+            })
+            .filter(move |(at, _)| *at <= until)
+    }
+
+    /// How far a bar has come, in whole percent, and when that was written.
+    pub(super) fn percent(&self, note: &Note) -> (i64, Option<Timestamp>) {
+        let Some(began) = self.began else { return (0, None) };
+        let start = began + part_of(self.task.spec.seconds, note.from);
+        let whole = part_of(self.task.spec.seconds, note.to) - part_of(self.task.spec.seconds, note.from);
+        let passed = self.until.duration_since(start).max(SignedDuration::ZERO);
+        let percent = match whole.as_secs() {
+            0 => 100,
+            seconds => (passed.as_secs() * 100 / seconds).min(100),
+        };
+        let written = start + SignedDuration::from_secs(whole.as_secs() * percent / 100);
+        (percent, (percent > 0).then_some(written))
+    }
+}
+
+/// Durations are multiples of five seconds, so that many executions change at the same moments.
+pub(super) fn on_grid(seconds: i64) -> i64 {
+    (seconds.max(1) + 4) / 5 * 5
+}
+
+fn part_of(seconds: i64, part: f64) -> SignedDuration {
+    SignedDuration::from_secs((on_grid(seconds) as f64 * part) as i64)
+}
+
+fn is_final(status: &str) -> bool {
+    crate::model::task_is_final(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::graph::{Copying, Graph, Subject};
+    use super::super::machine::Machine;
+    use super::*;
+
+    fn start() -> Timestamp {
+        crate::clock::REHEARSAL_START.parse().unwrap()
+    }
+
+    fn seconds(seconds: i64) -> SignedDuration {
+        SignedDuration::from_secs(seconds)
+    }
+
+    fn copy(names: &[&str], full: bool, shutdown: bool) -> Plan {
+        let copying = Copying { full, volumes_exist: !full, failed_before: !full, shutdown };
+        let mut graph = Graph::default();
+        for name in names {
+            let machine = Machine::named(1, name);
+            let machine = (!name.starts_with("no-such")).then_some(&machine);
+            graph.transfer(&Subject { seed: 1, name, machine, key: "t 0".into() }, &copying);
+        }
+        Plan::new("e".into(), start(), graph.specs)
+    }
+
+    fn deployment(name: &str, clone_disks: bool) -> Plan {
+        let machine = Machine::named(1, name);
+        let mut graph = Graph::default();
+        let subject = Subject { seed: 1, name, machine: Some(&machine), key: "d".into() };
+        graph.deployment(&subject, clone_disks, false);
+        Plan::new("e".into(), start(), graph.specs)
+    }
+
+    /// `index TYPE STATUS` of every visible task.
+    fn board(plan: &Plan, now: Timestamp) -> Vec<String> {
+        plan.seen(now).map(|seen| format!("{} {} {}", seen.task.index, seen.task.spec.kind, seen.status)).collect()
+    }
+
+    fn minutes(plan: &Plan) -> i64 {
+        plan.end().0.duration_since(start()).as_secs() / 60
+    }
+
+    #[test]
+    fn a_full_copy_takes_20_to_60_minutes_a_delta_2_to_8_a_deployment_5_to_15() {
+        for number in 0..200 {
+            let name = format!("app-{number}");
+            let (full, delta) = (minutes(&copy(&[&name], true, false)), minutes(&copy(&[&name], false, true)));
+            let deployment = minutes(&deployment(&name, true));
+            assert!((20..60).contains(&full), "{name}: {full}");
+            assert!((2..8).contains(&delta), "{name}: {delta}");
+            assert!((5..15).contains(&deployment), "{name}: {deployment}");
+        }
+    }
+
+    #[test]
+    fn slow_machines_take_about_three_times_as_long() {
+        let full = minutes(&copy(&["slow-archive-01"], true, false));
+        assert!((60..=180).contains(&full), "{full}");
+    }
+
+    #[test]
+    fn a_copy_begins_with_two_tasks_and_the_rest_waits() {
+        let plan = copy(&["web-01"], true, false);
+        assert_eq!(plan.status(start()), "RUNNING");
+        assert_eq!(
+            board(&plan, start()),
+            [
+                "2 VALIDATE_TRANSFER_SOURCE_INPUTS PENDING",
+                "3 GET_INSTANCE_INFO PENDING",
+                "4 VALIDATE_TRANSFER_DESTINATION_INPUTS SCHEDULED",
+                "5 DEPLOY_TRANSFER_DISKS SCHEDULED",
+                "6 DEPLOY_TRANSFER_SOURCE_RESOURCES SCHEDULED",
+                "7 DEPLOY_TRANSFER_TARGET_RESOURCES SCHEDULED",
+                "8 REPLICATE_DISKS SCHEDULED",
+                "9 DELETE_TRANSFER_SOURCE_RESOURCES SCHEDULED",
+                "10 DELETE_TRANSFER_TARGET_RESOURCES SCHEDULED",
+            ]
+        );
+        assert_eq!(plan.seen(start() + seconds(2)).next().unwrap().status, "STARTING");
+        assert_eq!(plan.seen(start() + seconds(5)).next().unwrap().status, "RUNNING");
+        assert_eq!(plan.end().1, "COMPLETED");
+        assert!(plan.seen(plan.end().0).all(|seen| seen.status == "COMPLETED"));
+    }
+
+    #[test]
+    fn the_bars_of_the_disks_only_rise_and_end_full() {
+        let plan = copy(&["web-01"], true, false);
+        let disks = Machine::named(1, "web-01").disks.len();
+        let mut last = vec![0; disks];
+        let mut now = start();
+        while now <= plan.end().0 {
+            let bars: Vec<i64> = plan
+                .seen(now)
+                .filter(|seen| seen.task.spec.kind == "REPLICATE_DISKS")
+                .flat_map(|seen| {
+                    seen.notes()
+                        .filter(|(_, note)| note.bar.is_some())
+                        .map(move |(_, note)| seen.percent(note).0)
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            assert!(bars.iter().zip(&last).all(|(new, old)| new >= old), "{bars:?} after {last:?}");
+            last[..bars.len()].copy_from_slice(&bars);
+            now += seconds(7);
+        }
+        assert_eq!(last, vec![100; disks]);
+    }
+
+    #[test]
+    fn an_execution_reads_error_only_after_its_cleanup() {
+        let plan = copy(&["fail-once-mail-01"], true, false);
+        let (end, status) = plan.end();
+        assert_eq!(status, "ERROR");
+        let failed =
+            plan.tasks.iter().find(|task| task.spec.kind == "REPLICATE_DISKS").unwrap().changes.last().unwrap();
+        assert!(failed.at < end);
+        assert_eq!(plan.status(failed.at), "RUNNING");
+        assert_eq!(
+            board(&plan, end)[6..],
+            [
+                "8 REPLICATE_DISKS ERROR",
+                "9 DELETE_TRANSFER_SOURCE_RESOURCES COMPLETED",
+                "10 DELETE_TRANSFER_TARGET_RESOURCES COMPLETED",
+            ]
+        );
+        assert_eq!(failed.details.as_deref(), Some("Transient: export of disk fail-once-mail-01-disk-0 failed"));
+    }
+
+    #[test]
+    fn what_is_not_on_the_source_fails_when_it_is_looked_for() {
+        let plan = copy(&["no-such-vm"], true, false);
+        let (end, status) = plan.end();
+        assert_eq!(status, "ERROR");
+        let seen: Vec<_> = plan.seen(end).map(|seen| (seen.status, seen.details.unwrap_or_default())).collect();
+        assert_eq!(seen[1], ("ERROR", "Instance \"no-such-vm\" could not be found."));
+        assert_eq!(seen[2], ("UNSCHEDULED", PARENT_FAILED));
+        assert_eq!(seen[3], ("UNSCHEDULED", PARENT_FAILED));
+        assert_eq!(seen[4], ("UNSCHEDULED", ALL_UNSCHEDULED));
+        assert_eq!(seen[8], ("UNSCHEDULED", ALL_UNSCHEDULED));
+    }
+
+    #[test]
+    fn one_instance_that_fails_cancels_the_other() {
+        let plan = copy(&["fail-always-01", "app-01"], true, false);
+        let (end, status) = plan.end();
+        assert_eq!(status, "ERROR");
+        let board = board(&plan, end);
+        assert_eq!(board[6], "8 REPLICATE_DISKS ERROR");
+        assert_eq!(board[15], "17 REPLICATE_DISKS CANCELED");
+        assert_eq!(board[17], "19 DELETE_TRANSFER_TARGET_RESOURCES COMPLETED");
+        assert_eq!(plan.status(end - seconds(5)), "CANCELLING");
+    }
+
+    #[test]
+    fn a_cancel_winds_down_and_cleans_up() {
+        let mut plan = copy(&["web-01"], true, true);
+        let now = start() + seconds(600);
+        plan.cancel(now, false);
+        assert_eq!(plan.status(now), "CANCELLING");
+        assert_eq!(
+            board(&plan, now)[7..],
+            [
+                "9 REPLICATE_DISKS CANCELED",
+                "10 DELETE_TRANSFER_SOURCE_RESOURCES PENDING",
+                "11 DELETE_TRANSFER_TARGET_RESOURCES PENDING",
+            ]
+        );
+        let (end, status) = plan.end();
+        assert_eq!(status, "CANCELED");
+        assert!(end > now && end < now + seconds(60));
+        assert_eq!(board(&plan, end)[6], "8 SHUTDOWN_INSTANCE COMPLETED");
+        assert_eq!(plan.next_moment(now), Some(now + seconds(5)));
+        assert_eq!(plan.next_moment(end), None);
+    }
+
+    #[test]
+    fn a_second_cancel_with_force_stops_the_cleanup() {
+        let mut plan = copy(&["web-01"], true, false);
+        let now = start() + seconds(600);
+        plan.cancel(now, false);
+        plan.cancel(now + seconds(7), true);
+        assert_eq!(plan.end(), (now + seconds(7), "CANCELED"));
+        assert_eq!(
+            board(&plan, now + seconds(7))[7..],
+            ["9 DELETE_TRANSFER_SOURCE_RESOURCES FORCE_CANCELED", "10 DELETE_TRANSFER_TARGET_RESOURCES FORCE_CANCELED",]
+        );
+    }
+
+    #[test]
+    fn a_cancel_at_once_leaves_nothing_to_clean() {
+        let mut plan = copy(&["web-01"], true, false);
+        plan.cancel(start(), false);
+        assert_eq!(plan.end(), (start(), "CANCELED"));
+        assert_eq!(plan.status(start()), "CANCELED");
+    }
+
+    #[test]
+    fn a_hidden_cleanup_task_appears_when_a_deployment_fails() {
+        let plan = deployment("fail-deploy-01", true);
+        assert_eq!(board(&plan, start()).len(), 9);
+        let (end, status) = plan.end();
+        assert_eq!(status, "ERROR");
+        assert_eq!(
+            board(&plan, end),
+            [
+                "2 VALIDATE_DEPLOYMENT_INPUTS COMPLETED",
+                "3 CREATE_TRANSFER_DISK_SNAPSHOTS COMPLETED",
+                "4 DEPLOY_INSTANCE_RESOURCES COMPLETED",
+                "5 DEPLOY_OS_MORPHING_RESOURCES COMPLETED",
+                "6 OS_MORPHING ERROR",
+                "7 DELETE_OS_MORPHING_RESOURCES COMPLETED",
+                "8 GET_OPTIMAL_FLAVOR UNSCHEDULED",
+                "9 FINALIZE_INSTANCE_DEPLOYMENT UNSCHEDULED",
+                "10 DELETE_TRANSFER_TARGET_DISK_SNAPSHOTS COMPLETED",
+                "11 CLEANUP_FAILED_INSTANCE_DEPLOYMENT COMPLETED",
+            ]
+        );
+    }
+
+    #[test]
+    fn moments_lie_on_a_grid_so_that_many_executions_change_together() {
+        for plan in [copy(&["web-01"], true, true), deployment("db-01", true)] {
+            assert!(plan.moments.iter().all(|at| at.duration_since(start()).as_secs() % 5 == 0));
+        }
+    }
+}

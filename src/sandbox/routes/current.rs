@@ -1,0 +1,8 @@
+//! What the current generation (1.1.0 and later) calls things.
+
+use super::Vocabulary;
+
+pub(super) const COLLECTIONS: [&str; 2] = ["transfers", "deployments"];
+
+pub(super) const VOCABULARY: Vocabulary =
+    Vocabulary { transfer: "transfer", transfers: "transfers", deployment: "deployment", deployments: "deployments" };

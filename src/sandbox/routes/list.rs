@@ -1,0 +1,185 @@
+//! Pages of a list: order, filter, marker, limit. A legacy server knows none of it and lists by id.
+
+use std::cmp::Ordering;
+
+use super::{Call, Refusal};
+use crate::model::Generation;
+use crate::sandbox::cloud::{Action, Deployment, Execution, Transfer};
+use crate::sandbox::view::stamp;
+
+/// What a transfer may be filtered by: the states of *tasks*, by the service's mistake.
+const TASK_STATES: [&str; 20] = [
+    "SCHEDULED",
+    "PENDING",
+    "STARTING",
+    "RUNNING",
+    "SYNCING",
+    "COMPLETED",
+    "ERROR",
+    "CANCELED",
+    "CANCELLING",
+    "CANCELLING_AFTER_COMPLETION",
+    "CANCELED_AFTER_COMPLETION",
+    "CANCELED_FOR_DEBUGGING",
+    "FORCE_CANCELED",
+    "FAILED_TO_CANCEL",
+    "FAILED_TO_SCHEDULE",
+    "STRANDED_AFTER_DEADLOCK",
+    "UNSCHEDULED",
+    "EXECUTE_ON_ERROR_ONLY",
+    "ON_ERROR_ONLY",
+    "FAILED",
+];
+const EXECUTION_STATES: [&str; 9] = [
+    "RUNNING",
+    "CANCELLING",
+    "AWAITING_MINION_ALLOCATIONS",
+    "COMPLETED",
+    "ERROR",
+    "CANCELED",
+    "CANCELED_FOR_DEBUGGING",
+    "DEADLOCKED",
+    "ERROR_ALLOCATING_MINIONS",
+];
+
+/// One thing with the columns it can be sorted by.
+struct Row<Thing> {
+    thing: Thing,
+    id: String,
+    created: String,
+    status: &'static str,
+    /// The wished columns; `None` is what a database holds as NULL.
+    keys: Vec<Option<String>>,
+}
+
+struct Order {
+    keys: Vec<String>,
+    descending: Vec<bool>,
+}
+
+impl Call<'_> {
+    pub(super) fn transfer_page<'cloud>(&self, all: Vec<&'cloud Transfer>) -> Result<Vec<&'cloud Transfer>, Refusal> {
+        let column = |transfer: &&Transfer, key: &str| match key {
+            "last_execution_status" => Some(Some(transfer.status(self.now).into())),
+            key => action_column(&transfer.action, key),
+        };
+        self.page(all, &TASK_STATES, "task", |transfer| transfer.status(self.now), column)
+    }
+
+    pub(super) fn deployment_page<'cloud>(
+        &self,
+        all: Vec<&'cloud Deployment>,
+    ) -> Result<Vec<&'cloud Deployment>, Refusal> {
+        let column = |deployment: &&Deployment, key: &str| match key {
+            "last_execution_status" => Some(Some(deployment.status(self.now).into())),
+            key => action_column(&deployment.action, key),
+        };
+        self.page(all, &EXECUTION_STATES, "execution", |deployment| deployment.status(self.now), column)
+    }
+
+    pub(super) fn execution_page<'cloud>(
+        &self,
+        all: Vec<&'cloud Execution>,
+    ) -> Result<Vec<&'cloud Execution>, Refusal> {
+        let column = |execution: &&Execution, key: &str| {
+            Some(match key {
+                "id" => Some(execution.id.clone()),
+                // Sorted as a text: give it its digits.
+                "number" => Some(format!("{:08}", execution.number)),
+                "status" => Some(execution.plan.status(self.now).into()),
+                "created_at" => Some(stamp(execution.plan.created)),
+                "updated_at" => execution.plan.updated(self.now).map(stamp),
+                "type" | "deleted_at" | "action_id" => None,
+                _ => return None,
+            })
+        };
+        self.page(all, &EXECUTION_STATES, "execution", |execution| execution.plan.status(self.now), column)
+    }
+
+    fn page<Thing>(
+        &self,
+        all: Vec<Thing>,
+        states: &[&str],
+        noun: &str,
+        status: impl Fn(&Thing) -> &'static str,
+        column: impl Fn(&Thing, &str) -> Option<Option<String>>,
+    ) -> Result<Vec<Thing>, Refusal> {
+        let legacy = self.cloud.generation == Generation::Legacy;
+        let order = if legacy { Order::none() } else { self.order()? };
+        let limit = if legacy { None } else { self.limit()? };
+        let wanted = self.incoming.values("status").last().filter(|_| !legacy);
+        if limit.is_some_and(|limit| limit < 0) {
+            return Err(Refusal::internal());
+        }
+        if let Some(state) = wanted.filter(|state| !states.contains(state)) {
+            return Err(Refusal::bad(format!("Unknown {noun} status: {state}")));
+        }
+        let mut rows = Vec::with_capacity(all.len());
+        for thing in all {
+            let own = |key: &str| column(&thing, key).flatten().unwrap_or_default();
+            let keys = order.keys.iter().map(|key| column(&thing, key).ok_or_else(Refusal::internal));
+            let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            let (id, created) = (own("id"), own("created_at"));
+            rows.push(Row { status: status(&thing), id, created, keys, thing });
+        }
+        match legacy {
+            true => rows.sort_by(|one, other| one.id.cmp(&other.id)),
+            false => rows.sort_by(|one, other| order.compare(one, other)),
+        }
+        let marker = self.incoming.value("marker").filter(|_| !legacy);
+        let from = marker.and_then(|marker| rows.iter().position(|row| row.id == marker)).map_or(0, |at| at + 1);
+        let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+        let fits = |row: &Row<Thing>| wanted.is_none_or(|state| row.status == state);
+        Ok(rows.into_iter().skip(from).filter(fits).take(limit).map(|row| row.thing).collect())
+    }
+
+    fn order(&self) -> Result<Order, Refusal> {
+        let keys: Vec<String> = self.incoming.values("sort_key").map(String::from).collect();
+        let directions: Vec<&str> = self.incoming.values("sort_dir").collect();
+        // Two default directions are filled in, which makes a lone key one too few.
+        let given = if directions.is_empty() { 2 } else { directions.len() };
+        if !keys.is_empty() && given > keys.len() {
+            return Err(Refusal::input("Sort direction array size exceeds sort key array size."));
+        }
+        if let Some(odd) = directions.iter().find(|direction| !matches!(**direction, "asc" | "desc")) {
+            return Err(Refusal::input(format!("Unknown sort direction: {odd}, must be 'desc' or 'asc'.")));
+        }
+        let first = directions.first().copied().unwrap_or("desc");
+        let descending = (0..keys.len()).map(|at| directions.get(at).copied().unwrap_or(first) == "desc").collect();
+        Ok(Order { keys, descending })
+    }
+}
+
+impl Order {
+    fn none() -> Self {
+        Self { keys: Vec::new(), descending: Vec::new() }
+    }
+
+    /// By the wished columns (NULL is the smallest), then the newest first.
+    fn compare<Thing>(&self, one: &Row<Thing>, other: &Row<Thing>) -> Ordering {
+        let columns = one.keys.iter().zip(&other.keys).zip(&self.descending);
+        for ((own, others), descending) in columns {
+            let order = if *descending { others.cmp(own) } else { own.cmp(others) };
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        (&other.created, &other.id).cmp(&(&one.created, &one.id))
+    }
+}
+
+/// A column of an action: outer `None` for one that does not exist.
+fn action_column(action: &Action, key: &str) -> Option<Option<String>> {
+    Some(match key {
+        "id" | "base_id" => Some(action.id.clone()),
+        "created_at" => Some(stamp(action.created)),
+        "updated_at" => action.updated.map(stamp),
+        "notes" => action.notes.clone(),
+        "scenario" => Some(if action.live_migration { "live_migration" } else { "replica" }.into()),
+        "instances" => Some(action.instances.join(",")),
+        "origin_endpoint_id" => Some(action.origin.clone()),
+        "destination_endpoint_id" => Some(action.destination.clone()),
+        "deleted_at" | "project_id" | "user_id" | "type" => None,
+        _ => return None,
+    })
+}

@@ -1,0 +1,309 @@
+//! Serves a simulated cloud over HTTP on a socket of this machine.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::cloud::{Caller, Cloud, Refusal};
+use super::draw::draw;
+use super::fault::{Fault, Trouble, take};
+use super::keystone::Keystone;
+use super::routes::{Answer, Incoming, Services, answer};
+use super::scenario::Scenario;
+use super::wire::{Cut, Port};
+use crate::clock::Clock;
+use crate::model::Generation;
+
+/// What to serve, where, and in which time.
+pub struct Options {
+    pub generation: Generation,
+    /// Two sandboxes of one seed and scenario give the same ids, durations and faults.
+    pub seed: u64,
+    pub scenario: Scenario,
+    pub listen: SocketAddr,
+    pub clock: Clock,
+    /// How long tokens live, in wall time.
+    pub token_lifetime: Duration,
+}
+
+/// A running sandbox; it ends when dropped.
+pub struct Sandbox {
+    app: Arc<App>,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+/// A changing request that reached the migration service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    pub method: String,
+    /// Without the project.
+    pub path: String,
+    pub status: u16,
+    /// What was sent; null where nothing was.
+    pub body: Value,
+}
+
+struct App {
+    clock: Clock,
+    generation: Generation,
+    seed: u64,
+    region: String,
+    cloud: Arc<Mutex<Cloud>>,
+    keystone: Mutex<Keystone>,
+    faults: Mutex<Vec<Fault>>,
+    accepted: Mutex<Vec<Accepted>>,
+    requests: AtomicU64,
+    changing: AtomicUsize,
+    peak: AtomicUsize,
+    held: watch::Sender<bool>,
+}
+
+/// Starts a sandbox on the current runtime.
+///
+/// # Errors
+/// Those of binding the socket.
+pub async fn serve(options: Options) -> io::Result<Sandbox> {
+    let Options { generation, seed, scenario, listen, clock, token_lifetime } = options;
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    let mut keystone = Keystone::new(seed, &scenario, token_lifetime);
+    keystone.base = format!("http://{address}");
+    let mut cloud = Cloud::new(seed, generation, &scenario);
+    if let Some(project) = keystone.projects.first() {
+        let owner = Caller { project: project.id.clone(), user: keystone.user.id.clone(), delegates: true };
+        cloud.furnish(&scenario.endpoints, &owner, clock.now());
+    }
+    let cloud = Arc::new(Mutex::new(cloud));
+    let world = cloud.clone();
+    // The clock asks with its own lock held: nobody may call it while holding the cloud, except for the time.
+    clock.set_world(move |after| lock(&world).next_change(after));
+    let app = Arc::new(App {
+        clock,
+        generation,
+        seed,
+        region: scenario.region,
+        cloud,
+        keystone: Mutex::new(keystone),
+        faults: Mutex::default(),
+        accepted: Mutex::default(),
+        requests: AtomicU64::default(),
+        changing: AtomicUsize::default(),
+        peak: AtomicUsize::default(),
+        held: watch::Sender::new(false),
+    });
+    let router = Router::new().fallback(handle).layer(DefaultBodyLimit::max(64 << 20)).with_state(app.clone());
+    let port = Port { listener, stray: generation == Generation::Legacy };
+    let service = router.into_make_service_with_connect_info::<Cut>();
+    let server = tokio::spawn(async move {
+        // Serving ends with the task alone.
+        let _ = axum::serve(port, service).await;
+    });
+    Ok(Sandbox { app, address, server })
+}
+
+impl Sandbox {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client's environment needs to reach this cloud.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let keystone = lock(&self.app.keystone);
+        let project = keystone.projects.first().map_or("", |project| &project.name);
+        let auth_url = format!("http://{}/v3", self.address);
+        [
+            ("OS_AUTH_URL", auth_url.as_str()),
+            ("OS_IDENTITY_API_VERSION", "3"),
+            ("OS_USERNAME", &keystone.user.name),
+            ("OS_PASSWORD", &keystone.user.password),
+            ("OS_PROJECT_NAME", project),
+            ("OS_USER_DOMAIN_NAME", "Default"),
+            ("OS_PROJECT_DOMAIN_NAME", "Default"),
+            ("OS_REGION_NAME", &self.app.region),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// The id and the secret of an application credential of the first project.
+    pub fn application_credential(&self) -> (String, String) {
+        let keystone = lock(&self.app.keystone);
+        (keystone.credential.id.clone(), keystone.credential.secret.clone())
+    }
+
+    /// The id of the first project.
+    pub fn project(&self) -> String {
+        lock(&self.app.keystone).projects.first().map_or_else(String::new, |project| project.id.clone())
+    }
+
+    /// Every changing request that was carried out or refused, in order.
+    pub fn accepted(&self) -> Vec<Accepted> {
+        lock(&self.app.accepted).clone()
+    }
+
+    /// The most changing requests that were in flight at a time.
+    pub fn peak_changes_in_flight(&self) -> usize {
+        self.app.peak.load(Ordering::Acquire)
+    }
+
+    /// The changing requests that are in flight now.
+    pub fn changes_in_flight(&self) -> usize {
+        self.app.changing.load(Ordering::Acquire)
+    }
+
+    /// While held, changing requests are taken in and not carried out.
+    pub fn hold_changes(&self, held: bool) {
+        self.app.held.send_replace(held);
+    }
+
+    /// Lets something go wrong with requests to come.
+    pub fn inject(&self, fault: Fault) {
+        lock(&self.app.faults).push(fault);
+    }
+
+    /// Makes every token given so far worthless.
+    pub fn revoke_tokens(&self) {
+        lock(&self.app.keystone).revoke_all();
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn handle(
+    State(app): State<Arc<App>>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let _busy = app.clock.busy();
+    let incoming = incoming(&method, &uri, &headers, body);
+    let changes = incoming.path.starts_with("/v1/") && matches!(incoming.method.as_str(), "POST" | "PUT" | "DELETE");
+    let _in_flight = changes.then(|| InFlight::enter(&app));
+    if changes {
+        let mut held = app.held.subscribe();
+        // The sender lives as long as the app.
+        let _ = held.wait_for(|held| !held).await;
+    }
+    let trouble = take(&mut lock(&app.faults), &incoming.method, &incoming.path);
+    if trouble.is_some_and(Trouble::drops) {
+        cut.now();
+    }
+    let answer = app.answer(&incoming, trouble, changes);
+    app.respond(answer, incoming.path.starts_with("/v1"))
+}
+
+impl App {
+    fn answer(&self, incoming: &Incoming, trouble: Option<Trouble>, changes: bool) -> Answer {
+        if trouble == Some(Trouble::Unauthorized) {
+            return Answer::unauthorized(&lock(&self.keystone).base);
+        }
+        let unavailable = || {
+            let refusal = Refusal::new(503, "The service is not available at the moment.");
+            Answer::refused(&refusal, self.generation)
+        };
+        if trouble.is_some_and(|trouble| !trouble.acts()) {
+            return unavailable();
+        }
+        let answered = {
+            let mut cloud = lock(&self.cloud);
+            let mut keystone = lock(&self.keystone);
+            let (now, wall) = (self.clock.now(), self.clock.wall());
+            answer(Services { cloud: &mut cloud, keystone: &mut keystone, now, wall }, incoming)
+        };
+        if changes {
+            self.note(incoming, answered.status);
+        }
+        if trouble.is_some() { unavailable() } else { answered }
+    }
+
+    fn note(&self, incoming: &Incoming, status: u16) {
+        let path = incoming.path.splitn(4, '/').last().unwrap_or_default();
+        lock(&self.accepted).push(Accepted {
+            method: incoming.method.clone(),
+            path: format!("/{path}"),
+            status,
+            body: serde_json::from_slice(&incoming.body).unwrap_or(Value::Null),
+        });
+    }
+
+    fn respond(&self, answer: Answer, migration: bool) -> Response {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let request = format!("req-{}", draw(self.seed, &["request", &number.to_string()]).uuid());
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, answer.body).into_response();
+        let mut headers = answer.headers;
+        if !answer.content.is_empty() {
+            headers.push(("content-type", answer.content.into()));
+        }
+        if !migration {
+            headers.push(("vary", "X-Auth-Token".into()));
+        } else if answer.routed {
+            headers.push(("x-compute-request-id", request.clone()));
+        }
+        headers.push(("x-openstack-request-id", request));
+        let fields = response.headers_mut();
+        fields.remove("content-type");
+        for (name, value) in headers {
+            if let Ok(value) = value.parse() {
+                fields.insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// One changing request, counted as long as it is in flight.
+struct InFlight(Arc<App>);
+
+impl InFlight {
+    fn enter(app: &Arc<App>) -> Self {
+        let changing = app.changing.fetch_add(1, Ordering::AcqRel) + 1;
+        app.peak.fetch_max(changing, Ordering::AcqRel);
+        Self(app.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.changing.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn incoming(method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Incoming {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(String::from);
+    let query = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(query)| query).unwrap_or_default();
+    let content = header("content-type").unwrap_or_default();
+    Incoming {
+        method: method.as_str().into(),
+        path: uri.path().into(),
+        query,
+        accept: header("accept"),
+        json: content.split(';').next().is_some_and(|kind| kind.trim() == "application/json"),
+        token: header("x-auth-token"),
+        subject: header("x-subject-token"),
+        body: body.to_vec(),
+    }
+}
+
+fn lock<Guarded>(mutex: &Mutex<Guarded>) -> MutexGuard<'_, Guarded> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

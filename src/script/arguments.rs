@@ -1,0 +1,261 @@
+//! The arguments of one call, read by the row of its function before anything else happens.
+
+use std::collections::BTreeMap;
+
+use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map as ScriptMap};
+use serde_json::{Map, Value};
+
+use super::function::{Function, Key, Kind};
+use super::value::{Secret, Secrets, describe, to_json};
+use crate::error::{Error, Result, suggest};
+
+/// The arguments by the names of their parameters.
+#[derive(Clone, Default)]
+pub struct Arguments {
+    values: BTreeMap<&'static str, Dynamic>,
+    options: Options,
+}
+
+/// Options by the names of their keys; aliases are resolved.
+#[derive(Clone, Default)]
+pub struct Options(BTreeMap<&'static str, Dynamic>);
+
+impl Arguments {
+    /// # Errors
+    /// `Script`: a wrong kind, an unknown or doubled key, a required key that is missing.
+    pub fn read(function: &Function, name: &str, arguments: &[Dynamic]) -> Result<Self> {
+        let mut read = Self::default();
+        if let ([only], Some(keys)) = (arguments, options_instead(function))
+            && is_options(only)
+        {
+            read.options = Options::read(name, keys, only)?;
+            return Ok(read);
+        }
+        for (value, index) in arguments.iter().zip(function.assign(arguments.len())) {
+            let parameter = &function.parameters[index];
+            check_kind(parameter.kind, value, &format!("`{}` of `{name}`", parameter.name))?;
+            match parameter.kind {
+                Kind::Options(keys) => read.options = Options::read(name, keys, value)?,
+                _ => drop(read.values.insert(parameter.name, value.clone())),
+            }
+        }
+        Ok(read)
+    }
+
+    pub fn value(&self, name: &str) -> Option<&Dynamic> {
+        self.values.get(name)
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+}
+
+/// The keys of a function whose reference may be named among its options: `deployment_create(#{ transfer_id: ... })`.
+pub fn options_instead(function: &Function) -> Option<&'static [&'static [Key]]> {
+    match function.parameters {
+        [first, second] if matches!(first.kind, Kind::Reference(_)) && second.optional => match second.kind {
+            Kind::Options(keys) if keys.iter().copied().flatten().any(|key| matches!(key.kind, Kind::Reference(_))) => {
+                Some(keys)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A map that is no object of the server.
+fn is_options(value: &Dynamic) -> bool {
+    value.read_lock::<ScriptMap>().is_some_and(|fields| !fields.contains_key("id"))
+}
+
+impl Options {
+    fn read(name: &str, keys: &'static [&'static [Key]], value: &Dynamic) -> Result<Self> {
+        let mut options = BTreeMap::new();
+        let fields = value.read_lock::<ScriptMap>().map(|fields| fields.clone()).unwrap_or_default();
+        let known = || keys.iter().copied().flatten();
+        for (word, value) in fields {
+            let Some(key) = known().find(|key| key.answers_to(&word)) else {
+                return Err(unknown_key(name, &word, known()));
+            };
+            check_kind(key.kind, &value, &format!("`{word}` of `{name}`"))
+                .map_err(|error| error.detail("key", word.as_str()))?;
+            if options.insert(key.name, value).is_some() {
+                return Err(Error::script(format!("`{word}` says `{}` of `{name}` twice", key.name))
+                    .detail("key", word.as_str()));
+            }
+        }
+        let options = Self(options);
+        options.require(name, keys)?;
+        Ok(options)
+    }
+
+    fn require(&self, name: &str, keys: &'static [&'static [Key]]) -> Result<()> {
+        let missing: Vec<String> = keys
+            .iter()
+            .copied()
+            .flatten()
+            .filter(|key| key.required && !self.0.contains_key(key.name))
+            .map(|key| format!("`{}`", key.name))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::script(format!("`{name}` wants {}", missing.join(", "))))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Dynamic> {
+        self.0.get(name).filter(|value| !value.is_unit())
+    }
+
+    /// Whether the key was written, even as `()`: null means something else than absence to some requests.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(text_of)
+    }
+
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.get(name).and_then(|value| value.as_bool().ok())
+    }
+
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        self.get(name).and_then(|value| value.as_int().ok())
+    }
+
+    pub fn texts(&self, name: &str) -> Option<Vec<String>> {
+        self.get(name).map(texts_of)
+    }
+
+    pub fn closure(&self, name: &str) -> Option<FnPtr> {
+        self.get(name).and_then(|value| value.clone().try_cast::<FnPtr>())
+    }
+
+    /// The named options as the fields of a request's body, secrets exposed; `()` is null.
+    ///
+    /// # Errors
+    /// `Script` for what JSON cannot say.
+    pub fn body(&self, names: &[&str]) -> Result<Map<String, Value>> {
+        let mut body = Map::new();
+        for name in names {
+            if let Some(value) = self.0.get(name) {
+                let value = to_json(value, Secrets::Exposed).map_err(|error| error.context(format!("`{name}`")))?;
+                body.insert((*name).to_owned(), value);
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// The refusal of a key, with the nearest one that is known.
+pub fn unknown_key<'a>(function: &str, word: &str, keys: impl Iterator<Item = &'a Key>) -> Error {
+    let names: Vec<&str> = keys.flat_map(|key| std::iter::once(key.name).chain(key.aliases.iter().copied())).collect();
+    let error = Error::script(format!("`{function}` knows no key `{word}`")).detail("key", word);
+    match suggest(word, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error
+            .hint(format!("it knows {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn check_kind(kind: Kind, value: &Dynamic, what: &str) -> Result<()> {
+    if value.is_shared() {
+        return check_kind(kind, &value.flatten_clone(), what);
+    }
+    let fits = match kind {
+        Kind::Any => true,
+        Kind::Text => value.is_string() || value.is::<Secret>(),
+        Kind::Integer => value.is_int(),
+        Kind::Flag => value.is_bool(),
+        Kind::Map | Kind::Options(_) => value.is_map(),
+        Kind::List => value.is_array(),
+        Kind::Texts => {
+            value.is_string() || value.read_lock::<Array>().is_some_and(|list| list.iter().all(Dynamic::is_string))
+        }
+        Kind::Closure => value.is::<FnPtr>(),
+        Kind::Duration | Kind::Budget => value.is_string() || value.is_int() || value.is_float(),
+        Kind::Reference(_) => value.is_string() || value.is_map(),
+    };
+    // `()` stands for an option that is not given.
+    if fits || (value.is_unit() && !matches!(kind, Kind::Closure | Kind::Reference(_))) {
+        return Ok(());
+    }
+    Err(Error::script(format!("{what} must be {}, not {}", kind.word(), describe(value))))
+}
+
+pub fn text_of(value: &Dynamic) -> String {
+    match value.read_lock::<Secret>() {
+        Some(secret) => secret.expose().to_owned(),
+        None => value.flatten_clone().to_string(),
+    }
+}
+
+/// A list of texts, or one text for a list of one.
+pub fn texts_of(value: &Dynamic) -> Vec<String> {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return vec![text.to_string()];
+    }
+    value.read_lock::<Array>().map(|list| list.iter().map(text_of).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::function::{Effect, Parameter};
+
+    static KEYS: [Key; 3] = [
+        Key::new("origin_endpoint_id", Kind::Text, "").aliases(&["origin_endpoint"]).required(),
+        Key::new("instances", Kind::Texts, "").aliases(&["instance"]),
+        Key::new("clone_disks", Kind::Flag, ""),
+    ];
+    static FUNCTION: Function = Function {
+        name: "transfer_create",
+        aliases: &[],
+        parameters: &[Parameter::required("options", Kind::Options(&[&KEYS]), "")],
+        result: "",
+        summary: "",
+        example: "",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: |_| Ok(Dynamic::UNIT),
+    };
+
+    fn read(code: &str) -> Result<Arguments> {
+        let value: Dynamic = rhai::Engine::new().eval(code).expect("valid code");
+        Arguments::read(&FUNCTION, FUNCTION.name, &[value])
+    }
+
+    #[test]
+    fn aliases_resolve_and_one_text_is_a_list_of_one() {
+        let read = read("#{ origin_endpoint: \"a\", instance: \"x\" }").unwrap();
+        assert_eq!(read.options().texts("instances"), Some(vec!["x".to_owned()]));
+        assert_eq!(read.options().text("origin_endpoint_id").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_a_way_out() {
+        let error = |code| {
+            let error = read(code).err().expect("a mistake");
+            (error.message, error.hint)
+        };
+        assert_eq!(
+            error("#{ origin_endpont: 1 }"),
+            ("`transfer_create` knows no key `origin_endpont`".into(), Some("did you mean `origin_endpoint`?".into()))
+        );
+        assert_eq!(
+            error("#{ origin_endpoint: \"a\", clone_disks: 1 }"),
+            ("`clone_disks` of `transfer_create` must be true or false, not a whole number".into(), None)
+        );
+        assert_eq!(error("#{}"), ("`transfer_create` wants `origin_endpoint_id`".into(), None));
+        assert_eq!(
+            error("#{ origin_endpoint: \"a\", origin_endpoint_id: \"b\" }").0,
+            "`origin_endpoint_id` says `origin_endpoint_id` of `transfer_create` twice"
+        );
+    }
+}

@@ -1,0 +1,355 @@
+//! What can be found wrong in a runbook without running it, by a walk over its syntax tree with the table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt};
+
+use super::arguments::{options_instead, unknown_key};
+use super::catalog;
+use super::function::{Function, Key, Kind};
+use super::lanes::captured_write;
+use crate::error::{Error, suggest};
+
+/// A mistake and its place in the file.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub error: Error,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// Which closures change variables that they captured, by the closure's internal name.
+pub type CapturedWrites = BTreeMap<String, Vec<(String, Position)>>;
+
+/// Methods that change the list, map or text they are called on.
+const MUTATORS: [&str; 24] = [
+    "push",
+    "append",
+    "insert",
+    "pop",
+    "shift",
+    "remove",
+    "clear",
+    "truncate",
+    "splice",
+    "drain",
+    "retain",
+    "reverse",
+    "sort",
+    "sort_by",
+    "sort_desc",
+    "dedup",
+    "set",
+    "mixin",
+    "fill_with",
+    "pad",
+    "chop",
+    "extract_mut",
+    "replace",
+    "crop",
+];
+
+/// Every mistake in the tree, in the order of the file.
+pub fn check(engine: &Engine, ast: &AST) -> Vec<Finding> {
+    let known = Names::of(engine, ast);
+    let writes = captured_writes(ast);
+    let mut findings = Vec::new();
+    ast.walk(&mut |path| {
+        match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) => {
+                let method = matches!(path.iter().rev().nth(1), Some(ASTNode::Expr(Expr::Dot(..))));
+                check_call(call, *position, &known, &writes, method, &mut findings);
+            }
+            _ => {}
+        }
+        true
+    });
+    findings.sort_by_key(|finding| (finding.line, finding.column));
+    findings
+}
+
+struct Names {
+    native: BTreeSet<String>,
+    script: BTreeMap<String, BTreeSet<usize>>,
+    variables: BTreeSet<String>,
+}
+
+impl Names {
+    fn of(engine: &Engine, ast: &AST) -> Self {
+        let native = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
+        let mut script: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for function in ast.iter_functions() {
+            script.entry(function.name.to_owned()).or_default().insert(function.params.len());
+        }
+        let mut variables = BTreeSet::new();
+        ast.walk(&mut |path| {
+            if let Some(ASTNode::Stmt(Stmt::Var(variable, ..))) = path.last() {
+                variables.insert(variable.0.name.to_string());
+            }
+            true
+        });
+        Self { native: native.into_iter().collect(), script, variables }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        let natives = self.native.iter().map(String::as_str).filter(|name| name.starts_with(char::is_alphabetic));
+        catalog::names().keys().map(String::as_str).chain(self.script.keys().map(String::as_str)).chain(natives)
+    }
+}
+
+/// Words of the language that look like calls.
+const KEYWORDS: [&str; 14] = [
+    "curry",
+    "call",
+    "Fn",
+    "is_shared",
+    "is_def_var",
+    "is_def_fn",
+    "type_of",
+    "print",
+    "debug",
+    "eval",
+    "this",
+    "super",
+    "timestamp",
+    "exit",
+];
+
+fn check_call(
+    call: &FnCallExpr,
+    position: Position,
+    known: &Names,
+    writes: &CapturedWrites,
+    method: bool,
+    findings: &mut Vec<Finding>,
+) {
+    let name = call.name.as_str();
+    if !call.namespace.is_empty() || call.op_token.is_some() || method || name.starts_with("anon$") {
+        return;
+    }
+    let mut found = |error: Error, position: Position| {
+        let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+        findings.push(Finding { error, line, column });
+    };
+    if let Some(arities) = known.script.get(name) {
+        if !arities.contains(&call.args.len()) && !known.native.contains(name) {
+            let wanted = arities.iter().map(usize::to_string).collect::<Vec<_>>().join(" or ");
+            found(Error::script(format!("`{name}` takes {wanted} arguments, not {}", call.args.len())), position);
+        }
+        return;
+    }
+    let Some(function) = catalog::find(name) else {
+        if !known.native.contains(name) && !KEYWORDS.contains(&name) && !known.variables.contains(name) {
+            found(unknown_function(name, known.all()), position);
+        }
+        return;
+    };
+    let (least, most) = function.arity();
+    if call.args.len() < least || call.args.len() > most {
+        found(wrong_arity(function, name, call.args.len()), position);
+        return;
+    }
+    if let ([argument @ Expr::Map(fields, _)], Some(keys)) = (&call.args[..], options_instead(function))
+        && !fields.0.iter().any(|(word, _)| word.name == "id")
+    {
+        check_keys(name, keys, argument, &mut found);
+        return;
+    }
+    for (argument, index) in call.args.iter().zip(function.assign(call.args.len())) {
+        match function.parameters[index].kind {
+            Kind::Options(keys) => check_keys(name, keys, argument, &mut found),
+            Kind::Closure if matches!(function.name, "wave" | "each") => {
+                let written = closure_name(argument).and_then(|closure| writes.get(&closure));
+                if let Some((variable, position)) = written.and_then(|writes| writes.first()) {
+                    found(captured_write(variable), *position);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+pub fn unknown_function<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Error {
+    let error = Error::script(format!("unknown function `{name}`"));
+    match suggest(name, names) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint("`coriolis-run functions` lists them all"),
+    }
+}
+
+pub fn wrong_arity(function: &Function, name: &str, given: usize) -> Error {
+    let (least, most) = function.arity();
+    let wanted = match (least, most) {
+        (least, most) if least == most => crate::error::count(least, "argument"),
+        (least, most) => format!("{least} to {most} arguments"),
+    };
+    Error::script(format!("`{name}` takes {wanted}, not {given}")).hint(format!("`{}`", function.signature()))
+}
+
+fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, found: &mut impl FnMut(Error, Position)) {
+    let Expr::Map(fields, position) = argument else { return };
+    let known = || keys.iter().copied().flatten();
+    let mut misspelt = false;
+    for (word, _) in fields.0.iter().filter(|(word, _)| !known().any(|key| key.answers_to(&word.name))) {
+        found(unknown_key(name, &word.name, known()), word.pos);
+        misspelt = true;
+    }
+    // A misspelt key is mostly the one that is missing.
+    if misspelt {
+        return;
+    }
+    let written = |key: &Key| fields.0.iter().any(|(word, _)| key.answers_to(&word.name));
+    let missing: Vec<String> =
+        known().filter(|key| key.required && !written(key)).map(|key| format!("`{}`", key.name)).collect();
+    if !missing.is_empty() {
+        found(Error::script(format!("`{name}` wants {}", missing.join(", "))), *position);
+    }
+}
+
+/// Which closures of the tree write to variables that they captured; a closure inside another counts for both.
+pub fn captured_writes(ast: &AST) -> CapturedWrites {
+    let captures = captures(ast);
+    let mut writes: CapturedWrites = BTreeMap::new();
+    let mut inside: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (closure, captured) in &captures {
+        let body = ast.clone_functions_only_filtered(|_, _, _, name, _| name == closure);
+        let mut own = BTreeSet::new();
+        let mut found = Vec::new();
+        body.walk(&mut |path| {
+            match path.last() {
+                Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => drop(own.insert(variable.0.name.to_string())),
+                Some(ASTNode::Stmt(Stmt::For(loop_, ..))) => drop(own.insert(loop_.0.name.to_string())),
+                Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => found.extend(root(&assignment.1.lhs)),
+                Some(ASTNode::Expr(expression @ Expr::Dot(..))) if ends_in_mutator(expression) => {
+                    found.extend(root(expression))
+                }
+                Some(ASTNode::Expr(Expr::FnCall(call, _))) if call.name == "curry" => {
+                    let nested = call.args.first().and_then(constant_closure);
+                    inside.entry(closure).or_default().extend(nested);
+                }
+                _ => {}
+            }
+            true
+        });
+        found.retain(|(name, _)| captured.contains(name) && !own.contains(name));
+        writes.insert(closure.clone(), found);
+    }
+    // A closure inside hands its writes to the one around it, as deep as they nest.
+    for _ in 0..captures.len() {
+        for (outer, nested) in &inside {
+            let handed: Vec<_> = nested.iter().filter_map(|name| writes.get(name)).flatten().cloned().collect();
+            let (Some(own), Some(captured)) = (writes.get_mut(*outer), captures.get(*outer)) else { continue };
+            own.extend(handed.into_iter().filter(|(name, _)| captured.contains(name)));
+            own.dedup();
+        }
+    }
+    writes.retain(|_, found| !found.is_empty());
+    writes
+}
+
+/// The captured variables of every closure that captures any.
+fn captures(ast: &AST) -> BTreeMap<String, BTreeSet<String>> {
+    let mut captures: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    ast.walk(&mut |path| {
+        if let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last()
+            && call.name == "curry"
+            && let Some(closure) = call.args.first().and_then(constant_closure)
+        {
+            let names = call.args.iter().skip(1).filter_map(|argument| match argument {
+                Expr::Variable(variable, ..) => Some(variable.1.as_str()),
+                _ => None,
+            });
+            captures.entry(closure).or_default().extend(names.map(str::to_owned));
+        }
+        true
+    });
+    captures
+}
+
+/// The internal name of a closure written as an argument, capturing or not.
+fn closure_name(argument: &Expr) -> Option<String> {
+    let Expr::Stmt(block) = argument else { return constant_closure(argument) };
+    block.statements().iter().find_map(|statement| match statement {
+        Stmt::Expr(expression) => match &**expression {
+            Expr::FnCall(call, _) if call.name == "curry" => call.args.first().and_then(constant_closure),
+            _ => None,
+        },
+        Stmt::FnCall(call, _) if call.name == "curry" => call.args.first().and_then(constant_closure),
+        _ => None,
+    })
+}
+
+fn constant_closure(expression: &Expr) -> Option<String> {
+    let Expr::DynamicConstant(value, _) = expression else { return None };
+    value.read_lock::<FnPtr>().map(|closure| closure.fn_name().to_owned())
+}
+
+/// The variable that an assignment or a method call changes, and its place.
+fn root(expression: &Expr) -> Option<(String, Position)> {
+    match expression {
+        Expr::Variable(variable, _, position) => Some((variable.1.to_string(), *position)),
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => root(&pair.lhs),
+        _ => None,
+    }
+}
+
+fn ends_in_mutator(expression: &Expr) -> bool {
+    match expression {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => ends_in_mutator(&pair.rhs),
+        Expr::MethodCall(call, _) => MUTATORS.contains(&call.name.as_str()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::engine::bare;
+
+    fn findings(code: &str) -> Vec<(usize, usize, String, Option<String>)> {
+        let engine = bare();
+        let ast = engine.compile(code).expect("the code parses");
+        check(&engine, &ast)
+            .into_iter()
+            .map(|finding| (finding.line, finding.column, finding.error.message, finding.error.hint))
+            .collect()
+    }
+
+    #[test]
+    fn misspelt_functions_and_wrong_arguments_are_found_with_their_place() {
+        assert_eq!(
+            findings("let x = 1;\n  endpoint_lsit();\nwave(\"a\", [x]);\nreplica_create(#{ instnce: \"x\" });"),
+            [
+                (2, 3, "unknown function `endpoint_lsit`".into(), Some("did you mean `endpoint_list`?".into())),
+                (
+                    3,
+                    1,
+                    "`wave` takes 3 to 4 arguments, not 2".into(),
+                    Some("`wave(name, items, [options], body)`".into())
+                ),
+                (4, 19, "`replica_create` knows no key `instnce`".into(), Some("did you mean `instance`?".into())),
+            ]
+        );
+    }
+
+    #[test]
+    fn closures_of_a_wave_that_change_what_they_captured_are_refused() {
+        for code in [
+            "let n = 0; wave(\"a\", [1], |x| { n += x; });",
+            "let seen = []; each([1], |x| seen.push(x));",
+            "let m = #{}; each([1], |x| { m.count = x; });",
+            "let n = 0; each([1], |x| { [1].for_each(|| n += 1); });",
+        ] {
+            let found = findings(code);
+            assert!(found.len() == 1 && found[0].2.contains("which it captured"), "{code}: {found:?}");
+        }
+        for code in [
+            "let n = 0; wave(\"a\", [1], |x| { let n = x; n += 1; n });",
+            "let n = 0; [1].for_each(|| n += 1);",
+            "let m = #{a: 1}; each([1], |x| m.a + x);",
+            "const LIMIT = 3; fn double(x) { x * 2 } each([1], |x| double(x) + LIMIT);",
+        ] {
+            assert_eq!(findings(code), [], "{code}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The engine: the language as runbooks see it, with every row of the table registered.
+
+use std::any::TypeId;
+use std::path::Path;
+use std::sync::Arc;
+
+use rhai::module_resolvers::FileModuleResolver;
+use rhai::{Dynamic, Engine, ImmutableString, OptimizationLevel, Position, Token};
+
+use super::catalog;
+use super::error::throw;
+use super::function::Function;
+use super::host::{Host, Lane, LaneTag};
+use super::invoke::invoke;
+use super::value;
+use crate::error::Error;
+use crate::event::{Fact, Level};
+
+/// How deep functions may call each other, and expressions nest: the same in debug and release builds.
+const CALL_LEVELS: usize = 64;
+const EXPRESSION_DEPTH: usize = 128;
+/// What a lane's thread needs for that many levels of the engine's recursion, in a debug build.
+pub const LANE_STACK: usize = 16 << 20;
+
+/// An engine whose functions work on `host`; calls outside any wave belong to `main`.
+pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
+    let mut engine = bare();
+    engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
+    engine.set_module_resolver(FileModuleResolver::new_with_path(&host.folder));
+    for (name, function) in catalog::names() {
+        register(&mut engine, host, name, function);
+    }
+    let printer = host.clone();
+    engine.on_print(move |text| say(&printer, Fact::Printed { text: text.to_owned() }));
+    let debugger = host.clone();
+    engine.on_debug(move |text, _, position| {
+        say(&debugger, Fact::Logged { level: Level::Debug, message: format!("{text} ({position})") });
+    });
+    let cancel = host.cancel.clone();
+    engine.on_progress(move |_| {
+        let error = cancel.check().err()?;
+        match *throw(error, Position::NONE) {
+            rhai::EvalAltResult::ErrorTerminated(token, _) => Some(token),
+            _ => None,
+        }
+    });
+    engine
+}
+
+/// The language without any world: enough to parse and check.
+pub fn bare() -> Engine {
+    let mut engine = Engine::new();
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_max_call_levels(CALL_LEVELS)
+        .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
+        .disable_symbol("eval");
+    value::register(&mut engine);
+    // The API's own `storage_mappings.default` needs one of the words that Rhai reserves for its future.
+    #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if matches!(word.as_str(), "default" | "spawn") => Token::Identifier(word),
+        other => other,
+    });
+    engine
+}
+
+/// Once per number of arguments; `Dynamic` takes any kind, so that the row decides and says what is wrong.
+fn register(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'static Function) {
+    let (least, most) = function.arity();
+    for count in least..=most {
+        register_types(engine, host, name, function, &vec![TypeId::of::<Dynamic>(); count]);
+    }
+    // The engine's own functions of one argument are found by its exact type first.
+    if least <= 1 {
+        for only in [TypeId::of::<i64>(), TypeId::of::<f64>(), TypeId::of::<ImmutableString>()] {
+            register_types(engine, host, name, function, &[only]);
+        }
+    }
+}
+
+fn register_types(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'static Function, types: &[TypeId]) {
+    let (host, spelling) = (host.clone(), name.to_owned());
+    engine.register_raw_fn(name, types, move |context, arguments| {
+        // Cloned: taking an argument would empty the script's own variable.
+        let arguments: Vec<Dynamic> = arguments.iter().map(|argument| argument.flatten_clone()).collect();
+        invoke(&host, function, &spelling, &context, &arguments)
+    });
+}
+
+fn say(host: &Arc<Host>, fact: Fact) {
+    let lane = Lane::current().unwrap_or_else(Lane::main);
+    host.emit(&lane, fact);
+}
+
+/// Reads a runbook.
+///
+/// # Errors
+/// `Input` when there is no such file, or it is not text.
+pub fn read_runbook(path: &Path) -> Result<String, Error> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Error::input(format!("cannot read the runbook `{}`: {}", path.display(), plain(&error))).caused_by(error)
+    })?;
+    String::from_utf8(bytes).map_err(|_| Error::input(format!("the runbook `{}` is not UTF-8 text", path.display())))
+}
+
+/// The operating system's words without its number.
+pub fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}

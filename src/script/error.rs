@@ -1,0 +1,277 @@
+//! Between our errors and the language's: what a script can catch, and what it cannot.
+
+use rhai::{Dynamic, EvalAltResult, Map as ScriptMap, Position};
+use serde_json::Value;
+
+use super::value::{to_script, to_shown};
+use crate::error::{Error, Kind};
+
+/// Why a function ended without a result.
+pub enum Fault {
+    Error(Error),
+    /// What a closure inside threw, passed on with its place.
+    Thrown(Box<EvalAltResult>),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Fault::Error(error)
+    }
+}
+
+impl From<Box<EvalAltResult>> for Fault {
+    fn from(thrown: Box<EvalAltResult>) -> Self {
+        Fault::Thrown(thrown)
+    }
+}
+
+/// The error under way through code that must not catch it.
+#[derive(Clone)]
+struct Uncatchable(Error);
+
+impl Fault {
+    /// As the engine carries it.
+    pub fn into_script(self, position: Position) -> Box<EvalAltResult> {
+        match self {
+            Fault::Thrown(thrown) => thrown,
+            Fault::Error(error) => throw(error, position),
+        }
+    }
+}
+
+/// An interruption, an unknown step and a bug cannot be caught; everything else is a map.
+pub fn throw(error: Error, position: Position) -> Box<EvalAltResult> {
+    if matches!(error.kind, Kind::Interrupted | Kind::Unknown | Kind::Internal) {
+        return Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Uncatchable(error)), position));
+    }
+    Box::new(EvalAltResult::ErrorRuntime(to_map(&error).into(), position))
+}
+
+/// `#{ kind, message, hint, status, request_id, task, ... }`.
+pub fn to_map(error: &Error) -> ScriptMap {
+    let mut map = ScriptMap::new();
+    for name in ["status", "request_id", "method", "path"] {
+        map.insert(name.into(), Dynamic::UNIT);
+    }
+    for (name, value) in &error.details {
+        map.insert(name.into(), to_script(value.clone()));
+    }
+    map.insert("kind".into(), error.kind.word().into());
+    map.insert("message".into(), error.message.clone().into());
+    map.insert("hint".into(), error.hint.clone().map_or(Dynamic::UNIT, Dynamic::from));
+    map
+}
+
+/// An error with the places it went through: innermost first.
+#[derive(Clone, Debug)]
+pub struct Located {
+    pub error: Error,
+    /// Where in which source; the source is empty for the runbook itself.
+    pub place: Option<Place>,
+    /// Functions of the script that it passed, innermost first.
+    pub through: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub source: Option<String>,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// What the engine reports, as one of our errors with its place.
+pub fn locate(thrown: &EvalAltResult) -> Located {
+    let mut through = Vec::new();
+    let mut source = None;
+    let mut inner = thrown;
+    let mut position = thrown.position();
+    loop {
+        match inner {
+            EvalAltResult::ErrorInFunctionCall(name, from, next, _) => {
+                if !name.starts_with("anon$") {
+                    through.insert(0, name.clone());
+                }
+                if !from.is_empty() {
+                    source = Some(from.clone());
+                }
+                inner = next;
+            }
+            EvalAltResult::ErrorInModule(name, next, _) => {
+                source = Some(name.clone());
+                inner = next;
+            }
+            _ => break,
+        }
+        if !inner.position().is_none() {
+            position = inner.position();
+        }
+    }
+    let place = position.line().map(|line| Place { source, line, column: position.position().unwrap_or(1) });
+    Located { error: translate(inner), place, through }
+}
+
+/// The kinds by which a map thrown by a script is one of ours again.
+fn kind_of(word: &str) -> Option<Kind> {
+    [
+        Kind::Script,
+        Kind::Input,
+        Kind::Unreachable,
+        Kind::Login,
+        Kind::Api,
+        Kind::NotFound,
+        Kind::Ambiguous,
+        Kind::Refused,
+        Kind::Failed,
+        Kind::Cancelled,
+        Kind::Timeout,
+        Kind::Unknown,
+        Kind::Interrupted,
+        Kind::ItemsFailed,
+        Kind::Internal,
+    ]
+    .into_iter()
+    .find(|kind| kind.word() == word)
+}
+
+fn translate(thrown: &EvalAltResult) -> Error {
+    match thrown {
+        EvalAltResult::ErrorTerminated(token, _) => match token.read_lock::<Uncatchable>() {
+            Some(uncatchable) => uncatchable.0.clone(),
+            None => Error::interrupted(),
+        },
+        EvalAltResult::ErrorRuntime(value, _) => from_thrown(value),
+        EvalAltResult::ErrorVariableNotFound(name, _) => {
+            Error::script(format!("undefined variable `{name}`")).detail("undefined_variable", name.as_str())
+        }
+        EvalAltResult::ErrorPropertyNotFound(name, _) => {
+            Error::script(format!("missing field `{name}`")).detail("missing_field", name.as_str())
+        }
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => function_not_found(signature),
+        EvalAltResult::ErrorModuleNotFound(name, _) => Error::input(format!("cannot find the module `{name}`"))
+            .hint("an import names a `.rhai` file relative to the file that imports it, without the ending"),
+        EvalAltResult::ErrorDataRace(name, _) => Error::script(format!("`{name}` is used by several lanes at once"))
+            .hint("return values from the closure instead"),
+        EvalAltResult::ErrorStackOverflow(_) => {
+            Error::script("functions call each other too deeply").hint("is there a recursion without an end?")
+        }
+        EvalAltResult::ErrorMismatchDataType(wanted, found, _) => Error::script(format!(
+            "expected {wanted}, found {}",
+            if found.is_empty() { "something else" } else { found }
+        )),
+        other => Error::script(decapitalise(&plain(other))),
+    }
+}
+
+/// `- (&str | ImmutableString | String, i64)`, in words.
+fn function_not_found(signature: &str) -> Error {
+    let (name, types) = signature.split_once(" (").or_else(|| signature.split_once('(')).unwrap_or((signature, ")"));
+    let arguments: Vec<&str> =
+        types.trim_end_matches(')').split(", ").filter(|text| !text.is_empty()).map(type_word).collect();
+    let is_operator = !name.starts_with(|character: char| character.is_alphabetic() || character == '_');
+    let error = match arguments.as_slice() {
+        [only] if is_operator => Error::script(format!("`{name}` does not work on {only}")),
+        [left, right] if is_operator => Error::script(format!("`{name}` does not work between {left} and {right}")),
+        [] => Error::script(format!("unknown function `{name}` without arguments")),
+        some => Error::script(format!("`{name}` does not work with {}", some.join(", "))),
+    };
+    let count = arguments.len();
+    if is_operator { error } else { error.detail("unknown_function", name).detail("arguments", count) }
+}
+
+/// What the engine's name of a type is called by people.
+fn type_word(name: &str) -> &str {
+    match name {
+        name if name.contains("String") || name.contains("str") || name == "char" => "a text",
+        "i64" | "INT" => "a whole number",
+        "f64" | "FLOAT" => "a number",
+        "bool" => "true or false",
+        "()" => "nothing `()`",
+        name if name.contains("Array") || name == "array" => "a list",
+        name if name.contains("Map") || name == "map" => "an object map",
+        name if name.contains("Fn") => "a closure",
+        name if name.contains("range") || name.contains("Range") => "a range",
+        other => other,
+    }
+}
+
+/// The engine's words without the position that it appends.
+fn plain(thrown: &EvalAltResult) -> String {
+    let mut copy = thrown.to_string();
+    if let Some(at) = copy.rfind(" (line ") {
+        copy.truncate(at);
+    }
+    copy
+}
+
+fn decapitalise(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) if characters.as_str().chars().next().is_none_or(char::is_lowercase) => {
+            first.to_lowercase().collect::<String>() + characters.as_str()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// What a script threw: one of our maps, any other value, a plain text.
+pub fn from_thrown(value: &Dynamic) -> Error {
+    let shown = to_shown(value);
+    let Value::Object(mut fields) = shown else {
+        let text = match shown {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        return Error::script(text);
+    };
+    let kind = fields.get("kind").and_then(Value::as_str).and_then(kind_of);
+    let (Some(kind), Some(message)) = (kind, fields.get("message").and_then(Value::as_str).map(str::to_owned)) else {
+        let message = fields.get("message").and_then(Value::as_str).map(str::to_owned);
+        return Error::script(message.unwrap_or_else(|| Value::Object(fields.clone()).to_string()));
+    };
+    let mut error = Error::new(kind, message);
+    error.hint = fields.get("hint").and_then(Value::as_str).map(str::to_owned);
+    for name in ["kind", "message", "hint"] {
+        fields.remove(name);
+    }
+    fields.retain(|_, value| !value.is_null());
+    error.details = fields;
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_through_a_script() {
+        let error = Error::new(Kind::Api, "refused").hint("look").detail("status", 400).detail("request_id", "req-1");
+        let back = locate(&throw(error, Position::new(3, 7)));
+        assert_eq!(back.error.kind, Kind::Api);
+        assert_eq!(back.error.message, "refused");
+        assert_eq!(back.error.hint.as_deref(), Some("look"));
+        assert_eq!(back.error.status(), Some(400));
+        assert_eq!(back.place, Some(Place { source: None, line: 3, column: 7 }));
+    }
+
+    #[test]
+    fn the_engines_types_are_told_in_words() {
+        let message = |code: &str| locate(&rhai::Engine::new().run(code).expect_err("wrong")).error.message;
+        assert_eq!(message("\"a\" - 1"), "`-` does not work between a text and a whole number");
+        assert_eq!(message("-\"a\""), "`-` does not work on a text");
+        assert_eq!(message("let x = 1; x.len()"), "`len` does not work with a whole number");
+        assert_eq!(message("let x = 1; if x { }"), "expected true or false, found a whole number");
+    }
+
+    #[test]
+    fn an_interruption_cannot_be_caught() {
+        let engine = {
+            let mut engine = rhai::Engine::new();
+            engine.register_fn("stop", || -> Result<(), Box<EvalAltResult>> {
+                Err(throw(Error::interrupted(), Position::NONE))
+            });
+            engine
+        };
+        let thrown = engine.run("try { stop() } catch (e) { }").expect_err("uncatchable");
+        assert_eq!(locate(&thrown).error.kind, Kind::Interrupted);
+    }
+}

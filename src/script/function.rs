@@ -1,0 +1,250 @@
+//! A script function as a value: one row holds all that registration, help, checks and the journal need to know.
+
+use rhai::Dynamic;
+
+use super::call::Call;
+use super::error::Fault;
+
+/// One function of the language.
+pub struct Function {
+    /// The official command's words with underscores, in the current generation's vocabulary.
+    pub name: &'static str,
+    /// Other names, mostly the other generation's; verb-first spellings are derived, see [`Function::names`].
+    pub aliases: &'static [&'static str],
+    pub parameters: &'static [Parameter],
+    /// What it returns, in words.
+    pub result: &'static str,
+    /// One imperative sentence with a period; says whether it waits.
+    pub summary: &'static str,
+    /// A line or two that run on the sandbox.
+    pub example: &'static str,
+    pub effect: Effect,
+    /// Whether the name is a noun and a verb, so that `create_endpoint` is another spelling of `endpoint_create`.
+    pub noun_verb: bool,
+    pub body: fn(&mut Call<'_>) -> Result<Dynamic, Fault>,
+}
+
+/// What a function does to the world; decides how the journal treats it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A function of its arguments alone.
+    Pure,
+    /// Reads the server, a file or the clock: recorded, so that a resumed script takes the same branch.
+    Reads,
+    /// Changes the server, in steps.
+    Changes,
+    /// Waits, or runs closures that do: records its own steps.
+    Drives,
+}
+
+/// A positional parameter.
+pub struct Parameter {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub optional: bool,
+    /// What it is, its unit and its default.
+    pub help: &'static str,
+}
+
+/// An option key.
+pub struct Key {
+    /// The API's field name.
+    pub name: &'static str,
+    /// The command line's flag words.
+    pub aliases: &'static [&'static str],
+    pub kind: Kind,
+    pub required: bool,
+    pub help: &'static str,
+}
+
+/// What a value may be.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Any,
+    Text,
+    Integer,
+    Flag,
+    Map,
+    List,
+    /// A list of texts, or one text for a list of one.
+    Texts,
+    Closure,
+    /// `"90s"`, `"2h 30m"`, or a number of seconds.
+    Duration,
+    /// A count, or a percentage as text (`"10%"`).
+    Budget,
+    /// An id, an object with an `id`, or a unique name.
+    Reference(Noun),
+    /// An object map with these keys and no other.
+    Options(&'static [&'static [Key]]),
+}
+
+/// What a reference refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noun {
+    Endpoint,
+    Transfer,
+    Execution,
+    Deployment,
+    Instance,
+}
+
+impl Kind {
+    /// How messages call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Any => "a value",
+            Kind::Text => "a text",
+            Kind::Integer => "a whole number",
+            Kind::Flag => "true or false",
+            Kind::Map => "an object map",
+            Kind::List => "a list",
+            Kind::Texts => "a text or a list of texts",
+            Kind::Closure => "a closure",
+            Kind::Duration => "a duration (\"90s\", \"2h 30m\", or seconds)",
+            Kind::Budget => "a count or a percentage (\"10%\")",
+            Kind::Reference(noun) => noun.word(),
+            Kind::Options(_) => "an object map of options",
+        }
+    }
+}
+
+impl Noun {
+    pub fn word(self) -> &'static str {
+        match self {
+            Noun::Endpoint => "an endpoint (its id, its name, or the object)",
+            Noun::Transfer => "a replica (its id, the object, or the name of its VM)",
+            Noun::Execution => "an execution (its id or the object)",
+            Noun::Deployment => "a deployment (its id or the object)",
+            Noun::Instance => "an instance (its name, its id, or the object)",
+        }
+    }
+}
+
+impl Parameter {
+    pub const fn required(name: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { name, kind, optional: false, help }
+    }
+
+    pub const fn optional(name: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { name, kind, optional: true, help }
+    }
+}
+
+impl Key {
+    pub const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { name, aliases: &[], kind, required: false, help }
+    }
+
+    #[must_use]
+    pub const fn aliases(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    #[must_use]
+    pub const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    /// Whether a script may write the key so.
+    pub fn answers_to(&self, word: &str) -> bool {
+        self.name == word || self.aliases.contains(&word)
+    }
+}
+
+impl Function {
+    /// Every spelling: the name, the aliases, and the verb-first form of each (`list_endpoint_instance`).
+    pub fn names(&self) -> Vec<String> {
+        let written = std::iter::once(self.name).chain(self.aliases.iter().copied());
+        let mut names: Vec<String> = written.clone().map(str::to_owned).collect();
+        if self.noun_verb {
+            names.extend(written.filter_map(verb_first).filter(|name| !self.aliases.contains(&name.as_str())));
+        }
+        names
+    }
+
+    /// How many arguments it takes, at least and at most.
+    pub fn arity(&self) -> (usize, usize) {
+        let required = self.parameters.iter().filter(|parameter| !parameter.optional).count();
+        (required, self.parameters.len())
+    }
+
+    /// `replica_create(options)`, with optional parameters in brackets.
+    pub fn signature(&self) -> String {
+        let parameters: Vec<String> = self
+            .parameters
+            .iter()
+            .map(
+                |parameter| {
+                    if parameter.optional { format!("[{}]", parameter.name) } else { parameter.name.to_owned() }
+                },
+            )
+            .collect();
+        format!("{}({})", self.name, parameters.join(", "))
+    }
+
+    /// Which parameter each of `count` arguments is for: an optional one is left out where there are too few.
+    pub fn assign(&self, count: usize) -> Vec<usize> {
+        let (required, _) = self.arity();
+        let mut spare = count.saturating_sub(required);
+        let mut taken = Vec::with_capacity(count);
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            if parameter.optional {
+                if spare == 0 {
+                    continue;
+                }
+                spare -= 1;
+            }
+            taken.push(index);
+        }
+        taken
+    }
+}
+
+/// `endpoint_instance_list` is also `list_endpoint_instance`.
+fn verb_first(name: &str) -> Option<String> {
+    let (noun, verb) = name.rsplit_once('_')?;
+    Some(format!("{verb}_{noun}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(parameters: &'static [Parameter]) -> Function {
+        Function {
+            name: "transfer_execution_list",
+            aliases: &["replica_execution_list"],
+            parameters,
+            result: "",
+            summary: "",
+            example: "",
+            effect: Effect::Pure,
+            noun_verb: true,
+            body: |_| Ok(Dynamic::UNIT),
+        }
+    }
+
+    #[test]
+    fn every_spelling_has_its_verb_first_form() {
+        assert_eq!(
+            row(&[]).names(),
+            ["transfer_execution_list", "replica_execution_list", "list_transfer_execution", "list_replica_execution"]
+        );
+    }
+
+    #[test]
+    fn an_optional_parameter_in_the_middle_may_be_left_out() {
+        static PARAMETERS: [Parameter; 4] = [
+            Parameter::required("name", Kind::Text, ""),
+            Parameter::required("items", Kind::List, ""),
+            Parameter::optional("options", Kind::Map, ""),
+            Parameter::required("body", Kind::Closure, ""),
+        ];
+        let row = row(&PARAMETERS);
+        assert_eq!(row.arity(), (3, 4));
+        assert_eq!(row.assign(3), [0, 1, 3]);
+        assert_eq!(row.assign(4), [0, 1, 2, 3]);
+        assert_eq!(row.signature(), "transfer_execution_list(name, items, [options], body)");
+    }
+}

@@ -1,0 +1,189 @@
+//! Deployments, called migrations on legacy servers: making a machine of a transfer's copy.
+
+use rhai::Dynamic;
+use serde_json::{Map, Value};
+
+use super::resolve;
+use super::transfers::{ENDS, FILTERS, SETTINGS, TRANSFER, fields, filters, listed};
+use crate::client::{Failure, deployments, migrations, present};
+use crate::error::Result;
+use crate::script::call::{Call, unknown};
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+
+const DEPLOYMENT: Parameter =
+    Parameter::required("deployment", Kind::Reference(Noun::Deployment), "The deployment: its id or its object.");
+
+/// What can be said of a deployment.
+pub const DEPLOY: &[Key] = &[
+    Key::new("transfer_id", Kind::Reference(Noun::Transfer), "The replica, where it is not the first argument.")
+        .aliases(&["transfer", "replica_id", "replica"]),
+    Key::new(
+        "clone_disks",
+        Kind::Flag,
+        "Deploy from clones; false uses up the copy. Default: the replica's own setting.",
+    ),
+    Key::new("force", Kind::Flag, "Deploy although no copy has completed: half a disk boots. Default false."),
+    Key::new("skip_os_morphing", Kind::Flag, "Leave the system as it is. Default: the replica's own setting."),
+    Key::new("user_scripts", Kind::Map, "Instead of the replica's own."),
+    Key::new("instance_osmorphing_minion_pool_mappings", Kind::Map, "VM to minion pool.")
+        .aliases(&["osmorphing_minion_pool_mapping"]),
+];
+
+/// The names of [`DEPLOY`] that are fields of the request.
+pub const DEPLOY_FIELDS: [&str; 5] =
+    ["clone_disks", "force", "skip_os_morphing", "user_scripts", "instance_osmorphing_minion_pool_mappings"];
+
+const MIGRATE: &[Key] = &[
+    Key::new("replication_count", Kind::Integer, "How often the disks are copied, 1 to 10; default 2."),
+    Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the last copy; default false.")
+        .aliases(&["shutdown_instance"]),
+];
+
+const CANCEL: &[Key] = &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well; default false.")];
+
+const SYNCED: &str = "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nlet d = deployment_create(r);\nprint(wait_for(d).status);\nprint(deployment_show(d).status);";
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "deployment_list",
+        aliases: &["migration_list"],
+        parameters: &[Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")],
+        result: "a list of deployments, without tasks",
+        summary: "List the deployments, all pages of them.",
+        example: "print(deployment_list().len());",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: list,
+    },
+    Function {
+        name: "deployment_show",
+        aliases: &["migration_show"],
+        parameters: &[DEPLOYMENT],
+        result: "the deployment with its tasks",
+        summary: "Show a deployment.",
+        example: SYNCED,
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: show,
+    },
+    Function {
+        name: "deployment_create",
+        aliases: &["migration_deploy_replica", "replica_deployment_create"],
+        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY]), "How.")],
+        result: "the deployment",
+        summary: "Start making machines of a replica's copy, without waiting; a second one makes second machines.",
+        example: SYNCED,
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: create,
+    },
+    Function {
+        name: "migration_create",
+        aliases: &[],
+        parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS, MIGRATE]), "What to migrate.")],
+        result: "the migration",
+        summary: "Start copying and deploying in one on a legacy server, without waiting.",
+        example: "try { migration_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" }); } catch (e) { print(e.hint.len() > 0); }",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: migrate,
+    },
+    Function {
+        name: "deployment_cancel",
+        aliases: &["migration_cancel"],
+        parameters: &[DEPLOYMENT, Parameter::optional("options", Kind::Options(&[CANCEL]), "How.")],
+        result: "nothing",
+        summary: "Ask a deployment to stop, without waiting for its clean-up.",
+        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\ndeployment_cancel(deployment_create(r));",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: cancel,
+    },
+    Function {
+        name: "deployment_delete",
+        aliases: &["migration_delete"],
+        parameters: &[DEPLOYMENT],
+        result: "nothing",
+        summary: "Delete the record of a finished deployment; the machines stay.",
+        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\ndeployment_delete(replica_deploy(r));",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: delete,
+    },
+];
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let filters = filters(call)?;
+    let request = deployments::list(call.generation()?, &filters);
+    let found = listed(call, &filters, &request)?;
+    Ok(call.shown(found.into_iter().map(present::deployment).collect::<Vec<_>>().into()))
+}
+
+fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
+    let deployment = call.read(&deployments::show(call.generation()?, &id))?;
+    Ok(call.shown(present::deployment(deployment)))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let transfer = call.value("transfer").or_else(|| call.options().get("transfer_id")).cloned().unwrap_or_default();
+    let id = resolve::transfer(call, &transfer)?;
+    let fields = call.options().body(&DEPLOY_FIELDS)?;
+    let deployment = start(call, &id, fields)?;
+    Ok(call.shown(deployment))
+}
+
+fn migrate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let mut fields = fields(call)?;
+    fields.extend(call.options().body(&["replication_count", "shutdown_instances"])?);
+    let migration = call.change(&migrations::create(call.generation()?, fields)?)?;
+    Ok(call.shown(present::deployment(migration)))
+}
+
+fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
+    let force = call.options().flag("force").unwrap_or(false);
+    call.change(&deployments::cancel(call.generation()?, &id, force))?;
+    Ok(Dynamic::UNIT)
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
+    call.change(&deployments::delete(call.generation()?, &id))?;
+    Ok(Dynamic::UNIT)
+}
+
+/// Starts a deployment. When the reply is lost, the deployments known before tell whether it has begun; it is not sent
+/// again, a second one would make second machines.
+///
+/// # Errors
+/// What the server says; `Unknown` when no look finds it.
+pub fn start(call: &mut Call<'_>, transfer: &str, mut fields: Map<String, Value>) -> Result<Value> {
+    let before: Vec<Value> = of_transfer(call, transfer)?.iter().map(|deployment| deployment["id"].clone()).collect();
+    fields.insert("transfer_id".to_owned(), transfer.into());
+    let request = deployments::create(call.generation()?, fields)?;
+    let deployment = match call.try_change(&request)? {
+        Ok(deployment) => present::deployment(deployment),
+        Err(Failure::Refused(error)) => return Err(error),
+        Err(Failure::Lost(error)) => {
+            call.host.index.forget();
+            let now = of_transfer(call, transfer).map_err(|_| unknown(error.clone()))?;
+            let begun = now.into_iter().find(|deployment| !before.contains(&deployment["id"]));
+            let Some(found) = begun else { return Err(unknown(error)) };
+            call.warn(format!("lost the answer to a deploy ({error}): deployment {} had begun", found["id"]));
+            return Ok(found);
+        }
+    };
+    call.host.index.add_deployment(&deployment);
+    Ok(deployment)
+}
+
+/// The deployments of a transfer, as far as the list of the moment knows.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
+    let all = call.host.index.deployments(call)?;
+    Ok(all.iter().filter(|deployment| deployment["transfer_id"] == transfer).cloned().collect())
+}

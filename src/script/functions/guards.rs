@@ -1,0 +1,161 @@
+//! What must never happen: refusals that stand before a deploy. Each says what would have happened.
+//!
+//! Tried on real servers, every one of these was accepted and completed: deploying after a cancelled or failed final
+//! copy (stale data boots), deploying twice (two VMs of one name), deploying one of two replicas of a VM.
+
+use serde_json::Value;
+
+use crate::error::{Error, Kind, Result};
+use crate::model::{Phase, phase};
+
+/// What is known of a transfer before it is deployed.
+pub struct Facts<'a> {
+    pub label: &'a str,
+    pub transfer: &'a str,
+    /// Of every type, in any order.
+    pub executions: &'a [Value],
+    pub deployments: &'a [Value],
+    /// Of the same VMs.
+    pub others: &'a [Value],
+    /// The id of the execution whose data is to be deployed.
+    pub requires: Option<&'a str>,
+}
+
+/// What the runbook overrides.
+#[derive(Clone, Copy, Default)]
+pub struct Overrides {
+    pub allow_stale: bool,
+    pub deploy_again: bool,
+    pub duplicate: bool,
+    pub force: bool,
+}
+
+/// # Errors
+/// `Refused`, with what would have happened and the way out.
+pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
+    let label = facts.label;
+    if let Some(other) =
+        facts.others.iter().find(|other| other["id"] != facts.transfer).filter(|_| !overrides.duplicate)
+    {
+        return Err(refused(format!(
+            "there is a second replica of `{label}` ({}): deployed both, they make two VMs",
+            text(other, "id")
+        ))
+        .hint("delete the wrong one, or say `duplicate: true`"));
+    }
+    let done =
+        facts.deployments.iter().find(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active));
+    if let Some(deployment) = done.filter(|_| !overrides.deploy_again) {
+        return Err(refused(format!(
+            "`{label}` was deployed before (deployment {}, {}): deploying again makes a second VM of that name",
+            text(deployment, "id"),
+            text(deployment, "status")
+        ))
+        .hint("say `deploy_again: true` if that is what you want"));
+    }
+    let newest = newest_copy(facts.executions);
+    if let Some(required) = facts.requires {
+        let id = newest.map(|execution| text(execution, "id")).unwrap_or_default();
+        if id != required && !overrides.allow_stale {
+            return Err(refused(format!(
+                "the newest copy of `{label}` is not the required execution {required}, but {id}"
+            ))
+            .hint("deploy what was copied last, or say `allow_stale: true`"));
+        }
+    }
+    match newest {
+        None if overrides.force => Ok(()),
+        None => {
+            Err(refused(format!("`{label}` was never copied: there is nothing to deploy"))
+                .hint("`replica_sync` it first"))
+        }
+        Some(_) if overrides.allow_stale || overrides.force => Ok(()),
+        Some(execution) if status(execution) == Phase::Succeeded => Ok(()),
+        Some(execution) => Err(refused(format!(
+            "the newest copy of `{label}` (execution #{}) is {}: deploying would boot older or half copied data",
+            execution["number"],
+            text(execution, "status")
+        ))
+        .hint("`replica_sync` it again, or say `allow_stale: true`")),
+    }
+}
+
+/// The newest execution that touches the disks: an update does not.
+pub fn newest_copy(executions: &[Value]) -> Option<&Value> {
+    executions
+        .iter()
+        .filter(|execution| !text(execution, "type").ends_with("_update"))
+        .max_by_key(|execution| execution["number"].as_i64().unwrap_or(0))
+}
+
+pub fn status(object: &Value) -> Phase {
+    phase(object["status"].as_str().or_else(|| object["last_execution_status"].as_str()).unwrap_or_default())
+}
+
+fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object[field].as_str().unwrap_or("?")
+}
+
+fn refused(message: String) -> Error {
+    Error::new(Kind::Refused, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn copy(number: i64, status: &str) -> Value {
+        json!({"id": format!("E{number}"), "number": number, "type": "transfer_execution", "status": status})
+    }
+
+    fn decide(
+        executions: &[Value],
+        deployments: &[Value],
+        others: &[Value],
+        requires: Option<&str>,
+        overrides: Overrides,
+    ) -> Option<String> {
+        let facts = Facts { label: "db", transfer: "T", executions, deployments, others, requires };
+        before_deploy(&facts, overrides).err().map(|error| error.message)
+    }
+
+    #[test]
+    fn only_a_completed_newest_copy_is_deployed() {
+        let none = Overrides::default();
+        assert_eq!(decide(&[copy(1, "COMPLETED")], &[], &[], None, none), None);
+        let update = json!({"id": "E2", "number": 2, "type": "transfer_update", "status": "ERROR"});
+        assert_eq!(decide(&[copy(1, "COMPLETED"), update], &[], &[], None, none), None);
+        for last in ["CANCELED", "ERROR", "RUNNING"] {
+            let copies = [copy(2, last), copy(1, "COMPLETED")];
+            assert!(decide(&copies, &[], &[], None, none).is_some_and(|why| why.contains("execution #2")), "{last}");
+            assert_eq!(decide(&copies, &[], &[], None, Overrides { allow_stale: true, ..none }), None);
+        }
+        assert!(decide(&[], &[], &[], None, none).is_some_and(|why| why.contains("never copied")));
+    }
+
+    #[test]
+    fn a_required_execution_must_be_the_newest() {
+        let copies = [copy(2, "COMPLETED"), copy(1, "COMPLETED")];
+        assert_eq!(decide(&copies, &[], &[], Some("E2"), Overrides::default()), None);
+        assert!(decide(&copies, &[], &[], Some("E1"), Overrides::default()).is_some());
+    }
+
+    #[test]
+    fn nothing_is_deployed_twice() {
+        let copies = [copy(1, "COMPLETED")];
+        let deployed = [json!({"id": "D1", "status": "COMPLETED"})];
+        assert!(
+            decide(&copies, &deployed, &[], None, Overrides::default()).is_some_and(|why| why.contains("second VM"))
+        );
+        assert_eq!(
+            decide(&copies, &deployed, &[], None, Overrides { deploy_again: true, ..Overrides::default() }),
+            None
+        );
+        let failed = [json!({"id": "D1", "status": "ERROR"})];
+        assert_eq!(decide(&copies, &failed, &[], None, Overrides::default()), None);
+        let twins = [json!({"id": "T"}), json!({"id": "U"})];
+        assert!(decide(&copies, &[], &twins, None, Overrides::default()).is_some_and(|why| why.contains("two VMs")));
+    }
+}

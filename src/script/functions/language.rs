@@ -1,0 +1,181 @@
+//! Beside the API: parameters, grouping, time, messages.
+
+use std::time::Duration;
+
+use rhai::{Array, Dynamic, FnPtr, Map as ScriptMap};
+
+use crate::duration;
+use crate::error::{Error, Result};
+use crate::event::{Fact, Level};
+use crate::script::arguments::text_of;
+use crate::script::call::Call;
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::value::{describe, to_shown};
+
+const PARAM: &[Key] = &[
+    Key::new("default", Kind::Any, "What it is when it is not given; a given value is read as the same kind."),
+    Key::new("help", Kind::Text, "A line for `--help`."),
+];
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "param",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("name", Kind::Text, "Its name in `--set name=value`."),
+            Parameter::optional("options", Kind::Options(&[PARAM]), "Its default and help."),
+        ],
+        result: "the value",
+        summary: "Get a parameter of the runbook.",
+        example: "print(param(\"limit\", #{ default: 8, help: \"VMs at once\" }));",
+        effect: Effect::Reads,
+        noun_verb: false,
+        body: param,
+    },
+    Function {
+        name: "group_by",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("items", Kind::List, "Object maps."),
+            Parameter::required("key", Kind::Any, "The name of a field, or a closure that gives the key."),
+        ],
+        result: "a list of `#{ key, items }`",
+        summary: "Group a list, in the order in which the keys first appear.",
+        example: "for group in group_by([#{ wave: \"10\" }, #{ wave: \"2\" }], \"wave\") { print(group.key); }",
+        effect: Effect::Pure,
+        noun_verb: false,
+        body: group_by,
+    },
+    Function {
+        name: "now",
+        aliases: &[],
+        parameters: &[],
+        result: "a text such as `2026-06-01T20:00:00Z`, in the run's clock",
+        summary: "Tell the time.",
+        example: "print(now().len() > 0);",
+        effect: Effect::Reads,
+        noun_verb: false,
+        body: now,
+    },
+    Function {
+        name: "sleep",
+        aliases: &[],
+        parameters: &[Parameter::required("duration", Kind::Duration, "`\"90s\"`, `\"2h 30m\"`, or seconds.")],
+        result: "nothing",
+        summary: "Wait for so long.",
+        example: "sleep(\"90s\");",
+        effect: Effect::Drives,
+        noun_verb: false,
+        body: sleep,
+    },
+    Function {
+        name: "log",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("message", Kind::Any, "What to say."),
+            Parameter::optional("level", Kind::Text, "`debug`, `info` (default), `warning` or `error`."),
+        ],
+        result: "nothing",
+        summary: "Say something to the people who watch the run; `print` is for data.",
+        example: "log(\"half of it is done\", \"info\");",
+        effect: Effect::Drives,
+        noun_verb: false,
+        body: log,
+    },
+    Function {
+        name: "timestamp",
+        aliases: &[],
+        parameters: &[],
+        result: "never anything",
+        summary: "Refuse to tell the machine's time; `now()` tells the run's.",
+        example: "try { timestamp(); } catch (e) { print(e.hint); }",
+        effect: Effect::Pure,
+        noun_verb: false,
+        body: timestamp,
+    },
+];
+
+fn param(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let default = call.options().get("default").cloned();
+    Ok(call.host.parameters.value(&call.text("name"), default)?)
+}
+
+fn group_by(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let items = call.argument("items").cast::<Array>();
+    let by = call.argument("key");
+    let mut groups: Vec<(String, Dynamic, Array)> = Vec::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let key = group_key(call, &by, &item, index)?;
+        let name = format!("{}:{}", describe(&key), to_shown(&key));
+        match groups.iter_mut().find(|(known, _, _)| *known == name) {
+            Some((_, _, members)) => members.push(item),
+            None => groups.push((name, key, vec![item])),
+        }
+    }
+    let map = |(_, key, items): (String, Dynamic, Array)| {
+        ScriptMap::from_iter([("key".into(), key), ("items".into(), items.into())])
+    };
+    Ok(groups.into_iter().map(|group| Dynamic::from(map(group))).collect::<Array>().into())
+}
+
+fn group_key(call: &Call<'_>, by: &Dynamic, item: &Dynamic, index: usize) -> Result<Dynamic, Fault> {
+    if let Some(closure) = by.read_lock::<FnPtr>() {
+        return Ok(closure.call_within_context::<Dynamic>(call.context, (item.clone(),))?);
+    }
+    let field = text_of(by);
+    let found = item.read_lock::<ScriptMap>().and_then(|fields| fields.get(field.as_str()).cloned());
+    found.ok_or_else(|| Error::script(format!("item {} has no field `{field}` to group by", index + 1)).into())
+}
+
+fn now(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let now = call.host.clock.now().round(jiff::Unit::Second).unwrap_or_else(|_| call.host.clock.now());
+    Ok(now.to_string().into())
+}
+
+fn sleep(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let duration = duration_of(&call.argument("duration"))?;
+    let deadline = duration::after(call.host.clock.now(), duration);
+    call.host.cancel.sleep_until(&call.host.clock, deadline)?;
+    Ok(Dynamic::UNIT)
+}
+
+fn log(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let level = match call.value("level").map(text_of).as_deref() {
+        None | Some("info") => Level::Info,
+        Some("debug") => Level::Debug,
+        Some("warning" | "warn") => Level::Warning,
+        Some("error") => Level::Error,
+        Some(other) => {
+            return Err(Error::script(format!("there is no level `{other}`"))
+                .hint("`debug`, `info`, `warning` or `error`")
+                .into());
+        }
+    };
+    let message = match to_shown(&call.argument("message")) {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    call.emit(Fact::Logged { level, message });
+    Ok(Dynamic::UNIT)
+}
+
+fn timestamp(_: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    Err(Error::script("`timestamp` would tell the machine's time, not the run's").hint("use `now()`").into())
+}
+
+/// A duration as a script writes it.
+///
+/// # Errors
+/// `Script` for a text that is none, or a negative number.
+pub fn duration_of(value: &Dynamic) -> Result<Duration> {
+    if let Ok(seconds) = value.as_int() {
+        return u64::try_from(seconds)
+            .map(Duration::from_secs)
+            .map_err(|_| Error::script(format!("`{seconds}` is not a number of seconds")));
+    }
+    if let Ok(seconds) = value.as_float() {
+        return duration::seconds(seconds);
+    }
+    duration::parse(&text_of(value))
+}

@@ -1,0 +1,33 @@
+//! The table of functions: one file per domain, its rows first, the bodies below in the same order.
+
+use super::function::Function;
+
+mod deployments;
+mod endpoints;
+mod executions;
+mod files;
+mod guards;
+mod index;
+mod language;
+mod resolve;
+mod resources;
+mod transfers;
+mod units;
+mod waits;
+mod waves;
+
+/// Every domain's rows, in the order of the reference.
+pub const TABLES: &[&[Function]] = &[
+    endpoints::ROWS,
+    resources::ROWS,
+    transfers::ROWS,
+    executions::ROWS,
+    deployments::ROWS,
+    units::ROWS,
+    waits::ROWS,
+    waves::ROWS,
+    files::ROWS,
+    language::ROWS,
+];
+
+pub use index::Index;

@@ -1,0 +1,180 @@
+//! From what a script writes for a thing (its id, its object, its name) to the id.
+
+use rhai::{Dynamic, Map as ScriptMap};
+use serde_json::Value;
+
+use crate::client::{Filters, endpoints, executions};
+use crate::error::{Error, Kind, Result, suggest};
+use crate::script::arguments::text_of;
+use crate::script::call::Call;
+
+/// An id as the server makes them: 36 characters, hexadecimal and dashes.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 36 && text.chars().all(|character| character.is_ascii_hexdigit() || character == '-')
+}
+
+/// The field of an object that a script passed.
+pub fn field(value: &Dynamic, name: &str) -> Option<String> {
+    value.read_lock::<ScriptMap>()?.get(name).filter(|field| !field.is_unit()).map(text_of)
+}
+
+/// The id of an endpoint.
+///
+/// # Errors
+/// `NotFound` and `Ambiguous` for a name, `Script` for an object without an id.
+pub fn endpoint(call: &Call<'_>, value: &Dynamic) -> Result<String> {
+    match written(value, "an endpoint")? {
+        Written::Id(id) => Ok(id),
+        Written::Name(name) => {
+            let found = endpoint_named(call, &name)?;
+            Ok(found["id"].as_str().unwrap_or_default().to_owned())
+        }
+    }
+}
+
+/// The one endpoint of this name.
+///
+/// # Errors
+/// `NotFound` with the nearest name, `Ambiguous` with the ids.
+pub fn endpoint_named(call: &Call<'_>, name: &str) -> Result<Value> {
+    let all = call.read_list(&endpoints::list())?;
+    let called = |endpoint: &&Value| endpoint["name"] == name || endpoint["id"] == name;
+    let found: Vec<&Value> = all.iter().filter(called).collect();
+    match found.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => {
+            let names: Vec<&str> = all.iter().filter_map(|endpoint| endpoint["name"].as_str()).collect();
+            let error = Error::new(Kind::NotFound, format!("there is no endpoint `{name}`"));
+            Err(match suggest(name, names.iter().copied()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("there {}", listed(&names))),
+            })
+        }
+        many => {
+            Err(Error::new(Kind::Ambiguous, format!("{} endpoints are called `{name}`", many.len())).hint(format!(
+                "use an id: {}",
+                many.iter().filter_map(|endpoint| endpoint["id"].as_str()).collect::<Vec<_>>().join(", ")
+            )))
+        }
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => "are none".to_owned(),
+        [only] => format!("is `{only}`"),
+        many => format!("are {}", many.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// The id of a transfer: from its id, its object, an execution or deployment of it, or the name of its VM.
+///
+/// # Errors
+/// `NotFound` and `Ambiguous` for a VM's name, `Script` for an object of another kind.
+pub fn transfer(call: &Call<'_>, value: &Dynamic) -> Result<String> {
+    // Executions and deployments carry the id of their transfer.
+    if let Some(id) = field(value, "transfer_id").or_else(|| field(value, "replica_id")) {
+        return Ok(id);
+    }
+    match written(value, "a replica")? {
+        Written::Id(id) => Ok(id),
+        Written::Name(name) => {
+            let found = transfer_of(call, &name)?;
+            Ok(found["id"].as_str().unwrap_or_default().to_owned())
+        }
+    }
+}
+
+/// The one transfer of this VM.
+///
+/// # Errors
+/// `NotFound`, or `Ambiguous` with the ids.
+pub fn transfer_of(call: &Call<'_>, instance: &str) -> Result<Value> {
+    let all = call.host.index.transfers(call)?;
+    let found: Vec<&Value> = all.iter().filter(|transfer| has_instance(transfer, instance)).collect();
+    match found.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => Err(Error::new(Kind::NotFound, format!("there is no replica of `{instance}`"))
+            .hint("make one with `replica_ensure`")),
+        many => Err(Error::new(Kind::Ambiguous, format!("there are {} replicas of `{instance}`", many.len())).hint(
+            format!(
+                "use an id: {}",
+                many.iter().filter_map(|transfer| transfer["id"].as_str()).collect::<Vec<_>>().join(", ")
+            ),
+        )),
+    }
+}
+
+pub fn has_instance(transfer: &Value, instance: &str) -> bool {
+    transfer["instances"].as_array().is_some_and(|instances| instances.iter().any(|name| name == instance))
+}
+
+/// The ids of a transfer and one of its executions: from both, or from the execution's object alone.
+///
+/// # Errors
+/// `Script` where one of the two is missing.
+pub fn execution(call: &Call<'_>) -> Result<(String, String)> {
+    let first = call.value("transfer").cloned().unwrap_or(Dynamic::UNIT);
+    match call.value("execution") {
+        Some(execution) => Ok((transfer(call, &first)?, id_of(execution, "an execution")?)),
+        None => match (field(&first, "transfer_id").or_else(|| field(&first, "replica_id")), field(&first, "id")) {
+            (Some(transfer), Some(id)) => Ok((transfer, id)),
+            _ => Err(Error::script(format!(
+                "`{}` wants a replica and an execution, or the execution's object",
+                call.function.name
+            ))),
+        },
+    }
+}
+
+/// The newest execution of a transfer, of any type.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn newest_execution(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
+    let filters = Filters::newest(1);
+    let answer = call.read(&executions::list(call.generation()?, transfer, &filters))?;
+    let all = answer.as_array().cloned().unwrap_or_default();
+    Ok(filters.apply(all).into_iter().next())
+}
+
+/// The id of a deployment, an execution, ...: things without names.
+///
+/// # Errors
+/// `Script` for an object without an id.
+pub fn id_of(value: &Dynamic, what: &str) -> Result<String> {
+    match written(value, what)? {
+        Written::Id(id) | Written::Name(id) => Ok(id),
+    }
+}
+
+enum Written {
+    Id(String),
+    Name(String),
+}
+
+fn written(value: &Dynamic, what: &str) -> Result<Written> {
+    if value.is_map() {
+        return match field(value, "id") {
+            Some(id) => Ok(Written::Id(id)),
+            None => Err(Error::script(format!("this object map is not {what}: it has no `id`"))),
+        };
+    }
+    let text = text_of(value);
+    if text.trim().is_empty() {
+        return Err(Error::script(format!("an empty text names not {what}")));
+    }
+    Ok(if is_id(&text) { Written::Id(text) } else { Written::Name(text) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_looks_like_an_id_is_one() {
+        assert!(is_id("8dbe1693-ced2-404e-8c54-8c8163a34e17"));
+        assert!(!is_id("web-01"));
+        assert!(!is_id("8dbe1693-ced2-404e-8c54-8c8163a34e1z"));
+    }
+}

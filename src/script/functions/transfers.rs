@@ -1,0 +1,306 @@
+//! Transfers, called replicas on legacy servers: what is copied from where to where.
+
+use rhai::Dynamic;
+use serde_json::{Map, Value, json};
+
+use super::endpoints::refuse_nothing;
+use super::resolve;
+use crate::client::{Direction, Filters, present, transfers};
+use crate::error::{Error, Result};
+use crate::script::call::Call;
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+
+pub const TRANSFER: Parameter =
+    Parameter::required("transfer", Kind::Reference(Noun::Transfer), "Its id, its object, or the name of its VM.");
+
+/// What a transfer is made between.
+pub const ENDS: &[Key] = &[
+    Key::new("origin_endpoint_id", Kind::Reference(Noun::Endpoint), "Where the VMs are.")
+        .aliases(&["origin_endpoint"])
+        .required(),
+    Key::new("destination_endpoint_id", Kind::Reference(Noun::Endpoint), "Where they go.")
+        .aliases(&["destination_endpoint"])
+        .required(),
+    Key::new("instances", Kind::Texts, "Names of VMs; several in one transfer succeed or fail together.")
+        .aliases(&["instance"])
+        .required(),
+    Key::new("scenario", Kind::Text, "`replica` (default) or `live_migration`."),
+];
+
+/// What can be said when a transfer is made and changed later.
+pub const SETTINGS: &[Key] = &[
+    Key::new("notes", Kind::Text, "A text for people."),
+    Key::new("network_map", Kind::Map, "Source network to destination network."),
+    Key::new("source_environment", Kind::Map, "What the source's provider wants to know."),
+    Key::new("destination_environment", Kind::Map, "What the destination's provider wants to know."),
+    Key::new("storage_mappings", Kind::Map, "`default`, `backend_mappings`, `disk_mappings`."),
+    Key::new("default_storage_backend", Kind::Text, "Where disks go that nothing else maps."),
+    Key::new("disk_storage_mapping", Kind::Map, "Disk id to storage backend.").aliases(&["disk_storage_mappings"]),
+    Key::new("storage_backend_mapping", Kind::Map, "Source backend to destination backend.")
+        .aliases(&["storage_backend_mappings"]),
+    Key::new("user_scripts", Kind::Map, "`#{ global: #{ linux: ... }, instances: #{ name: ... } }`."),
+    Key::new("origin_minion_pool_id", Kind::Text, "A minion pool at the source.").aliases(&["origin_minion_pool"]),
+    Key::new("destination_minion_pool_id", Kind::Text, "A minion pool at the destination.")
+        .aliases(&["destination_minion_pool"]),
+    Key::new("instance_osmorphing_minion_pool_mappings", Kind::Map, "VM to minion pool.")
+        .aliases(&["osmorphing_minion_pool_mapping"]),
+    Key::new(
+        "clone_disks",
+        Kind::Flag,
+        "Deploy from clones of the copied disks, so that the copy stays; default true.",
+    ),
+    Key::new("skip_os_morphing", Kind::Flag, "Leave the system as it is; default false."),
+];
+
+const PLAIN_SETTINGS: [&str; 11] = [
+    "notes",
+    "network_map",
+    "source_environment",
+    "destination_environment",
+    "storage_mappings",
+    "user_scripts",
+    "origin_minion_pool_id",
+    "destination_minion_pool_id",
+    "instance_osmorphing_minion_pool_mappings",
+    "clone_disks",
+    "skip_os_morphing",
+];
+
+pub const FILTERS: &[Key] = &[
+    Key::new("status", Kind::Text, "Only those of this status."),
+    Key::new("limit", Kind::Integer, "At most so many; default: all."),
+    Key::new("marker", Kind::Text, "The id of the last one already seen."),
+    Key::new("sort", Kind::Text, "`key`, `key:asc` or `key:desc`, several separated by commas; default: newest first."),
+    Key::new("show_deleted", Kind::Flag, "Deleted ones as well; default false."),
+];
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "transfer_list",
+        aliases: &["replica_list"],
+        parameters: &[Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")],
+        result: "a list of replicas",
+        summary: "List the replicas, all pages of them.",
+        example: "print(replica_list().len());",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: list,
+    },
+    Function {
+        name: "transfer_show",
+        aliases: &["replica_show"],
+        parameters: &[TRANSFER],
+        result: "the replica",
+        summary: "Show a replica.",
+        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_show(r).instances);",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: show,
+    },
+    Function {
+        name: "transfer_create",
+        aliases: &["replica_create"],
+        parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "What to create.")],
+        result: "the replica",
+        summary: "Create a replica without copying anything yet; a second one of the same VM is another replica.",
+        example: "print(replica_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" }).status);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: create,
+    },
+    Function {
+        name: "transfer_update",
+        aliases: &["replica_update"],
+        parameters: &[TRANSFER, Parameter::required("options", Kind::Options(&[SETTINGS]), "What to change.")],
+        result: "an execution: the change is real when that has completed",
+        summary: "Change a replica's settings without waiting; object maps are merged into the old ones.",
+        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(wait_for(replica_update(r, #{ notes: \"web tier\" })).status);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: update,
+    },
+    Function {
+        name: "transfer_delete",
+        aliases: &["replica_delete"],
+        parameters: &[TRANSFER],
+        result: "nothing",
+        summary: "Delete a replica; its copied disks and its schedules stay and cannot be deleted any more.",
+        example: "let r = replica_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_delete(r);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: delete,
+    },
+    Function {
+        name: "transfer_disks_delete",
+        aliases: &["replica_disks_delete"],
+        parameters: &[TRANSFER],
+        result: "an execution: the disks are gone when that has completed",
+        summary: "Delete the copied disks of a replica without waiting; the next copy is a full one.",
+        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(wait_for(replica_disks_delete(r)).status);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: disks_delete,
+    },
+];
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let filters = filters(call)?;
+    let request = transfers::list(call.generation()?, &filters);
+    let found = listed(call, &filters, &request)?;
+    Ok(call.shown(found.into_iter().map(present::transfer).collect::<Vec<_>>().into()))
+}
+
+fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    Ok(call.shown(fetch(call, &id)?))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let fields = fields(call)?;
+    let transfer = make(call, fields)?;
+    Ok(call.shown(transfer))
+}
+
+fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    refuse_nothing(call.options(), "replica_update")?;
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    let request = transfers::update(call.generation()?, &id, settings(call)?)?;
+    let execution = call.change(&request)?;
+    Ok(call.shown(present::execution(execution)))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    call.change(&transfers::delete(call.generation()?, &id))?;
+    call.host.index.forget();
+    Ok(Dynamic::UNIT)
+}
+
+fn disks_delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    let execution = call.change(&transfers::delete_disks(call.generation()?, &id))?;
+    Ok(call.shown(present::execution(execution)))
+}
+
+pub fn fetch(call: &Call<'_>, id: &str) -> Result<Value> {
+    Ok(present::transfer(call.read(&transfers::show(call.generation()?, id))?))
+}
+
+pub fn make(call: &mut Call<'_>, fields: Map<String, Value>) -> Result<Value> {
+    let request = transfers::create(call.generation()?, fields)?;
+    let transfer = present::transfer(call.change(&request)?);
+    call.host.index.add_transfer(&transfer);
+    Ok(transfer)
+}
+
+/// The body of a creation: endpoints resolved to their ids, one text a list of one.
+pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
+    let options = call.options();
+    let mut fields = Map::new();
+    for end in ["origin_endpoint_id", "destination_endpoint_id"] {
+        if let Some(endpoint) = options.get(end) {
+            fields.insert(end.to_owned(), resolve::endpoint(call, endpoint)?.into());
+        }
+    }
+    let instances = options.texts("instances").unwrap_or_default();
+    if instances.is_empty() {
+        return Err(Error::script("`instances` is empty").hint("name at least one VM"));
+    }
+    fields.insert("instances".to_owned(), instances.into());
+    if let Some(scenario) = options.text("scenario") {
+        fields.insert("scenario".to_owned(), scenario.into());
+    }
+    fields.extend(settings(call)?);
+    Ok(fields)
+}
+
+fn settings(call: &Call<'_>) -> Result<Map<String, Value>> {
+    let options = call.options();
+    let mut fields = options.body(&PLAIN_SETTINGS)?;
+    let words = options.body(&["default_storage_backend", "disk_storage_mapping", "storage_backend_mapping"])?;
+    if !words.is_empty() {
+        let written = fields.remove("storage_mappings").unwrap_or_else(|| json!({}));
+        fields.insert("storage_mappings".to_owned(), storage_mappings(written, &words));
+    }
+    // The server refuses null where an object is wanted.
+    fields.retain(|name, value| !value.is_null() || matches!(name.as_str(), "clone_disks" | "skip_os_morphing"));
+    Ok(fields)
+}
+
+/// The command line's words for storage, in the API's form.
+fn storage_mappings(mut mappings: Value, words: &Map<String, Value>) -> Value {
+    if let Some(default) = words.get("default_storage_backend").filter(|default| !default.is_null()) {
+        mappings["default"] = default.clone();
+    }
+    let pairs = [
+        ("disk_storage_mapping", "disk_mappings", "disk_id"),
+        ("storage_backend_mapping", "backend_mappings", "source"),
+    ];
+    for (word, list, from) in pairs {
+        let Some(Value::Object(map)) = words.get(word) else { continue };
+        let mut entries = mappings[list].as_array().cloned().unwrap_or_default();
+        entries.extend(map.iter().map(|(key, value)| json!({ from: key, "destination": value })));
+        mappings[list] = entries.into();
+    }
+    mappings
+}
+
+pub fn filters(call: &Call<'_>) -> Result<Filters> {
+    let options = call.options();
+    let limit = match options.integer("limit") {
+        None => None,
+        Some(limit) => Some(usize::try_from(limit).map_err(|_| Error::script("`limit` must not be negative"))?),
+    };
+    let sort = options
+        .text("sort")
+        .map_or(Ok(Vec::new()), |text| text.split(',').map(sort_key).collect::<Result<Vec<_>>>())?;
+    Ok(Filters {
+        marker: options.text("marker"),
+        limit,
+        sort,
+        status: options.text("status"),
+        show_deleted: options.flag("show_deleted").unwrap_or(false),
+    })
+}
+
+fn sort_key(text: &str) -> Result<(String, Direction)> {
+    let (key, direction) = text.trim().split_once(':').unwrap_or((text.trim(), "desc"));
+    let direction = match direction {
+        "asc" => Direction::Ascending,
+        "desc" => Direction::Descending,
+        other => {
+            return Err(
+                Error::script(format!("cannot sort by `{key}` in the direction `{other}`")).hint("`asc` or `desc`")
+            );
+        }
+    };
+    Ok((key.to_owned(), direction))
+}
+
+/// A list as its filters want it: whole, unless a limit or a marker asks for one page.
+pub fn listed(call: &Call<'_>, filters: &Filters, request: &crate::client::Request) -> Result<Vec<Value>> {
+    let one_page = filters.limit.is_some() || filters.marker.is_some() || !filters.sort.is_empty();
+    let found =
+        if one_page { call.read(request)?.as_array().cloned().unwrap_or_default() } else { call.read_list(request)? };
+    Ok(filters.apply(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_lines_storage_words_become_the_apis_form() {
+        let words = json!({"default_storage_backend": "ssd", "disk_storage_mapping": {"disk-0": "hdd"},
+            "storage_backend_mapping": {"datastore1": "ssd"}});
+        assert_eq!(
+            storage_mappings(
+                json!({"backend_mappings": [{"source": "a", "destination": "b"}]}),
+                words.as_object().unwrap()
+            ),
+            json!({"default": "ssd", "disk_mappings": [{"disk_id": "disk-0", "destination": "hdd"}],
+                "backend_mappings": [{"source": "a", "destination": "b"}, {"source": "datastore1", "destination": "ssd"}]})
+        );
+    }
+}

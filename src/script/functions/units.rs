@@ -1,0 +1,316 @@
+//! Units: what a runbook should be made of, because each can be retried and guarded as one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rhai::Dynamic;
+use serde_json::{Map, Value};
+
+use super::deployments::{self, DEPLOY, DEPLOY_FIELDS};
+use super::executions;
+use super::guards::{Facts, Overrides, before_deploy, newest_copy, status};
+use super::resolve;
+use super::transfers::{ENDS, SETTINGS, TRANSFER, fetch, fields, make};
+use crate::client::{Filters, instances, present};
+use crate::duration;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::event::{Fact, cause};
+use crate::model::Phase;
+use crate::script::arguments::text_of;
+use crate::script::call::Call;
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::watch::Target;
+
+const SYNC: &[Key] = &[
+    Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the copy: the last one. Default false.")
+        .aliases(&["shutdown_instance", "shutdown"]),
+    Key::new("retries", Kind::Integer, "How often a failed copy is done again, on the same replica; default 0."),
+    Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
+    Key::new("max_age", Kind::Duration, "Do nothing if the newest copy has completed and is no older than this."),
+    Key::new("timeout", Kind::Duration, "Give up waiting after so long; the copy goes on. Default: never."),
+];
+
+const DEPLOY_UNIT: &[Key] = &[
+    Key::new("requires", Kind::Reference(Noun::Execution), "Deploy only what this execution copied."),
+    Key::new("allow_stale", Kind::Flag, "Deploy although the newest copy has not completed; default false."),
+    Key::new("deploy_again", Kind::Flag, "Deploy although it was deployed before; default false."),
+    Key::new("duplicate", Kind::Flag, "Deploy although another replica of the VM exists; default false."),
+    Key::new("retries", Kind::Integer, "How often a failed deployment is done again; default 0."),
+    Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
+    Key::new("timeout", Kind::Duration, "Give up waiting after so long; the deployment goes on. Default: never."),
+];
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "transfer_ensure",
+        aliases: &["replica_ensure"],
+        parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "As for `replica_create`.")],
+        result: "the replica; its key `created` says whether it was made just now",
+        summary: "Find the replica of these endpoints and VMs, or create it.",
+        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(r.created);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: ensure,
+    },
+    Function {
+        name: "transfer_of",
+        aliases: &["replica_of"],
+        parameters: &[Parameter::required("instance", Kind::Reference(Noun::Instance), "The VM's name.")],
+        result: "the replica",
+        summary: "Find the one replica of a VM.",
+        example: "replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_of(\"web-01\").instances);",
+        effect: Effect::Reads,
+        noun_verb: false,
+        body: of,
+    },
+    Function {
+        name: "transfer_sync",
+        aliases: &["replica_sync"],
+        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[SYNC]), "How.")],
+        result: "the finished execution",
+        summary: "Execute a replica and wait; a retry executes the same replica again.",
+        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_sync(r, #{ retries: 2 }).status);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: sync,
+    },
+    Function {
+        name: "transfer_deploy",
+        aliases: &["replica_deploy"],
+        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY, DEPLOY_UNIT]), "How.")],
+        result: "the finished deployment",
+        summary: "Deploy a replica and wait; stale data and second deployments are refused.",
+        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet last = replica_sync(r, #{ shutdown_instances: true });\nprint(replica_deploy(r, #{ requires: last }).status);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: deploy,
+    },
+];
+
+fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let fields = fields(call)?;
+    let all = call.host.index.transfers(call)?;
+    let found: Vec<&Value> = all.iter().filter(|transfer| same_transfer(transfer, &fields)).collect();
+    let (mut transfer, created) = match found.as_slice() {
+        [] => (make(call, fields)?, true),
+        [only] => (fetch(call, only["id"].as_str().unwrap_or_default())?, false),
+        many => {
+            let ids: Vec<&str> = many.iter().filter_map(|transfer| transfer["id"].as_str()).collect();
+            let names = fields["instances"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(Error::new(Failure::Ambiguous, format!("there are {} replicas of `{names}`", many.len()))
+                .hint(format!("deployed, each makes a VM: delete all but one of {}", ids.join(", ")))
+                .into());
+        }
+    };
+    transfer["created"] = created.into();
+    Ok(call.shown(transfer))
+}
+
+fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let instance = call.argument("instance");
+    let name = resolve::field(&instance, "name").unwrap_or_else(|| text_of(&instance));
+    let transfer = resolve::transfer_of(call, &name)?;
+    Ok(call.shown(fetch(call, transfer["id"].as_str().unwrap_or_default())?))
+}
+
+fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
+    let newest = resolve::newest_execution(call, &id)?;
+    if let (Some(max_age), Some(newest)) = (duration_option(call, "max_age")?, &newest)
+        && !shutdown
+        && is_fresh(newest, call.host.clock.now(), max_age)
+    {
+        return Ok(call.shown(present::execution(newest.clone())));
+    }
+    let transfer = fetch(call, &id)?;
+    let mut running = newest.filter(|execution| status(execution) == Phase::Active);
+    let execution = retried(call, |call| {
+        if let Some(active) = running.take() {
+            let joins = is_copy(&active) && (!shutdown || switches_off(&active));
+            let number = active["number"].clone();
+            let what = if joins { "joining it" } else { "waiting for its end before the copy begins" };
+            call.warn(format!("execution #{number} of `{}` is already running: {what}", label(&transfer)));
+            let ended = wait_execution(call, &transfer, &id, active);
+            if joins {
+                return ended;
+            }
+            // How the other's execution ended is its own affair; that we are to stop is ours.
+            if let Err(error) = ended
+                && matches!(error.kind, Failure::Interrupted | Failure::Timeout | Failure::Login)
+            {
+                return Err(error);
+            }
+        }
+        let fields = Map::from_iter([("shutdown_instances".to_owned(), Value::Bool(shutdown))]);
+        let started = executions::start(call, &id, fields)?;
+        wait_execution(call, &transfer, &id, started)
+    })?;
+    Ok(call.shown(present::execution(execution)))
+}
+
+fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let transfer = call.value("transfer").or_else(|| call.options().get("transfer_id")).cloned().unwrap_or_default();
+    let id = resolve::transfer(call, &transfer)?;
+    let transfer = fetch(call, &id)?;
+    let requires =
+        call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
+    let fields = call.options().body(&DEPLOY_FIELDS)?;
+    let deployment = retried(call, |call| {
+        guard(call, &id, &transfer, requires.as_deref())?;
+        let started = deployments::start(call, &id, fields.clone())?;
+        let deployment = started["id"].as_str().unwrap_or_default().to_owned();
+        let target = Target::deployment(deployment, label(&transfer)).first(started);
+        let finished = call.wait(target, deadline(call)?);
+        call.host.index.forget();
+        finished
+    })?;
+    Ok(call.shown(present::deployment(deployment)))
+}
+
+/// Whether a transfer is between these endpoints and of these VMs.
+fn same_transfer(transfer: &Value, fields: &Map<String, Value>) -> bool {
+    let names = |value: &Value| {
+        let mut names: Vec<String> =
+            value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    let same = |field: &str| fields.get(field).is_some_and(|value| *value == transfer[field]);
+    let scenario = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("replica").to_owned();
+    same("origin_endpoint_id")
+        && same("destination_endpoint_id")
+        && names(&transfer["instances"]) == names(&fields["instances"])
+        && scenario(transfer.get("scenario")) == scenario(fields.get("scenario"))
+}
+
+fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>) -> Result<()> {
+    let filters = Filters::newest(10);
+    let answer = call.read(&crate::client::executions::list(call.generation()?, id, &filters))?;
+    let executions = filters.apply(answer.as_array().cloned().unwrap_or_default());
+    let deployments = deployments::of_transfer(call, id)?;
+    let all = call.host.index.transfers(call)?;
+    let instances = transfer["instances"].as_array().cloned().unwrap_or_default();
+    let shares =
+        |other: &&Value| instances.iter().filter_map(Value::as_str).any(|name| resolve::has_instance(other, name));
+    let others: Vec<Value> = all.iter().filter(shares).cloned().collect();
+    let option = |name| call.options().flag(name).unwrap_or(false);
+    let overrides = Overrides {
+        allow_stale: option("allow_stale"),
+        deploy_again: option("deploy_again"),
+        duplicate: option("duplicate"),
+        force: option("force"),
+    };
+    let facts = Facts {
+        label: &label(transfer),
+        transfer: id,
+        executions: &executions,
+        deployments: &deployments,
+        others: &others,
+        requires,
+    };
+    before_deploy(&facts, overrides)
+}
+
+/// Tries `attempt` again as often as the option `retries` says, with a doubling pause.
+fn retried(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> Result<Value>) -> Result<Value> {
+    let retries = u32::try_from(call.options().integer("retries").unwrap_or(0).max(0)).unwrap_or(u32::MAX);
+    let mut pause = duration_option(call, "backoff")?.unwrap_or(Duration::from_secs(30));
+    let mut tries = 1;
+    loop {
+        let error = match attempt(call) {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        // Somebody cancelled it, or a guard refused: trying again would go against them.
+        let worth_it = matches!(error.kind, Failure::Failed | Failure::Api | Failure::Unreachable);
+        if !worth_it || tries > retries {
+            return Err(if tries > 1 { error.detail("tries", tries) } else { error });
+        }
+        let next = call.host.clock.now() + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+        tries += 1;
+        let (function, cause) = (call.function.aliases.first().unwrap_or(&call.function.name), cause(&error));
+        call.emit(Fact::UnitRetried {
+            function: (*function).to_owned(),
+            attempt: tries,
+            attempts: retries + 1,
+            cause,
+            next,
+        });
+        call.host.cancel.sleep_until(&call.host.clock, next)?;
+        pause = pause.saturating_mul(2).min(Duration::from_secs(15 * 60));
+    }
+}
+
+fn wait_execution(call: &Call<'_>, transfer: &Value, id: &str, started: Value) -> Result<Value> {
+    let execution = started["id"].as_str().unwrap_or_default().to_owned();
+    let disks = disk_sizes(call, transfer);
+    let target = Target::execution(id, execution, label(transfer)).first(started).disks(disks);
+    call.wait(target, deadline(call)?)
+}
+
+/// The sizes of the disks to be copied, so that progress can be weighed by bytes. Missing ones only make it coarser.
+pub fn disk_sizes(call: &Call<'_>, transfer: &Value) -> BTreeMap<String, Vec<u64>> {
+    let endpoint = transfer["origin_endpoint_id"].as_str().unwrap_or_default();
+    let environment = transfer
+        .get("source_environment")
+        .filter(|environment| environment.as_object().is_some_and(|map| !map.is_empty()));
+    let names = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    names
+        .filter_map(|name| {
+            let sizes = call.host.disk_sizes(endpoint, name, || {
+                let instance = call.read(&instances::show(endpoint, name, environment)).ok()?;
+                let disks = instance["devices"]["disks"].as_array()?;
+                Some(disks.iter().filter_map(|disk| disk["size_bytes"].as_u64()).collect())
+            })?;
+            Some((name.to_owned(), sizes))
+        })
+        .collect()
+}
+
+/// How people call a transfer: by its VMs.
+pub fn label(transfer: &Value) -> String {
+    let names: Vec<&str> = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if names.is_empty() { transfer["id"].as_str().unwrap_or("?").to_owned() } else { names.join(", ") }
+}
+
+fn is_fresh(execution: &Value, now: Timestamp, max_age: Duration) -> bool {
+    let ended = execution["updated_at"].as_str().and_then(duration::server_time);
+    is_copy(execution)
+        && newest_copy(std::slice::from_ref(execution)).is_some_and(|copy| status(copy) == Phase::Succeeded)
+        && ended.is_some_and(|ended| now.duration_since(ended).unsigned_abs() <= max_age)
+}
+
+fn is_copy(execution: &Value) -> bool {
+    execution["type"].as_str().is_some_and(|kind| kind.ends_with("_execution"))
+}
+
+fn switches_off(execution: &Value) -> bool {
+    execution["tasks"].as_array().into_iter().flatten().any(|task| task["task_type"] == "SHUTDOWN_INSTANCE")
+}
+
+pub fn deadline(call: &Call<'_>) -> Result<Option<Timestamp>> {
+    Ok(duration_option(call, "timeout")?
+        .map(|timeout| call.host.clock.now() + SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX)))
+}
+
+/// An option that is a duration.
+///
+/// # Errors
+/// `Script` for a text that is none.
+pub fn duration_option(call: &Call<'_>, name: &str) -> Result<Option<Duration>> {
+    call.options()
+        .get(name)
+        .map(|value| {
+            super::language::duration_of(value).map_err(|error| error.context(format!("`{name}`")).detail("key", name))
+        })
+        .transpose()
+}

@@ -1,0 +1,137 @@
+//! Waiting for what was started.
+
+use std::time::Duration;
+
+use rhai::{Array, Dynamic, FnPtr};
+use serde_json::Value;
+
+use super::resolve;
+use super::transfers::fetch;
+use super::units::{deadline, disk_sizes, duration_option, label};
+use crate::client::{deployments, present};
+use crate::duration;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::script::call::Call;
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::value::{Secrets, describe, to_json};
+use crate::watch::Target;
+
+const WAIT: &[Key] = &[
+    Key::new("timeout", Kind::Duration, "Give up waiting after so long; what is waited for goes on. Default: never."),
+    Key::new("interval", Kind::Duration, "How often a closure is asked; default \"5s\"."),
+];
+
+pub const ROWS: &[Function] = &[Function {
+    name: "wait_for",
+    aliases: &[],
+    parameters: &[
+        Parameter::required(
+            "what",
+            Kind::Any,
+            "An execution, a deployment or migration, a replica (its newest execution), a list of them, or a closure that returns true in the end.",
+        ),
+        Parameter::optional("options", Kind::Options(&[WAIT]), "How long."),
+    ],
+    result: "the finished thing; for a list, the finished things in its order; for a closure, what it returned",
+    summary: "Wait until something is finished; throw a map with its first failed task if it failed.",
+    example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(replica_execute(r)).status);",
+    effect: Effect::Drives,
+    noun_verb: false,
+    body: wait_for,
+}];
+
+fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let what = call.argument("what");
+    if let Some(closure) = what.clone().try_cast::<FnPtr>() {
+        return wait_until(call, &closure);
+    }
+    let deadline = deadline(call)?;
+    let Some(list) = what.read_lock::<Array>().map(|list| list.clone()) else {
+        let finished = call.wait(target(call, &what)?, deadline)?;
+        return Ok(call.shown(presented(finished)));
+    };
+    let targets = list.iter().map(|thing| target(call, thing)).collect::<Result<Vec<_>>>()?;
+    let ended = call.cloud()?.watcher.wait_all(&call.lane.origin, targets, deadline);
+    let finished = ended.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(call.shown(finished.into_iter().map(presented).collect::<Vec<_>>().into()))
+}
+
+fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
+    let interval = duration_option(call, "interval")?.unwrap_or(Duration::from_secs(5));
+    let deadline = deadline(call)?;
+    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
+    loop {
+        let answer = closure.call_within_context::<Dynamic>(call.context, ())?;
+        if !answer.is_unit() && answer.as_bool() != Ok(false) {
+            return Ok(answer);
+        }
+        let next = duration::after(clock.now(), interval.max(Duration::from_millis(10)));
+        if let Some(deadline) = deadline.filter(|deadline| *deadline < next) {
+            cancel.sleep_until(clock, deadline)?;
+            return Err(Error::new(Failure::Timeout, "what was waited for did not become true in time").into());
+        }
+        cancel.sleep_until(clock, next)?;
+    }
+}
+
+/// What a script's value stands for, when it is waited for.
+fn target(call: &Call<'_>, what: &Dynamic) -> Result<Target> {
+    let object = to_json(what, Secrets::Masked)?;
+    match &object {
+        Value::String(id) if resolve::is_id(id) => from_id(call, id),
+        Value::String(name) => {
+            let transfer = resolve::transfer_of(call, name)?;
+            newest_of(call, &transfer)
+        }
+        Value::Object(_) => from_object(call, object),
+        _ => Err(Error::script(format!("cannot wait for {}", describe(what)))
+            .hint("give an execution, a deployment, a migration, a list of them, or a closure")),
+    }
+}
+
+fn from_object(call: &Call<'_>, object: Value) -> Result<Target> {
+    let text = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
+    let (id, kind) = (text("id"), text("type"));
+    let transfer = if text("action_id").is_empty() { text("transfer_id") } else { text("action_id") };
+    match kind.as_str() {
+        "transfer" | "replica" => newest_of(call, &object),
+        "deployment" | "migration" => {
+            let label = label(&object);
+            Ok(Target::deployment(id, label).first(object))
+        }
+        _ if !transfer.is_empty() && !id.is_empty() => {
+            let of = fetch(call, &transfer)?;
+            Ok(Target::execution(transfer, id, label(&of)).disks(disk_sizes(call, &of)).first(object))
+        }
+        _ => Err(Error::script("this object map is nothing that can be waited for")
+            .hint("give an execution, a deployment or a migration as the functions return them")),
+    }
+}
+
+fn newest_of(call: &Call<'_>, transfer: &Value) -> Result<Target> {
+    let id = transfer["id"].as_str().unwrap_or_default();
+    let Some(execution) = resolve::newest_execution(call, id)? else {
+        return Err(Error::script(format!(
+            "the replica of `{}` was never executed: there is nothing to wait for",
+            label(transfer)
+        )));
+    };
+    let execution_id = execution["id"].as_str().unwrap_or_default();
+    Ok(Target::execution(id, execution_id, label(transfer)).disks(disk_sizes(call, transfer)).first(execution.clone()))
+}
+
+/// A bare id is a deployment's, or a transfer's: an execution cannot be found without its transfer.
+fn from_id(call: &Call<'_>, id: &str) -> Result<Target> {
+    match call.read(&deployments::show(call.generation()?, id)) {
+        Ok(deployment) => Ok(Target::deployment(id, label(&deployment)).first(deployment)),
+        Err(error) if error.kind == Failure::NotFound => newest_of(call, &fetch(call, id)?),
+        Err(error) => Err(error),
+    }
+}
+
+fn presented(finished: Value) -> Value {
+    let is_deployment =
+        matches!(finished["type"].as_str(), Some("deployment" | "migration")) && finished.get("number").is_none();
+    if is_deployment { present::deployment(finished) } else { present::execution(finished) }
+}

@@ -1,0 +1,303 @@
+//! Many items at once: waves and `each`. When what starts is decided by the wave's machine; here it is done.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use rhai::{Array, Dynamic, EvalAltResult, FnPtr, ImmutableString, Map as ScriptMap};
+
+use super::units::duration_option;
+use crate::cancel::Wish;
+use crate::clock::Signal;
+use crate::error::{Error, Kind as Failure, Result, count};
+use crate::event::{Fact, Outcome, cause};
+use crate::script::arguments::text_of;
+use crate::script::call::Call;
+use crate::script::engine::LANE_STACK;
+use crate::script::error::{Fault, locate, to_map};
+use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::host::Lane;
+use crate::script::lanes::Runner;
+use crate::script::value::describe;
+use crate::wave::{Action, Budget, ItemOutcome, Machine, News, Options, Summary};
+
+const WAVE: &[Key] = &[
+    Key::new("limit", Kind::Integer, "How many items at once; default 10."),
+    Key::new("retries", Kind::Integer, "How often a failed item is tried again; default 0."),
+    Key::new(
+        "backoff",
+        Kind::Duration,
+        "The pause before the first retry; it doubles, up to ten times. Default \"30s\".",
+    ),
+    Key::new(
+        "max_failures",
+        Kind::Budget,
+        "How many items may fail before nothing new starts: a count, or a share of all items rounded down. Default 0.",
+    ),
+    Key::new(
+        "key",
+        Kind::Any,
+        "The field that tells the items apart, or a closure that gives the key; default: the text or number itself, `name`, or `id`.",
+    ),
+];
+
+const EACH: &[Key] = &[Key::new("limit", Kind::Integer, "How many items at once; default 10.")];
+
+const BODY: Parameter =
+    Parameter::required("body", Kind::Closure, "Gets the item; works on copies of what it captures.");
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "wave",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("name", Kind::Text, "How people call it."),
+            Parameter::required("items", Kind::List, "Any values with a key, mostly rows of the inventory."),
+            Parameter::optional("options", Kind::Options(&[WAVE]), "How many at once, how often, how many may fail."),
+            BODY,
+        ],
+        result: "`#{ ok, failed, skipped, cancelled, unknown }`: lists of keys, and `items[key]` with `status`, `value`, `attempts`, `elapsed` (seconds) and `error`; thrown when more items failed than `max_failures` allows",
+        summary: "Work on many items at once and wait for all of them.",
+        example: "let done = wave(\"count\", [\"a\", \"b\"], #{ limit: 2 }, |name| name.len());\nprint(done.ok);",
+        effect: Effect::Drives,
+        noun_verb: false,
+        body: wave,
+    },
+    Function {
+        name: "each",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("items", Kind::List, "Any values."),
+            Parameter::optional("options", Kind::Options(&[EACH]), "How many at once."),
+            BODY,
+        ],
+        result: "a list of what the closure returned, in the items' order",
+        summary: "Work on many items at once and wait for all of them; after a failure nothing new starts, and it is thrown.",
+        example: "print(each([1, 2, 3], |number| number * number));",
+        effect: Effect::Drives,
+        noun_verb: false,
+        body: each,
+    },
+];
+
+/// What a lane ended with: the closure's value, or what it threw.
+type Ended = Result<Dynamic, Box<EvalAltResult>>;
+
+fn wave(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let name = call.text("name");
+    let items = call.argument("items").cast::<Array>();
+    let keys = keys(call, &items)?;
+    let (summary, mut ended) = drive(call, &name, &items, keys, options(call)?)?;
+    let map = result_map(&summary, &mut ended);
+    if call.host.cancel.wish() != Wish::Continue {
+        return Err(Error::interrupted().into());
+    }
+    if summary.counts.unknown > 0 {
+        let error =
+            summary.items.iter().filter(|item| item.outcome == Outcome::Unknown).find_map(|item| item.cause.clone());
+        return Err(error.unwrap_or_else(|| Error::internal("an unknown item without a cause")).into());
+    }
+    if summary.over_budget {
+        return Err(thrown(call, &name, &summary, map));
+    }
+    Ok(map.into())
+}
+
+fn each(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let items = call.argument("items").cast::<Array>();
+    let keys = (1..=items.len()).map(|index| index.to_string()).collect();
+    let (_, ended) = drive(call, "each", &items, keys, options(call)?)?;
+    call.host.cancel.check()?;
+    let mut values = Array::with_capacity(items.len());
+    for ended in ended.into_values() {
+        values.push(ended?);
+    }
+    Ok(values.into())
+}
+
+fn options(call: &Call<'_>) -> Result<Options> {
+    let standard = Options::default();
+    let given = call.options();
+    let number = |name: &str, least: i64| match given.integer(name) {
+        Some(number) if number < least => {
+            Err(Error::script(format!("`{name}` must be at least {least}, not {number}")).detail("key", name))
+        }
+        number => Ok(number),
+    };
+    Ok(Options {
+        limit: number("limit", 1)?.map_or(standard.limit, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        retries: number("retries", 0)?.map_or(standard.retries, |retries| u32::try_from(retries).unwrap_or(u32::MAX)),
+        backoff: duration_option(call, "backoff")?.unwrap_or(standard.backoff),
+        max_failures: match given.get("max_failures") {
+            None => standard.max_failures,
+            Some(value) => Budget::parse(&text_of(value)).map_err(|error| error.detail("key", "max_failures"))?,
+        },
+    })
+}
+
+/// The key of every item: what `key` says, else the value itself when text or number, else its `name`, else its `id`.
+fn keys(call: &Call<'_>, items: &Array) -> Result<Vec<String>, Fault> {
+    let by = call.options().get("key").cloned();
+    items.iter().enumerate().map(|(index, item)| key(call, by.as_ref(), item, index)).collect()
+}
+
+fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> Result<String, Fault> {
+    let field = |name: &str| {
+        let fields = item.read_lock::<ScriptMap>()?;
+        fields.get(name).filter(|value| value.is_string() || value.is_int()).map(text_of)
+    };
+    let found = match by {
+        Some(closure) if closure.is::<FnPtr>() => {
+            let closure = closure.clone().cast::<FnPtr>();
+            Some(text_of(&closure.call_within_context::<Dynamic>(call.context, (item.clone(),))?))
+        }
+        Some(name) => field(&text_of(name)),
+        None if item.is_string() || item.is_int() => Some(text_of(item)),
+        None => field("name").or_else(|| field("id")),
+    };
+    found.filter(|key| !key.is_empty()).ok_or_else(|| {
+        let number = index + 1;
+        let error = match by {
+            Some(name) if !name.is::<FnPtr>() => {
+                Error::script(format!("item {number} has no `{}` to be its key", text_of(name)))
+            }
+            _ => Error::script(format!("item {number}, {}, has no key", describe(item))),
+        };
+        error.hint("give items a `name`, or say with `key` which field or closure tells them apart").into()
+    })
+}
+
+/// Launches what the machine says, each item on a thread of its own, until all have ended.
+fn drive(
+    call: &Call<'_>,
+    name: &str,
+    items: &Array,
+    keys: Vec<String>,
+    options: Options,
+) -> Result<(Summary, BTreeMap<usize, Ended>)> {
+    let runner = Runner::new(call.host, call.context, &call.closure("body")?)?;
+    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
+    let limit = options.limit.min(keys.len());
+    let named = keys.iter().map(|key| key.as_str().into()).collect();
+    let mut machine = Machine::new(keys, options)?;
+    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total: items.len(), limit });
+    let bell = clock.signal();
+    let _listening = cancel.listen(&bell);
+    let done: Mutex<VecDeque<(usize, Ended)>> = Mutex::default();
+    let mut ended = BTreeMap::new();
+    thread::scope(|scope| -> Result<()> {
+        loop {
+            while let Some((item, result)) = done.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+                let outcome = result.as_ref().map(drop).map_err(|thrown| locate(thrown).error);
+                ended.insert(item, result);
+                machine.finished(item, outcome, clock.now());
+            }
+            if cancel.wish() != Wish::Continue {
+                machine.pause(clock.now());
+            }
+            let mut wake = None;
+            let actions = machine.next(clock.now());
+            announce(call, name, &mut machine);
+            for action in actions {
+                match action {
+                    Action::Launch { item, attempt } => {
+                        let lane = call.lane.child(call.number, name, machine.key(item), attempt);
+                        call.host.emit(&lane, Fact::ItemStarted { attempt });
+                        let launch =
+                            Launch { runner: &runner, lane, item, argument: &items[item], done: &done, bell: &bell };
+                        let busy = clock.busy();
+                        let thread = thread::Builder::new().name(machine.key(item).to_owned()).stack_size(LANE_STACK);
+                        thread
+                            .spawn_scoped(scope, move || {
+                                launch.run();
+                                drop(busy);
+                            })
+                            .map_err(|error| Error::internal(format!("cannot start a thread: {error}")))?;
+                    }
+                    Action::Wake { at } => wake = Some(at),
+                    Action::Finished => return Ok(()),
+                }
+            }
+            clock.park(&bell, wake);
+        }
+    })?;
+    let summary = machine.summary(clock.now());
+    let (counts, elapsed_seconds) = (summary.counts, summary.elapsed.as_secs_f64());
+    call.emit(Fact::WaveFinished { name: name.to_owned(), counts, elapsed_seconds });
+    Ok((summary, ended))
+}
+
+/// One attempt of one item, on its own thread.
+struct Launch<'a> {
+    runner: &'a Runner<'a>,
+    lane: std::sync::Arc<Lane>,
+    item: usize,
+    argument: &'a Dynamic,
+    done: &'a Mutex<VecDeque<(usize, Ended)>>,
+    bell: &'a Signal,
+}
+
+impl Launch<'_> {
+    fn run(self) {
+        let result = self.runner.run(&self.lane, self.argument);
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back((self.item, result));
+        self.bell.ring();
+    }
+}
+
+fn announce(call: &Call<'_>, name: &str, machine: &mut Machine) {
+    for news in machine.take_news() {
+        match news {
+            News::Retried { item, attempt, attempts, cause: error, next } => {
+                let lane = call.lane.child(call.number, name, machine.key(item), 1);
+                call.host.emit(&lane, Fact::ItemRetried { attempt, attempts, cause: cause(&error), next });
+            }
+            News::Ended { item } => {
+                let Some(ended) = machine.outcome(item) else { continue };
+                let lane = call.lane.child(call.number, name, &ended.key, 1);
+                call.host.emit(&lane, finished(&ended));
+            }
+            News::Stopping { reason } => call.emit(Fact::WaveStopping { name: name.to_owned(), reason }),
+        }
+    }
+}
+
+fn finished(item: &ItemOutcome) -> Fact {
+    Fact::ItemFinished {
+        outcome: item.outcome,
+        attempts: item.attempts,
+        elapsed_seconds: item.elapsed.as_secs_f64(),
+        cause: item.cause.as_ref().map(cause),
+    }
+}
+
+fn result_map(summary: &Summary, ended: &mut BTreeMap<usize, Ended>) -> ScriptMap {
+    let mut map = ScriptMap::new();
+    for outcome in Outcome::ALL {
+        let keys: Array =
+            summary.keys(outcome).into_iter().map(|key| Dynamic::from(ImmutableString::from(key))).collect();
+        map.insert(outcome.word().into(), keys.into());
+    }
+    let mut items = ScriptMap::new();
+    for (index, item) in summary.items.iter().enumerate() {
+        let mut entry = ScriptMap::new();
+        let value = ended.remove(&index).and_then(Result::ok).unwrap_or(Dynamic::UNIT);
+        entry.insert("status".into(), item.outcome.word().into());
+        entry.insert("value".into(), value);
+        entry.insert("attempts".into(), i64::from(item.attempts).into());
+        entry.insert("elapsed".into(), item.elapsed.as_secs_f64().into());
+        entry.insert("error".into(), item.cause.as_ref().map_or(Dynamic::UNIT, |error| to_map(error).into()));
+        items.insert(item.key.as_str().into(), entry.into());
+    }
+    map.insert("items".into(), items.into());
+    map
+}
+
+/// The result, thrown: a script that catches it has the same map, with `kind` and `message` beside.
+fn thrown(call: &Call<'_>, name: &str, summary: &Summary, mut map: ScriptMap) -> Fault {
+    let message = format!("wave `{name}`: {} of {} failed", summary.counts.failed, count(summary.items.len(), "item"));
+    map.insert("kind".into(), Failure::ItemsFailed.word().into());
+    map.insert("message".into(), message.into());
+    map.insert("hint".into(), Dynamic::UNIT);
+    Fault::Thrown(Box::new(EvalAltResult::ErrorRuntime(map.into(), call.context.call_position())))
+}

@@ -1,0 +1,189 @@
+//! The world of one run, as the functions see it; and the lanes that its calls are counted in.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rhai::NativeCallContext;
+
+use super::check::CapturedWrites;
+use super::functions::Index;
+use super::parameters::Parameters;
+use crate::cancel::Cancel;
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::event::{Event, Fact, Origin, Sink, VERSION};
+use crate::journal::Journal;
+use crate::watch::Watcher;
+
+/// The cloud as the functions use it.
+#[derive(Clone)]
+pub struct Cloud {
+    pub client: Client,
+    pub watcher: Watcher,
+}
+
+/// Connects at the first call that needs the cloud, so that a script without one needs no credentials.
+pub type Connect = Box<dyn Fn() -> Result<Cloud> + Send + Sync>;
+
+/// The world of one run.
+pub struct Host {
+    pub clock: Clock,
+    pub cancel: Cancel,
+    pub events: Arc<dyn Sink>,
+    pub journal: Arc<dyn Journal>,
+    pub parameters: Parameters,
+    /// Relative paths in a script are relative to its folder.
+    pub folder: PathBuf,
+    /// Those given on the command line are relative to this.
+    pub directory: PathBuf,
+    connect: Connect,
+    cloud: OnceLock<Result<Cloud>>,
+    /// Lists that many lanes look into.
+    pub index: Index,
+    /// Names of fields that scripts have met, for suggestions.
+    fields: Mutex<BTreeSet<String>>,
+    captured_writes: Mutex<CapturedWrites>,
+    /// By endpoint and instance; `None` where the cloud would not tell.
+    disks: Mutex<BTreeMap<(String, String), Option<Vec<u64>>>>,
+}
+
+impl Host {
+    pub fn new(
+        clock: Clock,
+        cancel: Cancel,
+        events: Arc<dyn Sink>,
+        journal: Arc<dyn Journal>,
+        parameters: Parameters,
+        (folder, directory): (PathBuf, PathBuf),
+        connect: Connect,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            cancel,
+            events,
+            journal,
+            parameters,
+            folder,
+            directory,
+            connect,
+            cloud: OnceLock::new(),
+            index: Index::default(),
+            fields: Mutex::default(),
+            captured_writes: Mutex::default(),
+            disks: Mutex::default(),
+        })
+    }
+
+    /// # Errors
+    /// Whatever keeps us from the cloud: settings, login, network.
+    pub fn cloud(&self) -> Result<&Cloud> {
+        self.cloud.get_or_init(|| (self.connect)()).as_ref().map_err(Clone::clone)
+    }
+
+    pub fn emit(&self, lane: &Lane, fact: Fact) {
+        self.events.emit(Event { v: VERSION, at: self.clock.now(), origin: lane.origin.clone(), fact });
+    }
+
+    /// Where a path written in a script points.
+    pub fn path(&self, written: &str) -> PathBuf {
+        let base = if self.parameters.was_given(written) { &self.directory } else { &self.folder };
+        base.join(Path::new(written))
+    }
+
+    pub fn meet_fields<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in names {
+            if !fields.contains(name) {
+                fields.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// The sizes of an instance's disks: read once, for all waits that concern it.
+    pub fn disk_sizes(
+        &self,
+        endpoint: &str,
+        instance: &str,
+        read: impl FnOnce() -> Option<Vec<u64>>,
+    ) -> Option<Vec<u64>> {
+        let key = (endpoint.to_owned(), instance.to_owned());
+        if let Some(known) = self.disks.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        let sizes = read();
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sizes.clone());
+        sizes
+    }
+
+    pub fn set_captured_writes(&self, writes: CapturedWrites) {
+        *self.captured_writes.lock().unwrap_or_else(PoisonError::into_inner) = writes;
+    }
+
+    /// The variable that a closure captured and changes, if any.
+    pub fn captured_write(&self, closure: &str) -> Option<String> {
+        let writes = self.captured_writes.lock().unwrap_or_else(PoisonError::into_inner);
+        writes.get(closure).and_then(|found| found.first()).map(|(name, _)| name.clone())
+    }
+
+    pub fn known_fields(&self) -> Vec<String> {
+        self.fields.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+/// A numbered sequence of calls: the main script is one, each wave item has its own below it.
+pub struct Lane {
+    pub origin: Origin,
+    calls: AtomicU64,
+}
+
+/// A lane as the engine's tag carries it.
+#[derive(Clone)]
+pub struct LaneTag(pub Arc<Lane>);
+
+thread_local! {
+    /// The lane of this thread, for callbacks that get no context (`print`).
+    static CURRENT: RefCell<Option<Arc<Lane>>> = const { RefCell::new(None) };
+}
+
+impl Lane {
+    pub fn main() -> Arc<Self> {
+        Arc::new(Self { origin: Origin { lane: "main".into(), wave: None, item: None }, calls: AtomicU64::new(0) })
+    }
+
+    /// The lane of one item: its parent's path, the number of the call that opened it, and the item's key.
+    pub fn child(&self, call: u64, wave: &str, item: &str, attempt: u32) -> Arc<Self> {
+        let mut path = format!("{}/{call}:{item}", self.origin.lane);
+        if attempt > 1 {
+            path.push_str(&format!("#{attempt}"));
+        }
+        let origin = Origin { lane: path.into(), wave: Some(wave.into()), item: Some(item.into()) };
+        Arc::new(Self { origin, calls: AtomicU64::new(0) })
+    }
+
+    /// The number of the next call: from 1.
+    pub fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The lane that a call runs in.
+    pub fn of(context: &NativeCallContext<'_>) -> Arc<Self> {
+        let tagged = context.tag().and_then(|tag| tag.read_lock::<LaneTag>().map(|tag| tag.0.clone()));
+        tagged.or_else(Self::current).unwrap_or_else(Self::main)
+    }
+
+    pub fn current() -> Option<Arc<Self>> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Runs `work` with this as the lane of the thread.
+    pub fn enter<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
+        let before = CURRENT.replace(Some(self.clone()));
+        let result = work();
+        CURRENT.set(before);
+        result
+    }
+}

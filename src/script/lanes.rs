@@ -1,0 +1,81 @@
+//! Closures on lanes of their own: each sees the script as sequential code does, and works on copies of what it captured.
+
+use rhai::{
+    Array, Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, Map as ScriptMap, NativeCallContext, Position,
+};
+use std::sync::Arc;
+
+use super::host::{Host, Lane, LaneTag};
+use crate::error::{Error, Result};
+
+/// A closure of the script, ready to be run on any thread, any number of times.
+pub struct Runner<'a> {
+    engine: &'a Engine,
+    global: GlobalRuntimeState,
+    source: Option<String>,
+    position: Position,
+    closure: FnPtr,
+}
+
+impl<'a> Runner<'a> {
+    /// # Errors
+    /// `Script` when the closure assigns to a variable it captured: each lane has its own copy, the writes would be
+    /// lost without a word.
+    pub fn new(host: &Host, context: &'a NativeCallContext<'a>, closure: &FnPtr) -> Result<Self> {
+        if let Some(name) = host.captured_write(closure.fn_name()) {
+            return Err(captured_write(&name));
+        }
+        let global = context.global_runtime_state().clone();
+        let source = context.fn_source().map(str::to_owned);
+        Ok(Self {
+            engine: context.engine(),
+            global,
+            source,
+            position: context.call_position(),
+            closure: closure.clone(),
+        })
+    }
+
+    /// Runs the closure on this thread as `lane`.
+    ///
+    /// # Errors
+    /// What the closure throws.
+    pub fn run(&self, lane: &Arc<Lane>, argument: &Dynamic) -> Result<Dynamic, Box<EvalAltResult>> {
+        let mut global = self.global.clone();
+        global.tag = Dynamic::from(LaneTag(lane.clone()));
+        let context =
+            NativeCallContext::new_with_all_fields(self.engine, "wave", self.source.as_deref(), &global, self.position);
+        let mut closure = self.closure.clone();
+        closure.set_curry(self.closure.iter_curry().map(detach).collect::<Vec<_>>());
+        let argument = detach(argument);
+        lane.enter(|| closure.call_within_context::<Dynamic>(&context, (argument,)))
+    }
+}
+
+/// A copy that shares nothing with its original: captured variables are shared cells, and readers of one cell on many
+/// threads get in each other's way.
+pub fn detach(value: &Dynamic) -> Dynamic {
+    if value.is_shared() {
+        return detach(&value.flatten_clone());
+    }
+    if let Some(values) = value.read_lock::<Array>() {
+        return values.iter().map(detach).collect::<Array>().into();
+    }
+    if let Some(fields) = value.read_lock::<ScriptMap>() {
+        return fields.iter().map(|(name, value)| (name.clone(), detach(value))).collect::<ScriptMap>().into();
+    }
+    if let Some(closure) = value.read_lock::<FnPtr>() {
+        let mut copy = closure.clone();
+        copy.set_curry(closure.iter_curry().map(detach).collect::<Vec<_>>());
+        return Dynamic::from(copy);
+    }
+    value.clone()
+}
+
+/// The refusal, said by the check before the run and by a wave that is handed a closure from elsewhere.
+pub fn captured_write(name: &str) -> Error {
+    Error::script(format!(
+        "this closure changes `{name}`, which it captured: each item works on its own copy, the change would be lost"
+    ))
+    .hint("return the value from the closure; the wave's result has it under `items[key].value`")
+}

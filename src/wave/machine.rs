@@ -1,0 +1,298 @@
+//! When which item of a wave starts: a function of what ended and of time.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::options::Options;
+use super::outcome::{ItemOutcome, Summary};
+use crate::error::{Error, Kind, Result, count};
+use crate::event::{Counts, Outcome};
+
+/// What to do now. Items are numbered from 0, attempts from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Start this attempt; it runs from now on.
+    Launch { item: usize, attempt: u32 },
+    /// Nothing else to do before this time, unless something ends.
+    Wake { at: Timestamp },
+    /// Every item has ended.
+    Finished,
+}
+
+/// What happened, for those who watch.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// An attempt failed; attempt number `attempt` of `attempts` begins at `next`.
+    Retried { item: usize, attempt: u32, attempts: u32, cause: Error, next: Timestamp },
+    /// The item has its outcome.
+    Ended { item: usize },
+    /// Nothing new starts any more.
+    Stopping { reason: String },
+}
+
+/// The state of a wave.
+#[derive(Debug)]
+pub struct Machine {
+    options: Options,
+    items: Vec<Item>,
+    /// The first item that has never been started.
+    fresh: usize,
+    running: usize,
+    failures: usize,
+    /// Why nothing new starts, and the same for people.
+    stopped: Option<(Stop, String)>,
+    news: Vec<News>,
+    began: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Item {
+    key: String,
+    state: State,
+    attempts: u32,
+    began: Option<Timestamp>,
+    cause: Option<Error>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Fresh,
+    Running,
+    /// For its next attempt, without holding a slot.
+    Waiting(Timestamp),
+    Ended(Outcome, SignedDuration),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Failures,
+    Pause,
+}
+
+impl Machine {
+    /// # Errors
+    /// `Script` when two items have the same key, or the options allow nothing to start.
+    pub fn new(keys: Vec<String>, options: Options) -> Result<Self> {
+        options.check()?;
+        refuse_duplicates(&keys)?;
+        let item = |key| Item { key, state: State::Fresh, attempts: 0, began: None, cause: None };
+        Ok(Self {
+            options,
+            items: keys.into_iter().map(item).collect(),
+            fresh: 0,
+            running: 0,
+            failures: 0,
+            stopped: None,
+            news: Vec::new(),
+            began: None,
+        })
+    }
+
+    /// What to do now. Retries that are due go before items that have never been started; both in their order.
+    pub fn next(&mut self, now: Timestamp) -> Vec<Action> {
+        self.began.get_or_insert(now);
+        let mut actions = Vec::new();
+        while let Some(item) = self.candidate(now) {
+            actions.push(self.launch(item, now));
+        }
+        if self.items.iter().all(|item| matches!(item.state, State::Ended(..))) {
+            actions.push(Action::Finished);
+        } else if let Some(at) = self.first_wake().filter(|_| self.running < self.options.limit) {
+            actions.push(Action::Wake { at });
+        }
+        actions
+    }
+
+    /// The attempt of this item that ran has ended.
+    pub fn finished(&mut self, item: usize, result: Result<()>, now: Timestamp) {
+        assert_eq!(self.items[item].state, State::Running, "only what runs can finish");
+        self.running -= 1;
+        let Err(error) = result else {
+            self.items[item].cause = None;
+            return self.end(item, Outcome::Ok, now);
+        };
+        let outcome = outcome(&error);
+        let attempt = self.items[item].attempts;
+        let again = outcome == Outcome::Failed && attempt < self.options.attempts() && is_worth_a_retry(&error);
+        if again && self.stopped.is_none() {
+            let next =
+                now + SignedDuration::try_from(self.options.backoff_after(attempt)).unwrap_or(SignedDuration::MAX);
+            let attempts = self.options.attempts();
+            let cause = error.clone();
+            self.news.push(News::Retried { item, attempt: attempt + 1, attempts, cause, next });
+            self.items[item].cause.get_or_insert(error);
+            self.items[item].state = State::Waiting(next);
+            return;
+        }
+        self.items[item].cause.get_or_insert(error);
+        let outcome = if again && self.is_paused() { Outcome::Cancelled } else { outcome };
+        self.end(item, outcome, now);
+        if matches!(outcome, Outcome::Failed | Outcome::Unknown) {
+            self.failures += 1;
+            if self.failures > self.allowed() {
+                self.stop(Stop::Failures, now);
+            }
+        }
+    }
+
+    /// The operator asked to stop: nothing new starts.
+    pub fn pause(&mut self, now: Timestamp) {
+        self.stop(Stop::Pause, now);
+    }
+
+    /// What happened since the last call, in its order.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub fn key(&self, item: usize) -> &str {
+        &self.items[item].key
+    }
+
+    /// How this item ended; `None` while it has not.
+    pub fn outcome(&self, item: usize) -> Option<ItemOutcome> {
+        let item = &self.items[item];
+        let State::Ended(outcome, elapsed) = item.state else { return None };
+        Some(ItemOutcome {
+            key: item.key.clone(),
+            outcome,
+            attempts: item.attempts,
+            elapsed,
+            cause: item.cause.clone(),
+        })
+    }
+
+    /// How the wave ended; items that have not ended are left out.
+    pub fn summary(&self, now: Timestamp) -> Summary {
+        let items: Vec<ItemOutcome> = (0..self.items.len()).filter_map(|item| self.outcome(item)).collect();
+        let mut counts = Counts::default();
+        items.iter().for_each(|item| counts.add(item.outcome));
+        Summary {
+            items,
+            counts,
+            elapsed: self.began.map_or(SignedDuration::ZERO, |began| now.duration_since(began)),
+            stopped: self.stopped.as_ref().map(|(_, reason)| reason.clone()),
+            over_budget: self.failures > self.allowed(),
+        }
+    }
+
+    fn candidate(&self, now: Timestamp) -> Option<usize> {
+        if self.stopped.is_some() || self.running >= self.options.limit {
+            return None;
+        }
+        let due = self.waiting().filter(|(at, _)| *at <= now).min();
+        due.map(|(_, item)| item).or_else(|| (self.fresh < self.items.len()).then_some(self.fresh))
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = (Timestamp, usize)> {
+        self.items.iter().enumerate().filter_map(|(number, item)| match item.state {
+            State::Waiting(at) => Some((at, number)),
+            _ => None,
+        })
+    }
+
+    fn first_wake(&self) -> Option<Timestamp> {
+        self.waiting().map(|(at, _)| at).min()
+    }
+
+    fn launch(&mut self, number: usize, now: Timestamp) -> Action {
+        if number == self.fresh {
+            self.fresh += 1;
+        }
+        self.running += 1;
+        let item = &mut self.items[number];
+        item.state = State::Running;
+        item.attempts += 1;
+        item.began.get_or_insert(now);
+        Action::Launch { item: number, attempt: item.attempts }
+    }
+
+    fn end(&mut self, number: usize, outcome: Outcome, now: Timestamp) {
+        let item = &mut self.items[number];
+        let elapsed = item.began.map_or(SignedDuration::ZERO, |began| now.duration_since(began));
+        item.state = State::Ended(outcome, elapsed);
+        self.news.push(News::Ended { item: number });
+    }
+
+    /// What has never begun is skipped. What waits for a retry failed; a pause alone leaves it to be resumed.
+    fn stop(&mut self, stop: Stop, now: Timestamp) {
+        if self.stopped.is_some() {
+            return;
+        }
+        let reason = self.reason(stop);
+        self.stopped = Some((stop, reason.clone()));
+        self.news.push(News::Stopping { reason });
+        for item in 0..self.items.len() {
+            match self.items[item].state {
+                State::Fresh => self.end(item, Outcome::Skipped, now),
+                State::Waiting(_) if stop == Stop::Pause => self.end(item, Outcome::Cancelled, now),
+                State::Waiting(_) => {
+                    self.failures += 1;
+                    self.end(item, Outcome::Failed, now);
+                }
+                State::Running | State::Ended(..) => {}
+            }
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        matches!(self.stopped, Some((Stop::Pause, _)))
+    }
+
+    fn allowed(&self) -> usize {
+        self.options.max_failures.of(self.items.len())
+    }
+
+    fn reason(&self, stop: Stop) -> String {
+        match stop {
+            Stop::Pause => "the operator asked to stop".to_owned(),
+            Stop::Failures => {
+                let failed = count(self.failures, "item");
+                format!("{failed} failed and `max_failures` allows {}", self.allowed())
+            }
+        }
+    }
+}
+
+fn outcome(error: &Error) -> Outcome {
+    match error.kind {
+        Kind::Interrupted => Outcome::Cancelled,
+        Kind::Unknown => Outcome::Unknown,
+        _ => Outcome::Failed,
+    }
+}
+
+/// Whether another attempt may help. What somebody else cancelled or deleted is not fought over, and what was refused
+/// because it would do harm is refused again.
+fn is_worth_a_retry(error: &Error) -> bool {
+    let gone = error.details.get("vanished").is_some_and(|vanished| vanished == true);
+    !gone && !matches!(error.kind, Kind::Cancelled | Kind::Refused | Kind::Login | Kind::Internal)
+}
+
+/// The key is the item's name in the journal and on the board.
+fn refuse_duplicates(keys: &[String]) -> Result<()> {
+    let mut rows: HashMap<&str, usize> = HashMap::new();
+    for (row, key) in keys.iter().enumerate() {
+        if let Some(first) = rows.insert(key, row) {
+            let message = format!("items {} and {} have the same key `{key}`", first + 1, row + 1);
+            return Err(Error::script(message).hint("say with `key` which field, or closure, tells the items apart"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
