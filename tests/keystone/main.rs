@@ -7,5 +7,6 @@
 
 mod ends;
 mod refused;
+mod runs;
 mod taken;
 mod world;

@@ -1,10 +1,10 @@
 //! The real Keystone that `.ci/keystone` started, a stand-in for Coriolis that asks it about every token, and tenants
 //! made for one test each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -258,7 +258,12 @@ impl World {
     }
 
     fn serve(&self) -> String {
-        let guard = Guard { keystone: self.url.clone(), admin: self.admin.clone(), http: self.http.clone() };
+        let guard = Guard {
+            keystone: self.url.clone(),
+            admin: self.admin.clone(),
+            http: self.http.clone(),
+            seen: Arc::default(),
+        };
         let routes = Router::new().fallback(answer).with_state(guard);
         let listener = self.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -282,35 +287,63 @@ struct Guard {
     keystone: String,
     admin: String,
     http: reqwest::Client,
+    /// The projects that were here before.
+    seen: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// `FOLDER/v1/PROJECT/whoami` for those whose token Keystone knows for that project; below `/open` for those who send
-/// none.
+/// none; below `/revoking` the token ends with the answer, below `/once` the first one of each project.
 async fn answer(State(guard): State<Guard>, request: Asked) -> Response {
-    let refuse = |status: StatusCode| (status, axum::Json(json!({"error": {"message": "refused"}}))).into_response();
     let path = request.uri().path().to_owned();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    let (folder, project) = match parts[..] {
-        ["v1", project, "whoami"] => ("", project),
-        [folder, "v1", project, "whoami"] => (folder, project),
-        _ => return refuse(StatusCode::NOT_FOUND),
+    let (folder, project, resource) = match parts[..] {
+        ["v1", project, ref rest @ ..] => ("", project, rest.join("/")),
+        [folder, "v1", project, ref rest @ ..] => (folder, project, rest.join("/")),
+        _ => return told_no(StatusCode::NOT_FOUND),
     };
     let token = request.headers().get("X-Auth-Token").and_then(|token| token.to_str().ok());
-    if folder == "open" {
-        return match token {
-            None => axum::Json(json!({"user": null, "project": project, "folder": folder})).into_response(),
-            Some(_) => refuse(StatusCode::BAD_REQUEST),
-        };
+    let user = match (folder, token) {
+        ("open", None) => Value::Null,
+        ("open", Some(_)) => return told_no(StatusCode::BAD_REQUEST),
+        (_, token) => match guard.user(token.unwrap_or_default(), project).await {
+            Ok(user) => user,
+            Err(status) => return told_no(status),
+        },
+    };
+    if folder == "revoking" || (folder == "once" && guard.is_first(project)) {
+        guard.revoke(token.unwrap_or_default()).await;
     }
-    let check = guard.http.get(format!("{}/v3/auth/tokens?nocatalog", guard.keystone));
-    let check = check.header("X-Auth-Token", &guard.admin).header("X-Subject-Token", token.unwrap_or_default());
-    let known = check.send().await.unwrap();
-    if known.status() != 200 {
-        return refuse(StatusCode::UNAUTHORIZED);
+    match resource.as_str() {
+        "whoami" => axum::Json(json!({"user": user, "project": project, "folder": folder})).into_response(),
+        "endpoints" => axum::Json(json!({"endpoints": [{"id": "e1", "name": "lab"}]})).into_response(),
+        _ => told_no(StatusCode::NOT_FOUND),
     }
-    let known: Value = known.json().await.unwrap();
-    if known["token"]["project"]["id"] != project {
-        return refuse(StatusCode::FORBIDDEN);
+}
+
+fn told_no(status: StatusCode) -> Response {
+    (status, axum::Json(json!({"error": {"code": status.as_u16(), "message": "refused"}}))).into_response()
+}
+
+impl Guard {
+    async fn user(&self, token: &str, project: &str) -> Result<Value, StatusCode> {
+        let check = self.http.get(format!("{}/v3/auth/tokens?nocatalog", self.keystone));
+        let known = check.header("X-Auth-Token", &self.admin).header("X-Subject-Token", token).send().await.unwrap();
+        if known.status() != 200 {
+            return Err(StatusCode::UNAUTHORIZED);
+        }
+        let known: Value = known.json().await.unwrap();
+        match known["token"]["project"]["id"] == project {
+            true => Ok(known["token"]["user"]["id"].clone()),
+            false => Err(StatusCode::FORBIDDEN),
+        }
     }
-    axum::Json(json!({"user": known["token"]["user"]["id"], "project": project, "folder": folder})).into_response()
+
+    async fn revoke(&self, token: &str) {
+        let request = self.http.delete(format!("{}/v3/auth/tokens", self.keystone));
+        request.header("X-Auth-Token", &self.admin).header("X-Subject-Token", token).send().await.unwrap();
+    }
+
+    fn is_first(&self, project: &str) -> bool {
+        self.seen.lock().unwrap().insert(project.to_owned())
+    }
 }
