@@ -175,14 +175,15 @@ impl Keystone {
             let Ok(document) = answer.json::<Value>().await else { continue };
             match discovery::version3(base, &document) {
                 Some(Ok(url)) => return Ok(url),
-                Some(Err(versions)) => {
+                // Above the URL given another service may answer.
+                Some(Err(versions)) if bases.first() == Some(base) => {
                     return Err(Error::new(
                         Kind::Unreachable,
                         format!("Keystone at `{base}` has no version 3, only {}", versions.join(", ")),
                     )
                     .hint(format!("{} must lead to a Keystone of version 3", self.auth_url.origin)));
                 }
-                None => {}
+                Some(Err(_)) | None => {}
             }
         }
         Ok(discovery::last_resort(&bases))
@@ -200,7 +201,7 @@ impl Keystone {
                 let (_, known) = self.read(version3, answer, "GET").await?;
                 let fits = |wanted: &Named| known.project.as_ref().is_some_and(|project| project.is(wanted));
                 if self.project.as_ref().is_none_or(fits) {
-                    return Ok((token.value.clone(), known));
+                    return Ok((token.value.expose_secret().trim().into(), known));
                 }
             }
         }
