@@ -45,7 +45,8 @@ impl Source {
 
     fn module(&self, name: &str) -> Option<Source> {
         let path = Path::new(name);
-        let path = if path.extension().is_some() { path.to_owned() } else { self.folder.join(path).with_extension("rhai") };
+        let path =
+            if path.extension().is_some() { path.to_owned() } else { self.folder.join(path).with_extension("rhai") };
         let text = std::fs::read_to_string(&path).ok()?;
         Some(Source { name: path.display().to_string(), text, folder: self.folder.clone() })
     }
@@ -55,7 +56,11 @@ impl Source {
 fn find_word(text: &str, line: usize, column: usize, word: &str) -> Option<(usize, usize)> {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
     for (number, content) in text.lines().enumerate().skip(line.saturating_sub(1)).take(20) {
-        let from = if number + 1 == line { content.char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at) } else { 0 };
+        let from = if number + 1 == line {
+            content.char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at)
+        } else {
+            0
+        };
         for (at, _) in content.match_indices(word).filter(|(at, _)| *at >= from) {
             let before = content[..at].chars().next_back().is_some_and(is_part);
             let after = content[at + word.len()..].chars().next().is_some_and(is_part);

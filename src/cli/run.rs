@@ -116,7 +116,8 @@ impl Performance<'_> {
         let engine = build(&host, &main);
         // Parsed again by the engine that runs it: closures are found by what that engine has hashed.
         let ast = compile(&engine, &self.source.text).map_err(|mut findings| {
-            let error = findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);
+            let error =
+                findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);
             Located { error, place: None, through: Vec::new() }
         })?;
         evaluate(&engine, &host, &main, &ast)
@@ -153,6 +154,8 @@ impl Performance<'_> {
 
     fn leave_on_second_press(&self, events: &Arc<dyn Sink>) {
         let (clock, cancel) = (self.world.clock.clone(), self.world.cancel.clone());
-        signals::listen(self.world.runtime.handle(), clock, cancel, events.clone(), || process::leave(ExitCode::Paused));
+        signals::listen(self.world.runtime.handle(), clock, cancel, events.clone(), || {
+            process::leave(ExitCode::Paused)
+        });
     }
 }

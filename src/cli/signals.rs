@@ -18,7 +18,8 @@ pub fn listen(
     leave: impl FnOnce() + Send + 'static,
 ) {
     let _inside = runtime.enter();
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return;
     };
     runtime.spawn(async move {

@@ -21,7 +21,7 @@ use crate::settings::{self, CloudFlags, Trust};
 use crate::watch::Watcher;
 
 /// At this speed the main job takes about a quarter of a minute.
-const WATCHABLE: f64 = 900.0;
+const WATCHABLE: f64 = 1_150.0;
 
 /// How long a token of the sandbox lives, in wall time.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
@@ -56,9 +56,9 @@ impl World {
                 clock: clock.clone(),
                 token_lifetime: TOKEN_LIFETIME,
             };
-            let served = runtime.block_on(sandbox::serve(options)).map_err(|error| {
-                Error::internal(format!("cannot start the sandbox: {error}")).caused_by(error)
-            })?;
+            let served = runtime
+                .block_on(sandbox::serve(options))
+                .map_err(|error| Error::internal(format!("cannot start the sandbox: {error}")).caused_by(error))?;
             // Nothing of the real cloud's settings may leak into a rehearsal.
             flags = CloudFlags::default();
             environment.retain(|name, _| !name.starts_with("OS_") && !name.starts_with("CORIOLIS_"));
@@ -73,7 +73,15 @@ impl World {
             (None, Err(_)) => "no cloud".to_owned(),
         };
         let sandboxed = sandbox.is_some();
-        Ok(Self { clock, cancel: Cancel::default(), runtime: Arc::new(runtime), cloud, login, sandboxed, _sandbox: sandbox })
+        Ok(Self {
+            clock,
+            cancel: Cancel::default(),
+            runtime: Arc::new(runtime),
+            cloud,
+            login,
+            sandboxed,
+            _sandbox: sandbox,
+        })
     }
 
     /// What connects at the first call that needs the cloud.
@@ -88,7 +96,8 @@ impl World {
                 proxies,
                 ..Options::default()
             };
-            let client = Client::new(identity, clock.clone(), cancel.clone(), events.clone(), runtime.clone(), options)?;
+            let client =
+                Client::new(identity, clock.clone(), cancel.clone(), events.clone(), runtime.clone(), options)?;
             let watcher = Watcher::new(Arc::new(client.clone()), clock.clone(), cancel.clone(), events.clone());
             Ok(Cloud { client, watcher })
         })

@@ -1,6 +1,6 @@
 //! Ids and quantities drawn from the seed and a name, never from the order of arrival.
 
-use std::fmt::Write as _;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// 32 bytes that look random and depend on what they were drawn for.
 #[derive(Clone, Copy)]
@@ -24,12 +24,14 @@ impl Draw {
         bytes.copy_from_slice(&self.0[..16]);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
+        // Every task and every line of progress has one: no formatting machinery.
         let mut text = String::with_capacity(36);
-        for (position, byte) in bytes.iter().enumerate() {
+        for (position, byte) in bytes.into_iter().enumerate() {
             if matches!(position, 4 | 6 | 8 | 10) {
                 text.push('-');
             }
-            let _ = write!(text, "{byte:02x}");
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 0x0f)]));
         }
         text
     }

@@ -1,5 +1,6 @@
 //! The tasks of each kind of execution: which wait for which, how long they take, what they say, where they fail.
 
+use super::cloud::Direct;
 use super::draw::draw;
 use super::machine::{Disk, Machine};
 
@@ -97,6 +98,14 @@ impl Subject<'_> {
         };
         Some(Failure { after: 0.3, text })
     }
+}
+
+/// The tasks around the new machine, by their positions.
+struct Booted {
+    resources: usize,
+    end: usize,
+    /// The clean-up of the OS morphing, where there is one.
+    morphed: Option<usize>,
 }
 
 /// Collects tasks; the positions it returns are parents of later ones.
@@ -207,6 +216,13 @@ impl Graph {
         }
     }
 
+    /// A user script of this instance fails while its OS is prepared.
+    pub(super) fn refuse_script(&mut self, instance: &str) {
+        for spec in self.specs.iter_mut().filter(|spec| spec.kind == "OS_MORPHING" && spec.instance == instance) {
+            spec.failure = Some(Failure { after: 0.5, text: "User script failed with exit code 1".into() });
+        }
+    }
+
     /// The tasks that delete a transfer's volumes, for one instance.
     pub(super) fn delete_disks(&mut self, subject: &Subject<'_>, volumes: &[String]) {
         let snapshots =
@@ -221,7 +237,7 @@ impl Graph {
         let total = subject.between("deployment", 330, 840);
         let inputs = self.step(subject, "VALIDATE_DEPLOYMENT_INPUTS", &[], &["Validating deployment inputs"]);
         let snapshots = self.step(subject, "CREATE_TRANSFER_DISK_SNAPSHOTS", &[inputs], &["Creating volume snapshots"]);
-        let (resources, ready, morphing) = self.boot(subject, &[snapshots], skip_os_morphing, total);
+        let Booted { resources, end: ready, .. } = self.boot(subject, &[snapshots], skip_os_morphing, total);
         let kind = "DELETE_TRANSFER_TARGET_DISK_SNAPSHOTS";
         // The snapshots are kept for a restore when the deployment works on the transfer's own volumes.
         match clone_disks {
@@ -234,21 +250,13 @@ impl Graph {
             &[resources, ready],
             "Cleaning up failed instance",
         );
-        let _ = morphing;
         if !clone_disks {
             self.hidden(subject, "RESTORE_TRANSFER_DISK_SNAPSHOTS", &[failed], "Restoring volume snapshots");
         }
     }
 
-    /// From the deployed disks to the booted machine: the position of its resources, of its end, of the OS morphing's
-    /// clean-up.
-    fn boot(
-        &mut self,
-        subject: &Subject<'_>,
-        parents: &[usize],
-        skip: bool,
-        total: i64,
-    ) -> (usize, usize, Option<usize>) {
+    /// From the deployed disks to the booted machine.
+    fn boot(&mut self, subject: &Subject<'_>, parents: &[usize], skip: bool, total: i64) -> Booted {
         let share = if skip { 0.7 } else { 0.3 };
         let cloning = (total as f64 * share) as i64;
         let lines = lines_of(&["Creating instance ports", "Cloning volumes"]);
@@ -264,7 +272,7 @@ impl Graph {
                 "Dismounting partitions",
             ]);
             let morphing = self.add(subject, "OS_MORPHING", &[worker], (total as f64 * 0.4) as i64, lines);
-            if subject.name.starts_with("fail-deploy") {
+            if subject.name.starts_with("fail-deploy") || subject.name.starts_with("fail-morph") {
                 let text = "No boot loader was found on the first disk of the instance";
                 self.specs[morphing].failure = Some(Failure { after: 0.5, text: text.into() });
             }
@@ -276,12 +284,13 @@ impl Graph {
         let lines = ["Choosing flavor", "Selected flavor: m1.small"];
         let flavor = self.step(subject, "GET_OPTIMAL_FLAVOR", &ready, &lines);
         let end = self.step(subject, "FINALIZE_INSTANCE_DEPLOYMENT", &[flavor], &["Booting migrated instance"]);
-        (resources, end, morphed)
+        Booted { resources, end, morphed }
     }
 
     /// The tasks of a direct migration of the legacy generation, for one instance.
-    pub(super) fn direct(&mut self, subject: &Subject<'_>, copies: usize, shutdown: bool, skip_os_morphing: bool) {
-        let copying = |full| Copying { full, volumes_exist: false, failed_before: false, shutdown };
+    pub(super) fn direct(&mut self, subject: &Subject<'_>, wish: &Direct, skip_os_morphing: bool) {
+        let (copies, shutdown) = (wish.replication_count as usize, wish.shutdown_instances);
+        let copying = |full| Copying { full, volumes_exist: false, failed_before: wish.again, shutdown };
         let info = self.instance_info(subject);
         let source = self.step(subject, "VALIDATE_MIGRATION_SOURCE_INPUTS", &[], &["Validating source inputs"]);
         let lines = ["Validating destination inputs"];
@@ -312,7 +321,7 @@ impl Graph {
         let line = "Deleting target worker VM";
         let importer = self.cleanup(subject, "DELETE_MIGRATION_TARGET_RESOURCES", &[importer, copy], line);
         let total = subject.between("deployment", 330, 840);
-        let (resources, end, morphed) = self.boot(subject, &[copy, importer], skip_os_morphing, total);
+        let Booted { resources, end, morphed } = self.boot(subject, &[copy, importer], skip_os_morphing, total);
         let line = "Cleaning up failed instance";
         let failed = self.hidden(subject, "CLEANUP_FAILED_INSTANCE_DEPLOYMENT", &[resources, end], line);
         let mut parents = vec![disks, cleaned, importer, failed];

@@ -260,7 +260,7 @@ impl Keystone {
                 "You are not authorized to perform the requested action: identity:get_auth_catalog.",
             ));
         };
-        Ok(json!({"catalog": self.catalog(Some(project)), "links": self.links("auth/catalog")}))
+        Ok(json!({"catalog": self.catalog(Some(project)), "links": {"self": format!("{}/v3/auth/catalog", self.base)}}))
     }
 
     pub(super) fn projects_of(&self, token: &str, now: Timestamp) -> Result<Value, Denied> {
@@ -277,6 +277,51 @@ impl Keystone {
             })
             .collect();
         Ok(json!({"projects": projects, "links": self.links("auth/projects")}))
+    }
+
+    /// The user's application credentials.
+    pub(super) fn credentials_of(&self, token: &str, user: &str, now: Timestamp) -> Result<Value, Denied> {
+        self.own(token, user, now)?;
+        let own = &self.credential;
+        let roles: Vec<Value> = ROLES.iter().map(|name| self.role(name)).collect();
+        let shown = json!({
+            "id": own.id, "name": own.name, "description": "of the sandbox", "user_id": self.user.id,
+            "project_id": self.projects[0].id, "system": null, "expires_at": null, "unrestricted": null,
+            "roles": roles, "links": {"self": format!("{}/v3/application_credentials/{}", self.base, own.id)},
+        });
+        let shown: Vec<Value> = (!own.deleted).then_some(shown).into_iter().collect();
+        let path = format!("users/{user}/application_credentials");
+        Ok(json!({"application_credentials": shown, "links": self.links(&path)}))
+    }
+
+    /// A role in full; those that the bootstrap makes cannot be changed.
+    fn role(&self, name: &str) -> Value {
+        let id = draw(self.seed, &["role", name]).hex();
+        let mut role = json!({"id": id, "name": name, "domain_id": null, "description": null, "options": {}});
+        match name {
+            "creator" => role["links"] = json!({"self": format!("{}/v3/roles/{id}", self.base)}),
+            _ => role["options"] = json!({"immutable": true}),
+        }
+        role
+    }
+
+    pub(super) fn delete_credential(
+        &mut self,
+        token: &str,
+        user: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(), Denied> {
+        self.own(token, user, now)?;
+        if self.credential.deleted || self.credential.id != id {
+            return Err(Denied::new(404, &format!("Could not find Application Credential: {id}.")));
+        }
+        self.credential.deleted = true;
+        Ok(())
+    }
+
+    fn own(&self, token: &str, user: &str, now: Timestamp) -> Result<(), Denied> {
+        self.valid(token, now).filter(|_| user == self.user.id).map(|_| ()).ok_or_else(Denied::unauthorized)
     }
 
     fn valid(&self, token: &str, now: Timestamp) -> Option<&Token> {

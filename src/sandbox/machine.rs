@@ -121,7 +121,7 @@ fn disk(machine: &str, number: i64, draw: &Draw) -> Disk {
     Disk {
         id: format!("{}-disk-{number}", machine.replace(' ', "_")),
         size_bytes: tens as u64 * 10 * GIBIBYTE,
-        datastore: DATASTORES[draw.hex().len() % 2 + usize::from(tens % 2 == 0)],
+        datastore: DATASTORES[tens as usize % DATASTORES.len()],
     }
 }
 

@@ -20,7 +20,7 @@ mod wire;
 
 pub use fault::{Fault, Trouble};
 pub use machine::{Disk, Machine, Nic};
-pub use scenario::{Endpoint, Platform, Role, Scenario, Source};
+pub use scenario::{Endpoint, Platform, Role, Scenario, Setting, Source};
 pub use server::{Accepted, Options, Sandbox, serve};
 
 #[cfg(test)]

@@ -23,8 +23,22 @@ pub struct Scenario {
 pub struct Platform {
     pub name: String,
     pub role: Role,
-    /// The keys that its environments may hold; `None`: any.
-    pub environment: Option<Vec<String>>,
+    /// What its environments may hold; `None`: anything.
+    pub environment: Option<Vec<Setting>>,
+}
+
+/// One key of an environment.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub name: String,
+    /// The values it may have; none: any.
+    pub values: Vec<String>,
+}
+
+impl Setting {
+    pub fn free(name: &str) -> Self {
+        Self { name: name.into(), values: Vec::new() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -260,3 +260,62 @@ async fn an_application_credential_leaves_an_execution_that_never_starts() {
     let executions = client.get(&path).await;
     assert_eq!(executions["executions"][0]["status"], "UNEXECUTED");
 }
+
+#[tokio::test]
+async fn ids_do_not_depend_on_the_order_of_arrival() {
+    let (one, other) = (Client::of(Generation::Current).await, Client::of(Generation::Current).await);
+    let forth = [one.transfer("web-01").await, one.transfer("db-01").await, one.transfer("web-01").await];
+    let back = [other.transfer("db-01").await, other.transfer("web-01").await, other.transfer("web-01").await];
+    assert_eq!(forth, [back[1].clone(), back[0].clone(), back[2].clone()]);
+    assert_eq!(one.sandbox.environment()[3], other.sandbox.environment()[3]);
+}
+
+#[tokio::test]
+async fn a_legacy_204_carries_stray_bytes_on_a_connection_that_stays_open() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let client = Client::of(Generation::Legacy).await;
+    let (endpoint, _) = client.endpoints().await;
+    let mut stream = tokio::net::TcpStream::connect(client.sandbox.address()).await.unwrap();
+    let project = client.sandbox.project();
+    let line = |method: &str, path: &str| {
+        format!("{method} /v1/{project}{path} HTTP/1.1\r\nhost: sandbox\r\nx-auth-token: {}\r\n\r\n", client.token)
+    };
+    let mut answers = Vec::new();
+    for (request, end) in
+        [(line("DELETE", &format!("/endpoints/{endpoint}")), "\"message\": \"\"}}"), (line("GET", "/replicas"), "[]}")]
+    {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with(end) {
+            let mut bytes = [0; 1024];
+            let read = stream.read(&mut bytes).await.unwrap();
+            assert!(read > 0, "closed after {answer}");
+            answer.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+        answers.push(answer);
+    }
+    assert!(answers[0].starts_with("HTTP/1.1 204 No Content\r\n"), "{}", answers[0]);
+    assert!(answers[0].contains("content-length: 64\r\n"), "{}", answers[0]);
+    assert!(answers[1].starts_with("HTTP/1.1 200 OK\r\n"), "{}", answers[1]);
+}
+
+#[tokio::test]
+async fn held_changes_wait_and_are_counted() {
+    let client = Client::of(Generation::Current).await;
+    client.sandbox.hold_changes(true);
+    let create = |name: &'static str| {
+        let body = json!({"endpoint": {"name": name, "type": "openstack", "connection_info": {}}});
+        client.send("POST", "/endpoints", Some(body))
+    };
+    let held = async {
+        while client.sandbox.changes_in_flight() < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(client.get("/endpoints").await["endpoints"].as_array().unwrap().len(), 2);
+        client.sandbox.hold_changes(false);
+    };
+    let ((one, _), (other, _), ()) = tokio::join!(create("a"), create("b"), held);
+    assert_eq!((one, other), (200, 200));
+    assert_eq!(client.sandbox.peak_changes_in_flight(), 2);
+}

@@ -78,15 +78,22 @@ impl Serialize for Stamp {
 /// `2026-06-01T20:00:00.000000`: no zone, no fraction.
 pub(super) fn stamp(time: Timestamp) -> String {
     let time = TimeZone::UTC.to_datetime(time);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.000000",
-        time.year(),
-        time.month(),
-        time.day(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
+    let mut text = *b"0000-00-00T00:00:00.000000";
+    // Every answer holds dozens: no formatting machinery.
+    let mut put = |at: usize, digits: usize, number: i16| {
+        let mut rest = number.unsigned_abs();
+        for digit in (at..at + digits).rev() {
+            text[digit] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    };
+    put(0, 4, time.year());
+    for (at, number) in
+        [(5, time.month()), (8, time.day()), (11, time.hour()), (14, time.minute()), (17, time.second())]
+    {
+        put(at, 2, number.into());
+    }
+    text.iter().map(|byte| char::from(*byte)).collect()
 }
 
 impl Look<'_> {
@@ -140,7 +147,7 @@ fn action<M: SerializeMap>(
     look: &Look<'_>,
     action: &Action,
     kind: &str,
-    status: &str,
+    (status, updated): (&str, Option<Timestamp>),
     result: Option<&Value>,
 ) -> Result<(), M::Error> {
     map.serialize_entry("base_id", &action.id)?;
@@ -158,7 +165,7 @@ fn action<M: SerializeMap>(
     map.serialize_entry("storage_mappings", &action.storage_mappings)?;
     map.serialize_entry("source_environment", &action.source_environment)?;
     map.serialize_entry("last_execution_status", status)?;
-    look.times(map, action.created, action.updated, action.deleted)?;
+    look.times(map, action.created, updated, action.deleted)?;
     map.serialize_entry("origin_minion_pool_id", &())?;
     map.serialize_entry("destination_minion_pool_id", &())?;
     map.serialize_entry("instance_osmorphing_minion_pool_mappings", &json!({}))?;
@@ -176,7 +183,8 @@ impl Serialize for TransferView<'_> {
         let (look, transfer) = (&self.look, self.transfer);
         let mut map = serializer.serialize_map(None)?;
         let kind = look.word("transfer", "replica");
-        action(&mut map, look, &transfer.action, kind, transfer.status(look.now), None)?;
+        let state = (transfer.status(look.now), transfer.updated(look.now));
+        action(&mut map, look, &transfer.action, kind, state, None)?;
         let executions: Vec<ExecutionView<'_>> = match self.executions {
             true => transfer
                 .live_executions()
@@ -202,7 +210,8 @@ impl Serialize for DeploymentView<'_> {
         let mut map = serializer.serialize_map(None)?;
         let kind = look.word("deployment", "migration");
         let result = deployment.result.as_ref();
-        action(&mut map, look, &deployment.action, kind, deployment.status(look.now), result)?;
+        let state = (deployment.status(look.now), deployment.action.updated);
+        action(&mut map, look, &deployment.action, kind, state, result)?;
         let transfer = match &deployment.deployed {
             Deployed::Transfer { id, .. } => Some(id),
             Deployed::Direct(_) => None,

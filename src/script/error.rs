@@ -146,11 +146,7 @@ fn translate(thrown: &EvalAltResult) -> Error {
         EvalAltResult::ErrorPropertyNotFound(name, _) => {
             Error::script(format!("missing field `{name}`")).detail("missing_field", name.as_str())
         }
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-            let name = signature.split([' ', '(']).next().unwrap_or(signature);
-            Error::script(format!("unknown function `{name}`, or not with these arguments: `{signature}`"))
-                .detail("unknown_function", name)
-        }
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => function_not_found(signature),
         EvalAltResult::ErrorModuleNotFound(name, _) => Error::input(format!("cannot find the module `{name}`"))
             .hint("an import names a `.rhai` file relative to the file that imports it, without the ending"),
         EvalAltResult::ErrorDataRace(name, _) => Error::script(format!("`{name}` is used by several lanes at once"))
@@ -163,6 +159,38 @@ fn translate(thrown: &EvalAltResult) -> Error {
             if found.is_empty() { "something else" } else { found }
         )),
         other => Error::script(decapitalise(&plain(other))),
+    }
+}
+
+/// `- (&str | ImmutableString | String, i64)`, in words.
+fn function_not_found(signature: &str) -> Error {
+    let (name, types) = signature.split_once(" (").or_else(|| signature.split_once('(')).unwrap_or((signature, ")"));
+    let arguments: Vec<&str> =
+        types.trim_end_matches(')').split(", ").filter(|text| !text.is_empty()).map(type_word).collect();
+    let is_operator = !name.starts_with(|character: char| character.is_alphabetic() || character == '_');
+    let error = match arguments.as_slice() {
+        [only] if is_operator => Error::script(format!("`{name}` does not work on {only}")),
+        [left, right] if is_operator => Error::script(format!("`{name}` does not work between {left} and {right}")),
+        [] => Error::script(format!("unknown function `{name}` without arguments")),
+        some => Error::script(format!("`{name}` does not work with {}", some.join(", "))),
+    };
+    let count = arguments.len();
+    if is_operator { error } else { error.detail("unknown_function", name).detail("arguments", count) }
+}
+
+/// What the engine's name of a type is called by people.
+fn type_word(name: &str) -> &str {
+    match name {
+        name if name.contains("String") || name.contains("str") || name == "char" => "a text",
+        "i64" | "INT" => "a whole number",
+        "f64" | "FLOAT" => "a number",
+        "bool" => "true or false",
+        "()" => "nothing `()`",
+        name if name.contains("Array") || name == "array" => "a list",
+        name if name.contains("Map") || name == "map" => "an object map",
+        name if name.contains("Fn") => "a closure",
+        name if name.contains("range") || name.contains("Range") => "a range",
+        other => other,
     }
 }
 
@@ -223,6 +251,14 @@ mod tests {
         assert_eq!(back.error.hint.as_deref(), Some("look"));
         assert_eq!(back.error.status(), Some(400));
         assert_eq!(back.place, Some(Place { source: None, line: 3, column: 7 }));
+    }
+
+    #[test]
+    fn the_engines_types_are_told_in_words() {
+        let message = |code: &str| locate(&rhai::Engine::new().run(code).expect_err("wrong")).error.message;
+        assert_eq!(message("\"a\" - 1"), "`-` does not work between a text and a whole number");
+        assert_eq!(message("-\"a\""), "`-` does not work on a text");
+        assert_eq!(message("let x = 1; x.len()"), "`len` does not work with a whole number");
     }
 
     #[test]

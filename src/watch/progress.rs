@@ -35,7 +35,7 @@ impl Meter {
         Progress {
             task: current(&tasks).map(|task| task.kind.to_owned()),
             percent,
-            bytes: bytes(&tasks, &self.disks),
+            bytes: if is_full_copy(value, &tasks) { bytes(&tasks, &self.disks) } else { None },
             status,
         }
     }
@@ -171,6 +171,15 @@ fn place(message: &str, order: usize) -> (usize, Option<usize>) {
         })
         .filter(|(disk, count)| (1..=*count).contains(disk) && *count <= 1000)
         .map_or((order, None), |(disk, count)| (disk - 1, Some(count)))
+}
+
+/// Whether whole disks are copied: only the first execution of a transfer, and the first pass of a direct migration,
+/// do that. The later ones copy what has changed, and nobody says how much that is.
+fn is_full_copy(value: &Value, tasks: &[Task<'_>]) -> bool {
+    match value.get("number").and_then(Value::as_u64) {
+        Some(number) => number == 1,
+        None => !tasks.iter().any(|task| copies(task) && task.status == "COMPLETED"),
+    }
 }
 
 /// Bytes copied and to be copied, while a copy is at work and the sizes of all its disks are known. Where an instance

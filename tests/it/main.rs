@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod architecture;
+mod conformance;
 mod examples;
 mod lanes;
 mod rehearsal;

@@ -40,6 +40,8 @@ pub(in crate::sandbox) enum Deployed {
 pub(in crate::sandbox) struct Direct {
     pub replication_count: i64,
     pub shutdown_instances: bool,
+    /// Whether these instances were migrated directly before.
+    pub again: bool,
 }
 
 impl Deployment {
@@ -200,13 +202,11 @@ impl Cloud {
             let subject = self.subject(name, &action.id);
             match &found.deployed {
                 Deployed::Transfer { .. } => graph.deployment(&subject, action.clone_disks, action.skip_os_morphing),
-                Deployed::Direct(direct) => graph.direct(
-                    &subject,
-                    direct.replication_count as usize,
-                    direct.shutdown_instances,
-                    action.skip_os_morphing,
-                ),
+                Deployed::Direct(direct) => graph.direct(&subject, direct, action.skip_os_morphing),
             }
+        }
+        for name in action.instances.iter().filter(|name| script_fails(&action.user_scripts, name)) {
+            graph.refuse_script(name);
         }
         let id = self.draw(&["execution", &action.id]).uuid();
         let plan = Plan::new(id, now, graph.specs);
@@ -223,7 +223,7 @@ impl Cloud {
     pub(super) fn look(&mut self, deployment: usize, at: Timestamp) {
         let found = &self.deployments[deployment];
         let Deployed::Transfer { position, .. } = found.deployed else { return };
-        if found.action.deleted.is_some() {
+        if found.action.deleted.is_some() || found.status(at) != "PENDING" {
             return;
         }
         let transfer = &self.transfers[position];
@@ -260,7 +260,7 @@ impl Cloud {
         let instances = action.instances.join("\0");
         let count = self.count("migration", &instances);
         action.id = self.draw(&["migration", &instances, &count.to_string()]).uuid();
-        let direct = Direct { replication_count, shutdown_instances };
+        let direct = Direct { replication_count, shutdown_instances, again: count > 0 };
         let deployment = self.push_deployment(action, Deployed::Direct(direct));
         if !caller.delegates {
             self.deployments[deployment].unplanned = "UNEXECUTED";
@@ -346,4 +346,11 @@ impl Cloud {
         });
         Value::Object(machines.collect())
     }
+}
+
+/// A user script whose text is `exit 1` fails.
+fn script_fails(scripts: &Value, instance: &str) -> bool {
+    let own = &scripts["instances"][instance];
+    let global = scripts["global"].as_object().into_iter().flatten().map(|(_, script)| script);
+    global.chain([own]).any(|script| script.to_string().contains("exit 1"))
 }

@@ -206,8 +206,17 @@ impl Cloud {
             })
     }
 
-    pub(in crate::sandbox) fn networks(&self, caller: &Caller, id: &str) -> Result<Value, Refusal> {
+    /// All networks, or those of the availability zone that an environment names.
+    pub(in crate::sandbox) fn networks(
+        &self,
+        caller: &Caller,
+        id: &str,
+        environment: &Value,
+    ) -> Result<Value, Refusal> {
         self.capable(self.endpoint(caller, id)?, Needs::Networks)?;
+        if environment.get("availability_zone").is_some() {
+            return Ok(json!([{"id": "dst-net-1", "name": "public"}]));
+        }
         Ok(json!([
             {"id": "dst-net-1", "name": "public"},
             {"id": "dst-net-2", "name": "private"},
@@ -268,7 +277,7 @@ impl Cloud {
             1_048_576 => "destination_minion_pool_environment_schema",
             _ => return Ok(json!({})),
         };
-        let keys = found.environment.iter().flatten().map(|key| (key.clone(), json!({})));
+        let keys = found.environment.iter().flatten().map(|setting| (setting.name.clone(), json!({})));
         let properties: Map<String, Value> = keys.collect();
         Ok(json!({name: {
             "$schema": "http://json-schema.org/draft-04/schema#",
@@ -287,12 +296,23 @@ impl Cloud {
         }
         let worker = self.draw(&["worker"]).uuid();
         let (name, number) = (&endpoint.platform, needs as u32);
+        let regions: Vec<String> = endpoint
+            .mapped_regions
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|id| id.to_string().replace('"', "'"))
+            .collect();
+        let regions = match regions.is_empty() {
+            true => String::new(),
+            false => format!("<RegionsFilter(regions=[{}], any_region=True)>, ", regions.join(", ")),
+        };
         Err(Refusal::new(
             503,
             format!(
                 "None of the inspected Coriolis Worker services (IDs ['{worker}']) matched the requested filtering \
                  criteria (minimum score 1) for the following required filters: [<EnabledFilter(enabled=True)>, \
-                 <ProviderTypesFilter(provider_requirements={{'{name}': [{number}]}})>]"
+                 {regions}<ProviderTypesFilter(provider_requirements={{'{name}': [{number}]}})>]"
             ),
         )
         .classed("NoSuitableWorkerServiceError"))

@@ -289,15 +289,19 @@ impl super::Action {
         merge(&mut self.destination_environment, &of("destination_environment"));
         merge(&mut self.network_map, &of("network_map"));
         merge(&mut self.storage_mappings, &of("storage_mappings"));
+        // From the first update on, all parts are there.
+        for part in ["backend_mappings", "disk_mappings"] {
+            self.storage_mappings
+                .as_object_mut()
+                .map(|parts| parts.entry(part).or_insert_with(|| Value::Array(Vec::new())));
+        }
         for part in ["global", "instances"] {
             let new = of("user_scripts").get(part).cloned().unwrap_or_else(super::empty);
+            self.user_scripts.as_object_mut().map(|parts| parts.entry(part).or_insert_with(super::empty));
             for (key, script) in new.as_object().into_iter().flatten() {
-                match script {
-                    Value::Null => {
-                        self.user_scripts.get_mut(part).and_then(Value::as_object_mut).map(|old| old.remove(key));
-                    }
-                    script => self.user_scripts[part][key] = script.clone(),
-                }
+                // A removed script leaves an empty list.
+                let script = if script.is_null() { Value::Array(Vec::new()) } else { script.clone() };
+                self.user_scripts[part][key] = script;
             }
         }
         self.destination_environment["network_map"] = self.network_map.clone();

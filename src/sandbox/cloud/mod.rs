@@ -21,7 +21,7 @@ use super::machine::Machine;
 use super::scenario::{Platform, Scenario, Source};
 use crate::model::Generation;
 
-pub(super) use deployments::{Deployed, Deployment};
+pub(super) use deployments::{Deployed, Deployment, Direct};
 pub(super) use endpoints::{Endpoint, EndpointDraft};
 pub(super) use executions::{Execution, ExecutionKind};
 pub(super) use refusal::Refusal;
@@ -206,9 +206,9 @@ impl Cloud {
         }
     }
 
-    /// Notes when a plan moves next and when it ends: after it was made, and after it was cancelled.
+    /// Notes when a plan moves next and when it ends: after it was made, and after it was cancelled. A moment noted
+    /// before a cancel stays; it costs one look.
     fn watch(&mut self, running: Running, now: Timestamp) {
-        self.upcoming.retain(|(_, other)| *other != running);
         let Some(plan) = self.plan(running) else { return };
         let (next, (end, _)) = (plan.next_moment(now), plan.end());
         if let Some(next) = next {

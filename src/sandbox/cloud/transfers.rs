@@ -5,8 +5,11 @@ use serde_json::{Map, Value};
 
 use super::executions::{Execution, ExecutionKind};
 use super::{Action, Caller, Cloud, Refusal, empty};
-use crate::sandbox::scenario::Role;
+use crate::sandbox::scenario::{Role, Setting};
 use crate::sandbox::scripts::normalised_scripts;
+
+/// Tasks whose results are kept in the transfer.
+const KEPT: [&str; 3] = ["GET_INSTANCE_INFO", "DEPLOY_TRANSFER_DISKS", "REPLICATE_DISKS"];
 
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Transfer {
@@ -38,6 +41,12 @@ impl Transfer {
     /// The status of the newest execution of any kind.
     pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
         self.executions.last().map_or("UNEXECUTED", |execution| execution.plan.status(now))
+    }
+
+    /// When it last changed: its status, or what its newest execution keeps about it when a task ends.
+    pub(in crate::sandbox) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
+        let kept = self.executions.last().and_then(|execution| execution.plan.last_completed(&KEPT, now));
+        self.action.updated.max(kept)
     }
 
     pub(in crate::sandbox) fn live_executions(&self) -> impl DoubleEndedIterator<Item = &Execution> {
@@ -271,7 +280,7 @@ fn object(body: &Map<String, Value>, key: &str, words: &str) -> Result<Value, Re
         None => Ok(empty()),
         Some(value) if value.is_object() => Ok(value.clone()),
         Some(value) => {
-            let shown = if value.is_null() { "None".to_owned() } else { value.to_string() };
+            let shown = if value.is_null() { "None".to_owned() } else { value.to_string().replace('"', "'") };
             Err(schema_failed(words, &format!("{shown} is not of type 'object'")))
         }
     }
@@ -305,15 +314,17 @@ fn storage_checked(mappings: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn environment_checked(environment: &Value, allowed: Option<&[String]>, words: &str) -> Result<(), Refusal> {
+fn environment_checked(environment: &Value, allowed: Option<&[Setting]>, words: &str) -> Result<(), Refusal> {
     let (Some(allowed), Some(fields)) = (allowed, environment.as_object()) else { return Ok(()) };
     for (key, value) in fields {
-        let problem = if !allowed.contains(key) {
-            format!("Additional properties are not allowed ('{key}' was unexpected)")
-        } else if value == "bogus" {
-            format!("'bogus' is not one of the values of '{key}'")
-        } else {
-            continue;
+        let problem = match allowed.iter().find(|setting| setting.name == *key) {
+            None => format!("Additional properties are not allowed ('{key}' was unexpected)"),
+            Some(setting) if setting.values.is_empty() => continue,
+            Some(setting) if setting.values.iter().any(|allowed| value == allowed) => continue,
+            Some(setting) => {
+                let values: Vec<String> = setting.values.iter().map(|value| format!("'{value}'")).collect();
+                format!("{} is not one of [{}]", value.to_string().replace('"', "'"), values.join(", "))
+            }
         };
         return Err(schema_failed(&format!("{words} environment"), &problem));
     }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Refusal};
+use crate::model::Generation;
 use crate::sandbox::cloud::EndpointDraft;
 use crate::sandbox::scenario::Role;
 use crate::sandbox::view::EndpointView;
@@ -45,7 +46,7 @@ impl Call<'_> {
 
     fn resource(&self, id: &str, resource: &[&str]) -> Result<Answer, Refusal> {
         let (cloud, caller) = (&self.cloud, &self.caller);
-        self.decoded("env")?;
+        let environment = self.decoded("env")?.unwrap_or_default();
         match resource {
             ["instances"] => {
                 let limit = self.limit()?;
@@ -57,7 +58,7 @@ impl Call<'_> {
                 let name = URL_SAFE.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
                 Ok(Answer::of("instance", cloud.instance(caller, id, &name.ok_or_else(padding)?)?))
             }
-            ["networks"] => Ok(Answer::of("networks", cloud.networks(caller, id)?)),
+            ["networks"] => Ok(Answer::of("networks", cloud.networks(caller, id, &environment)?)),
             ["storage"] => Ok(Answer::of("storage", cloud.storage(caller, id)?)),
             ["source-options"] => {
                 let options = cloud.options(caller, id, Role::Source, self.names()?.as_deref())?;
@@ -89,7 +90,10 @@ impl Call<'_> {
         // Letters outside of the alphabet are skipped, as Python's decoder does.
         let encoded: String =
             encoded.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-_=".contains(*letter)).collect();
-        let bytes = URL_SAFE.decode(encoded).map_err(|_| Refusal::input("Incorrect padding"))?;
+        // A legacy server wants the padding, a current one adds it.
+        let padded = self.cloud.generation == Generation::Current || encoded.len().is_multiple_of(4);
+        let bytes = URL_SAFE.decode(encoded).ok().filter(|_| padded);
+        let bytes = bytes.ok_or_else(|| Refusal::input("Incorrect padding"))?;
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|_| Refusal::input("Expecting value: line 1 column 1 (char 0)"))

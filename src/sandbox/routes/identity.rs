@@ -30,9 +30,32 @@ pub(super) fn answer(keystone: &mut Keystone, incoming: &Incoming, now: Timestam
         ("GET", "/v3/auth/projects") => {
             keystone.projects_of(tokens(incoming).0, now).map(|body| Answer::json(200, &body))
         }
-        _ => return not_found(),
+        (method, path) => match credentials(keystone, incoming, method, path, now) {
+            Some(answered) => answered,
+            None => return not_found(),
+        },
     };
     answered.unwrap_or_else(|denied| refused(&denied))
+}
+
+/// `/v3/users/USER/application_credentials[/ID]`.
+fn credentials(
+    keystone: &mut Keystone,
+    incoming: &Incoming,
+    method: &str,
+    path: &str,
+    now: Timestamp,
+) -> Option<Result<Answer, Denied>> {
+    let token = tokens(incoming).0;
+    let (user, id) = path.strip_prefix("/v3/users/")?.split_once("/application_credentials")?;
+    match (method, id.strip_prefix('/')) {
+        ("GET", None) => Some(keystone.credentials_of(token, user, now).map(|body| Answer::json(200, &body))),
+        ("DELETE", Some(id)) => {
+            let deleted = keystone.delete_credential(token, user, id, now);
+            Some(deleted.map(|()| Answer::new(204, "", Vec::new())))
+        }
+        _ => None,
+    }
 }
 
 fn issue(keystone: &mut Keystone, incoming: &Incoming, now: Timestamp) -> Result<Answer, Denied> {

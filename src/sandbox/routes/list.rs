@@ -61,6 +61,7 @@ impl Call<'_> {
     pub(super) fn transfer_page<'cloud>(&self, all: Vec<&'cloud Transfer>) -> Result<Vec<&'cloud Transfer>, Refusal> {
         let column = |transfer: &&Transfer, key: &str| match key {
             "last_execution_status" => Some(Some(transfer.status(self.now).into())),
+            "updated_at" => Some(transfer.updated(self.now).map(stamp)),
             key => action_column(&transfer.action, key),
         };
         self.page(all, &TASK_STATES, "task", |transfer| transfer.status(self.now), column)
@@ -74,7 +75,7 @@ impl Call<'_> {
             "last_execution_status" => Some(Some(deployment.status(self.now).into())),
             key => action_column(&deployment.action, key),
         };
-        self.page(all, &EXECUTION_STATES, "execution", |deployment| deployment.status(self.now), column)
+        self.page(all, &EXECUTION_STATES, "deployment", |deployment| deployment.status(self.now), column)
     }
 
     pub(super) fn execution_page<'cloud>(
@@ -93,7 +94,7 @@ impl Call<'_> {
                 _ => return None,
             })
         };
-        self.page(all, &EXECUTION_STATES, "execution", |execution| execution.plan.status(self.now), column)
+        self.page(all, &EXECUTION_STATES, "task execution", |execution| execution.plan.status(self.now), column)
     }
 
     fn page<Thing>(

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::actions::unknown;
 use super::{Answer, Call, Refusal};
 use crate::model::Generation;
-use crate::sandbox::cloud::Execution;
+use crate::sandbox::cloud::{Execution, Transfer};
 use crate::sandbox::view::{ExecutionView, TransferView};
 
 impl Call<'_> {
@@ -33,6 +33,8 @@ impl Call<'_> {
                 }
                 other => Err(unknown(other)),
             },
+            // Not simulated yet: there are none.
+            ("GET", [_, "schedules"]) => Ok(Answer::of("schedules", serde_json::json!([]))),
             (_, [id, "executions", rest @ ..]) => self.executions(id, rest),
             _ => Err(Refusal::no_method()),
         }
@@ -76,8 +78,12 @@ impl Call<'_> {
         let look = self.look();
         let all = self.cloud.transfers(&self.caller, self.incoming.flag("show_deleted")).collect();
         let page = self.transfer_page(all)?;
-        let views: Vec<_> =
-            page.into_iter().map(|transfer| TransferView { look, transfer, executions: look.info }).collect();
+        // Those of a deleted one are never shown.
+        let executions = |transfer: &Transfer| look.info && transfer.action.deleted.is_none();
+        let views: Vec<_> = page
+            .into_iter()
+            .map(|transfer| TransferView { look, transfer, executions: executions(transfer) })
+            .collect();
         Ok(Answer::of(self.words().transfers, views))
     }
 

@@ -3,9 +3,9 @@
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
-use super::resolve;
-use super::transfers::{ENDS, FILTERS, SETTINGS, TRANSFER, fields, filters, listed};
-use crate::client::{Failure, deployments, migrations, present};
+use super::transfers::{FILTERS, TRANSFER, filters, listed};
+use super::{migrations, resolve};
+use crate::client::{Failure, deployments, present};
 use crate::error::Result;
 use crate::script::call::{Call, unknown};
 use crate::script::error::Fault;
@@ -33,12 +33,6 @@ pub const DEPLOY: &[Key] = &[
 /// The names of [`DEPLOY`] that are fields of the request.
 pub const DEPLOY_FIELDS: [&str; 5] =
     ["clone_disks", "force", "skip_os_morphing", "user_scripts", "instance_osmorphing_minion_pool_mappings"];
-
-const MIGRATE: &[Key] = &[
-    Key::new("replication_count", Kind::Integer, "How often the disks are copied, 1 to 10; default 2."),
-    Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the last copy; default false.")
-        .aliases(&["shutdown_instance"]),
-];
 
 const CANCEL: &[Key] = &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well; default false.")];
 
@@ -79,17 +73,6 @@ pub const ROWS: &[Function] = &[
         body: create,
     },
     Function {
-        name: "migration_create",
-        aliases: &[],
-        parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS, MIGRATE]), "What to migrate.")],
-        result: "the migration",
-        summary: "Start copying and deploying in one on a legacy server, without waiting.",
-        example: "try { migration_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" }); } catch (e) { print(e.hint.len() > 0); }",
-        effect: Effect::Changes,
-        noun_verb: true,
-        body: migrate,
-    },
-    Function {
         name: "deployment_cancel",
         aliases: &["migration_cancel"],
         parameters: &[DEPLOYMENT, Parameter::optional("options", Kind::Options(&[CANCEL]), "How.")],
@@ -122,8 +105,11 @@ fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
-    let deployment = call.read(&deployments::show(call.generation()?, &id))?;
-    Ok(call.shown(present::deployment(deployment)))
+    let found = match call.read(&deployments::show(call.generation()?, &id)) {
+        Ok(deployment) => present::deployment(deployment),
+        Err(error) => migrations::show(call, &id, error)?,
+    };
+    Ok(call.shown(found))
 }
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
@@ -134,17 +120,13 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(call.shown(deployment))
 }
 
-fn migrate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let mut fields = fields(call)?;
-    fields.extend(call.options().body(&["replication_count", "shutdown_instances"])?);
-    let migration = call.change(&migrations::create(call.generation()?, fields)?)?;
-    Ok(call.shown(present::deployment(migration)))
-}
-
 fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
     let force = call.options().flag("force").unwrap_or(false);
-    call.change(&deployments::cancel(call.generation()?, &id, force))?;
+    match call.change(&deployments::cancel(call.generation()?, &id, force)) {
+        Ok(_) => {}
+        Err(error) => migrations::cancel(call, &id, force, error)?,
+    }
     Ok(Dynamic::UNIT)
 }
 

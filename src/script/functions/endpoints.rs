@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use super::resolve;
-use crate::client::endpoints;
+use crate::client::{endpoints, present};
 use crate::error::{Error, Result};
 use crate::script::arguments::Options;
 use crate::script::call::Call;
@@ -151,7 +151,7 @@ fn validate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn validated(call: &mut Call<'_>, id: &str) -> Result<serde_json::Value> {
-    let answer = call.change(&endpoints::validate_connection(id))?;
+    let answer = present::validation(call.change(&endpoints::validate_connection(id))?);
     if answer["valid"] == false {
         let message = answer["message"].as_str().unwrap_or("the server gives no reason");
         call.warn(format!("the connection of the endpoint {id} is not valid: {message}"));

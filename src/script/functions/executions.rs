@@ -4,10 +4,12 @@ use jiff::SignedDuration;
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
+use super::guards::status;
 use super::resolve;
 use super::transfers::{FILTERS, TRANSFER, filters, listed};
 use crate::client::{Failure, executions, present};
 use crate::error::Result;
+use crate::model::Phase;
 use crate::script::call::{Call, unknown};
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
@@ -154,6 +156,10 @@ pub fn start(call: &mut Call<'_>, transfer: &str, fields: Map<String, Value>) ->
         };
         let begun = settle(call, transfer, number(before.as_ref())).map_err(|_| unknown(error.clone()))?;
         if let Some(found) = begun {
+            if status(&found) == Phase::Idle {
+                // The server failed half way and left a record that will never run.
+                return Err(error);
+            }
             let status = found["status"].as_str().unwrap_or("?");
             call.warn(format!(
                 "lost the answer to an execute ({error}): execution #{} had begun, it is {status}",

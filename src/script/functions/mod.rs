@@ -9,6 +9,7 @@ mod files;
 mod guards;
 mod index;
 mod language;
+mod migrations;
 mod resolve;
 mod resources;
 mod transfers;
@@ -23,6 +24,7 @@ pub const TABLES: &[&[Function]] = &[
     transfers::ROWS,
     executions::ROWS,
     deployments::ROWS,
+    migrations::ROWS,
     units::ROWS,
     waits::ROWS,
     waves::ROWS,

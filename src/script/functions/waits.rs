@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rhai::{Array, Dynamic, FnPtr};
 use serde_json::Value;
 
-use super::resolve;
 use super::transfers::fetch;
 use super::units::{deadline, disk_sizes, duration_option, label};
+use super::{migrations, resolve};
 use crate::client::{deployments, present};
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
@@ -47,14 +48,30 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         return wait_until(call, &closure);
     }
     let deadline = deadline(call)?;
-    let Some(list) = what.read_lock::<Array>().map(|list| list.clone()) else {
-        let finished = call.wait(target(call, &what)?, deadline)?;
-        return Ok(call.shown(presented(finished)));
-    };
-    let targets = list.iter().map(|thing| target(call, thing)).collect::<Result<Vec<_>>>()?;
-    let ended = call.cloud()?.watcher.wait_all(&call.lane.origin, targets, deadline);
-    let finished = ended.into_iter().collect::<Result<Vec<_>>>()?;
-    Ok(call.shown(finished.into_iter().map(presented).collect::<Vec<_>>().into()))
+    let list = what.read_lock::<Array>().map(|list| list.clone());
+    let things = list.clone().unwrap_or_else(|| vec![what.clone()]);
+    let targets = things.iter().map(|thing| target(call, thing)).collect::<Result<Vec<_>>>()?;
+    let mut finished = all(call, targets, deadline)?;
+    // A migration that is two things on the server goes on with the second when the first has ended.
+    let mut second = Vec::new();
+    for (index, thing) in things.iter().enumerate() {
+        if let Some(target) = migrations::second_half(call, thing, deadline)? {
+            second.push((index, target));
+        }
+    }
+    let (places, targets): (Vec<usize>, Vec<Target>) = second.into_iter().unzip();
+    for (index, ended) in places.into_iter().zip(all(call, targets, deadline)?) {
+        finished[index] = ended;
+    }
+    let mut finished: Vec<Value> = finished.into_iter().map(presented).collect();
+    Ok(match list {
+        Some(_) => call.shown(finished.into()),
+        None => call.shown(finished.pop().unwrap_or_default()),
+    })
+}
+
+fn all(call: &Call<'_>, targets: Vec<Target>, deadline: Option<Timestamp>) -> Result<Vec<Value>> {
+    call.cloud()?.watcher.wait_all(&call.lane.origin, targets, deadline).into_iter().collect()
 }
 
 fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
@@ -96,6 +113,10 @@ fn from_object(call: &Call<'_>, object: Value) -> Result<Target> {
     let transfer = if text("action_id").is_empty() { text("transfer_id") } else { text("action_id") };
     match kind.as_str() {
         "transfer" | "replica" => newest_of(call, &object),
+        "migration" if migrations::is_two(&object) => {
+            let execution = text("execution_id");
+            Ok(Target::execution(id, execution, label(&object)).disks(disk_sizes(call, &object)))
+        }
         "deployment" | "migration" => {
             let label = label(&object);
             Ok(Target::deployment(id, label).first(object))

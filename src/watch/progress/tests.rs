@@ -53,6 +53,19 @@ fn a_copy_moves_evenly_when_sizes_are_unknown_and_by_bytes_when_they_are_known()
 }
 
 #[test]
+fn a_later_copy_tells_no_bytes_because_nobody_knows_how_many_have_changed() {
+    let disks = || BTreeMap::from([("vm".to_owned(), vec![1000])]);
+    let execution = |number: u64| {
+        let bar = json!({"current_step": 250, "total_steps": 1000, "message": "Replicating disk 1 of 1", "index": 0});
+        let copy = json!({"id": "1", "instance": "vm", "task_type": "REPLICATE_DISKS", "status": "RUNNING", "index": 2,
+            "progress_updates": [bar]});
+        json!({"id": "E", "number": number, "status": "RUNNING", "tasks": [copy]})
+    };
+    assert_eq!(Meter::new(disks()).read(&execution(1)).bytes, Some((250, 1000)));
+    assert_eq!(Meter::new(disks()).read(&execution(2)).bytes, None);
+}
+
+#[test]
 fn a_hidden_task_that_appears_takes_nothing_back() {
     assert_eq!(
         pictures("a deployment that fails", &[]),
