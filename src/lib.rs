@@ -9,12 +9,12 @@
 //!
 //! Floors, from the ground up (an arrow goes down only, siblings never import each other; a test holds this):
 //!
-//! 0. [`model`], [`event`], [`error`], [`clock`], [`duration`], [`cancel`], [`secret`], [`process`], [`settings`]
+//! 0. [`model`], [`event`], [`error`], [`clock`], [`duration`], [`cancel`], [`secret`], [`settings`]
 //! 1. `client`, `journal`, `report`
 //! 2. `wave`, `watch`
 //! 3. `script`
 //! 4. `repl`, `sandbox`
-//! 5. `cli`
+//! 5. `cli`, `process`
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro, clippy::unwrap_used, clippy::disallowed_methods)]
 
 pub mod cancel;

@@ -80,12 +80,13 @@ fn refusal(request: &Request, reply: &Reply, body: Option<&Value>) -> Error {
         (404, _) => Kind::NotFound,
         _ => Kind::Api,
     };
+    // Before anything is cut off: half a secret would not be found any more.
+    let clean = |text: &str| without_secrets(text.to_owned(), request.body.as_ref());
     let original = match (said, body.and_then(|body| body["message"].as_str())) {
-        (Some(said), _) => said.to_owned(),
-        (None, Some(text)) => plain(text),
-        (None, None) => plain(&String::from_utf8_lossy(&reply.body)),
+        (Some(said), _) => clean(said),
+        (None, Some(text)) => plain(&clean(text)),
+        (None, None) => plain(&clean(&String::from_utf8_lossy(&reply.body))),
     };
-    let original = without_secrets(original, request.body.as_ref());
     let message = first_line(&original);
     let mut error = about(request, kind, format!("{} {message}", reply.status).trim_end(), reply);
     if message != original {
@@ -160,8 +161,11 @@ pub(super) fn without_instance(message: &str) -> String {
 fn without_secrets(mut message: String, sent: Option<&Value>) -> String {
     let mut values = Vec::new();
     sent.into_iter().for_each(|sent| collect_secrets(sent, &mut values));
+    // The longest first, so that none leaves its end behind where it begins as another does.
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     for value in values {
-        message = message.replace(value, secret::MASK);
+        let escaped = Value::from(value).to_string();
+        message = message.replace(escaped.trim_matches('"'), secret::MASK).replace(value, secret::MASK);
     }
     message
 }
@@ -283,6 +287,16 @@ mod tests {
         let error = read(&request, &reply(400, &said)).expect_err("refused").error;
         assert!(!format!("{error:?}").contains("s3cret") && !format!("{error:?}").contains("k3y"), "{error:?}");
         assert_eq!(error.message, "POST endpoints: 400 '***' is too short (request req-7)");
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_before_a_page_is_shortened_and_in_its_escaped_form() {
+        let secret = "a\"b\\c".repeat(30);
+        let body = json!({"endpoint": {"connection_info": {"password": secret, "token": "a\"b"}}});
+        let request = Request::post("endpoints", body.clone(), Answer::Field("endpoint"), Repeat::Find);
+        let page = format!("<p>{}</p> {body}", "x".repeat(40));
+        let error = read(&request, &reply(400, &page)).expect_err("refused").error;
+        assert!(error.message.contains("\"password\":\"***\",\"token\":\"***\""), "{}", error.message);
     }
 
     #[test]

@@ -1,4 +1,9 @@
 //! The integration tests: rehearsals, the binary, and what the sandbox owes to the recordings.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod architecture;
 mod conformance;
+mod examples;
+mod lanes;
+mod rehearsal;
+mod units;
