@@ -48,7 +48,10 @@ impl Source {
         let path =
             if path.extension().is_some() { path.to_owned() } else { self.folder.join(path).with_extension("rhai") };
         let text = std::fs::read_to_string(&path).ok()?;
-        Some(Source { name: path.display().to_string(), text, folder: self.folder.clone() })
+        // As the operator wrote the runbook's name, so the module's: relative stays relative.
+        let beside = Path::new(&self.name).parent().unwrap_or(Path::new(""));
+        let name = path.strip_prefix(&self.folder).map_or(path.clone(), |inside| beside.join(inside));
+        Some(Source { name: name.display().to_string(), text, folder: self.folder.clone() })
     }
 }
 

@@ -21,6 +21,7 @@ use crate::script::host::{Host, Lane};
 use crate::script::parameters::Parameters;
 use crate::script::run::{Declared, compile, declared, evaluate};
 use crate::script::value::to_shown;
+use crate::secret;
 
 /// # Errors
 /// What keeps the run from beginning; what ends it is told by the report.
@@ -99,6 +100,10 @@ impl Performance<'_> {
         say(Fact::RunStarted { runbook, cloud: self.world.cloud.clone() });
         let result = self.evaluate(given, &events);
         let code = result.as_ref().map_or_else(|located| located.error.kind.exit_code(), |_| ExitCode::Done);
+        // Among events a result is one of them: every line is JSON.
+        if let (View::Jsonl, Some(value)) = (self.view(), self.shown(&result)) {
+            say(Fact::Printed { text: value.to_string() });
+        }
         let elapsed_seconds = clock.now().duration_since(began).as_secs_f64();
         say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
         self.tell(report.finish(), result);
@@ -130,15 +135,23 @@ impl Performance<'_> {
     /// What is said after the report: the result of an expression, or why the run ended.
     fn tell(&self, finished: Finished, result: Result<Dynamic, Located>) {
         let mut output = finished.output;
+        if let Some(value) = self.shown(&result).filter(|_| self.view() != View::Jsonl) {
+            output.data(&self.rendered(&value));
+        }
         match result {
-            Ok(value) if self.arguments.expression.is_some() && !value.is_unit() => {
-                output.data(&self.rendered(&to_shown(&value)));
-            }
             Ok(_) => {}
             Err(located) if located.error.kind == Kind::Interrupted => output.note(PAUSED),
             Err(located) => output.note(&self.source.thrown(&located, self.process.color())),
         }
         output.flush();
+    }
+
+    /// The result of an expression, without secrets; `None` where there is nothing to show.
+    fn shown(&self, result: &Result<Dynamic, Located>) -> Option<Value> {
+        let value = result.as_ref().ok().filter(|value| self.arguments.expression.is_some() && !value.is_unit())?;
+        let mut shown = to_shown(value);
+        secret::mask(&mut shown);
+        Some(shown)
     }
 
     fn rendered(&self, value: &Value) -> String {

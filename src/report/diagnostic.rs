@@ -1,8 +1,10 @@
 //! What went wrong, told in full: the place in the script with a caret, or what the server answered.
 
 use std::error::Error as _;
+use std::sync::LazyLock;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use regex::Regex;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -30,8 +32,10 @@ pub fn render(title: &str, message: &str, place: Place<'_>, hint: Option<&str>, 
     let Some(line) = place.line.checked_sub(1).and_then(|at| place.source.lines().nth(at)) else {
         return unplaced(&title, &message, place.file, hint, color);
     };
-    let annotation = AnnotationKind::Primary.span(place.span(line)).label(message.as_str());
-    let snippet = Snippet::source(line).line_start(place.line).path(place.file).annotation(annotation);
+    let (line, column) = masked(line, place.column);
+    let place = Place { column, ..place };
+    let annotation = AnnotationKind::Primary.span(place.span(&line)).label(message.as_str());
+    let snippet = Snippet::source(line.as_str()).line_start(place.line).path(place.file).annotation(annotation);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let told = renderer.render(&[Level::ERROR.primary_title(title.as_str()).element(snippet)]);
     with_hint(told, hint, color)
@@ -96,6 +100,32 @@ fn with_hint(told: String, hint: Option<&str>, color: bool) -> String {
     }
 }
 
+/// The line with the passwords that are written in it as `***`, and the column moved along.
+fn masked(line: &str, column: usize) -> (String, usize) {
+    static SETTING: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(\w+)"?\s*[:=]\s*("(?:[^"\\]|\\.)*"|`[^`]*`)"#).expect("the constant is a pattern")
+    });
+    let (mut told, mut rest, mut moved) = (String::new(), 0, column);
+    for found in SETTING.captures_iter(line) {
+        let (Some(name), Some(text)) = (found.get(1), found.get(2)) else { continue };
+        if !secret::is_secret_name(name.as_str()) {
+            continue;
+        }
+        let quote = &text.as_str()[..1];
+        told.push_str(&line[rest..text.start()]);
+        let begins = told.chars().count() + 1;
+        told.push_str(&format!("{quote}{}{quote}", secret::MASK));
+        rest = text.end();
+        if column > line[..text.end()].chars().count() {
+            moved = column + told.chars().count() - line[..text.end()].chars().count();
+        } else if column > line[..text.start()].chars().count() {
+            moved = begins;
+        }
+    }
+    told.push_str(&line[rest..]);
+    (told, moved)
+}
+
 impl Place<'_> {
     /// The bytes of `line` that are meant; one place behind it where the column is beyond its end.
     fn span(&self, line: &str) -> std::ops::Range<usize> {
@@ -122,6 +152,18 @@ mod tests {
 
     fn place(line: usize, column: usize) -> Place<'static> {
         Place { file: "scripts/waves.rhai", source: SOURCE, line, column, length: None }
+    }
+
+    #[test]
+    fn a_password_in_the_line_is_not_shown_and_the_caret_stays_under_its_word() {
+        let line = r#"f(#{ password: "long-planted-one", "client_secret": "x\"y", name: "n", token : `t` }, wrong);"#;
+        let hidden = r#"f(#{ password: "***", "client_secret": "***", name: "n", token : `***` }, wrong);"#;
+        let at = |line: &str, word: &str| line.find(word).map(|at| at + 1).expect("it is there");
+        assert_eq!(masked(line, 1), (hidden.to_owned(), 1));
+        assert_eq!(masked(line, at(line, "wrong")), (hidden.to_owned(), at(hidden, "wrong")));
+        assert_eq!(masked(line, at(line, "name")), (hidden.to_owned(), at(hidden, "name")));
+        assert_eq!(masked(line, at(line, "planted")), (hidden.to_owned(), at(hidden, "\"***")));
+        assert_eq!(masked("let x = \"plain\";", 5), ("let x = \"plain\";".to_owned(), 5));
     }
 
     #[test]

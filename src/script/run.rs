@@ -77,20 +77,27 @@ pub fn declared(ast: &AST) -> Vec<Declared> {
 
 /// Words that stand in the text, where a misspelt one may be meant for.
 fn words(source: &str) -> BTreeSet<&str> {
-    let is_word = |character: char| character.is_alphanumeric() || character == '_';
     source.split(|character| !is_word(character)).filter(|word| word.starts_with(char::is_alphabetic)).collect()
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
 }
 
 fn unparsed(error: &ParseError, source: &str) -> Finding {
     let position = error.position();
+    let last = source.lines().count().max(1);
     let (line, column) = match position.line() {
-        Some(line) => (line, position.position().unwrap_or(1)),
-        // At the end of the text.
-        None => (source.lines().count().max(1), source.lines().last().map_or(1, |last| last.chars().count().max(1))),
+        Some(line) if line <= last => (line, position.position().unwrap_or(1)),
+        // At the end of the text, which may be behind its last line.
+        _ => (last, source.lines().last().map_or(1, |last| last.chars().count().max(1))),
     };
     let error = match error.err_type() {
         ParseErrorType::VariableUndefined(name) => {
             let error = Error::script(format!("undefined variable `{name}`"));
+            if declarations(source).any(|declared| declared == name) {
+                return Finding { error: error.hint(out_of_reach(name)), line, column };
+            }
             match suggest(name, declared_words(source)) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("declare it: `let {name} = ...;`")),
@@ -111,14 +118,24 @@ fn unparsed(error: &ParseError, source: &str) -> Finding {
     Finding { error, line, column }
 }
 
-/// The names that the text declares: `let`, `const`, `for`, parameters of functions and closures.
+/// Declared, but not where it is used.
+fn out_of_reach(name: &str) -> String {
+    format!(
+        "it is declared in another block or outside of this function: pass it in, or make it a `const` and write `global::{name}`"
+    )
+}
+
+/// The names that `let`, `const` and `for` declare.
+fn declarations(source: &str) -> impl Iterator<Item = &str> {
+    ["let ", "const ", "for "]
+        .into_iter()
+        .flat_map(move |keyword| source.match_indices(keyword).map(move |(at, _)| &source[at + keyword.len()..]))
+        .filter_map(|text| text.split(|character| !is_word(character)).next())
+}
+
+/// The same, with the parameters of functions and closures.
 fn declared_words(source: &str) -> impl Iterator<Item = &str> {
-    let after = |keyword: &'static str| {
-        source
-            .match_indices(keyword)
-            .filter_map(move |(at, _)| words(source[at + keyword.len()..].lines().next()?).into_iter().next())
-    };
-    let mut names: Vec<&str> = ["let ", "const ", "for "].into_iter().flat_map(after).collect();
+    let mut names: Vec<&str> = declarations(source).collect();
     for (at, _) in source.match_indices(['|', '(']) {
         let end = source[at + 1..].find(['|', ')']).map_or(source.len(), |end| at + 1 + end);
         names.extend(words(&source[at + 1..end]));
@@ -189,10 +206,14 @@ mod tests {
             mistakes("let vms = [];\nprint(vmss);"),
             [(2, 7, "undefined variable `vmss`".into(), Some("did you mean `vms`?".into()))]
         );
+        assert_eq!(
+            mistakes("let limit = 3;\nfn double(x) { x * limit }"),
+            [(2, 20, "undefined variable `limit`".into(), Some(out_of_reach("limit")))]
+        );
         assert_eq!(mistakes("let x = (1;").len(), 1);
         assert_eq!(
             mistakes("wave(\"a\", [1], |vm| {\n  print(vm);\n"),
-            [(3, 1, "expected `}` to terminate this block".into(), None)]
+            [(2, 12, "expected `}` to terminate this block".into(), None)]
         );
     }
 

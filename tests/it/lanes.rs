@@ -190,7 +190,7 @@ fn a_caught_wave_has_the_same_fields_as_a_returned_one() {
         r#"
         let caught = ();
         try {
-            wave("mixed", ["a", "b", "c", "d"], #{ limit: 2 }, |name| { sleep(1); if name == "b" { throw "broken"; } });
+            wave("mixed", ["a", "b", "c", "d"], #{ limit: 2 }, |name| { sleep(if name == "b" { 1 } else { 2 }); if name == "b" { throw "broken"; } });
         } catch (e) {
             caught = #{ ok: e.ok, failed: e.failed, skipped: e.skipped, cancelled: e.cancelled, unknown: e.unknown,
                kind: e.kind, message: e.message, b: e.items.b.error.message, d: e.items.d.status, tries: e.items.d.attempts };

@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod architecture;
+mod binary;
+mod command;
 mod conformance;
 mod examples;
+mod golden;
 mod lanes;
 mod rehearsal;
+mod terminal;
 mod units;

@@ -1,0 +1,289 @@
+//! The real binary: what it prints where, and its exit codes.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::command::{Ended, Running, Served, command, end, folder, run, runbook};
+use crate::golden::same_as_golden;
+
+const FEW: &str = "inventory=tests/it/runbooks/few.csv";
+
+#[test]
+fn the_main_job_prints_the_golden_summary_on_the_current_generation() {
+    main_job("--sandbox");
+}
+
+#[test]
+fn the_main_job_prints_the_golden_summary_on_the_legacy_generation() {
+    main_job("--sandbox=legacy");
+}
+
+fn main_job(sandbox: &str) {
+    let ended = run(&["scripts/waves.rhai", sandbox]).expect(0);
+    same_as_golden("waves.stdout", &ended.stdout);
+}
+
+#[test]
+fn two_runs_print_the_same_and_nothing_that_changes() {
+    let [first, second] = [(); 2].map(|()| run(&["scripts/waves.rhai", "--sandbox", "--set", FEW]).expect(0));
+    assert_eq!(first.stdout, second.stdout);
+    let changing = regex(&[
+        r"[0-9a-f]{8}-[0-9a-f]{4}-",
+        r"[0-9a-f]{32}",
+        r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}",
+        r"\b[0-9]{2}:[0-9]{2}",
+        r"127\.0\.0\.1",
+    ]);
+    assert_eq!(changing.find(&first.stdout).map(|found| found.as_str()), None);
+    assert!(changing.is_match(&first.stderr), "messages do tell the time");
+}
+
+#[test]
+fn help_after_a_runbook_lists_its_parameters() {
+    let ended = run(&["scripts/waves.rhai", "--help"]).expect(0);
+    same_as_golden("waves-help.stdout", &ended.stdout);
+    assert_eq!(ended.stderr, "");
+    let program = run(&["--help"]).expect(0);
+    assert!(program.stdout.contains("Exit codes: 0 done") && program.stderr.is_empty());
+}
+
+#[test]
+fn parameters_are_given_by_name_and_mistakes_in_them_are_bad_input() {
+    let script = folder("parameters").join("p.rhai");
+    std::fs::write(&script, r#"print(param("limit", #{ default: 8 }) + 1); print(param("name"));"#).unwrap();
+    let script = script.display().to_string();
+    let set = |settings: &[&str]| {
+        let mut arguments = vec![script.as_str()];
+        settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+        run(&arguments)
+    };
+    assert_eq!(set(&["limit=20", "name=a=b"]).expect(0).stdout, "21\na=b\n");
+    for (settings, message) in [
+        (vec!["limti=2"], "did you mean `limit`?"),
+        (vec!["limit"], "cannot read `--set limit`"),
+        (vec!["limit=many", "name=a"], "`limit` must be a whole number, not `many`"),
+        (vec!["limit=2"], "the parameter `name` is not given"),
+        (vec!["limit=2", "limit=3"], "the parameter `limit` is given twice"),
+    ] {
+        let ended = set(&settings).expect(2);
+        assert!(ended.stderr.contains(message), "{settings:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_expression_gives_json_in_a_pipe_and_a_table_by_choice() {
+    let names = "endpoint_list().map(|endpoint| #{ name: endpoint.name, type: endpoint.type })";
+    let json = run(&["--sandbox", "-e", names]).expect(0).stdout;
+    let expected = serde_json::json!([
+        {"name": "vcenter", "type": "vmware_vsphere"}, {"name": "openstack", "type": "openstack"}]);
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), expected, "a list is a bare array");
+    let table = run(&["--sandbox", "--format", "table", "-e", names]).expect(0).stdout;
+    same_as_golden("endpoints-table.stdout", &table);
+    assert_eq!(run(&["-e", "1 + 1"]).expect(0).stdout, "2\n", "what needs no cloud needs no credentials");
+    assert_eq!(run(&["-e", "let x = 1;"]).expect(0).stdout, "", "nothing is nothing");
+}
+
+#[test]
+fn every_line_of_jsonl_is_an_event() {
+    let run_of = |arguments: &[&str]| {
+        let ended = run(arguments).expect(0);
+        let events: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        for event in &events {
+            assert!(event["v"] == 1 && event["at"].is_string() && event["event"].is_string(), "{event}");
+        }
+        events.iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let names = run_of(&["scripts/waves.rhai", "--sandbox", "--output", "jsonl", "--set", FEW]);
+    assert_eq!((names.first().unwrap().as_str(), names.last().unwrap().as_str()), ("run_started", "run_finished"));
+    for expected in ["wave_started", "item_started", "wait_changed", "item_retried", "item_finished", "wave_finished"] {
+        assert!(names.iter().any(|name| name == expected), "no {expected}");
+    }
+    run_of(&["--sandbox", "--output", "jsonl", "-e", "endpoint_list()"]);
+}
+
+#[test]
+fn every_ending_has_its_exit_code() {
+    run(&["-e", "print(1)"]).expect(0);
+    run(&["-e", "throw `no`"]).expect(1);
+    run(&["-e", "no_such_function()"]).expect(1);
+    run(&["missing.rhai", "--sandbox"]).expect(2);
+    run(&["scripts/waves.rhai", "--no-such-flag"]).expect(2);
+    run(&["--speed", "2", "-e", "1"]).expect(2);
+    run(&[]).expect(2);
+    let settings = run(&["-e", "endpoint_list()"]).expect(2);
+    assert!(settings.stderr.contains("OS_AUTH_URL"), "{}", settings.stderr);
+    let failed = run(&["--sandbox", &runbook("one-fails.rhai")]).expect(3);
+    same_as_golden("one-fails.stdout", &failed.stdout);
+}
+
+#[test]
+fn a_closed_port_is_unreachable() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{closed}/v3");
+    let mut command = command(&["-e", "endpoint_list()"]);
+    command.envs([("OS_AUTH_URL", url.as_str()), ("OS_USERNAME", "u"), ("OS_PASSWORD", "planted-password")]);
+    command.envs([("OS_PROJECT_NAME", "p"), ("OS_USER_DOMAIN_NAME", "d"), ("OS_PROJECT_DOMAIN_NAME", "d")]);
+    let ended = end(command).expect(4);
+    assert!(ended.stderr.contains(&url) && !ended.stderr.contains("planted"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_wrong_password_cannot_log_in() {
+    let served = Served::start("current");
+    let mut command = served.client(&["-e", "endpoint_list()"]);
+    command.env("OS_PASSWORD", "planted-password");
+    let ended = end(command).expect(5);
+    assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_served_sandbox_is_a_cloud_for_others() {
+    for generation in ["current", "legacy"] {
+        let served = Served::start(generation);
+        let script = r#"
+            let replica = replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+            let last = replica_sync(replica);
+            [replica.created, last.status, replica_deploy(replica, #{ requires: last }).status]"#;
+        let ended = end(served.client(&["-e", script])).expect(0);
+        let value: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(value, serde_json::json!([true, "COMPLETED", "COMPLETED"]), "{generation}");
+        assert_eq!(served.stop(), (String::new(), 0), "{generation}: then nothing more");
+    }
+}
+
+#[test]
+fn one_interrupt_pauses_and_tells_what_is_running() {
+    let mut running = Running::start(command(&[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]));
+    running.wait_for(&["web-01  REPLICATE_DISKS", "web-02  REPLICATE_DISKS"]);
+    running.press_interrupt();
+    let ended = running.end().expect(6);
+    let told = ended.stderr.split_once("still running on the server: 2\n").expect(&ended.stderr).1;
+    let line = |name: &str| regex(&[&format!(r"move/{name}  execution [0-9a-f-]{{36}}  RUNNING")]).is_match(told);
+    assert!(line("web-01") && line("web-02"), "{told}");
+    assert!(ended.stdout.contains("cancelled"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once() {
+    // Takes the call and never answers it: a request that is under way is waited for, but not by the impatient.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let arguments = [
+        "--no-auth",
+        "--endpoint",
+        &url,
+        "--os-project-id",
+        "p",
+        "-e",
+        "endpoint_create(#{ name: \"lab\", type: \"openstack\", connection_info: #{} })",
+    ];
+    let mut running = Running::start(command(&arguments));
+    let _taken = silent.accept().unwrap();
+    running.press_interrupt();
+    running.wait_for(&["STOPPING"]);
+    running.press_interrupt();
+    running.end().expect(6);
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let mut command = command(&["-e", "for n in 0..20000 { print(n); }"]);
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    lines.read_line(&mut first).unwrap();
+    drop(lines);
+    assert_eq!(first, "0\n");
+    let mut messages = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut messages).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{messages}");
+    assert!(!messages.contains("panicked") && !messages.to_lowercase().contains("broken pipe"), "{messages}");
+}
+
+#[test]
+fn nothing_of_the_callers_cloud_leaks_into_a_rehearsal() {
+    let mut command = command(&["--sandbox", "-e", "endpoint_list().len()"]);
+    command.envs([
+        ("OS_AUTH_URL", "http://127.0.0.1:1/v3"),
+        ("OS_PASSWORD", "wrong"),
+        ("OS_USERNAME", "nobody"),
+        ("OS_TOKEN", "stale"),
+        ("OS_AUTH_TYPE", "token"),
+        ("OS_CLOUD", "nowhere"),
+        ("OS_CACERT", "/nowhere/ca.pem"),
+        ("OS_REGION_NAME", "Mars"),
+        ("OS_PROJECT_ID", "p"),
+        ("CORIOLIS_ENDPOINT", "http://127.0.0.1:1"),
+        ("CORIOLIS_SERVICE_TYPE", "other"),
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("ALL_PROXY", "http://127.0.0.1:1"),
+    ]);
+    assert_eq!(end(command).expect(0).stdout, "2\n");
+}
+
+#[test]
+fn a_planted_secret_is_never_shown() {
+    for output in ["text", "jsonl"] {
+        let ended = run(&[&runbook("secrets.rhai"), "--sandbox", "--output", output]).expect(1);
+        shows_no_secret(&ended);
+        assert!(ended.stdout.contains("***"), "{output}: {}", ended.stdout);
+    }
+    for format in ["json", "table"] {
+        let create = r#"endpoint_create(#{ name: "lab", type: "openstack", connection_info: #{ password: "planted-password" } })"#;
+        shows_no_secret(&run(&["--sandbox", "--format", format, "-e", create]).expect(0));
+    }
+}
+
+#[test]
+fn a_secret_that_the_server_echoes_in_an_error_is_not_shown() {
+    for output in ["text", "jsonl"] {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let echo = std::thread::spawn(move || refuse_with_echo(&server));
+        let create = r#"endpoint_create(#{ name: "lab", type: "openstack", connection_info: #{ password: "planted-password" } })"#;
+        let arguments = ["--no-auth", "--endpoint", &url, "--os-project-id", "p", "--output", output, "-e", create];
+        let ended = run(&arguments).expect(1);
+        assert!(echo.join().unwrap().contains("planted-password"), "the server got it");
+        assert!(ended.stderr.contains("the server says"), "{}", ended.stderr);
+        shows_no_secret(&ended);
+    }
+}
+
+fn shows_no_secret(ended: &Ended) {
+    assert!(!ended.stdout.contains("planted") && !ended.stderr.contains("planted"), "{}{}", ended.stdout, ended.stderr);
+}
+
+/// Answers one request with 400 and what it was sent; gives back the body that it got.
+fn refuse_with_echo(server: &TcpListener) -> String {
+    let (mut connection, _) = server.accept().unwrap();
+    let mut reader = BufReader::new(connection.try_clone().unwrap());
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let body = String::from_utf8(body).unwrap();
+    let message = format!("the server says: invalid value {body}");
+    let answer = serde_json::json!({"error": {"fault": "badRequest", "code": 400, "message": message}}).to_string();
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        answer.len()
+    );
+    connection.write_all(format!("{head}{answer}").as_bytes()).unwrap();
+    body
+}
+
+fn regex(patterns: &[&str]) -> regex::Regex {
+    regex::Regex::new(&patterns.join("|")).unwrap()
+}
