@@ -21,7 +21,7 @@ use crate::settings::{self, CloudFlags, Trust};
 use crate::watch::Watcher;
 
 /// At this speed the main job takes about a quarter of a minute.
-const WATCHABLE: f64 = 900.0;
+const WATCHABLE: f64 = 1200.0;
 
 /// How long a token of the sandbox lives, in wall time.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);

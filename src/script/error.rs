@@ -148,22 +148,47 @@ fn translate(thrown: &EvalAltResult) -> Error {
         }
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let name = signature.split([' ', '(']).next().unwrap_or(signature);
+            if name.starts_with("anon$") {
+                return wrong_closure(signature);
+            }
+            let signature = plain_types(signature);
             Error::script(format!("unknown function `{name}`, or not with these arguments: `{signature}`"))
                 .detail("unknown_function", name)
         }
         EvalAltResult::ErrorModuleNotFound(name, _) => Error::input(format!("cannot find the module `{name}`"))
-            .hint("an import names a `.rhai` file relative to the file that imports it, without the ending"),
+            .hint("an import names a `.rhai` file relative to the runbook's folder, without the ending"),
         EvalAltResult::ErrorDataRace(name, _) => Error::script(format!("`{name}` is used by several lanes at once"))
             .hint("return values from the closure instead"),
         EvalAltResult::ErrorStackOverflow(_) => {
             Error::script("functions call each other too deeply").hint("is there a recursion without an end?")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, found, _) => Error::script(format!(
-            "expected {wanted}, found {}",
-            if found.is_empty() { "something else" } else { found }
+            "expected {}, found {}",
+            plain_types(wanted),
+            if found.is_empty() { "something else".to_owned() } else { plain_types(found) }
         )),
         other => Error::script(decapitalise(&plain(other))),
     }
+}
+
+/// A closure called with another number of arguments than it has parameters: the engine knows it by a made-up name.
+fn wrong_closure(signature: &str) -> Error {
+    let given = signature.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+    let count = given.split(',').filter(|argument| !argument.trim().is_empty()).count();
+    let (arguments, written) = match count {
+        0 => ("no argument", "|| ..."),
+        1 => ("1 argument", "|item| ..."),
+        _ => ("several arguments", "|a, b| ..."),
+    };
+    Error::script(format!("this closure is called with {arguments}, and has another number of parameters"))
+        .hint(format!("write it as `{written}`"))
+}
+
+/// The engine's names of types, as people call them.
+fn plain_types(text: &str) -> String {
+    [("&str | ImmutableString | String", "text"), ("i64", "whole number"), ("f64", "number"), ("string", "text")]
+        .iter()
+        .fold(text.to_owned(), |text, (raw, word)| text.replace(raw, word))
 }
 
 /// The engine's words without the position that it appends.
@@ -190,6 +215,7 @@ pub fn from_thrown(value: &Dynamic) -> Error {
     let shown = to_shown(value);
     let Value::Object(mut fields) = shown else {
         let text = match shown {
+            Value::Null => "the runbook threw nothing: `throw` without a value".to_owned(),
             Value::String(text) => text,
             other => other.to_string(),
         };
@@ -223,6 +249,18 @@ mod tests {
         assert_eq!(back.error.hint.as_deref(), Some("look"));
         assert_eq!(back.error.status(), Some(400));
         assert_eq!(back.place, Some(Place { source: None, line: 3, column: 7 }));
+    }
+
+    #[test]
+    fn no_name_of_the_engine_reaches_the_reader() {
+        let said = |code: &str| {
+            let thrown = rhai::Engine::new().run(code).expect_err("is wrong");
+            locate(&thrown).error.message
+        };
+        let closure = "this closure is called with 1 argument, and has another number of parameters";
+        assert_eq!(said("let f = |a, b| a; f.call(1)"), closure);
+        assert_eq!(said("\"a\" - 1"), "unknown function `-`, or not with these arguments: `- (text, whole number)`");
+        assert_eq!(said("throw"), "the runbook threw nothing: `throw` without a value");
     }
 
     #[test]

@@ -81,6 +81,14 @@ fn words(source: &str) -> BTreeSet<&str> {
     source.split(|character| !is_word(character)).filter(|word| word.starts_with(char::is_alphabetic)).collect()
 }
 
+/// Whether the runbook declares a constant of this name; functions do not see it without `global::`.
+fn is_constant(name: &str, source: &str) -> bool {
+    source
+        .split("const ")
+        .skip(1)
+        .any(|rest| rest.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('=')))
+}
+
 fn unparsed(error: &ParseError, source: &str) -> Finding {
     let position = error.position();
     let (line, column) = match position.line() {
@@ -92,6 +100,9 @@ fn unparsed(error: &ParseError, source: &str) -> Finding {
         ParseErrorType::VariableUndefined(name) => {
             let error = Error::script(format!("undefined variable `{name}`"));
             match suggest(name, declared_words(source)) {
+                _ if is_constant(name, source) => {
+                    error.hint(format!("a function sees a constant of the runbook as `global::{name}`"))
+                }
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("declare it: `let {name} = ...;`")),
             }
@@ -188,6 +199,15 @@ mod tests {
         assert_eq!(
             mistakes("let vms = [];\nprint(vmss);"),
             [(2, 7, "undefined variable `vmss`".into(), Some("did you mean `vms`?".into()))]
+        );
+        assert_eq!(
+            mistakes("const K = 3; fn f() { K } f();"),
+            [(
+                1,
+                23,
+                "undefined variable `K`".into(),
+                Some("a function sees a constant of the runbook as `global::K`".into())
+            )]
         );
         assert_eq!(mistakes("let x = (1;").len(), 1);
         assert_eq!(
