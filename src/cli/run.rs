@@ -19,7 +19,7 @@ use crate::script::engine::{bare, build, read_runbook};
 use crate::script::error::Located;
 use crate::script::host::{Host, Lane};
 use crate::script::parameters::Parameters;
-use crate::script::run::{Declared, compile, declared, evaluate};
+use crate::script::run::{Declared, asks_by_computed_name, compile, declared, evaluate};
 use crate::script::value::to_shown;
 use crate::secret;
 
@@ -49,7 +49,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
         process.output().data(&help::runbook(&source.name, &source.text, &parameters));
         return Ok(ExitCode::Done);
     }
-    let given = given(&arguments, &parameters)?;
+    let given = given(&arguments, &parameters, asks_by_computed_name(&ast))?;
     let world = World::build(process, &arguments)?;
     Ok(Performance { process, arguments, source, world }.play(given))
 }
@@ -66,8 +66,11 @@ fn source(process: &Process, arguments: &RunArguments) -> Result<Option<Source>>
     Ok(Some(Source { name: path.display().to_string(), text, folder }))
 }
 
-fn given(arguments: &RunArguments, declared: &[Declared]) -> Result<Parameters> {
+fn given(arguments: &RunArguments, declared: &[Declared], computed: bool) -> Result<Parameters> {
     let given = Parameters::parse(&arguments.set)?;
+    if computed {
+        return Ok(given);
+    }
     let names: Vec<&str> = declared.iter().map(|parameter| parameter.name.as_str()).collect();
     given.check_names(&names)?;
     Ok(given)
@@ -106,8 +109,7 @@ impl Performance<'_> {
         }
         let elapsed_seconds = clock.now().duration_since(began).as_secs_f64();
         say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
-        self.tell(report.finish(), result);
-        code
+        self.tell(report.finish(), result).unwrap_or(code)
     }
 
     fn evaluate(&self, given: Parameters, events: &Arc<dyn Sink>) -> Result<Dynamic, Located> {
@@ -133,7 +135,8 @@ impl Performance<'_> {
     }
 
     /// What is said after the report: the result of an expression, or why the run ended.
-    fn tell(&self, finished: Finished, result: Result<Dynamic, Located>) {
+    /// Says with which code the run ends instead, when stdout took no more.
+    fn tell(&self, finished: Finished, result: Result<Dynamic, Located>) -> Option<ExitCode> {
         let mut output = finished.output;
         if let Some(value) = self.shown(&result).filter(|_| self.view() != View::Jsonl) {
             output.data(&self.rendered(&value));
@@ -144,6 +147,9 @@ impl Performance<'_> {
             Err(located) => output.note(&self.source.thrown(&located, self.process.color())),
         }
         output.flush();
+        let why = output.data_lost()?;
+        output.note(&format!("error: stdout takes no more: {why}"));
+        Some(ExitCode::Input)
     }
 
     /// The result of an expression, without secrets; `None` where there is nothing to show.

@@ -143,6 +143,16 @@ impl Client {
         }
     }
 
+    /// One try of a read, for a caller who asks again by itself.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn send_once(&self, request: &Request) -> Result<Value> {
+        let answer = self.attempt(request).map_err(|fault| self.explain(request, fault.error))?;
+        self.0.known.store(true, Ordering::Relaxed);
+        Ok(answer)
+    }
+
     /// The whole of a list, in as many requests as it takes; what the request limits or sorts itself is one request.
     ///
     /// # Errors

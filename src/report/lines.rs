@@ -176,8 +176,8 @@ mod tests {
         20:20:00  seed/db-11  no change for 20m: working
         20:20:00  seed/db-07  REPLICATE_DISKS  12%  4.8/40 GB  19m
         20:20:00  seed/web-01  REPLICATE_DISKS  50%  20/40 GB  19m
-        20:36:00  seed/web-01  no change for 16m: REPLICATE_DISKS
-        20:36:00  seed/db-07  no change for 16m: REPLICATE_DISKS
+        20:36:00  seed/web-01  no change for 16m: RUNNING REPLICATE_DISKS
+        20:36:00  seed/db-07  no change for 16m: RUNNING REPLICATE_DISKS
         20:36:00  seed/web-02  REPLICATE_DISKS  90%  36/40 GB  35m
         20:39:30  RETRY  seed/db-11  attempt 2 of 3 at 20:40:30, after: REPLICATE_DISKS: Connection reset while reading disk 0
         20:40:00  seed/web-01  REPLICATE_DISKS  99%  40/40 GB  39m
@@ -206,7 +206,7 @@ mod tests {
         20:20:00    hint: raise the quota
         20:21:00  SKIPPED  db/db-14  the failure budget is used up
         20:22:00  UNKNOWN  db/db-13  attempt 1 of 1: nobody knows whether POST /transfers was applied
-        20:23:00  CANCELLED  db/db-12  interrupted by the operator
+        20:23:00  PAUSED  db/db-12  interrupted by the operator
         20:31:00  FAILED  db/db-07  attempt 3 of 3: REPLICATE_DISKS: Connection reset reading disk 0
         "#);
     }
@@ -227,9 +227,9 @@ mod tests {
         20:06:15  seed/db-07  REPLICATE_DISKS  25%  10/40 GB  6m
         20:12:30  seed/db-07  REPLICATE_DISKS  50%  20/40 GB  12m
         20:24:00  seed  0 of 1 item done, 1 active, 60%, ~16m left
-        20:26:00  seed/db-07  no change for 11m: REPLICATE_DISKS
+        20:26:00  seed/db-07  no change for 11m: RUNNING REPLICATE_DISKS
         20:36:00  seed  0 of 1 item done, 1 active, 60%, ~24m left
-        20:50:00  seed/db-07  no change for 35m: REPLICATE_DISKS
+        20:50:00  seed/db-07  no change for 35m: RUNNING REPLICATE_DISKS
         "#);
     }
 }

@@ -149,7 +149,7 @@ fn ended(
         Outcome::Ok => (Weight::Course, "", format!("ok in {}", text::seconds(elapsed_seconds))),
         Outcome::Failed => (Weight::Alarm, "FAILED", failure),
         Outcome::Unknown => (Weight::Alarm, "UNKNOWN", failure),
-        Outcome::Cancelled => (Weight::News, "CANCELLED", cause.to_owned()),
+        Outcome::Cancelled => (Weight::News, "PAUSED", cause.to_owned()),
         Outcome::Skipped => (Weight::Course, "SKIPPED", cause.to_owned()),
     };
     Message { weight, tone: picture::tone(outcome), head, label, text }
@@ -187,7 +187,7 @@ pub fn tally(counts: &Counts) -> String {
 pub fn farewell(board: &Board) -> Vec<Line> {
     let mut lines = Vec::new();
     if !board.left.is_empty() {
-        let head = format!("still running on the server: {}", board.left.len());
+        let head = format!("running on the server when last seen: {}", board.left.len());
         lines.push(Line::default().with(Tone::Warning, head));
     }
     for left in &board.left {

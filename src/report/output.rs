@@ -1,6 +1,6 @@
 //! The two streams: stdout for data, stderr for people; a reader that went away is no failure.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 /// A handle to the process's stdout and stderr. What cannot be written is remembered and left.
 pub struct Output {
@@ -11,6 +11,8 @@ pub struct Output {
 pub struct Stream {
     to: Box<dyn Write + Send>,
     closed: bool,
+    /// What the system said, where it is no closed pipe: a full disk, say.
+    lost: Option<String>,
 }
 
 impl Output {
@@ -26,6 +28,11 @@ impl Output {
     /// A line (or lines) for people on stderr.
     pub fn note(&mut self, text: &str) {
         self.err.line(text);
+    }
+
+    /// Why stdout took no more, where it is not that its reader went away.
+    pub fn data_lost(&self) -> Option<String> {
+        self.out.lost.clone()
     }
 
     /// Whether the reader of stdout went away.
@@ -49,7 +56,7 @@ impl Output {
 
 impl Stream {
     fn new(to: Box<dyn Write + Send>) -> Self {
-        Self { to, closed: false }
+        Self { to, closed: false, lost: None }
     }
 
     /// Writes text and a line break in one piece.
@@ -59,13 +66,23 @@ impl Stream {
 
     pub fn raw(&mut self, text: &str) {
         if !self.closed {
-            self.closed = self.to.write_all(text.as_bytes()).is_err();
+            let written = self.to.write_all(text.as_bytes());
+            self.note(written);
+        }
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        let Err(error) = written else { return };
+        self.closed = true;
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.lost = Some(error.to_string());
         }
     }
 
     pub fn flush(&mut self) {
         if !self.closed {
-            self.closed = self.to.flush().is_err();
+            let flushed = self.to.flush();
+            self.note(flushed);
         }
     }
 }

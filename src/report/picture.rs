@@ -168,15 +168,14 @@ pub fn state(item: &Item, now: Timestamp) -> String {
     }
 }
 
-/// The task at work, or the status where that says more.
+/// The status, and the task at work.
 pub fn wait_state(wait: &Wait) -> String {
     let status = wait.progress.status.as_str();
-    let word = match &wait.progress.task {
-        Some(task) if matches!(status, "" | "RUNNING") => task,
-        _ if status.is_empty() => return format!("waiting for {}", text::one_line(&wait.subject.kind)),
-        _ => status,
-    };
-    text::one_line(word)
+    match &wait.progress.task {
+        _ if status.is_empty() => format!("waiting for {}", text::one_line(&wait.subject.kind)),
+        Some(task) => text::one_line(&format!("{status} {task}")),
+        None => text::one_line(status),
+    }
 }
 
 /// Bytes and rate, in the order in which they are worth their room.
@@ -190,7 +189,9 @@ impl Columns {
     fn of(rows: &[Row], width: usize) -> Self {
         let widest = |of: fn(&Row) -> &str| rows.iter().map(|row| text::width(of(row))).max().unwrap_or(0);
         let label = widest(|row| &row.label).min(width * 3 / 10);
-        let state = widest(|row| &row.state).min(width * 3 / 10);
+        // A task's name in full is worth more than a long bar.
+        let spare = width.saturating_sub(label + FIXED + NOTE + 6);
+        let state = widest(|row| &row.state).min(spare.max(width * 3 / 10));
         let room = width.saturating_sub(label + state + FIXED + NOTE);
         Self { label, state, bar: if room < 4 { 0 } else { room.min(width / 8).min(20) } }
     }
@@ -281,10 +282,10 @@ mod tests {
     #[test]
     fn every_item_in_flight_says_state_share_time_and_pace_at_80_columns() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 80, 24), @r#"
-        seed/web-02   REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
-        seed/db-07    REPLICATE_DISKS  #---------  12%    41m  stalled 21m  4.8/40 GB
-        seed/db-11    retry 2/3                           41m
-        seed/mail-01  replica_ensure                       1m
+        seed/web-02   RUNNING REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
+        seed/db-07    RUNNING REPLICATE_DISKS  #---------  12%    41m  stalled 21m
+        seed/db-11    retry 2/3                                   41m
+        seed/mail-01  replica_ensure                               1m
         SEED  1/7 done  #####---------------  28%  4 active  ~39m left
         "#);
     }
@@ -292,10 +293,10 @@ mod tests {
     #[test]
     fn a_wider_screen_shows_the_bytes_too() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 120, 40), @r#"
-        seed/web-02   REPLICATE_DISKS  #############--  90%    41m  slow 5m  36/40 GB
-        seed/db-07    REPLICATE_DISKS  #--------------  12%    41m  stalled 21m  4.8/40 GB
-        seed/db-11    retry 2/3                                41m
-        seed/mail-01  replica_ensure                            1m
+        seed/web-02   RUNNING REPLICATE_DISKS  #############--  90%    41m  slow 5m  36/40 GB
+        seed/db-07    RUNNING REPLICATE_DISKS  #--------------  12%    41m  stalled 21m  4.8/40 GB
+        seed/db-11    retry 2/3                                        41m
+        seed/mail-01  replica_ensure                                    1m
         SEED  1/7 done  ########----------------------  28%  4 active  ~39m left
         "#);
     }
@@ -303,7 +304,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_summed_and_what_stands_still_stays_in_sight() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 60, 5), @r#"
-        seed/db-07  REPLICATE_DISKS  -----  12%    41m  stalled 21m
+        seed/db-07  RUNNING REPLICATE…   12%    41m  stalled 21m
         + 3 more in flight
         SEED  1/7 done  ####-----------  28%  4 active  ~39m left
         "#);
@@ -318,10 +319,10 @@ mod tests {
         events.push(scene::event(41.0, scene::main_lane(), retried));
         events.push(scene::event(41.0, scene::main_lane(), Fact::StopRequested { now: false }));
         insta::assert_snapshot!(picture(&scene::board(&events), 80, 24), @r#"
-        seed/web-02   REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
-        seed/db-07    REPLICATE_DISKS  #---------  12%    41m  stalled 21m  4.8/40 GB
-        seed/db-11    retry 2/3                           41m
-        seed/mail-01  replica_ensure                       1m
+        seed/web-02   RUNNING REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
+        seed/db-07    RUNNING REPLICATE_DISKS  #---------  12%    41m  stalled 21m
+        seed/db-11    retry 2/3                                   41m
+        seed/mail-01  replica_ensure                               1m
         SEED  1/7 done  #####---------------  28%  4 active  ~39m left
         RETRY  GET /v1/p/transfers again in 1m: connection refused
         STOPPING  nothing new starts; what runs on the server goes on

@@ -149,7 +149,7 @@ fn what_still_runs_at_the_server_is_listed_at_the_end() {
     ];
     insta::assert_snapshot!(show(View::Quiet, events).1, @r#"
     STOPPING  nothing new starts; what runs on the server goes on (Ctrl-C again: leave at once)
-    still running on the server: 1
+    running on the server when last seen: 1
       seed/db-07  execution 3034593f  RUNNING
     "#);
 }

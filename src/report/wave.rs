@@ -145,7 +145,15 @@ impl Wave {
         } else {
             Some(work_left(&through, &running, queued, self.limit))
         };
-        seconds.map(text::span).filter(|left| *left >= SignedDuration::from_secs(1))
+        // No wave ends before the item that takes longest.
+        let longest = self
+            .items
+            .iter()
+            .filter(|item| item.is_in_flight())
+            .filter_map(|item| item.slowest_wait()?.time_left(now))
+            .max();
+        let left = seconds.map(text::span).map(|left| left.max(longest.unwrap_or_default()));
+        left.filter(|left| *left >= SignedDuration::from_secs(1))
     }
 }
 

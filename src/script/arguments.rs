@@ -33,7 +33,15 @@ impl Arguments {
         }
         for (value, index) in arguments.iter().zip(function.assign(arguments.len())) {
             let parameter = &function.parameters[index];
-            check_kind(parameter.kind, value, &format!("`{}` of `{name}`", parameter.name))?;
+            let what = format!("`{}` of `{name}`", parameter.name);
+            if value.is_unit() && !parameter.optional && !matches!(parameter.kind, Kind::Any) {
+                return Err(Error::script(format!(
+                    "{what} must be {}, not {}",
+                    parameter.kind.word(),
+                    describe(value)
+                )));
+            }
+            check_kind(parameter.kind, value, &what)?;
             match parameter.kind {
                 Kind::Options(keys) => read.options = Options::read(name, keys, value)?,
                 _ => drop(read.values.insert(parameter.name, value.clone())),

@@ -75,6 +75,17 @@ pub fn declared(ast: &AST) -> Vec<Declared> {
     found
 }
 
+/// Whether the runbook asks for parameters by names that only the run makes.
+pub fn asks_by_computed_name(ast: &AST) -> bool {
+    let literal = |path: &[ASTNode]| match path.last() {
+        Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) if call.name == "param" => {
+            matches!(call.args.first(), Some(Expr::StringConstant(..)))
+        }
+        _ => true,
+    };
+    !ast.walk(&mut |path| literal(path))
+}
+
 /// Words that stand in the text, where a misspelt one may be meant for.
 fn words(source: &str) -> BTreeSet<&str> {
     source.split(|character| !is_word(character)).filter(|word| word.starts_with(char::is_alphabetic)).collect()

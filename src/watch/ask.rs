@@ -10,8 +10,8 @@ use crate::model::Generation;
 
 impl Ask for Client {
     fn ask(&self, question: &Question) -> Result<Value> {
-        let nobody = Origin::default();
-        self.send(&nobody, &request(Client::generation(self, &nobody)?, question))
+        // Once: the watcher has its own pauses.
+        self.send_once(&request(Client::generation(self, &Origin::default())?, question))
     }
 
     fn generation(&self) -> Result<Generation> {

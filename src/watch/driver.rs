@@ -17,6 +17,9 @@ use crate::error::{Error, Kind, Result, count};
 use crate::event::{Event, Fact, Level, Origin, Sink, Subject, VERSION};
 use crate::model::phase;
 
+/// An outage is said again after this long, then after twice as long, and so on.
+const FIRST_REMINDER: SignedDuration = SignedDuration::from_mins(5);
+
 /// A handle to the one watcher of the process. Its thread starts with the first wait and ends when nobody waits.
 #[derive(Clone)]
 pub struct Watcher(Arc<Shared>);
@@ -44,6 +47,9 @@ struct State {
     answers: HashMap<u64, Result<Value>>,
     /// How many questions in a row the server did not answer.
     outage: u32,
+    /// Since when it has not answered, and when that is said again.
+    outage_since: Option<Timestamp>,
+    remind: Timestamp,
     /// The refusal of a feed is said once.
     warned_of_feed: bool,
 }
@@ -69,6 +75,8 @@ impl Watcher {
             watches: BTreeMap::new(),
             answers: HashMap::new(),
             outage: 0,
+            outage_since: None,
+            remind: Timestamp::MIN,
             warned_of_feed: false,
         };
         Self(Arc::new(Shared { ask, bell: clock.signal(), clock, cancel, events, state: Mutex::new(state) }))
@@ -356,19 +364,30 @@ impl Shared {
         let now = self.clock.now();
         let mut state = self.lock();
         state.outage += 1;
+        let since = *state.outage_since.get_or_insert(now);
         let delay = backoff(state.outage).max(SignedDuration::from_secs(1));
         state.plan.hold(now, delay);
-        if state.outage == 1 && error.kind != Kind::Interrupted {
+        if now >= state.remind && error.kind != Kind::Interrupted {
+            let silent = now.duration_since(since);
             let waits = count(state.watches.len(), "wait");
-            self.emit(
-                &Origin::default(),
-                warning(format!("no answer from the server, asked again for {waits}: {error}")),
-            );
+            let text = match silent.is_zero() {
+                true => format!(
+                    "no answer from the server: {error}; its work goes on, {waits} here will ask again until it answers"
+                ),
+                false => format!(
+                    "still no answer from the server after {} minutes, {waits} here are asking",
+                    silent.as_mins()
+                ),
+            };
+            self.emit(&Origin::default(), warning(text));
+            state.remind = now + silent.max(FIRST_REMINDER);
         }
         now + delay
     }
 
     fn answered(&self, state: &mut State) {
+        state.outage_since = None;
+        state.remind = Timestamp::MIN;
         if std::mem::take(&mut state.outage) > 1 {
             let message = "the server answers again".to_owned();
             self.emit(&Origin::default(), Fact::Logged { level: Level::Info, message });

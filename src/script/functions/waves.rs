@@ -188,7 +188,7 @@ fn drive(
     thread::scope(|scope| -> Result<()> {
         loop {
             while let Some((item, result)) = done.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-                let outcome = result.as_ref().map(drop).map_err(|thrown| locate(thrown).error);
+                let outcome = result.as_ref().map(drop).map_err(|thrown| placed(thrown));
                 ended.insert(item, result);
                 machine.finished(item, outcome, clock.now());
             }
@@ -245,12 +245,33 @@ impl Launch<'_> {
     }
 }
 
+/// What an item ended with, with its place in the script.
+fn placed(thrown: &EvalAltResult) -> Error {
+    let located = locate(thrown);
+    match located.place {
+        Some(place) => {
+            let source = place.source.map(|source| format!("{source}:")).unwrap_or_default();
+            let place = format!("{source}{}:{}", place.line, place.column);
+            located.error.detail("place", place)
+        }
+        None => located.error,
+    }
+}
+
+/// The cause in a line, with the place where it was thrown.
+fn told(error: &Error) -> String {
+    match error.details.get("place").and_then(serde_json::Value::as_str) {
+        Some(place) if error.kind != Failure::Interrupted => format!("{} (at {place})", cause(error)),
+        _ => cause(error),
+    }
+}
+
 fn announce(call: &Call<'_>, name: &str, machine: &mut Machine) {
     for news in machine.take_news() {
         match news {
             News::Retried { item, attempt, attempts, cause: error, next } => {
                 let lane = call.lane.child(call.number, name, machine.key(item), 1);
-                call.host.emit(&lane, Fact::ItemRetried { attempt, attempts, cause: cause(&error), next });
+                call.host.emit(&lane, Fact::ItemRetried { attempt, attempts, cause: told(&error), next });
             }
             News::Ended { item } => {
                 let Some(ended) = machine.outcome(item) else { continue };
@@ -267,7 +288,7 @@ fn finished(item: &ItemOutcome) -> Fact {
         outcome: item.outcome,
         attempts: item.attempts,
         elapsed_seconds: item.elapsed.as_secs_f64(),
-        cause: item.cause.as_ref().map(cause),
+        cause: item.cause.as_ref().map(told),
     }
 }
 

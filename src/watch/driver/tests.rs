@@ -272,7 +272,7 @@ fn an_outage_is_said_once_and_waited_out() {
         [
             "0 main started",
             "0 main RUNNING 0",
-            "0  no answer from the server, asked again for 1 wait: connection refused"
+            "0  no answer from the server: connection refused; its work goes on, 1 wait here will ask again until it answers"
         ]
     );
     assert_eq!(lines.iter().filter(|line| line.contains("answers again")).count(), 1, "{lines:?}");
