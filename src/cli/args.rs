@@ -30,7 +30,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a runbook (the same as naming it alone)
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Serve the simulated Keystone and Coriolis for other clients
     Sandbox(SandboxArguments),
 }

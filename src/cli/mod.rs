@@ -24,7 +24,7 @@ pub fn run(process: &Process) -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::serve(process, &arguments),
-        Some(Command::Run(arguments)) => run::run(process, arguments),
+        Some(Command::Run(arguments)) => run::run(process, *arguments),
         None => run::run(process, arguments.run),
     };
     result.unwrap_or_else(|error| fail(process, &error))

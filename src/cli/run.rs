@@ -10,7 +10,7 @@ use super::args::{Format, OutputKind, RunArguments};
 use super::diagnose::Source;
 use super::world::World;
 use super::{help, signals};
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::{Event, Fact, Origin, Sink, VERSION};
 use crate::journal::Memory;
 use crate::process::{self, Process};
@@ -73,6 +73,10 @@ fn given(arguments: &RunArguments, declared: &[Declared]) -> Result<Parameters> 
     Ok(given)
 }
 
+/// What is said at the end of a run that the operator stopped.
+const PAUSED: &str = "paused by the operator: nothing new was started, what runs on the server goes on there\n\
+                      hint: run the same again to go on; it finds its replicas and joins what still runs";
+
 /// Everything that one run needs.
 struct Performance<'a> {
     process: &'a Process,
@@ -134,8 +138,10 @@ impl Performance<'_> {
         if let Some(value) = self.shown(&result).filter(|_| self.view() != View::Jsonl) {
             output.data(&self.rendered(&value));
         }
-        if let Err(located) = result {
-            output.note(&self.source.thrown(&located, self.process.color()));
+        match result {
+            Ok(_) => {}
+            Err(located) if located.error.kind == Kind::Interrupted => output.note(PAUSED),
+            Err(located) => output.note(&self.source.thrown(&located, self.process.color())),
         }
         output.flush();
     }

@@ -22,6 +22,7 @@ mod paging;
 mod request;
 mod retry;
 mod shared;
+mod trust;
 mod wire;
 
 pub use filters::{Direction, Filters};

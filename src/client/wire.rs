@@ -14,6 +14,7 @@ use super::answer::{self, Fault, Reach, Reply};
 use super::http::Options;
 use super::identity::{Access, Identity};
 use super::request::{Answer, Method, Request};
+use super::trust;
 use crate::cancel::{Cancel, Wish};
 use crate::error::{Error, Kind, Result};
 use crate::secret::ExposeSecret;
@@ -133,31 +134,32 @@ impl Wire {
 
 fn connections(options: &Options, proxies: bool) -> Result<Http> {
     let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-    let mut builder = Http::builder()
-        .default_headers(accept)
-        .user_agent(concat!("coriolis-run/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
-        .pool_max_idle_per_host(options.in_flight.max(1))
-        .pool_idle_timeout(IDLE)
-        .tcp_nodelay(true)
-        .connect_timeout(CONNECT)
-        .timeout(options.timeout)
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .tls_danger_accept_invalid_certs(options.insecure);
+    let configure = || {
+        let builder = Http::builder()
+            .default_headers(accept.clone())
+            .user_agent(concat!("coriolis-run/", env!("CARGO_PKG_VERSION")))
+            .http1_only()
+            .pool_max_idle_per_host(options.in_flight.max(1))
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT)
+            .timeout(options.timeout)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .tls_danger_accept_invalid_certs(options.insecure);
+        if proxies { builder } else { builder.no_proxy() }
+    };
+    let mut certificates = Vec::new();
     if let Some(path) = &options.ca_certificate {
         let unusable = |cause: String| Error::input(format!("cannot use `{}`: {cause}", path.display()));
         let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-        let certificates = Certificate::from_pem_bundle(&text).map_err(|error| unusable(root(&error)))?;
+        certificates = Certificate::from_pem_bundle(&text).map_err(|error| unusable(root(&error)))?;
         if certificates.is_empty() {
             return Err(unusable("it holds no certificate".into()));
         }
-        builder = builder.tls_certs_merge(certificates);
     }
-    if !proxies {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|error| Error::internal(format!("cannot set up connections: {}", root(&error))))
+    trust::build(configure, &certificates)
+        .map_err(|error| Error::internal(format!("cannot set up connections: {}", root(&error))))
 }
 
 fn is_this_machine(url: &Url) -> bool {

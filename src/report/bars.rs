@@ -59,10 +59,10 @@ impl Bars {
 
     fn wipe(&mut self) {
         if let Some(picture) = self.picture.take() {
-            picture.finish_and_clear();
-            self.all.remove(&picture);
+            // In this order: a bar that is finished first may take a line with it that is then nobody's to clear.
             // A clear that fails leaves lines behind and nothing else.
             let _ = self.all.clear();
+            self.all.remove(&picture);
         }
     }
 

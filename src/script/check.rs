@@ -55,12 +55,11 @@ pub fn check(engine: &Engine, ast: &AST) -> Vec<Finding> {
     let writes = captured_writes(ast);
     let mut findings = Vec::new();
     ast.walk(&mut |path| {
-        match path.last() {
-            Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) => {
-                let method = matches!(path.iter().rev().nth(1), Some(ASTNode::Expr(Expr::Dot(..))));
-                check_call(call, *position, &known, &writes, method, &mut findings);
-            }
-            _ => {}
+        if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
+            path.last()
+        {
+            let method = matches!(path.iter().rev().nth(1), Some(ASTNode::Expr(Expr::Dot(..))));
+            check_call(call, *position, &known, &writes, method, &mut findings);
         }
         true
     });

@@ -29,6 +29,9 @@ pub struct Cloud {
 /// Connects at the first call that needs the cloud, so that a script without one needs no credentials.
 pub type Connect = Box<dyn Fn() -> Result<Cloud> + Send + Sync>;
 
+/// Sizes of disks in bytes; `None` where the cloud would not tell.
+type Sizes = Option<Vec<u64>>;
+
 /// The world of one run.
 pub struct Host {
     pub clock: Clock,
@@ -48,7 +51,7 @@ pub struct Host {
     fields: Mutex<BTreeSet<String>>,
     captured_writes: Mutex<CapturedWrites>,
     /// By endpoint and instance; `None` where the cloud would not tell.
-    disks: Mutex<BTreeMap<(String, String), Option<Vec<u64>>>>,
+    disks: Mutex<BTreeMap<(String, String), Sizes>>,
 }
 
 impl Host {
@@ -104,12 +107,7 @@ impl Host {
     }
 
     /// The sizes of an instance's disks: read once, for all waits that concern it.
-    pub fn disk_sizes(
-        &self,
-        endpoint: &str,
-        instance: &str,
-        read: impl FnOnce() -> Option<Vec<u64>>,
-    ) -> Option<Vec<u64>> {
+    pub fn disk_sizes(&self, endpoint: &str, instance: &str, read: impl FnOnce() -> Sizes) -> Option<Vec<u64>> {
         let key = (endpoint.to_owned(), instance.to_owned());
         if let Some(known) = self.disks.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();

@@ -1,6 +1,7 @@
 //! The language: the engine, the table of functions, and the one path that every call takes.
 
 pub mod arguments;
+pub mod attempts;
 pub mod call;
 pub mod catalog;
 pub mod check;
@@ -13,4 +14,5 @@ pub mod invoke;
 pub mod lanes;
 pub mod parameters;
 pub mod run;
+pub mod settle;
 pub mod value;

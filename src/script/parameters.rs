@@ -58,18 +58,16 @@ impl Parameters {
     /// # Errors
     /// `Input` naming the first unknown parameter.
     pub fn check_names(&self, declared: &[&str]) -> Result<()> {
-        for name in self.given.keys().filter(|name| !declared.contains(&name.as_str())) {
-            let error = Error::input(format!("the runbook has no parameter `{name}`"));
-            return Err(match suggest(name, declared.iter().copied()) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None if declared.is_empty() => error.hint("it declares none"),
-                None => error.hint(format!(
-                    "it has {}",
-                    declared.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-                )),
-            });
-        }
-        Ok(())
+        let Some(name) = self.given.keys().find(|name| !declared.contains(&name.as_str())) else { return Ok(()) };
+        let error = Error::input(format!("the runbook has no parameter `{name}`"));
+        Err(match suggest(name, declared.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None if declared.is_empty() => error.hint("it declares none"),
+            None => {
+                let known: Vec<String> = declared.iter().map(|name| format!("`{name}`")).collect();
+                error.hint(format!("it has {}", known.join(", ")))
+            }
+        })
     }
 }
 

@@ -19,6 +19,7 @@ pub struct CloudFlags {
     /// How to log in: password, token or v3applicationcredential
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub os_auth_type: Option<String>,
+    /// User to log in as
     #[arg(long, short = 'U', global = true, value_name = "NAME")]
     pub os_username: Option<String>,
     #[arg(long, global = true, value_name = "ID", hide_short_help = true)]
@@ -31,6 +32,7 @@ pub struct CloudFlags {
     /// Password; better given as OS_PASSWORD, which other users of the machine cannot see
     #[arg(long, short = 'P', global = true, value_name = "PASSWORD", hide_short_help = true)]
     pub os_password: Option<Secret>,
+    /// Project to work in
     #[arg(long, global = true, value_name = "NAME")]
     pub os_project_name: Option<String>,
     #[arg(long, global = true, value_name = "ID", hide_short_help = true)]

@@ -37,7 +37,8 @@ impl Endpoint {
 
 /// The URL that the catalog has for `service`, without a slash at its end.
 ///
-/// The official client silently takes the first of several; with migrations at stake a choice must be made.
+/// Of several that fit (two regions, and none asked for) it is the first, as with the official client; the run says
+/// which URL it talks to.
 pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
     let kind = &service.kind;
     let entries: Vec<&Entry> = catalog.iter().filter(|entry| entry.kind == kind.value).collect();
@@ -67,11 +68,8 @@ pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
         |wanted| format!("endpoint of `{}` in the region `{wanted}`", kind.value),
         "--region-name",
     )?;
-    let urls: BTreeSet<&str> = placed.iter().map(|endpoint| endpoint.url.trim_end_matches('/')).collect();
-    match urls.first() {
-        Some(url) if urls.len() == 1 => Ok((*url).to_owned()),
-        _ => Err(several(&named, &placed, service)),
-    }
+    let first = placed.first().map(|endpoint| endpoint.url.trim_end_matches('/').to_owned());
+    first.ok_or_else(|| absent(&format!("endpoint of `{}`", kind.value), None, "--service-type", std::iter::empty()))
 }
 
 /// keystoneauth's old spelling is `publicURL`.
@@ -109,18 +107,6 @@ fn absent<'a>(
         Some(near) => error.hint(format!("did you mean `{flag} {near}`{origin}")),
         None => error.hint(format!("choose with `{flag}`, or give the URL with `--endpoint`{origin}")),
     }
-}
-
-fn several(named: &[&Entry], endpoints: &[&Endpoint], service: &Service) -> Error {
-    let regions: BTreeSet<&str> = endpoints.iter().map(|endpoint| endpoint.region()).collect();
-    let names: BTreeSet<&str> = named.iter().map(|entry| entry.name.as_str()).collect();
-    let kind = &service.kind.value;
-    if regions.len() > 1 {
-        return Error::input(format!("the catalog has `{kind}` in more than one region: {}", listed(&regions)))
-            .hint("choose with `--region-name` (or `OS_REGION_NAME`)");
-    }
-    Error::input(format!("the catalog has more than one service of type `{kind}`: {}", listed(&names)))
-        .hint("choose with `--service-name` (or `CORIOLIS_SERVICE_NAME`), or give the URL with `--endpoint`")
 }
 
 fn listed(names: &BTreeSet<&str>) -> String {
@@ -201,6 +187,7 @@ mod tests {
         assert_eq!(url(None, "internal", None), "http://inside/v1/p");
         assert_eq!(url(None, "public", Some("Two")), "http://two/v1/p");
         assert_eq!(url(Some("spare"), "public", None), "http://spare/v1/p");
+        assert_eq!(url(Some("coriolis"), "public", None), "http://one/v1/p", "the first of two regions");
     }
 
     #[test]
@@ -212,14 +199,12 @@ mod tests {
                 told(service(Some("corioli"), "public", None)),
                 told(service(None, "admin", None)),
                 told(service(None, "public", Some("RegionNine"))),
-                told(service(Some("coriolis"), "public", None)),
             ],
             [
                 "the catalog has no service of type `migrations`; it has `identity`, `migration` | did you mean `--service-type migration`; what was asked for comes from the default",
                 "the catalog has no service `corioli` of type `migration`; it has `coriolis`, `spare` | did you mean `--service-name coriolis`; what was asked for comes from the default",
                 "the catalog has no `admin` endpoint of `migration`; it has `internal`, `public` | choose with `--interface`, or give the URL with `--endpoint`; what was asked for comes from the default",
                 "the catalog has no endpoint of `migration` in the region `RegionNine`; it has `One`, `Three`, `Two` | choose with `--region-name`, or give the URL with `--endpoint`; what was asked for comes from the default",
-                "the catalog has `migration` in more than one region: `One`, `Two` | choose with `--region-name` (or `OS_REGION_NAME`)",
             ]
         );
     }

@@ -32,8 +32,9 @@ use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::settings::{Cloud, Credential, Login, Named, Service, Sourced};
 
-/// A new login this part of a token's life before its end, and at most [`LONGEST_MARGIN`].
+/// A new login this part of a token's life before its end, within limits: Keystone cuts times to whole seconds.
 const MARGIN: i32 = 20;
+const SHORTEST_MARGIN: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST_MARGIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// An identity that Keystone vouches for.
@@ -134,6 +135,7 @@ impl Keystone {
             Some(url) => url.clone(),
             None => self.find_version3().await?,
         };
+        let asked = self.clock.wall();
         let (secret, token) = self.token(&version3).await?;
         session.version3 = Some(version3);
         self.delegated.store(token.is_delegated(), Ordering::Release);
@@ -147,15 +149,15 @@ impl Keystone {
             None => catalog::choose(&token.catalog, &self.service)?,
         };
         let access = Access { token: Some(secret), url, login: session.login + 1 };
-        let until = (!self.is_bare_token()).then(|| self.renewal(&token));
+        let until = (!self.is_bare_token()).then(|| self.renewal(asked, &token));
         Ok(Present { access, until })
     }
 
-    /// When to log in again, by this machine's clock, which may be wrong: the lifetime counts from now.
-    fn renewal(&self, token: &Token) -> Timestamp {
-        let now = self.clock.wall();
-        let lifetime = token.expires_at.duration_since(token.issued_at.unwrap_or(now));
-        now + (lifetime - (lifetime / MARGIN).min(LONGEST_MARGIN)).max(SignedDuration::ZERO)
+    /// When to log in again, by this machine's clock, which may be wrong: the lifetime counts from when we asked.
+    fn renewal(&self, asked: Timestamp, token: &Token) -> Timestamp {
+        let lifetime = token.expires_at.duration_since(token.issued_at.unwrap_or(asked));
+        let margin = (lifetime / MARGIN).clamp(SHORTEST_MARGIN, LONGEST_MARGIN);
+        asked + (lifetime - margin).max(SignedDuration::ZERO)
     }
 
     async fn find_version3(&self) -> Result<String> {
@@ -173,14 +175,15 @@ impl Keystone {
             let Ok(document) = answer.json::<Value>().await else { continue };
             match discovery::version3(base, &document) {
                 Some(Ok(url)) => return Ok(url),
-                Some(Err(versions)) => {
+                // Above the URL given another service may answer.
+                Some(Err(versions)) if bases.first() == Some(base) => {
                     return Err(Error::new(
                         Kind::Unreachable,
                         format!("Keystone at `{base}` has no version 3, only {}", versions.join(", ")),
                     )
                     .hint(format!("{} must lead to a Keystone of version 3", self.auth_url.origin)));
                 }
-                None => {}
+                Some(Err(_)) | None => {}
             }
         }
         Ok(discovery::last_resort(&bases))
@@ -198,7 +201,7 @@ impl Keystone {
                 let (_, known) = self.read(version3, answer, "GET").await?;
                 let fits = |wanted: &Named| known.project.as_ref().is_some_and(|project| project.is(wanted));
                 if self.project.as_ref().is_none_or(fits) {
-                    return Ok((token.value.clone(), known));
+                    return Ok((token.value.expose_secret().trim().into(), known));
                 }
             }
         }

@@ -2,12 +2,14 @@
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Url, redirect};
 
+use super::super::trust;
 use crate::error::{Error, Kind, Result};
-use crate::settings::{Origin, Trust};
+use crate::settings::{Origin, Sourced, Trust};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,32 +23,28 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// # Errors
 /// `Input` when the file of authorities cannot be read or holds none.
 pub(super) fn connections(trust: &Trust, auth_url: &str) -> Result<Client> {
-    let mut builder = Client::builder()
-        .user_agent(concat!("coriolis-run/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT)
-        .redirect(redirect::Policy::none());
-    if is_this_machine(auth_url) {
-        builder = builder.no_proxy();
-    }
-    if let Some(cacert) = &trust.cacert {
-        let bad = |cause: String| {
-            Error::input(format!("cannot use `{}` as authorities: {cause}", cacert.value.display()))
-                .hint(format!("the file comes from {}", cacert.origin))
-        };
-        let text = std::fs::read(&cacert.value).map_err(|error| bad(error.to_string()))?;
-        let certificates = Certificate::from_pem_bundle(&text).map_err(|error| bad(error.to_string()))?;
-        if certificates.is_empty() {
-            return Err(bad("it holds no certificate".to_owned()));
-        }
-        for certificate in certificates {
-            builder = builder.add_root_certificate(certificate);
-        }
-    }
-    if trust.insecure {
-        builder = builder.tls_danger_accept_invalid_certs(true);
-    }
-    builder.build().map_err(|error| Error::internal("cannot set up connections").caused_by(error))
+    let certificates = trust.cacert.as_ref().map_or_else(|| Ok(Vec::new()), authorities)?;
+    let configure = || {
+        let builder = Client::builder()
+            .user_agent(concat!("coriolis-run/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .tls_danger_accept_invalid_certs(trust.insecure);
+        if is_this_machine(auth_url) { builder.no_proxy() } else { builder }
+    };
+    trust::build(configure, &certificates)
+        .map_err(|error| Error::internal("cannot set up connections").caused_by(error))
+}
+
+fn authorities(cacert: &Sourced<PathBuf>) -> Result<Vec<Certificate>> {
+    let bad = |cause: String| {
+        Error::input(format!("cannot use `{}` as authorities: {cause}", cacert.value.display()))
+            .hint(format!("the file comes from {}", cacert.origin))
+    };
+    let text = std::fs::read(&cacert.value).map_err(|error| bad(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&text).map_err(|error| bad(error.to_string()))?;
+    if certificates.is_empty() { Err(bad("it holds no certificate".to_owned())) } else { Ok(certificates) }
 }
 
 fn is_this_machine(url: &str) -> bool {
@@ -110,6 +108,11 @@ impl Cause {
 
     fn hint(&self, origin: &Origin) -> String {
         match self {
+            Cause::Certificate(cause) if cause.contains("CaUsedAsEndEntity") => {
+                "the server shows the certificate of an authority as its own: give it one of its own, or use \
+                 `--insecure`"
+                    .to_owned()
+            }
             Cause::Certificate(_) => {
                 "name the authority's PEM file by `OS_CACERT` (or `--os-cacert`), or believe any with `--insecure`"
                     .to_owned()

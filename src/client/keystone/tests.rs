@@ -120,6 +120,13 @@ async fn other_urls_lead_to_version_3_by_discovery_on_the_same_host() {
 }
 
 #[tokio::test]
+async fn a_url_below_another_path_is_searched_upwards() {
+    let fake = Fake::start(granted).await;
+    fake.identity("/identity/v2.0", &[]).access().await.unwrap();
+    assert_eq!(fake.asked(), ["GET /identity/", "GET /", "POST /v3/auth/tokens"]);
+}
+
+#[tokio::test]
 async fn one_login_serves_all_accesses() {
     let fake = Fake::start(granted).await;
     let identity = fake.identity("/v3", &[]);

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 
 use super::transfers::{FILTERS, TRANSFER, filters, listed};
 use super::{migrations, resolve};
-use crate::client::{Failure, deployments, present};
+use crate::client::{deployments, present};
 use crate::error::Result;
-use crate::script::call::{Call, unknown};
+use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle::{self, Otherwise};
 
 const DEPLOYMENT: Parameter =
     Parameter::required("deployment", Kind::Reference(Noun::Deployment), "The deployment: its id or its object.");
@@ -136,7 +137,7 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-/// Starts a deployment. When the reply is lost, the deployments known before tell whether it has begun; it is not sent
+/// Starts a deployment. When the answer is lost, the deployments known before tell whether it has begun; it is not sent
 /// again, a second one would make second machines.
 ///
 /// # Errors
@@ -145,18 +146,11 @@ pub fn start(call: &mut Call<'_>, transfer: &str, mut fields: Map<String, Value>
     let before: Vec<Value> = of_transfer(call, transfer)?.iter().map(|deployment| deployment["id"].clone()).collect();
     fields.insert("transfer_id".to_owned(), transfer.into());
     let request = deployments::create(call.generation()?, fields)?;
-    let deployment = match call.try_change(&request)? {
-        Ok(deployment) => present::deployment(deployment),
-        Err(Failure::Refused(error)) => return Err(error),
-        Err(Failure::Lost(error)) => {
-            call.host.index.forget();
-            let now = of_transfer(call, transfer).map_err(|_| unknown(error.clone()))?;
-            let begun = now.into_iter().find(|deployment| !before.contains(&deployment["id"]));
-            let Some(found) = begun else { return Err(unknown(error)) };
-            call.warn(format!("lost the answer to a deploy ({error}): deployment {} had begun", found["id"]));
-            return Ok(found);
-        }
-    };
+    let begun = settle::change(call, &request, Otherwise::Ask, |call| {
+        call.host.index.forget();
+        Ok(of_transfer(call, transfer)?.into_iter().find(|deployment| !before.contains(&deployment["id"])))
+    })?;
+    let deployment = present::deployment(begun);
     call.host.index.add_deployment(&deployment);
     Ok(deployment)
 }

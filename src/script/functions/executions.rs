@@ -1,18 +1,18 @@
 //! Executions: one run of a transfer, which copies what has changed.
 
-use jiff::SignedDuration;
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use super::guards::status;
 use super::resolve;
 use super::transfers::{FILTERS, TRANSFER, filters, listed};
-use crate::client::{Failure, executions, present};
-use crate::error::Result;
+use crate::client::{executions, present};
+use crate::error::{Error, Kind as Failure, Result};
 use crate::model::Phase;
-use crate::script::call::{Call, unknown};
+use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle::{self, Otherwise};
 
 const TRANSFER_OR_EXECUTION: Parameter =
     Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica; or the execution's object alone.");
@@ -134,57 +134,25 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-/// How often a lost request is sent again after a look has shown that it was not applied.
-const LOOKS: u32 = 3;
-/// How long a request may be under way on the server before a look can miss it.
-const SETTLING: SignedDuration = SignedDuration::from_secs(5);
-
-/// Starts an execution. When the reply is lost, the executions known before tell whether it has begun; if not, it is
-/// sent again: the server refuses a second one while the first runs.
+/// Starts an execution. When the answer is lost, the number of the newest one before tells whether it has begun; the
+/// server refuses a second one while the first runs, so it may be sent again.
 ///
 /// # Errors
 /// What the server says; `Unknown` when no look tells.
 pub fn start(call: &mut Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
-    let before = resolve::newest_execution(call, transfer)?;
+    let before = number(resolve::newest_execution(call, transfer)?.as_ref());
     let request = executions::create(call.generation()?, transfer, fields)?;
-    let mut looks = 0;
-    loop {
-        let error = match call.try_change(&request)? {
-            Ok(execution) => return Ok(present::execution(execution)),
-            Err(Failure::Refused(error)) => return Err(error),
-            Err(Failure::Lost(error)) => error,
-        };
-        let begun = settle(call, transfer, number(before.as_ref())).map_err(|_| unknown(error.clone()))?;
-        if let Some(found) = begun {
-            if status(&found) == Phase::Idle {
-                // The server failed half way and left a record that will never run.
-                return Err(error);
-            }
-            let status = found["status"].as_str().unwrap_or("?");
-            call.warn(format!(
-                "lost the answer to an execute ({error}): execution #{} had begun, it is {status}",
-                found["number"]
-            ));
-            return Ok(present::execution(found));
-        }
-        looks += 1;
-        if looks == LOOKS {
-            return Err(unknown(error));
-        }
-        call.warn(format!("lost the answer to an execute ({error}): it had not begun, sending it again"));
+    let begun = settle::change(call, &request, Otherwise::Again, |call| {
+        Ok(resolve::newest_execution(call, transfer)?.filter(|newest| number(Some(newest)) > before))
+    })?;
+    if status(&begun) == Phase::Idle {
+        return Err(Error::new(
+            Failure::Api,
+            format!("the server recorded execution #{} and never started it", begun["number"]),
+        )
+        .hint("an application credential cannot execute: Coriolis makes a Keystone trust for it"));
     }
-}
-
-/// The execution that began after the one of this number, if one did.
-fn settle(call: &Call<'_>, transfer: &str, before: i64) -> Result<Option<Value>> {
-    for pause in [SignedDuration::ZERO, SETTLING] {
-        call.host.cancel.sleep_until(&call.host.clock, call.host.clock.now() + pause)?;
-        let newest = resolve::newest_execution(call, transfer)?;
-        if number(newest.as_ref()) > before {
-            return Ok(newest);
-        }
-    }
-    Ok(None)
+    Ok(present::execution(begun))
 }
 
 fn number(execution: Option<&Value>) -> i64 {

@@ -141,16 +141,10 @@ fn sleep(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn log(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let level = match call.value("level").map(text_of).as_deref() {
-        None | Some("info") => Level::Info,
-        Some("debug") => Level::Debug,
-        Some("warning" | "warn") => Level::Warning,
-        Some("error") => Level::Error,
-        Some(other) => {
-            return Err(Error::script(format!("there is no level `{other}`"))
-                .hint("`debug`, `info`, `warning` or `error`")
-                .into());
-        }
+    let word = call.value("level").map(text_of);
+    let Some(level) = word.as_deref().map_or(Some(Level::Info), level) else {
+        let error = Error::script(format!("there is no level `{}`", word.unwrap_or_default()));
+        return Err(error.hint("first the message, then `debug`, `info`, `warning` or `error`").into());
     };
     let message = match to_shown(&call.argument("message")) {
         serde_json::Value::String(text) => text,
@@ -158,6 +152,16 @@ fn log(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     };
     call.emit(Fact::Logged { level, message });
     Ok(Dynamic::UNIT)
+}
+
+fn level(word: &str) -> Option<Level> {
+    match word {
+        "debug" => Some(Level::Debug),
+        "info" => Some(Level::Info),
+        "warning" | "warn" => Some(Level::Warning),
+        "error" => Some(Level::Error),
+        _ => None,
+    }
 }
 
 fn timestamp(_: &mut Call<'_>) -> Result<Dynamic, Fault> {

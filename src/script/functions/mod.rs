@@ -33,3 +33,4 @@ pub const TABLES: &[&[Function]] = &[
 ];
 
 pub use index::Index;
+pub use units::duration_option;

@@ -11,16 +11,17 @@ use super::deployments::{self, DEPLOY, DEPLOY_FIELDS};
 use super::executions;
 use super::guards::{Facts, Overrides, before_deploy, newest_copy, status};
 use super::resolve;
-use super::transfers::{ENDS, SETTINGS, TRANSFER, fetch, fields, make};
-use crate::client::{Filters, instances, present};
+use super::transfers::{ENDS, SETTINGS, TRANSFER, fetch, fields};
+use crate::client::{Filters, instances, present, transfers};
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
-use crate::event::{Fact, cause};
 use crate::model::Phase;
 use crate::script::arguments::text_of;
+use crate::script::attempts::attempts;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle::{self, Otherwise};
 use crate::watch::Target;
 
 const SYNC: &[Key] = &[
@@ -94,7 +95,7 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let all = call.host.index.transfers(call)?;
     let found: Vec<&Value> = all.iter().filter(|transfer| same_transfer(transfer, &fields)).collect();
     let (mut transfer, created) = match found.as_slice() {
-        [] => (make(call, fields)?, true),
+        [] => (make_once(call, fields)?, true),
         [only] => (fetch(call, only["id"].as_str().unwrap_or_default())?, false),
         many => {
             let ids: Vec<&str> = many.iter().filter_map(|transfer| transfer["id"].as_str()).collect();
@@ -133,7 +134,7 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     }
     let transfer = fetch(call, &id)?;
     let mut running = newest.filter(|execution| status(execution) == Phase::Active);
-    let execution = retried(call, |call| {
+    let execution = attempts(call, |call| {
         if let Some(active) = running.take() {
             let joins = is_copy(&active) && (!shutdown || switches_off(&active));
             let number = active["number"].clone();
@@ -164,7 +165,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let requires =
         call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
     let fields = call.options().body(&DEPLOY_FIELDS)?;
-    let deployment = retried(call, |call| {
+    let deployment = attempts(call, |call| {
         guard(call, &id, &transfer, requires.as_deref())?;
         let started = deployments::start(call, &id, fields.clone())?;
         let deployment = started["id"].as_str().unwrap_or_default().to_owned();
@@ -174,6 +175,18 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         finished
     })?;
     Ok(call.shown(present::deployment(deployment)))
+}
+
+/// Creates a transfer of which there is none yet: when the answer is lost, one that is there now is it.
+fn make_once(call: &mut Call<'_>, fields: Map<String, Value>) -> Result<Value> {
+    let request = transfers::create(call.generation()?, fields.clone())?;
+    let made = settle::change(call, &request, Otherwise::Ask, |call| {
+        call.host.index.forget();
+        Ok(call.host.index.transfers(call)?.iter().find(|transfer| same_transfer(transfer, &fields)).cloned())
+    })?;
+    let transfer = present::transfer(made);
+    call.host.index.add_transfer(&transfer);
+    Ok(transfer)
 }
 
 /// Whether a transfer is between these endpoints and of these VMs.
@@ -218,36 +231,6 @@ fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>) ->
         requires,
     };
     before_deploy(&facts, overrides)
-}
-
-/// Tries `attempt` again as often as the option `retries` says, with a doubling pause.
-fn retried(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> Result<Value>) -> Result<Value> {
-    let retries = u32::try_from(call.options().integer("retries").unwrap_or(0).max(0)).unwrap_or(u32::MAX);
-    let mut pause = duration_option(call, "backoff")?.unwrap_or(Duration::from_secs(30));
-    let mut tries = 1;
-    loop {
-        let error = match attempt(call) {
-            Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
-        // Somebody cancelled it, or a guard refused: trying again would go against them.
-        let worth_it = matches!(error.kind, Failure::Failed | Failure::Api | Failure::Unreachable);
-        if !worth_it || tries > retries {
-            return Err(if tries > 1 { error.detail("tries", tries) } else { error });
-        }
-        let next = call.host.clock.now() + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
-        tries += 1;
-        let (function, cause) = (call.function.aliases.first().unwrap_or(&call.function.name), cause(&error));
-        call.emit(Fact::UnitRetried {
-            function: (*function).to_owned(),
-            attempt: tries,
-            attempts: retries + 1,
-            cause,
-            next,
-        });
-        call.host.cancel.sleep_until(&call.host.clock, next)?;
-        pause = pause.saturating_mul(2).min(Duration::from_secs(15 * 60));
-    }
 }
 
 fn wait_execution(call: &Call<'_>, transfer: &Value, id: &str, started: Value) -> Result<Value> {

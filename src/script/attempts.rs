@@ -1,0 +1,44 @@
+//! Units that failed are tried again, with a doubling pause, as often as their options say.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::call::Call;
+use super::functions::duration_option;
+use crate::duration;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Fact, cause};
+
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// Tries `attempt` as the options `retries` and `backoff` say.
+///
+/// # Errors
+/// That of the last try, with the number of `tries` where there was more than one.
+pub fn attempts(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> Result<Value>) -> Result<Value> {
+    let retries = u32::try_from(call.options().integer("retries").unwrap_or(0).max(0)).unwrap_or(u32::MAX);
+    let mut pause = duration_option(call, "backoff")?.unwrap_or(FIRST_PAUSE);
+    let mut tries = 1;
+    loop {
+        let error = match attempt(call) {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if !is_worth_a_retry(&error) || tries > retries {
+            return Err(if tries > 1 { error.detail("tries", tries) } else { error });
+        }
+        tries += 1;
+        let next = duration::after(call.host.clock.now(), pause);
+        let (function, cause) = (call.function.name.to_owned(), cause(&error));
+        call.emit(Fact::UnitRetried { function, attempt: tries, attempts: retries.saturating_add(1), cause, next });
+        call.host.cancel.sleep_until(&call.host.clock, next)?;
+        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Somebody cancelled it, it vanished, or a guard refused: trying again would go against them.
+fn is_worth_a_retry(error: &Error) -> bool {
+    matches!(error.kind, Kind::Failed | Kind::Api | Kind::Unreachable)
+}
