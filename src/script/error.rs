@@ -44,10 +44,15 @@ pub fn throw(error: Error, position: Position) -> Box<EvalAltResult> {
     if matches!(error.kind, Kind::Interrupted | Kind::Unknown | Kind::Internal) {
         return Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Uncatchable(error)), position));
     }
-    Box::new(EvalAltResult::ErrorRuntime(to_map(&error).into(), position))
+    let mut map = to_map(&error);
+    let number =
+        |place: Option<usize>| place.and_then(|place| i64::try_from(place).ok()).map_or(Dynamic::UNIT, Dynamic::from);
+    map.insert("line".into(), number(position.line()));
+    map.insert("column".into(), number(position.position()));
+    Box::new(EvalAltResult::ErrorRuntime(map.into(), position))
 }
 
-/// `#{ kind, message, hint, status, request_id, task, ... }`.
+/// `#{ kind, message, hint, status, request_id, task, ... }`; a thrown one has its `line` and `column` as well.
 pub fn to_map(error: &Error) -> ScriptMap {
     let mut map = ScriptMap::new();
     for name in ["status", "request_id", "method", "path"] {
@@ -230,7 +235,7 @@ pub fn from_thrown(value: &Dynamic) -> Error {
     };
     let mut error = Error::new(kind, message);
     error.hint = fields.get("hint").and_then(Value::as_str).map(str::to_owned);
-    for name in ["kind", "message", "hint"] {
+    for name in ["kind", "message", "hint", "line", "column"] {
         fields.remove(name);
     }
     fields.retain(|_, value| !value.is_null());
