@@ -4,7 +4,6 @@ use std::any::TypeId;
 use std::path::Path;
 use std::sync::Arc;
 
-use rhai::module_resolvers::FileModuleResolver;
 use rhai::{Dynamic, Engine, ImmutableString, OptimizationLevel, Position, Token};
 
 use super::catalog;
@@ -12,6 +11,7 @@ use super::error::throw;
 use super::function::Function;
 use super::host::{Host, Lane, LaneTag};
 use super::invoke::invoke;
+use super::modules::Modules;
 use super::value;
 use crate::error::Error;
 use crate::event::{Fact, Level};
@@ -26,7 +26,7 @@ pub const LANE_STACK: usize = 16 << 20;
 pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     let mut engine = bare();
     engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
-    engine.set_module_resolver(FileModuleResolver::new_with_path(&host.folder));
+    engine.set_module_resolver(Modules::of(&host.folder));
     for (name, function) in catalog::names() {
         register(&mut engine, host, name, function);
     }

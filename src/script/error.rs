@@ -153,15 +153,16 @@ fn translate(thrown: &EvalAltResult) -> Error {
         }
         EvalAltResult::ErrorFunctionNotFound(signature, _) => function_not_found(signature),
         EvalAltResult::ErrorModuleNotFound(name, _) => Error::input(format!("cannot find the module `{name}`"))
-            .hint("an import names a `.rhai` file relative to the file that imports it, without the ending"),
+            .hint("an import names a `.rhai` file relative to the runbook's folder, without the ending"),
         EvalAltResult::ErrorDataRace(name, _) => Error::script(format!("`{name}` is used by several lanes at once"))
             .hint("return values from the closure instead"),
         EvalAltResult::ErrorStackOverflow(_) => {
             Error::script("functions call each other too deeply").hint("is there a recursion without an end?")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, found, _) => Error::script(format!(
-            "expected {wanted}, found {}",
-            if found.is_empty() { "something else" } else { found }
+            "expected {}, found {}",
+            type_word(wanted),
+            if found.is_empty() { "something else" } else { type_word(found) }
         )),
         other => Error::script(decapitalise(&plain(other))),
     }
@@ -172,6 +173,9 @@ fn function_not_found(signature: &str) -> Error {
     let (name, types) = signature.split_once(" (").or_else(|| signature.split_once('(')).unwrap_or((signature, ")"));
     let arguments: Vec<&str> =
         types.trim_end_matches(')').split(", ").filter(|text| !text.is_empty()).map(type_word).collect();
+    if name.starts_with("anon$") {
+        return wrong_closure(arguments.len());
+    }
     let is_operator = !name.starts_with(|character: char| character.is_alphabetic() || character == '_');
     let error = match arguments.as_slice() {
         [only] if is_operator => Error::script(format!("`{name}` does not work on {only}")),
@@ -199,6 +203,17 @@ fn type_word(name: &str) -> &str {
     }
 }
 
+/// A closure called with another number of arguments than it has parameters: the engine knows it by a made-up name.
+fn wrong_closure(count: usize) -> Error {
+    let (arguments, written) = match count {
+        0 => ("no argument", "|| ..."),
+        1 => ("1 argument", "|item| ..."),
+        _ => ("several arguments", "|a, b| ..."),
+    };
+    Error::script(format!("this closure is called with {arguments}, and has another number of parameters"))
+        .hint(format!("write it as `{written}`"))
+}
+
 /// The engine's words without the position that it appends.
 fn plain(thrown: &EvalAltResult) -> String {
     let mut copy = thrown.to_string();
@@ -223,6 +238,7 @@ pub fn from_thrown(value: &Dynamic) -> Error {
     let shown = to_shown(value);
     let Value::Object(mut fields) = shown else {
         let text = match shown {
+            Value::Null => "the runbook threw nothing: `throw` without a value".to_owned(),
             Value::String(text) => text,
             other => other.to_string(),
         };
@@ -264,6 +280,9 @@ mod tests {
         assert_eq!(message("\"a\" - 1"), "`-` does not work between a text and a whole number");
         assert_eq!(message("-\"a\""), "`-` does not work on a text");
         assert_eq!(message("let x = 1; x.len()"), "`len` does not work with a whole number");
+        let closure = "this closure is called with 1 argument, and has another number of parameters";
+        assert_eq!(message("let f = |a, b| a; f.call(1)"), closure);
+        assert_eq!(message("throw"), "the runbook threw nothing: `throw` without a value");
     }
 
     #[test]

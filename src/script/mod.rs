@@ -12,6 +12,7 @@ pub mod functions;
 pub mod host;
 pub mod invoke;
 pub mod lanes;
+pub mod modules;
 pub mod parameters;
 pub mod run;
 pub mod settle;

@@ -84,6 +84,14 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
+/// Whether the runbook declares a constant of this name; functions do not see it without `global::`.
+fn is_constant(name: &str, source: &str) -> bool {
+    source
+        .split("const ")
+        .skip(1)
+        .any(|rest| rest.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('=')))
+}
+
 fn unparsed(error: &ParseError, source: &str) -> Finding {
     let position = error.position();
     let last = source.lines().count().max(1);
@@ -95,10 +103,11 @@ fn unparsed(error: &ParseError, source: &str) -> Finding {
     let error = match error.err_type() {
         ParseErrorType::VariableUndefined(name) => {
             let error = Error::script(format!("undefined variable `{name}`"));
-            if declarations(source).any(|declared| declared == name) {
-                return Finding { error: error.hint(out_of_reach(name)), line, column };
-            }
             match suggest(name, declared_words(source)) {
+                _ if is_constant(name, source) => {
+                    error.hint(format!("a function sees a constant of the runbook as `global::{name}`"))
+                }
+                _ if declarations(source).any(|declared| declared == name) => error.hint(out_of_reach(name)),
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("declare it: `let {name} = ...;`")),
             }
@@ -209,6 +218,15 @@ mod tests {
         assert_eq!(
             mistakes("let limit = 3;\nfn double(x) { x * limit }"),
             [(2, 20, "undefined variable `limit`".into(), Some(out_of_reach("limit")))]
+        );
+        assert_eq!(
+            mistakes("const K = 3; fn f() { K } f();"),
+            [(
+                1,
+                23,
+                "undefined variable `K`".into(),
+                Some("a function sees a constant of the runbook as `global::K`".into())
+            )]
         );
         assert_eq!(mistakes("let x = (1;").len(), 1);
         assert_eq!(

@@ -38,6 +38,8 @@ pub fn register(engine: &mut Engine) {
         .register_fn("to_debug", |_: &mut Secret| MASK)
         .register_fn("print", |_: &mut Secret| MASK)
         .register_fn("debug", |_: &mut Secret| MASK)
+        // The engine's own would write the name of this type in a secret's place.
+        .register_fn("to_json", |map: &mut ScriptMap| to_shown(&Dynamic::from(map.clone())).to_string())
         .register_fn("+", |text: ImmutableString, _: Secret| format!("{text}{MASK}"))
         .register_fn("+", |_: Secret, text: ImmutableString| format!("{MASK}{text}"))
         .register_fn("==", |a: Secret, b: Secret| a.expose() == b.expose())
@@ -189,9 +191,13 @@ mod tests {
         register(&mut engine);
         let mut scope = rhai::Scope::new();
         scope.push_dynamic("e", to_script(json!({"connection_info": {"password": "planted"}})));
-        for code in
-            ["`${e}`", "`${e.connection_info.password}`", "\"p: \" + e.connection_info.password", "e.to_string()"]
-        {
+        for code in [
+            "`${e}`",
+            "`${e.connection_info.password}`",
+            "\"p: \" + e.connection_info.password",
+            "e.to_string()",
+            "e.to_json()",
+        ] {
             let shown = engine.eval_with_scope::<String>(&mut scope, code).unwrap();
             assert!(!shown.contains("planted") && shown.contains("***"), "{code}: {shown}");
         }

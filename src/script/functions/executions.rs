@@ -3,9 +3,11 @@
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
-use super::guards::status;
+use super::deployments::of_transfer;
+use super::guards::{before_copy, status, switches_off};
 use super::resolve;
-use super::transfers::{FILTERS, TRANSFER, filters, listed};
+use super::transfers::{FILTERS, TRANSFER, fetch, filters, listed};
+use super::units::label;
 use crate::client::{executions, present};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::model::Phase;
@@ -20,6 +22,7 @@ const EXECUTION: Parameter =
     Parameter::optional("execution", Kind::Reference(Noun::Execution), "The execution: its id or its object.");
 
 const EXECUTE: &[Key] = &[
+    COPY_AGAIN,
     Key::new(
         "shutdown_instances",
         Kind::Flag,
@@ -32,6 +35,10 @@ const EXECUTE: &[Key] = &[
         "Let the server deploy when the copy has completed (current servers only); default false.",
     ),
 ];
+
+/// Beside what the request says: what a guard is told.
+pub const COPY_AGAIN: Key =
+    Key::new("copy_again", Kind::Flag, "Copy although the VM was cut over before; default false.");
 
 const CANCEL: &[Key] =
     &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.")];
@@ -140,7 +147,12 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 /// # Errors
 /// What the server says; `Unknown` when no look tells.
 pub fn start(call: &mut Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
-    let before = number(resolve::newest_execution(call, transfer)?.as_ref());
+    let newest = resolve::newest_execution(call, transfer)?;
+    let before = number(newest.as_ref());
+    if newest.as_ref().is_some_and(switches_off) && !call.options().flag("copy_again").unwrap_or(false) {
+        let of = fetch(call, transfer)?;
+        before_copy(&label(&of), newest.as_ref(), &of_transfer(call, transfer)?)?;
+    }
     let request = executions::create(call.generation()?, transfer, fields)?;
     let begun = settle::change(call, &request, Otherwise::Again, |call| {
         Ok(resolve::newest_execution(call, transfer)?.filter(|newest| number(Some(newest)) > before))

@@ -80,6 +80,31 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
     }
 }
 
+/// Refuses to copy again what was cut over: deployed from a copy that was made with the source off.
+///
+/// # Errors
+/// `Refused`, with what would have happened and the way out.
+pub fn before_copy(label: &str, newest: Option<&Value>, deployments: &[Value]) -> Result<()> {
+    let Some(last) = newest.filter(|copy| status(copy) == Phase::Succeeded && switches_off(copy)) else {
+        return Ok(());
+    };
+    let after = |deployment: &&Value| deployment["created_at"].as_str() >= last["created_at"].as_str();
+    let alive = |deployment: &&Value| matches!(status(deployment), Phase::Succeeded | Phase::Active);
+    let Some(deployment) = deployments.iter().filter(after).find(alive) else { return Ok(()) };
+    Err(refused(format!(
+        "`{label}` was cut over: deployed (deployment {}) from execution #{}, which had switched the source off; copying \
+         again would start a second copy of a machine that lives elsewhere now",
+        text(deployment, "id"),
+        last["number"]
+    ))
+    .hint("skip what is deployed (`replica_ensure(...).deployment_id`), or say `copy_again: true`"))
+}
+
+/// Whether an execution switches its sources off.
+pub fn switches_off(execution: &Value) -> bool {
+    execution["tasks"].as_array().into_iter().flatten().any(|task| task["task_type"] == "SHUTDOWN_INSTANCE")
+}
+
 /// The newest execution that touches the disks: an update does not.
 pub fn newest_copy(executions: &[Value]) -> Option<&Value> {
     executions
@@ -140,6 +165,24 @@ mod tests {
         let copies = [copy(2, "COMPLETED"), copy(1, "COMPLETED")];
         assert_eq!(decide(&copies, &[], &[], Some("E2"), Overrides::default()), None);
         assert!(decide(&copies, &[], &[], Some("E1"), Overrides::default()).is_some());
+    }
+
+    #[test]
+    fn what_was_cut_over_is_not_copied_again() {
+        let last = |off: bool, status: &str| {
+            let tasks = if off { json!([{"task_type": "SHUTDOWN_INSTANCE"}]) } else { json!([]) };
+            json!({"number": 2, "status": status, "tasks": tasks, "created_at": "2026-01-01T02:00:00.000000"})
+        };
+        let deployed = |at: &str, status: &str| [json!({"id": "D", "status": status, "created_at": at})];
+        let later = "2026-01-01T03:00:00.000000";
+        let refused = |copy: &Value, deployments: &[Value]| before_copy("db", Some(copy), deployments).is_err();
+        assert!(refused(&last(true, "COMPLETED"), &deployed(later, "COMPLETED")));
+        assert!(refused(&last(true, "COMPLETED"), &deployed(later, "RUNNING")));
+        assert!(!refused(&last(true, "COMPLETED"), &deployed(later, "ERROR")));
+        assert!(!refused(&last(true, "COMPLETED"), &deployed("2026-01-01T01:00:00.000000", "COMPLETED")));
+        assert!(!refused(&last(true, "ERROR"), &deployed(later, "COMPLETED")));
+        // A test deployment while the source goes on.
+        assert!(!refused(&last(false, "COMPLETED"), &deployed(later, "COMPLETED")));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use super::deployments::{self, DEPLOY, DEPLOY_FIELDS};
-use super::executions;
-use super::guards::{Facts, Overrides, before_deploy, newest_copy, status};
+use super::executions::{self, COPY_AGAIN};
+use super::guards::{Facts, Overrides, before_deploy, newest_copy, status, switches_off};
 use super::resolve;
 use super::transfers::{ENDS, SETTINGS, TRANSFER, fetch, fields};
 use crate::client::{Filters, instances, present, transfers};
@@ -25,6 +25,7 @@ use crate::script::settle::{self, Otherwise};
 use crate::watch::Target;
 
 const SYNC: &[Key] = &[
+    COPY_AGAIN,
     Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the copy: the last one. Default false.")
         .aliases(&["shutdown_instance", "shutdown"]),
     Key::new("retries", Kind::Integer, "How often a failed copy is done again, on the same replica; default 0."),
@@ -48,7 +49,7 @@ pub const ROWS: &[Function] = &[
         name: "transfer_ensure",
         aliases: &["replica_ensure"],
         parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "As for `replica_create`.")],
-        result: "the replica; its key `created` says whether it was made just now",
+        result: "the replica; `created` says whether it was made just now, `deployment_id` what it was deployed as, if it was",
         summary: "Find the replica of these endpoints and VMs, or create it.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(r.created);",
         effect: Effect::Changes,
@@ -112,14 +113,25 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         }
     };
     transfer["created"] = created.into();
-    Ok(call.shown(transfer))
+    with_deployment(call, transfer)
 }
 
 fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let instance = call.argument("instance");
     let name = resolve::field(&instance, "name").unwrap_or_else(|| text_of(&instance));
     let transfer = resolve::transfer_of(call, &name)?;
-    Ok(call.shown(fetch(call, transfer["id"].as_str().unwrap_or_default())?))
+    let transfer = fetch(call, transfer["id"].as_str().unwrap_or_default())?;
+    with_deployment(call, transfer)
+}
+
+/// Adds the id of the newest deployment that runs or has succeeded, so that a runbook can skip what an earlier run has
+/// done.
+fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Fault> {
+    let deployments = deployments::of_transfer(call, transfer["id"].as_str().unwrap_or_default())?;
+    let alive = deployments.iter().filter(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active));
+    let newest = alive.max_by_key(|deployment| deployment["created_at"].as_str().map(str::to_owned));
+    transfer["deployment_id"] = newest.map_or(Value::Null, |deployment| deployment["id"].clone());
+    Ok(call.shown(transfer))
 }
 
 fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
@@ -166,8 +178,13 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
     let fields = call.options().body(&DEPLOY_FIELDS)?;
     let deployment = attempts(call, |call| {
-        guard(call, &id, &transfer, requires.as_deref())?;
-        let started = deployments::start(call, &id, fields.clone())?;
+        let started = match under_way(call, &id)? {
+            Some(deployment) => deployment,
+            None => {
+                guard(call, &id, &transfer, requires.as_deref())?;
+                deployments::start(call, &id, fields.clone())?
+            }
+        };
         let deployment = started["id"].as_str().unwrap_or_default().to_owned();
         let target = Target::deployment(deployment, label(&transfer)).first(started);
         let finished = call.wait(target, deadline(call)?);
@@ -175,6 +192,20 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         finished
     })?;
     Ok(call.shown(present::deployment(deployment)))
+}
+
+/// A deployment of the transfer that is already running: an earlier run has started it, this one joins it.
+fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
+    let known = deployments::of_transfer(call, transfer)?;
+    let Some(active) = known.iter().find(|deployment| status(deployment) == Phase::Active) else { return Ok(None) };
+    let id = active["id"].as_str().unwrap_or_default();
+    let deployment = present::deployment(call.read(&crate::client::deployments::show(call.generation()?, id))?);
+    if status(&deployment) != Phase::Active {
+        call.host.index.forget();
+        return Ok(None);
+    }
+    call.warn(format!("deployment {id} of `{}` is already running: joining it", label(&deployment)));
+    Ok(Some(deployment))
 }
 
 /// Creates a transfer of which there is none yet: when the answer is lost, one that is there now is it.
@@ -274,10 +305,6 @@ fn is_fresh(execution: &Value, now: Timestamp, max_age: Duration) -> bool {
 
 fn is_copy(execution: &Value) -> bool {
     execution["type"].as_str().is_some_and(|kind| kind.ends_with("_execution"))
-}
-
-fn switches_off(execution: &Value) -> bool {
-    execution["tasks"].as_array().into_iter().flatten().any(|task| task["task_type"] == "SHUTDOWN_INSTANCE")
 }
 
 pub fn deadline(call: &Call<'_>) -> Result<Option<Timestamp>> {
