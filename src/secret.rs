@@ -15,26 +15,49 @@ pub fn is_secret_name(name: &str) -> bool {
     const WORDS: [&str; 9] =
         ["password", "passwd", "passphrase", "secret", "token", "private_key", "api_key", "apikey", "access_key"];
     let address = name.ends_with("_ref") || name.ends_with("_url") || name.ends_with("_id");
-    !address
-        && (WORDS.iter().any(|word| name.contains(word))
-            || name == "pw"
-            || name == "pass"
-            || name == "key"
-            || name == "pem")
+    !address && (WORDS.iter().any(|word| name.contains(word)) || name == "pw" || name == "pass" || name == "pem")
+}
+
+/// The field that holds what a provider needs to connect.
+const CONNECTION: &str = "connection_info";
+
+/// Whether a field holds a secret, which depends on where it is: a bare `key` is one among credentials, and elsewhere
+/// what tells things apart, as in the groups of `group_by`.
+#[derive(Clone, Copy, Default)]
+pub struct Place {
+    among_credentials: bool,
+}
+
+impl Place {
+    /// Among the fields of a `connection_info`.
+    pub const CREDENTIALS: Place = Place { among_credentials: true };
+
+    /// Inside the field of this name.
+    pub fn inside(self, name: &str) -> Self {
+        Self { among_credentials: self.among_credentials || name == CONNECTION }
+    }
+
+    pub fn is_secret(self, name: &str) -> bool {
+        is_secret_name(name) || (self.among_credentials && name.eq_ignore_ascii_case("key"))
+    }
 }
 
 /// Replaces every secret inside `value` by [`MASK`], at any depth.
 pub fn mask(value: &mut Value) {
+    mask_at(Place::default(), value);
+}
+
+fn mask_at(place: Place, value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
                 match field {
-                    Value::String(_) | Value::Number(_) if is_secret_name(name) => *field = MASK.into(),
-                    _ => mask(field),
+                    Value::String(_) | Value::Number(_) if place.is_secret(name) => *field = MASK.into(),
+                    _ => mask_at(place.inside(name), field),
                 }
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(mask),
+        Value::Array(values) => values.iter_mut().for_each(|value| mask_at(place, value)),
         _ => {}
     }
 }
@@ -54,6 +77,16 @@ mod tests {
             value,
             json!({"connection_info": {"host": "h", "Password": "***", "secret_ref": "http://b/1",
                 "nested": [{"client_secret": "***", "access_key_id": "AK"}]}})
+        );
+    }
+
+    #[test]
+    fn a_key_is_a_secret_among_credentials_only() {
+        let mut value = json!([{"key": "web", "items": []}, {"connection_info": {"tls": [{"key": "k", "id": "i"}]}}]);
+        mask(&mut value);
+        assert_eq!(
+            value,
+            json!([{"key": "web", "items": []}, {"connection_info": {"tls": [{"key": "***", "id": "i"}]}}])
         );
     }
 }

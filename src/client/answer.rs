@@ -175,7 +175,9 @@ fn collect_secrets<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         Value::Object(fields) => {
             for (name, field) in fields {
                 match field {
-                    Value::String(text) if secret::is_secret_name(name) && text.len() > 2 => found.push(text),
+                    Value::String(text) if secret::Place::CREDENTIALS.is_secret(name) && text.len() > 2 => {
+                        found.push(text)
+                    }
                     _ => collect_secrets(field, found),
                 }
             }

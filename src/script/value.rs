@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::secret::{MASK, is_secret_name};
+use crate::secret::{MASK, Place};
 
 /// A secret in a script: usable in requests, shown as `***`.
 #[derive(Clone)]
@@ -48,6 +48,10 @@ pub fn register(engine: &mut Engine) {
 
 /// What a server sent, as a script sees it; text under the name of a secret becomes a [`Secret`].
 pub fn to_script(value: Value) -> Dynamic {
+    to_script_at(Place::default(), value)
+}
+
+fn to_script_at(place: Place, value: Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
         Value::Bool(flag) => flag.into(),
@@ -56,16 +60,18 @@ pub fn to_script(value: Value) -> Dynamic {
             None => number.as_f64().unwrap_or(f64::NAN).into(),
         },
         Value::String(text) => text.into(),
-        Value::Array(values) => values.into_iter().map(to_script).collect::<Array>().into(),
-        Value::Object(fields) => fields.into_iter().map(field_to_script).collect::<ScriptMap>().into(),
+        Value::Array(values) => values.into_iter().map(|value| to_script_at(place, value)).collect::<Array>().into(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|field| field_to_script(place, field)).collect::<ScriptMap>().into()
+        }
     }
 }
 
-fn field_to_script((name, value): (String, Value)) -> (rhai::Identifier, Dynamic) {
+fn field_to_script(place: Place, (name, value): (String, Value)) -> (rhai::Identifier, Dynamic) {
     let value = match value {
-        Value::String(text) if is_secret_name(&name) => Dynamic::from(Secret::new(text)),
-        Value::Number(number) if is_secret_name(&name) => Dynamic::from(Secret::new(number.to_string())),
-        other => to_script(other),
+        Value::String(text) if place.is_secret(&name) => Dynamic::from(Secret::new(text)),
+        Value::Number(number) if place.is_secret(&name) => Dynamic::from(Secret::new(number.to_string())),
+        other => to_script_at(place.inside(&name), other),
     };
     (name.into(), value)
 }

@@ -54,11 +54,11 @@ fn no_file_is_too_long() {
 }
 
 #[test]
-fn no_function_body_knows_of_journal_or_report_or_progress() {
+fn no_function_body_knows_of_journal_report_progress_or_retry() {
     let folder = |file: &SourceFile| file.name.starts_with("src/script/functions/");
     let found = words_in(folder, |word| {
         let word = word.to_lowercase();
-        ["journal", "report", "progress"].iter().any(|stem| word == *stem || word.starts_with(&format!("{stem}_")))
+        ["journal", "report", "progress", "retry"].iter().any(|stem| word.split('_').any(|part| part == *stem))
     });
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -185,6 +186,17 @@ fn a_second_interrupt_leaves_at_once() {
     running.wait_for(&["STOPPING"]);
     running.press_interrupt();
     running.end().expect(6);
+}
+
+#[test]
+fn a_thousand_lanes_need_few_file_descriptors() {
+    let script = r#"
+        let items = []; for n in 0..1000 { items.push(n); }
+        wave("many", items, #{ limit: 1000 }, |n| { sleep("1m"); endpoint_show("vcenter").name }).ok.len()"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_coriolis-run")]);
+    command.args(["--sandbox", "--format", "json", "-e", script]).env_clear();
+    assert_eq!(end(command).expect(0).stdout.lines().last(), Some("1000"));
 }
 
 #[test]
