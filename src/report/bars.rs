@@ -29,11 +29,13 @@ struct Terminal {
 struct Frame {
     stream: Option<Stream>,
     pending: String,
+    /// The last line is written, its break is not.
+    unbroken: bool,
 }
 
 impl Bars {
     pub fn new(stream: Stream, screen: &Screen) -> Self {
-        let frame = Frame { stream: Some(stream), pending: String::new() };
+        let frame = Frame { stream: Some(stream), pending: String::new(), unbroken: false };
         let terminal = Terminal { frame: Arc::new(Mutex::new(frame)), measure: screen.measure.clone() };
         // The report paces the frames itself; a limit here would drop the last of them.
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
@@ -70,8 +72,12 @@ impl Bars {
     pub fn print(&self, lines: &[Line]) {
         let width = usize::from(self.terminal.width());
         for line in lines.iter().flat_map(|line| line.wrapped(width)) {
+            let text = line.render(self.color);
             // A terminal that went away is remembered by its stream.
-            let _ = self.all.println(line.render(self.color));
+            let _ = match self.picture {
+                Some(_) => self.all.println(text),
+                None => self.terminal.push(&(text + "\n")).and_then(|()| self.terminal.flush()),
+            };
         }
     }
 
@@ -138,11 +144,23 @@ impl TermLike for Terminal {
         self.push(&format!("{text}\n"))
     }
 
+    /// indicatif fills each line with blanks to the edge, so that the next one begins below. An echoed `^C` would break
+    /// a line filled so, and the next frame would begin too low: the break is written when there is a next line.
     fn write_str(&self, text: &str) -> io::Result<()> {
-        self.push(text)
+        let mut frame = self.lock();
+        if text.bytes().all(|byte| byte == b' ') {
+            frame.unbroken = true;
+            return Ok(());
+        }
+        if std::mem::take(&mut frame.unbroken) {
+            frame.pending.push('\n');
+        }
+        frame.pending.push_str(text);
+        Ok(())
     }
 
     fn clear_line(&self) -> io::Result<()> {
+        self.lock().unbroken = false;
         self.push("\r\u{1b}[2K")
     }
 

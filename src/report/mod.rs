@@ -44,6 +44,8 @@ pub use screen::{Measure, Screen, Size};
 
 /// The pause between two frames, in the eye's time whatever the run's clock does.
 const FRAME: Duration = Duration::from_millis(100);
+/// Columns at the right that a terminal may need to echo a `^C`.
+const ECHO: usize = 2;
 /// The pause between two looks for something that stands still.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -219,7 +221,7 @@ impl Desk {
         match (&mut self.notes, self.view) {
             (Notes::Bars(bars), _) => {
                 let size = (self.screen.measure)();
-                bars.draw(&self.board.lines(now, size.width, size.height));
+                bars.draw(&self.board.lines(now, size.width.saturating_sub(ECHO), size.height));
             }
             // Virtual time passes with the events alone; looking in between would see it at random moments.
             (_, View::Lines) if !self.clock.is_virtual() => {

@@ -160,7 +160,7 @@ fn one_interrupt_pauses_and_tells_what_is_running() {
     running.wait_for(&["web-01  REPLICATE_DISKS", "web-02  REPLICATE_DISKS"]);
     running.press_interrupt();
     let ended = running.end().expect(6);
-    let told = ended.stderr.split_once("still running on the server: 2\n").expect(&ended.stderr).1;
+    let told = ended.stderr.split_once("running on the server when last seen: 2\n").expect(&ended.stderr).1;
     let line = |name: &str| regex(&[&format!(r"move/{name}  execution [0-9a-f-]{{36}}  RUNNING")]).is_match(told);
     assert!(line("web-01") && line("web-02"), "{told}");
     assert!(ended.stdout.contains("cancelled"), "{}", ended.stdout);

@@ -267,6 +267,7 @@ fn told(error: &Error) -> String {
 }
 
 fn announce(call: &Call<'_>, name: &str, machine: &mut Machine) {
+    let mut stopping = None;
     for news in machine.take_news() {
         match news {
             News::Retried { item, attempt, attempts, cause: error, next } => {
@@ -276,19 +277,24 @@ fn announce(call: &Call<'_>, name: &str, machine: &mut Machine) {
             News::Ended { item } => {
                 let Some(ended) = machine.outcome(item) else { continue };
                 let lane = call.lane.child(call.number, name, &ended.key, 1);
-                call.host.emit(&lane, finished(&ended));
+                call.host.emit(&lane, finished(&ended, stopping.as_deref()));
             }
-            News::Stopping { reason } => call.emit(Fact::WaveStopping { name: name.to_owned(), reason }),
+            News::Stopping { reason } => {
+                stopping = Some(reason.clone());
+                call.emit(Fact::WaveStopping { name: name.to_owned(), reason });
+            }
         }
     }
 }
 
-fn finished(item: &ItemOutcome) -> Fact {
+fn finished(item: &ItemOutcome, stopping: Option<&str>) -> Fact {
+    let skipped =
+        || stopping.filter(|_| item.outcome == Outcome::Skipped).map(|reason| format!("not started: {reason}"));
     Fact::ItemFinished {
         outcome: item.outcome,
         attempts: item.attempts,
         elapsed_seconds: item.elapsed.as_secs_f64(),
-        cause: item.cause.as_ref().map(told),
+        cause: item.cause.as_ref().map(told).or_else(skipped),
     }
 }
 
