@@ -84,7 +84,9 @@ impl Wait {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let spent = last.at.duration_since(first.at).as_secs_f64();
         let gained = last.percent - first.percent;
-        if spent < 30.0 || gained < 3.0 || matches!(Pace::since(self.changed, now), Pace::Stalled(_)) {
+        // The first tasks say little about those to come, unless bytes are counted.
+        let early = last.bytes.is_none() && last.percent < 15.0;
+        if early || spent < 30.0 || gained < 3.0 || matches!(Pace::since(self.changed, now), Pace::Stalled(_)) {
             return None;
         }
         let rest = (100.0 - last.percent) * spent / gained - now.duration_since(last.at).as_secs_f64();
