@@ -58,7 +58,11 @@ fn read_json(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(to_script(value))
 }
 
-fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
+/// The text of a file that a script names.
+///
+/// # Errors
+/// `Input` when there is none, or it is not text.
+pub fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
     let path = call.host.path(written);
     let bytes = std::fs::read(&path).map_err(|error| {
         Error::input(format!("cannot read `{written}`: {}", plain(&error)))

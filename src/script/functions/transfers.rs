@@ -4,9 +4,9 @@ use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
 use super::endpoints::refuse_nothing;
-use super::resolve;
+use super::{resolve, schedules};
 use crate::client::{Direction, Filters, present, transfers};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, count};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
@@ -172,7 +172,16 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
+    // A server that cannot tell its schedules still deletes.
+    let lasting = schedules::lasting(call, &id).unwrap_or_default();
     call.change(&transfers::delete(call.generation()?, &id))?;
+    if !lasting.is_empty() {
+        call.warn(format!(
+            "the deleted replica {id} leaves {} that go on running in vain: {}",
+            count(lasting.len(), "schedule"),
+            lasting.join("; ")
+        ));
+    }
     call.host.index.forget();
     Ok(Dynamic::UNIT)
 }
