@@ -74,6 +74,19 @@ pub fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
 }
 
+/// Writes a text where a script says.
+///
+/// # Errors
+/// `Input` when it cannot be written there.
+pub fn write_text(call: &Call<'_>, written: &str, text: &str) -> Result<()> {
+    let path = call.host.path(written);
+    std::fs::write(&path, text).map_err(|error| {
+        Error::input(format!("cannot write `{written}`: {}", plain(&error)))
+            .hint(format!("it would be {}", path.display()))
+            .caused_by(error)
+    })
+}
+
 /// The rows of a CSV text, each with its header's names. Spreadsheets of half the world separate by semicolons.
 fn parse_csv(text: &str) -> Result<Vec<Vec<(String, String)>>> {
     let header = text.lines().next().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What several functions take in several ways: object maps from files, names of regions, `enabled` and `disabled`.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::files::read_text;
 use super::resolve;
@@ -11,6 +11,14 @@ use crate::script::function::{Key, Kind};
 
 pub const ENABLED: Key = Key::new("enabled", Kind::Flag, "Whether it is in use; default true.");
 pub const DISABLED: Key = Key::new("disabled", Kind::Flag, "The opposite of `enabled`.");
+
+pub const USER_SCRIPT_GLOBAL: Key = Key::new(
+    "user_script_global",
+    Kind::Map,
+    "System (`linux`, `windows`, ...) to the path of a script that runs in every VM.",
+);
+pub const USER_SCRIPT_INSTANCE: Key =
+    Key::new("user_script_instance", Kind::Map, "VM to the path of a script that runs in it.");
 
 pub const MAPPED_REGIONS: Key =
     Key::new("mapped_regions", Kind::Texts, "Regions, by name or id.").aliases(&["coriolis_region", "regions"]);
@@ -68,6 +76,34 @@ pub fn map_or_file(call: &Call<'_>, name: &str, file: &str) -> Result<Option<Val
         return Err(Error::input(format!("`{path}` holds no JSON object")).detail("key", file));
     }
     Ok(Some(value))
+}
+
+/// Puts the scripts of the named files beside those that `user_scripts` holds.
+///
+/// # Errors
+/// `Script` where one is given in both ways, `Input` for a file that cannot be read.
+pub fn put_user_scripts(call: &Call<'_>, fields: &mut Map<String, Value>) -> Result<()> {
+    for (option, group) in [("user_script_global", "global"), ("user_script_instance", "instances")] {
+        let Some(Value::Object(paths)) = call.options().body(&[option])?.remove(option) else { continue };
+        for (of, path) in paths {
+            let text = match path {
+                Value::String(path) => read_text(call, &path)?,
+                // Null takes a script away.
+                Value::Null => String::new(),
+                _ => return Err(Error::script(format!("`{of}` of `{option}` must be a path")).detail("key", option)),
+            };
+            let script = if text.is_empty() { Value::Null } else { text.into() };
+            let scripts = fields.entry("user_scripts").or_insert_with(|| json!({}));
+            if scripts[group].get(&of).is_some() {
+                return Err(Error::script(format!(
+                    "the script of `{of}` is given twice, in `user_scripts` and `{option}`"
+                ))
+                .detail("key", option));
+            }
+            scripts[group][&of] = script;
+        }
+    }
+    Ok(())
 }
 
 /// The name that an object is to be made with: the first argument, or the option of that name.

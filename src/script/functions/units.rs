@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
-use super::deployments::{self, DEPLOY, DEPLOY_FIELDS};
+use super::deployments::{self, DEPLOY};
 use super::executions;
 use super::guards::{Facts, Overrides, before_deploy, newest_copy, status};
 use super::resolve;
@@ -163,7 +163,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let transfer = fetch(call, &id)?;
     let requires =
         call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
-    let fields = call.options().body(&DEPLOY_FIELDS)?;
+    let fields = deployments::fields(call)?;
     let deployment = retried(call, |call| {
         guard(call, &id, &transfer, requires.as_deref())?;
         let started = deployments::start(call, &id, fields.clone())?;
