@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::base64;
 use super::request::{Answer, Repeat, Request, segment};
 
 pub fn list() -> Request {
@@ -31,6 +32,12 @@ pub fn delete(endpoint: &str) -> Request {
 pub fn validate_connection(endpoint: &str) -> Request {
     let body = json!({ "validate-connection": null });
     Request::post(format!("{}/actions", path(endpoint)), body, Answer::Field("validate-connection"), Repeat::Safe)
+}
+
+/// A CSV text of the instances: a JSON answer is that text as one string.
+pub fn export_inventory(endpoint: &str, environment: Option<&Value>) -> Request {
+    Request::get(format!("{}/inventory", path(endpoint)), Answer::Whole)
+        .with_some("env", environment.map(base64::of_json))
 }
 
 fn path(endpoint: &str) -> String {
@@ -67,6 +74,9 @@ mod tests {
             Request::put("endpoints/E", json!({"endpoint": {"name": "n"}}), Answer::Field("endpoint"), Repeat::Safe)
         );
         assert_eq!(delete("E"), Request::delete("endpoints/E"));
+        let inventory = Request::get("endpoints/E/inventory", Answer::Whole);
+        assert_eq!(export_inventory("E", None), inventory);
+        assert_eq!(export_inventory("E", Some(&json!({}))), inventory.with("env", "e30="));
         assert_eq!(
             validate_connection("E"),
             Request::post(

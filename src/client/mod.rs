@@ -1,14 +1,20 @@
 //! The Coriolis client: requests as values (one file per resource), one place that sends them, one that logs in.
 
 pub mod deployments;
+pub mod diagnostics;
 pub mod endpoints;
 pub mod executions;
 pub mod instances;
 pub mod keystone;
 pub mod migrations;
+pub mod minion_pools;
 pub mod networks;
 pub mod options;
 pub mod present;
+pub mod providers;
+pub mod regions;
+pub mod schedules;
+pub mod services;
 pub mod storage;
 pub mod transfers;
 

@@ -10,6 +10,8 @@ use super::request::{Answer, Request, segment};
 pub enum Side {
     Source,
     Destination,
+    SourceMinionPool,
+    DestinationMinionPool,
 }
 
 /// `names` limits the answer to these options: each may cost the provider a request to its cloud.
@@ -17,6 +19,8 @@ pub fn list(endpoint: &str, side: Side, environment: Option<&Value>, names: Opti
     let (word, key) = match side {
         Side::Source => ("source-options", "source_options"),
         Side::Destination => ("destination-options", "destination_options"),
+        Side::SourceMinionPool => ("source-minion-pool-options", "source_minion_pool_options"),
+        Side::DestinationMinionPool => ("destination-minion-pool-options", "destination_minion_pool_options"),
     };
     Request::get(format!("endpoints/{}/{word}", segment(endpoint)), Answer::List(key))
         .with_some("env", environment.map(base64::of_json))
@@ -34,6 +38,10 @@ mod tests {
         assert_eq!(
             list("E", Side::Source, None, None),
             Request::get("endpoints/E/source-options", Answer::List("source_options"))
+        );
+        assert_eq!(
+            list("E", Side::SourceMinionPool, None, None),
+            Request::get("endpoints/E/source-minion-pool-options", Answer::List("source_minion_pool_options"))
         );
         let names = ["image".to_owned()];
         assert_eq!(

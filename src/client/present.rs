@@ -31,6 +31,14 @@ pub fn deployment(value: Value) -> Value {
     })
 }
 
+/// A schedule: with both names of its transfer.
+pub fn schedule(value: Value) -> Value {
+    extended(value, |fields| {
+        alias(fields, "transfer_id", "replica_id");
+        alias(fields, "replica_id", "transfer_id");
+    })
+}
+
 /// The answer of validate-connection: its message may end with the connection info that it checked.
 pub fn validation(value: Value) -> Value {
     extended(value, |fields| {

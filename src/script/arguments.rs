@@ -47,6 +47,9 @@ impl Arguments {
                 _ => drop(read.values.insert(parameter.name, value.clone())),
             }
         }
+        if let Some(Kind::Options(keys)) = function.parameters.get(arguments.len()).map(|parameter| parameter.kind) {
+            read.options.require(name, keys)?;
+        }
         Ok(read)
     }
 
@@ -59,17 +62,17 @@ impl Arguments {
     }
 }
 
-/// The keys of a function whose reference may be named among its options: `deployment_create(#{ transfer_id: ... })`.
+/// The keys of a function whose first argument may be named among its options: `deployment_create(#{ transfer_id: ... })`,
+/// `region_create(#{ name: ... })`.
 pub fn options_instead(function: &Function) -> Option<&'static [&'static [Key]]> {
-    match function.parameters {
-        [first, second] if matches!(first.kind, Kind::Reference(_)) && second.optional => match second.kind {
-            Kind::Options(keys) if keys.iter().copied().flatten().any(|key| matches!(key.kind, Kind::Reference(_))) => {
-                Some(keys)
-            }
-            _ => None,
-        },
-        _ => None,
-    }
+    let [first, second] = function.parameters else { return None };
+    let Kind::Options(keys) = second.kind else { return None };
+    let says_first = |key: &Key| match first.kind {
+        Kind::Reference(_) => matches!(key.kind, Kind::Reference(_)),
+        Kind::Text => key.name == first.name,
+        _ => false,
+    };
+    (second.optional && keys.iter().copied().flatten().any(says_first)).then_some(keys)
 }
 
 /// A map that is no object of the server.
@@ -139,6 +142,19 @@ impl Options {
 
     pub fn texts(&self, name: &str) -> Option<Vec<String>> {
         self.get(name).map(texts_of)
+    }
+
+    /// A flag that the command line has under two opposite words, such as `enabled` and `disabled`.
+    ///
+    /// # Errors
+    /// `Script` when they contradict each other.
+    pub fn switch(&self, yes: &str, no: &str) -> Result<Option<bool>> {
+        match (self.flag(yes), self.flag(no)) {
+            (Some(on), Some(off)) if on == off => {
+                Err(Error::script(format!("`{yes}` and `{no}` contradict each other")).detail("key", no))
+            }
+            (on, off) => Ok(on.or(off.map(|off| !off))),
+        }
     }
 
     pub fn closure(&self, name: &str) -> Option<FnPtr> {

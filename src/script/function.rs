@@ -87,6 +87,10 @@ pub enum Noun {
     Execution,
     Deployment,
     Instance,
+    Schedule,
+    Region,
+    Service,
+    MinionPool,
 }
 
 impl Kind {
@@ -117,6 +121,10 @@ impl Noun {
             Noun::Execution => "an execution (its id or the object)",
             Noun::Deployment => "a deployment (its id or the object)",
             Noun::Instance => "an instance (its name, its id, or the object)",
+            Noun::Schedule => "a schedule (its id or the object)",
+            Noun::Region => "a region (its id, its name, or the object)",
+            Noun::Service => "a service (its id or the object)",
+            Noun::MinionPool => "a minion pool (its id, its name, or the object)",
         }
     }
 }

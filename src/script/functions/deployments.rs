@@ -3,6 +3,7 @@
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
+use super::settings::{USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, put_switch, put_user_scripts};
 use super::transfers::{FILTERS, TRANSFER, filters, listed};
 use super::{migrations, resolve};
 use crate::client::{deployments, present};
@@ -26,14 +27,24 @@ pub const DEPLOY: &[Key] = &[
     ),
     Key::new("force", Kind::Flag, "Deploy although no copy has completed: half a disk boots. Default false."),
     Key::new("skip_os_morphing", Kind::Flag, "Leave the system as it is. Default: the replica's own setting."),
+    Key::new("dont_clone_disks", Kind::Flag, "The opposite of `clone_disks`."),
+    Key::new("os_morphing", Kind::Flag, "The opposite of `skip_os_morphing`."),
     Key::new("user_scripts", Kind::Map, "Instead of the replica's own."),
+    USER_SCRIPT_GLOBAL,
+    USER_SCRIPT_INSTANCE,
     Key::new("instance_osmorphing_minion_pool_mappings", Kind::Map, "VM to minion pool.")
         .aliases(&["osmorphing_minion_pool_mapping"]),
 ];
 
-/// The names of [`DEPLOY`] that are fields of the request.
-pub const DEPLOY_FIELDS: [&str; 5] =
+const DEPLOY_FIELDS: [&str; 5] =
     ["clone_disks", "force", "skip_os_morphing", "user_scripts", "instance_osmorphing_minion_pool_mappings"];
+
+const SHOW: &[Key] = &[Key::new(
+    "show_instances_data",
+    Kind::Flag,
+    "With `info`, what the server keeps of each VM (current servers only); default false.",
+)
+.aliases(&["include_task_info"])];
 
 const CANCEL: &[Key] = &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well; default false.")];
 
@@ -54,7 +65,7 @@ pub const ROWS: &[Function] = &[
     Function {
         name: "deployment_show",
         aliases: &["migration_show"],
-        parameters: &[DEPLOYMENT],
+        parameters: &[DEPLOYMENT, Parameter::optional("options", Kind::Options(&[SHOW]), "How much.")],
         result: "the deployment with its tasks",
         summary: "Show a deployment.",
         example: SYNCED,
@@ -106,7 +117,11 @@ fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
-    let found = match call.read(&deployments::show(call.generation()?, &id)) {
+    let mut request = deployments::show(call.generation()?, &id);
+    if call.options().flag("show_instances_data").unwrap_or(false) {
+        request = request.with("include_task_info", "true");
+    }
+    let found = match call.read(&request) {
         Ok(deployment) => present::deployment(deployment),
         Err(error) => migrations::show(call, &id, error)?,
     };
@@ -116,7 +131,7 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let transfer = call.value("transfer").or_else(|| call.options().get("transfer_id")).cloned().unwrap_or_default();
     let id = resolve::transfer(call, &transfer)?;
-    let fields = call.options().body(&DEPLOY_FIELDS)?;
+    let fields = fields(call)?;
     let deployment = start(call, &id, fields)?;
     Ok(call.shown(deployment))
 }
@@ -135,6 +150,18 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
     call.change(&deployments::delete(call.generation()?, &id))?;
     Ok(Dynamic::UNIT)
+}
+
+/// What the options say of a deployment, as the fields of its request.
+///
+/// # Errors
+/// `Script` for words that contradict each other, `Input` for a script that cannot be read.
+pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
+    let mut fields = call.options().body(&DEPLOY_FIELDS)?;
+    put_user_scripts(call, &mut fields)?;
+    put_switch(call, &mut fields, "clone_disks", "dont_clone_disks")?;
+    put_switch(call, &mut fields, "skip_os_morphing", "os_morphing")?;
+    Ok(fields)
 }
 
 /// Starts a deployment. When the answer is lost, the deployments known before tell whether it has begun; it is not sent

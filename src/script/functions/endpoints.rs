@@ -3,6 +3,7 @@
 use rhai::Dynamic;
 
 use super::resolve;
+use super::settings::{MAPPED_REGIONS, put_regions};
 use crate::client::{endpoints, present};
 use crate::error::{Error, Result};
 use crate::script::arguments::Options;
@@ -21,7 +22,7 @@ const CREATE: &[Key] = &[
         .aliases(&["connection"])
         .required(),
     Key::new("description", Kind::Text, "A text for people."),
-    Key::new("mapped_regions", Kind::List, "Ids of regions.").aliases(&["coriolis_region", "regions"]),
+    MAPPED_REGIONS,
     Key::new("skip_validation", Kind::Flag, "Do not try the connection afterwards; default false."),
 ];
 
@@ -29,7 +30,7 @@ const UPDATE: &[Key] = &[
     Key::new("name", Kind::Text, "The new name."),
     Key::new("connection_info", Kind::Map, "Replaces the old one whole.").aliases(&["connection"]),
     Key::new("description", Kind::Text, "The new description."),
-    Key::new("mapped_regions", Kind::List, "Replaces the ids of regions.").aliases(&["coriolis_region", "regions"]),
+    MAPPED_REGIONS,
 ];
 
 pub const ROWS: &[Function] = &[
@@ -122,7 +123,8 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let fields = call.options().body(&["name", "type", "connection_info", "description", "mapped_regions"])?;
+    let mut fields = call.options().body(&["name", "type", "connection_info", "description"])?;
+    put_regions(call, &mut fields)?;
     let skip = call.options().flag("skip_validation").unwrap_or(false);
     let mut endpoint = call.change(&endpoints::create(fields))?;
     if !skip && let Some(id) = endpoint["id"].as_str().map(str::to_owned) {
@@ -133,8 +135,9 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::endpoint(call, &call.argument("endpoint"))?;
-    let fields = call.options().body(&["name", "description", "connection_info", "mapped_regions"])?;
     refuse_nothing(call.options(), "endpoint_update")?;
+    let mut fields = call.options().body(&["name", "description", "connection_info"])?;
+    put_regions(call, &mut fields)?;
     let endpoint = call.change(&endpoints::update(&id, fields))?;
     Ok(call.shown(endpoint))
 }

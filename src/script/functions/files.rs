@@ -58,7 +58,11 @@ fn read_json(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(to_script(value))
 }
 
-fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
+/// The text of a file that a script names.
+///
+/// # Errors
+/// `Input` when there is none, or it is not text.
+pub fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
     let path = call.host.path(written);
     let bytes = std::fs::read(&path).map_err(|error| {
         Error::input(format!("cannot read `{written}`: {}", plain(&error)))
@@ -68,6 +72,19 @@ fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::input(format!("`{written}` is not UTF-8 text")).hint("save it as UTF-8"))?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+}
+
+/// Writes a text where a script says.
+///
+/// # Errors
+/// `Input` when it cannot be written there.
+pub fn write_text(call: &Call<'_>, written: &str, text: &str) -> Result<()> {
+    let path = call.host.path(written);
+    std::fs::write(&path, text).map_err(|error| {
+        Error::input(format!("cannot write `{written}`: {}", plain(&error)))
+            .hint(format!("it would be {}", path.display()))
+            .caused_by(error)
+    })
 }
 
 /// The rows of a CSV text, each with its header's names. Spreadsheets of half the world separate by semicolons.

@@ -10,8 +10,14 @@ mod guards;
 mod index;
 mod language;
 mod migrations;
+mod minion_pools;
+mod providers;
+mod regions;
 mod resolve;
 mod resources;
+mod schedules;
+mod services;
+mod settings;
 mod transfers;
 mod units;
 mod waits;
@@ -21,8 +27,13 @@ mod waves;
 pub const TABLES: &[&[Function]] = &[
     endpoints::ROWS,
     resources::ROWS,
+    providers::ROWS,
+    regions::ROWS,
+    services::ROWS,
+    minion_pools::ROWS,
     transfers::ROWS,
     executions::ROWS,
+    schedules::ROWS,
     deployments::ROWS,
     migrations::ROWS,
     units::ROWS,

@@ -3,7 +3,7 @@
 use rhai::{Dynamic, Map as ScriptMap};
 use serde_json::Value;
 
-use crate::client::{Filters, endpoints, executions};
+use crate::client::{Filters, Request, endpoints, executions, minion_pools, regions};
 use crate::error::{Error, Kind, Result, suggest};
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
@@ -37,26 +37,59 @@ pub fn endpoint(call: &Call<'_>, value: &Dynamic) -> Result<String> {
 /// # Errors
 /// `NotFound` with the nearest name, `Ambiguous` with the ids.
 pub fn endpoint_named(call: &Call<'_>, name: &str) -> Result<Value> {
-    let all = call.read_list(&endpoints::list())?;
-    let called = |endpoint: &&Value| endpoint["name"] == name || endpoint["id"] == name;
-    let found: Vec<&Value> = all.iter().filter(called).collect();
-    match found.as_slice() {
-        [only] => Ok((*only).clone()),
-        [] => {
-            let names: Vec<&str> = all.iter().filter_map(|endpoint| endpoint["name"].as_str()).collect();
-            let error = Error::new(Kind::NotFound, format!("there is no endpoint `{name}`"));
-            Err(match suggest(name, names.iter().copied()) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint(format!("there {}", listed(&names))),
-            })
-        }
-        many => {
-            Err(Error::new(Kind::Ambiguous, format!("{} endpoints are called `{name}`", many.len())).hint(format!(
-                "use an id: {}",
-                many.iter().filter_map(|endpoint| endpoint["id"].as_str()).collect::<Vec<_>>().join(", ")
-            )))
+    one_named(&call.read_list(&endpoints::list())?, name, "endpoint")
+}
+
+/// The id of a region.
+///
+/// # Errors
+/// As [`endpoint`].
+pub fn region(call: &Call<'_>, value: &Dynamic) -> Result<String> {
+    named(call, value, &regions::list(), "region")
+}
+
+/// The id of a minion pool.
+///
+/// # Errors
+/// As [`endpoint`].
+pub fn minion_pool(call: &Call<'_>, value: &Dynamic) -> Result<String> {
+    named(call, value, &minion_pools::list(), "minion pool")
+}
+
+fn named(call: &Call<'_>, value: &Dynamic, list: &Request, noun: &str) -> Result<String> {
+    match written(value, &format!("a {noun}"))? {
+        Written::Id(id) => Ok(id),
+        Written::Name(name) => {
+            let found = one_named(&call.read_list(list)?, &name, noun)?;
+            Ok(found["id"].as_str().unwrap_or_default().to_owned())
         }
     }
+}
+
+fn one_named(all: &[Value], name: &str, noun: &str) -> Result<Value> {
+    if let Some(found) = none_or_one(all, name, noun)? {
+        return Ok(found.clone());
+    }
+    let names: Vec<&str> = all.iter().filter_map(|each| each["name"].as_str()).collect();
+    let error = Error::new(Kind::NotFound, format!("there is no {noun} `{name}`"));
+    Err(match suggest(name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("there {}", listed(&names))),
+    })
+}
+
+/// The one of this name or id, if there is one.
+///
+/// # Errors
+/// `Ambiguous` with the ids: the server lets several have one name.
+pub fn none_or_one<'a>(all: &'a [Value], name: &str, noun: &str) -> Result<Option<&'a Value>> {
+    let found: Vec<&Value> = all.iter().filter(|each| each["name"] == name || each["id"] == name).collect();
+    if found.len() > 1 {
+        let ids: Vec<&str> = found.iter().filter_map(|each| each["id"].as_str()).collect();
+        return Err(Error::new(Kind::Ambiguous, format!("{} {noun}s are called `{name}`", ids.len()))
+            .hint(format!("use an id: {}", ids.join(", "))));
+    }
+    Ok(found.first().copied())
 }
 
 fn listed(names: &[&str]) -> String {

@@ -3,9 +3,12 @@
 use rhai::Dynamic;
 use serde_json::Value;
 
+use super::files::write_text;
 use super::resolve;
-use crate::client::{instances, networks, options, storage};
-use crate::error::Result;
+use super::settings::map_or_file;
+use crate::client::{endpoints, instances, networks, options, storage};
+use crate::error::{Error, Result};
+use crate::model::Generation;
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
@@ -17,18 +20,31 @@ const ENDPOINT: Parameter =
 const ENVIRONMENT: Key =
     Key::new("environment", Kind::Map, "What the provider wants to know besides the connection.").aliases(&["env"]);
 
+const ENVIRONMENT_FILE: Key =
+    Key::new("environment_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder.");
+
 const INSTANCES: &[Key] = &[
     Key::new("name", Kind::Text, "A pattern that the provider understands, mostly a regular expression."),
     Key::new("limit", Kind::Integer, "At most so many; default: all of them, page after page."),
     Key::new("marker", Kind::Text, "The id of the last instance already seen."),
     Key::new("refresh", Kind::Flag, "Ask the cloud anew instead of the worker's memory; default false."),
     ENVIRONMENT,
+    ENVIRONMENT_FILE,
 ];
 
-const ENVIRONMENT_ONLY: &[Key] = &[ENVIRONMENT];
+const ENVIRONMENT_ONLY: &[Key] = &[ENVIRONMENT, ENVIRONMENT_FILE];
 
-const OPTIONS: &[Key] =
-    &[ENVIRONMENT, Key::new("options", Kind::Texts, "Only the options of these names; default: all.")];
+const INVENTORY: &[Key] = &[
+    ENVIRONMENT,
+    ENVIRONMENT_FILE,
+    Key::new("output_file", Kind::Text, "Also write it to this file, relative to the runbook's folder."),
+];
+
+const OPTIONS: &[Key] = &[
+    ENVIRONMENT,
+    ENVIRONMENT_FILE,
+    Key::new("options", Kind::Texts, "Only the options of these names; default: all."),
+];
 
 pub const ROWS: &[Function] = &[
     Function {
@@ -101,6 +117,39 @@ pub const ROWS: &[Function] = &[
         noun_verb: true,
         body: destination_options,
     },
+    Function {
+        name: "endpoint_source_minion_pool_options_list",
+        aliases: &[],
+        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")],
+        result: "a list of options with their `values`",
+        summary: "List what the environment of a minion pool at a source may say.",
+        example: "print(endpoint_source_minion_pool_options_list(\"vcenter\").len() > 0);",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: source_pool_options,
+    },
+    Function {
+        name: "endpoint_destination_minion_pool_options_list",
+        aliases: &[],
+        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")],
+        result: "a list of options with their `values`",
+        summary: "List what the environment of a minion pool at a destination may say.",
+        example: "print(endpoint_destination_minion_pool_options_list(\"openstack\").len() > 0);",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: destination_pool_options,
+    },
+    Function {
+        name: "endpoint_export_inventory",
+        aliases: &["endpoint_inventory_export"],
+        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[INVENTORY]), "How, and where to.")],
+        result: "a text: CSV with a header, one row a virtual machine",
+        summary: "Export the virtual machines of an endpoint's cloud as CSV (current servers only).",
+        example: "print(endpoint_export_inventory(\"vcenter\").contains(\"web-01\"));",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: export_inventory,
+    },
 ];
 
 fn instance_list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
@@ -144,6 +193,29 @@ fn destination_options(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     list_options(call, options::Side::Destination)
 }
 
+fn source_pool_options(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    list_options(call, options::Side::SourceMinionPool)
+}
+
+fn destination_pool_options(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    list_options(call, options::Side::DestinationMinionPool)
+}
+
+fn export_inventory(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    if call.generation()? == Generation::Legacy {
+        return Err(Error::script("a legacy server cannot export an inventory")
+            .hint("list the virtual machines with `endpoint_instance_list`")
+            .into());
+    }
+    let endpoint = resolve::endpoint(call, &call.argument("endpoint"))?;
+    let answer = call.read(&endpoints::export_inventory(&endpoint, environment(call)?.as_ref()))?;
+    let text = answer.as_str().map(str::to_owned).unwrap_or_default();
+    if let Some(path) = call.options().text("output_file") {
+        write_text(call, &path, &text)?;
+    }
+    Ok(text.into())
+}
+
 fn list_options(call: &mut Call<'_>, side: options::Side) -> Result<Dynamic, Fault> {
     let endpoint = resolve::endpoint(call, &call.argument("endpoint"))?;
     let names = call.options().texts("options");
@@ -151,5 +223,5 @@ fn list_options(call: &mut Call<'_>, side: options::Side) -> Result<Dynamic, Fau
 }
 
 fn environment(call: &Call<'_>) -> Result<Option<Value>> {
-    Ok(call.options().body(&["environment"])?.remove("environment").filter(|environment| !environment.is_null()))
+    map_or_file(call, "environment", "environment_file")
 }

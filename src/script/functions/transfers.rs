@@ -4,9 +4,10 @@ use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
 use super::endpoints::refuse_nothing;
-use super::resolve;
+use super::settings::{USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, put_map_or_file, put_switch, put_user_scripts};
+use super::{resolve, schedules};
 use crate::client::{Direction, Filters, present, transfers};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, count};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
@@ -32,16 +33,22 @@ pub const ENDS: &[Key] = &[
 pub const SETTINGS: &[Key] = &[
     Key::new("notes", Kind::Text, "A text for people."),
     Key::new("network_map", Kind::Map, "Source network to destination network."),
+    Key::new("network_map_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder."),
     Key::new("source_environment", Kind::Map, "What the source's provider wants to know."),
+    Key::new("source_environment_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder."),
     Key::new("destination_environment", Kind::Map, "What the destination's provider wants to know."),
+    Key::new("destination_environment_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder."),
     Key::new("storage_mappings", Kind::Map, "`default`, `backend_mappings`, `disk_mappings`."),
     Key::new("default_storage_backend", Kind::Text, "Where disks go that nothing else maps."),
     Key::new("disk_storage_mapping", Kind::Map, "Disk id to storage backend.").aliases(&["disk_storage_mappings"]),
     Key::new("storage_backend_mapping", Kind::Map, "Source backend to destination backend.")
         .aliases(&["storage_backend_mappings"]),
     Key::new("user_scripts", Kind::Map, "`#{ global: #{ linux: ... }, instances: #{ name: ... } }`."),
-    Key::new("origin_minion_pool_id", Kind::Text, "A minion pool at the source.").aliases(&["origin_minion_pool"]),
-    Key::new("destination_minion_pool_id", Kind::Text, "A minion pool at the destination.")
+    USER_SCRIPT_GLOBAL,
+    USER_SCRIPT_INSTANCE,
+    Key::new("origin_minion_pool_id", Kind::Reference(Noun::MinionPool), "A minion pool at the source.")
+        .aliases(&["origin_minion_pool"]),
+    Key::new("destination_minion_pool_id", Kind::Reference(Noun::MinionPool), "A minion pool at the destination.")
         .aliases(&["destination_minion_pool"]),
     Key::new("instance_osmorphing_minion_pool_mappings", Kind::Map, "VM to minion pool.")
         .aliases(&["osmorphing_minion_pool_mapping"]),
@@ -50,22 +57,33 @@ pub const SETTINGS: &[Key] = &[
         Kind::Flag,
         "Deploy from clones of the copied disks, so that the copy stays; default true.",
     ),
+    Key::new("dont_clone_disks", Kind::Flag, "The opposite of `clone_disks`."),
     Key::new("skip_os_morphing", Kind::Flag, "Leave the system as it is; default false."),
+    Key::new("os_morphing", Kind::Flag, "The opposite of `skip_os_morphing`."),
 ];
 
-const PLAIN_SETTINGS: [&str; 11] = [
+const PLAIN_SETTINGS: [&str; 6] = [
     "notes",
-    "network_map",
-    "source_environment",
-    "destination_environment",
     "storage_mappings",
     "user_scripts",
-    "origin_minion_pool_id",
-    "destination_minion_pool_id",
     "instance_osmorphing_minion_pool_mappings",
     "clone_disks",
     "skip_os_morphing",
 ];
+
+/// The fields that may come from a file.
+const MAPS: [(&str, &str); 3] = [
+    ("network_map", "network_map_file"),
+    ("source_environment", "source_environment_file"),
+    ("destination_environment", "destination_environment_file"),
+];
+
+const SHOW: &[Key] = &[Key::new(
+    "show_instances_data",
+    Kind::Flag,
+    "With `info`, what the server keeps of each VM (current servers only); default false.",
+)
+.aliases(&["include_task_info"])];
 
 pub const FILTERS: &[Key] = &[
     Key::new("status", Kind::Text, "Only those of this status."),
@@ -90,7 +108,7 @@ pub const ROWS: &[Function] = &[
     Function {
         name: "transfer_show",
         aliases: &["replica_show"],
-        parameters: &[TRANSFER],
+        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[SHOW]), "How much.")],
         result: "the replica",
         summary: "Show a replica.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_show(r).instances);",
@@ -153,7 +171,11 @@ fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
-    Ok(call.shown(fetch(call, &id)?))
+    if !call.options().flag("show_instances_data").unwrap_or(false) {
+        return Ok(call.shown(fetch(call, &id)?));
+    }
+    let request = transfers::show(call.generation()?, &id).with("include_task_info", "true");
+    Ok(call.shown(present::transfer(call.read(&request)?)))
 }
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
@@ -172,7 +194,16 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
+    // A server that cannot tell its schedules still deletes.
+    let lasting = schedules::lasting(call, &id).unwrap_or_default();
     call.change(&transfers::delete(call.generation()?, &id))?;
+    if !lasting.is_empty() {
+        call.warn(format!(
+            "the deleted replica {id} leaves {} that go on running in vain: {}",
+            count(lasting.len(), "schedule"),
+            lasting.join("; ")
+        ));
+    }
     call.host.index.forget();
     Ok(Dynamic::UNIT)
 }
@@ -218,6 +249,17 @@ pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
 fn settings(call: &Call<'_>) -> Result<Map<String, Value>> {
     let options = call.options();
     let mut fields = options.body(&PLAIN_SETTINGS)?;
+    for (name, file) in MAPS {
+        put_map_or_file(call, &mut fields, name, file)?;
+    }
+    put_user_scripts(call, &mut fields)?;
+    put_switch(call, &mut fields, "clone_disks", "dont_clone_disks")?;
+    put_switch(call, &mut fields, "skip_os_morphing", "os_morphing")?;
+    for name in ["origin_minion_pool_id", "destination_minion_pool_id"] {
+        if let Some(pool) = options.get(name) {
+            fields.insert(name.to_owned(), resolve::minion_pool(call, pool)?.into());
+        }
+    }
     let words = options.body(&["default_storage_backend", "disk_storage_mapping", "storage_backend_mapping"])?;
     if !words.is_empty() {
         let written = fields.remove("storage_mappings").unwrap_or_else(|| json!({}));

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
-use super::deployments::{self, DEPLOY, DEPLOY_FIELDS};
+use super::deployments::{self, DEPLOY};
 use super::executions::{self, COPY_AGAIN};
 use super::guards::{Facts, Overrides, before_deploy, newest_copy, status, switches_off};
 use super::resolve;
@@ -176,7 +176,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let transfer = fetch(call, &id)?;
     let requires =
         call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
-    let fields = call.options().body(&DEPLOY_FIELDS)?;
+    let fields = deployments::fields(call)?;
     let deployment = attempts(call, |call| {
         let started = match under_way(call, &id)? {
             Some(deployment) => deployment,

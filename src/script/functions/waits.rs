@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::transfers::fetch;
 use super::units::{deadline, disk_sizes, duration_option, label};
-use super::{migrations, resolve};
+use super::{migrations, minion_pools, resolve};
 use crate::client::{deployments, present};
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
@@ -30,7 +30,7 @@ pub const ROWS: &[Function] = &[Function {
         Parameter::required(
             "what",
             Kind::Any,
-            "An execution, a deployment or migration, a replica (its newest execution), a list of them, or a closure that returns true in the end.",
+            "An execution, a deployment or migration, a replica (its newest execution), a list of them, a minion pool, or a closure that returns true in the end.",
         ),
         Parameter::optional("options", Kind::Options(&[WAIT]), "How long."),
     ],
@@ -48,6 +48,10 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         return wait_until(call, &closure);
     }
     let deadline = deadline(call)?;
+    let object = if what.is_map() { to_json(&what, Secrets::Masked)? } else { Value::Null };
+    if minion_pools::is_pool(&object) {
+        return Ok(call.shown(minion_pools::wait(call, &object, deadline)?));
+    }
     let list = what.read_lock::<Array>().map(|list| list.clone());
     let things = list.clone().unwrap_or_else(|| vec![what.clone()]);
     let targets = things.iter().map(|thing| target(call, thing)).collect::<Result<Vec<_>>>()?;

@@ -1,0 +1,316 @@
+//! Minion pools: helper machines that are kept ready in a cloud.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rhai::Dynamic;
+use serde_json::{Map, Value};
+
+use super::endpoints::refuse_nothing;
+use super::resolve;
+use super::settings::{name, put_map_or_file};
+use crate::client::minion_pools;
+use crate::duration;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::script::call::Call;
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+
+const POOL: Parameter =
+    Parameter::required("pool", Kind::Reference(Noun::MinionPool), "The pool: its id, its name, or the object.");
+
+const SETTINGS: &[Key] = &[
+    Key::new("notes", Kind::Text, "A text for people."),
+    Key::new("minimum_minions", Kind::Integer, "How many machines are always there; default 1."),
+    Key::new("maximum_minions", Kind::Integer, "How many there may be at most; default: as the minimum."),
+    Key::new("minion_max_idle_time", Kind::Integer, "After how many idle seconds a machine goes; default 1."),
+    Key::new(
+        "minion_retention_strategy",
+        Kind::Text,
+        "What becomes of an idle machine: `delete` (default) or `poweroff`.",
+    ),
+    Key::new(
+        "environment_options",
+        Kind::Map,
+        "What the provider wants to know; `endpoint_*_minion_pool_options_list` tells.",
+    ),
+    Key::new("environment_options_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder."),
+];
+
+const CREATE: &[Key] = &[
+    Key::new("name", Kind::Text, "Its name, where it is not the first argument."),
+    Key::new("endpoint_id", Kind::Reference(Noun::Endpoint), "The endpoint in whose cloud the machines are.")
+        .aliases(&["endpoint"])
+        .required(),
+    Key::new("platform", Kind::Text, "`source` or `destination`: what the machines are for.").required(),
+    Key::new("os_type", Kind::Text, "`linux` or `windows`; source pools are `linux`.").required(),
+    Key::new("skip_allocation", Kind::Flag, "Make no machines yet; default false."),
+];
+
+const UPDATE: &[Key] =
+    &[Key::new("name", Kind::Text, "The new name."), Key::new("os_type", Kind::Text, "`linux` or `windows`.")];
+
+const DEALLOCATE: &[Key] = &[Key::new("force", Kind::Flag, "Also machines that are in use; default false.")];
+
+const NAME: Parameter = Parameter::required("name", Kind::Text, "How people call it.");
+
+/// An example that begins with a pool.
+macro_rules! with_pool {
+    ($rest:literal) => {
+        concat!(
+            "let pool = minion_pool_ensure(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{}, skip_allocation: true });\n",
+            $rest
+        )
+    };
+}
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "minion_pool_list",
+        aliases: &[],
+        parameters: &[],
+        result: "a list of pools with their machines",
+        summary: "List the minion pools.",
+        example: with_pool!("print(minion_pool_list().len());"),
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: list,
+    },
+    Function {
+        name: "minion_pool_show",
+        aliases: &[],
+        parameters: &[POOL],
+        result: "the pool with its machines and events",
+        summary: "Show a minion pool.",
+        example: with_pool!("print(minion_pool_show(\"helpers\").status);"),
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: show,
+    },
+    Function {
+        name: "minion_pool_create",
+        aliases: &[],
+        parameters: &[NAME, Parameter::optional("options", Kind::Options(&[CREATE, SETTINGS]), "What to create.")],
+        result: "the pool",
+        summary: "Create a minion pool and start making its machines, without waiting.",
+        example: "let pool = minion_pool_create(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{} });\nprint(wait_for(pool).status);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: create,
+    },
+    Function {
+        name: "minion_pool_ensure",
+        aliases: &[],
+        parameters: &[
+            NAME,
+            Parameter::optional("options", Kind::Options(&[CREATE, SETTINGS]), "As for `minion_pool_create`."),
+        ],
+        result: "the pool; its key `created` says whether it was made just now",
+        summary: "Find the minion pool of this name, or create it; one that exists stays as it is.",
+        example: with_pool!("print(pool.created);"),
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: ensure,
+    },
+    Function {
+        name: "minion_pool_update",
+        aliases: &[],
+        parameters: &[POOL, Parameter::required("options", Kind::Options(&[UPDATE, SETTINGS]), "What to change.")],
+        result: "the pool as it is now",
+        summary: "Change a minion pool that is deallocated.",
+        example: with_pool!("print(minion_pool_update(pool, #{ notes: \"for the web tier\" }).notes);"),
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: update,
+    },
+    Function {
+        name: "minion_pool_delete",
+        aliases: &[],
+        parameters: &[POOL],
+        result: "nothing",
+        summary: "Delete a minion pool that is deallocated.",
+        example: with_pool!("minion_pool_delete(pool);"),
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: delete,
+    },
+    Function {
+        name: "minion_pool_allocate",
+        aliases: &[],
+        parameters: &[POOL],
+        result: "the pool; its machines are there when `wait_for` says so",
+        summary: "Start making a minion pool's machines, without waiting.",
+        example: with_pool!("print(wait_for(minion_pool_allocate(pool)).status);"),
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: allocate,
+    },
+    Function {
+        name: "minion_pool_refresh",
+        aliases: &[],
+        parameters: &[POOL],
+        result: "the pool",
+        summary: "Start looking after a minion pool's machines, without waiting.",
+        example: with_pool!(
+            "wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_refresh(pool)).status);"
+        ),
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: refresh,
+    },
+    Function {
+        name: "minion_pool_deallocate",
+        aliases: &[],
+        parameters: &[POOL, Parameter::optional("options", Kind::Options(&[DEALLOCATE]), "How.")],
+        result: "the pool; its machines are gone when `wait_for` says so",
+        summary: "Start deleting a minion pool's machines, without waiting.",
+        example: with_pool!(
+            "wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_deallocate(pool)).status);"
+        ),
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: deallocate,
+    },
+];
+
+/// How often a pool that is waited for is looked at.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    Ok(call.shown(call.read_list(&minion_pools::list())?.into()))
+}
+
+fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    Ok(call.shown(call.read(&minion_pools::show(&id))?))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let pool = make(call)?;
+    Ok(call.shown(pool))
+}
+
+fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let all = call.read_list(&minion_pools::list())?;
+    let found = resolve::none_or_one(&all, &name(call)?, "minion pool")?.cloned();
+    let created = found.is_none();
+    let mut pool = found.map_or_else(|| make(call), Ok)?;
+    pool["created"] = created.into();
+    Ok(call.shown(pool))
+}
+
+fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    refuse_nothing(call.options(), "minion_pool_update")?;
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    let fields = fields(call)?;
+    let pool = call.change(&minion_pools::update(&id, fields))?;
+    Ok(call.shown(pool))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    call.change(&minion_pools::delete(&id))?;
+    Ok(Dynamic::UNIT)
+}
+
+fn allocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    let pool = call.change(&minion_pools::allocate(&id))?;
+    Ok(call.shown(pool))
+}
+
+fn refresh(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    let pool = call.change(&minion_pools::refresh(&id))?;
+    Ok(call.shown(pool))
+}
+
+fn deallocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    let force = call.options().flag("force").unwrap_or(false);
+    let pool = call.change(&minion_pools::deallocate(&id, force))?;
+    Ok(call.shown(pool))
+}
+
+fn make(call: &mut Call<'_>) -> Result<Value> {
+    let mut fields = fields(call)?;
+    fields.insert("name".to_owned(), name(call)?.into());
+    if !fields.contains_key("environment_options") {
+        fields.insert("environment_options".to_owned(), Map::new().into());
+    }
+    if let Some(endpoint) = call.options().get("endpoint_id").cloned() {
+        fields.insert("endpoint_id".to_owned(), resolve::endpoint(call, &endpoint)?.into());
+    }
+    call.change(&minion_pools::create(fields))
+}
+
+fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
+    let mut fields = call.options().body(&[
+        "name",
+        "platform",
+        "os_type",
+        "notes",
+        "minimum_minions",
+        "maximum_minions",
+        "minion_max_idle_time",
+        "minion_retention_strategy",
+        "skip_allocation",
+    ])?;
+    put_map_or_file(call, &mut fields, "environment_options", "environment_options_file")?;
+    Ok(fields)
+}
+
+/// Whether an object is a minion pool.
+pub fn is_pool(object: &Value) -> bool {
+    object["minion_machines"].is_array() || object.get("minion_retention_strategy").is_some()
+}
+
+/// Waits until nothing is done to a pool any more.
+///
+/// # Errors
+/// `Failed` with its last event when it is broken, `Timeout`.
+pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Timestamp>) -> Result<Value> {
+    let id = pool["id"].as_str().unwrap_or_default();
+    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
+    loop {
+        let pool = call.read(&minion_pools::show(id))?;
+        let name = pool["name"].as_str().unwrap_or(id);
+        match pool["status"].as_str() {
+            Some("ALLOCATED" | "DEALLOCATED") => return Ok(pool),
+            Some("ERROR") => {
+                let why = last_error(&pool).unwrap_or("the server gives no reason");
+                return Err(Error::new(Failure::Failed, format!("the minion pool `{name}` failed: {why}")));
+            }
+            _ => {}
+        }
+        if deadline.is_some_and(|deadline| clock.now() >= deadline) {
+            return Err(Error::new(Failure::Timeout, format!("the minion pool `{name}` was not ready in time")));
+        }
+        let next = duration::after(clock.now(), INTERVAL);
+        cancel.sleep_until(clock, deadline.map_or(next, |deadline| next.min(deadline)))?;
+    }
+}
+
+/// What the latest event of the level `ERROR` says.
+fn last_error(pool: &Value) -> Option<&str> {
+    let errors = pool["events"].as_array()?.iter().filter(|event| event["level"] == "ERROR");
+    errors.max_by_key(|event| event["index"].as_i64())?["message"].as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_broken_pool_says_what_happened_last() {
+        let pool = json!({"events": [
+            {"level": "ERROR", "index": 2, "message": "no quota"},
+            {"level": "ERROR", "index": 1, "message": "slow"},
+            {"level": "INFO", "index": 3, "message": "cleaned up"},
+        ]});
+        assert_eq!(last_error(&pool), Some("no quota"));
+        assert_eq!(last_error(&json!({"events": []})), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! Regions: groups of services and endpoints, shared by all projects.
+
+use rhai::Dynamic;
+use serde_json::{Map, Value};
+
+use super::endpoints::refuse_nothing;
+use super::resolve;
+use super::settings::{DISABLED, ENABLED, name, put_switch};
+use crate::client::regions;
+use crate::error::Result;
+use crate::script::call::Call;
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+
+const REGION: Parameter =
+    Parameter::required("region", Kind::Reference(Noun::Region), "The region: its id, its name, or the object.");
+
+const CREATE: &[Key] = &[
+    Key::new("name", Kind::Text, "Its name, where it is not the first argument."),
+    Key::new("description", Kind::Text, "A text for people."),
+    ENABLED,
+    DISABLED,
+];
+
+const UPDATE: &[Key] = &[
+    Key::new("name", Kind::Text, "The new name."),
+    Key::new("description", Kind::Text, "The new description."),
+    ENABLED,
+    DISABLED,
+];
+
+const NAME: Parameter = Parameter::required("name", Kind::Text, "How people call it.");
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "region_list",
+        aliases: &[],
+        parameters: &[],
+        result: "a list of regions",
+        summary: "List the regions.",
+        example: "region_ensure(\"east\");\nprint(region_list().len() > 0);",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: list,
+    },
+    Function {
+        name: "region_show",
+        aliases: &[],
+        parameters: &[REGION],
+        result: "the region",
+        summary: "Show a region.",
+        example: "region_ensure(\"east\", #{ description: \"the old hall\" });\nprint(region_show(\"east\").description);",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: show,
+    },
+    Function {
+        name: "region_create",
+        aliases: &[],
+        parameters: &[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "What else there is to say.")],
+        result: "the region",
+        summary: "Create a region; a second one of the same name is another region.",
+        example: "print(region_create(\"east\", #{ description: \"the old hall\" }).name);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: create,
+    },
+    Function {
+        name: "region_ensure",
+        aliases: &[],
+        parameters: &[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "As for `region_create`.")],
+        result: "the region; its key `created` says whether it was made just now",
+        summary: "Find the region of this name, or create it; one that exists stays as it is.",
+        example: "print(region_ensure(\"east\").created);\nprint(region_ensure(\"east\").created);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: ensure,
+    },
+    Function {
+        name: "region_update",
+        aliases: &[],
+        parameters: &[REGION, Parameter::required("options", Kind::Options(&[UPDATE]), "What to change.")],
+        result: "the region as it is now",
+        summary: "Change a region.",
+        example: "region_ensure(\"east\");\nprint(region_update(\"east\", #{ disabled: true }).enabled);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: update,
+    },
+    Function {
+        name: "region_delete",
+        aliases: &[],
+        parameters: &[REGION],
+        result: "nothing",
+        summary: "Delete a region, also one that is in use.",
+        example: "region_ensure(\"east\");\nregion_delete(\"east\");",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: delete,
+    },
+];
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    Ok(call.shown(call.read_list(&regions::list())?.into()))
+}
+
+fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::region(call, &call.argument("region"))?;
+    Ok(call.shown(call.read(&regions::show(&id))?))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let region = make(call)?;
+    Ok(call.shown(region))
+}
+
+fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let all = call.read_list(&regions::list())?;
+    let found = resolve::none_or_one(&all, &name(call)?, "region")?.cloned();
+    let created = found.is_none();
+    let mut region = found.map_or_else(|| make(call), Ok)?;
+    region["created"] = created.into();
+    Ok(call.shown(region))
+}
+
+fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    refuse_nothing(call.options(), "region_update")?;
+    let id = resolve::region(call, &call.argument("region"))?;
+    let fields = fields(call)?;
+    let region = call.change(&regions::update(&id, fields))?;
+    Ok(call.shown(region))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::region(call, &call.argument("region"))?;
+    call.change(&regions::delete(&id))?;
+    Ok(Dynamic::UNIT)
+}
+
+fn make(call: &mut Call<'_>) -> Result<Value> {
+    let mut fields = fields(call)?;
+    fields.insert("name".to_owned(), name(call)?.into());
+    call.change(&regions::create(fields))
+}
+
+fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
+    let mut fields = call.options().body(&["name", "description"])?;
+    put_switch(call, &mut fields, "enabled", "disabled")?;
+    Ok(fields)
+}

@@ -1,0 +1,133 @@
+//! Services: the server's own workers, shared by all projects; and what they say about themselves.
+
+use rhai::Dynamic;
+use serde_json::Map;
+
+use super::endpoints::refuse_nothing;
+use super::resolve;
+use super::settings::{DISABLED, ENABLED, MAPPED_REGIONS, put_regions, put_switch};
+use crate::client::{diagnostics, services};
+use crate::error::Result;
+use crate::script::call::Call;
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+
+const SERVICE: Parameter =
+    Parameter::required("service", Kind::Reference(Noun::Service), "The service: its id or its object.");
+
+const CREATE: &[Key] = &[
+    Key::new("host", Kind::Text, "The machine it runs on.").required(),
+    Key::new("binary", Kind::Text, "Its program, such as `coriolis-worker`.").required(),
+    Key::new("topic", Kind::Text, "Where it listens, such as `coriolis_worker`.").required(),
+    MAPPED_REGIONS,
+    ENABLED,
+    DISABLED,
+];
+
+const UPDATE: &[Key] = &[MAPPED_REGIONS, ENABLED, DISABLED];
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "service_list",
+        aliases: &[],
+        parameters: &[],
+        result: "a list of services with their `status`, `UP` or `DOWN`",
+        summary: "List the server's services.",
+        example: "for service in service_list() { print(`${service.binary} is ${service.status}`); }",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: list,
+    },
+    Function {
+        name: "service_show",
+        aliases: &[],
+        parameters: &[SERVICE],
+        result: "the service",
+        summary: "Show a service.",
+        example: "let service = service_list()[0];\nprint(service_show(service.id).topic == service.topic);",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: show,
+    },
+    Function {
+        name: "service_create",
+        aliases: &[],
+        parameters: &[Parameter::required("options", Kind::Options(&[CREATE]), "What to register.")],
+        result: "the service",
+        summary: "Register a service that is running; the server calls it before it answers.",
+        example: "print(service_create(#{ host: \"worker-9\", binary: \"coriolis-worker\", topic: \"coriolis_worker\" }).host);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: create,
+    },
+    Function {
+        name: "service_update",
+        aliases: &[],
+        parameters: &[SERVICE, Parameter::required("options", Kind::Options(&[UPDATE]), "What to change.")],
+        result: "the service as it is now",
+        summary: "Change a service's regions, or whether it gets work.",
+        example: "print(service_update(service_list()[0], #{ disabled: true }).enabled);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: update,
+    },
+    Function {
+        name: "service_delete",
+        aliases: &[],
+        parameters: &[SERVICE],
+        result: "nothing",
+        summary: "Forget a service.",
+        example: "let service = service_create(#{ host: \"worker-9\", binary: \"coriolis-worker\", topic: \"coriolis_worker\" });\nservice_delete(service);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: delete,
+    },
+    Function {
+        name: "diagnostics_get",
+        aliases: &[],
+        parameters: &[],
+        result: "a list of `#{ application, hostname, packages, os_info, ip_addresses }`, one a service",
+        summary: "Ask the server's services about the machines they run on.",
+        example: "for found in diagnostics_get() { print(found.application); }",
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: diagnostics_get,
+    },
+];
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    Ok(call.shown(call.read_list(&services::list())?.into()))
+}
+
+fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::id_of(&call.argument("service"), "a service")?;
+    Ok(call.shown(call.read(&services::show(&id))?))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let mut fields = call.options().body(&["host", "binary", "topic"])?;
+    put_regions(call, &mut fields)?;
+    put_switch(call, &mut fields, "enabled", "disabled")?;
+    let service = call.change(&services::create(fields))?;
+    Ok(call.shown(service))
+}
+
+fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    refuse_nothing(call.options(), "service_update")?;
+    let id = resolve::id_of(&call.argument("service"), "a service")?;
+    let mut fields = Map::new();
+    put_regions(call, &mut fields)?;
+    put_switch(call, &mut fields, "enabled", "disabled")?;
+    let service = call.change(&services::update(&id, fields))?;
+    Ok(call.shown(service))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::id_of(&call.argument("service"), "a service")?;
+    call.change(&services::delete(&id))?;
+    Ok(Dynamic::UNIT)
+}
+
+fn diagnostics_get(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    Ok(call.shown(call.read_list(&diagnostics::get())?.into()))
+}
