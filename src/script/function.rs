@@ -91,6 +91,7 @@ pub enum Noun {
     Region,
     Service,
     MinionPool,
+    Secret,
 }
 
 impl Kind {
@@ -124,6 +125,7 @@ impl Noun {
             Noun::Schedule => "a schedule (its id or the object)",
             Noun::Region => "a region (its id, its name, or the object)",
             Noun::Service => "a service (its id or the object)",
+            Noun::Secret => "a secret (its reference, its id, or the object)",
             Noun::MinionPool => "a minion pool (its id, its name, or the object)",
         }
     }

@@ -9,6 +9,8 @@ mod files;
 mod guards;
 mod index;
 mod language;
+mod licensing;
+mod logs;
 mod migrations;
 mod minion_pools;
 mod providers;
@@ -16,6 +18,7 @@ mod regions;
 mod resolve;
 mod resources;
 mod schedules;
+mod secrets;
 mod services;
 mod settings;
 mod transfers;
@@ -31,6 +34,9 @@ pub const TABLES: &[&[Function]] = &[
     regions::ROWS,
     services::ROWS,
     minion_pools::ROWS,
+    secrets::ROWS,
+    logs::ROWS,
+    licensing::ROWS,
     transfers::ROWS,
     executions::ROWS,
     schedules::ROWS,
