@@ -12,5 +12,6 @@ pub mod host;
 pub mod invoke;
 pub mod lanes;
 pub mod parameters;
+pub mod render;
 pub mod run;
 pub mod value;
