@@ -16,6 +16,8 @@ const PARENT_FAILED: &str = "Unscheduled due to some parent tasks not having com
 const ALL_UNSCHEDULED: &str = "Unscheduled due to the unscheduling of all parent tasks.";
 const NOTHING_TO_CLEAN: &str = "Unscheduled due to no non-error parent tasks having completed successfully.";
 const NOT_BEGUN: &str = "Unscheduled before it had begun.";
+const NOT_SCHEDULED: &str = "No worker service could take this task.";
+const STRANDED: &str = "This task was stranded by the deadlock of its execution.";
 const CANCELLED: &str = "This task was user-cancelled. Additional cancellation info from worker service: \
                          'Task was canceled.'";
 const FORCED: &str = "This task was force-canceled at user request. Its state prior to its cancellation was \
@@ -85,8 +87,13 @@ impl Plan {
         plan
     }
 
-    /// An execution that never starts: what a failed POST leaves behind.
+    /// An execution that never starts: what a failed POST leaves behind. One that is deadlocked says so in its tasks.
     pub(super) fn unstarted(id: String, created: Timestamp, specs: Vec<Spec>, status: &'static str) -> Self {
+        let stuck = |position: usize| match position {
+            _ if status != "DEADLOCKED" => Vec::new(),
+            0 => vec![Change { at: created, status: "FAILED_TO_SCHEDULE", details: Some(NOT_SCHEDULED.into()) }],
+            _ => vec![Change { at: created, status: "STRANDED_AFTER_DEADLOCK", details: Some(STRANDED.into()) }],
+        };
         let tasks = specs
             .into_iter()
             .enumerate()
@@ -97,7 +104,7 @@ impl Plan {
                     index: position + 2,
                     spec,
                     process_id: own.between(1_000, 99_999),
-                    changes: Vec::new(),
+                    changes: stuck(position),
                     stage: Stage::Waiting,
                 }
             })

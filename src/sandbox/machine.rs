@@ -71,6 +71,18 @@ impl Machine {
         })
     }
 
+    /// As in an endpoint's inventory.
+    pub(super) fn row(&self) -> String {
+        let name = match self.name.contains([',', '"']) {
+            true => format!("\"{}\"", self.name.replace('"', "\"\"")),
+            false => self.name.clone(),
+        };
+        let (system, firmware) =
+            (if self.windows { "windows" } else { "linux" }, if self.efi { "EFI" } else { "BIOS" });
+        let (disks, nics) = (self.disks.len(), self.nics.len());
+        format!("{},{name},{system},{firmware},{},{},{disks},{nics}\r\n", self.id, self.cpus, self.memory_mb)
+    }
+
     /// As when one instance is shown.
     pub(super) fn details(&self) -> Value {
         let mut value = self.summary();

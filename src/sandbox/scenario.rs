@@ -13,6 +13,8 @@ pub struct Scenario {
     /// The first is the one that the endpoints are in; the user may enter all of them.
     pub projects: Vec<String>,
     pub region: String,
+    /// The host that the worker runs on.
+    pub worker: String,
     pub platforms: Vec<Platform>,
     pub endpoints: Vec<Endpoint>,
     pub machines: Vec<Source>,
@@ -117,6 +119,7 @@ impl Scenario {
             password: None,
             projects: vec!["demo".into(), "other".into()],
             region: "RegionOne".into(),
+            worker: "worker-01".into(),
             platforms: sources
                 .iter()
                 .map(platform(Role::Source))

@@ -81,7 +81,7 @@ pub async fn serve(options: Options) -> io::Result<Sandbox> {
     let address = listener.local_addr()?;
     let mut keystone = Keystone::new(seed, &scenario, token_lifetime);
     keystone.base = format!("http://{address}");
-    let mut cloud = Cloud::new(seed, generation, &scenario);
+    let mut cloud = Cloud::new(seed, generation, &scenario, clock.now());
     if let Some(project) = keystone.projects.first() {
         let owner = Caller { project: project.id.clone(), user: keystone.user.id.clone(), delegates: true };
         cloud.furnish(&scenario.endpoints, &owner, clock.now());

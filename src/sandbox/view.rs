@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::cloud::{Action, Cloud, Deployed, Deployment, Endpoint, Execution, ExecutionKind, Transfer};
 use super::draw::draw;
@@ -94,6 +94,18 @@ pub(super) fn stamp(time: Timestamp) -> String {
         put(at, 2, number.into());
     }
     text.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The fields that every record of the service has.
+pub(super) fn record(id: &str, created: Timestamp, updated: Option<Timestamp>) -> Map<String, Value> {
+    let fields: [(&str, Value); 5] = [
+        ("created_at", stamp(created).into()),
+        ("updated_at", updated.map(stamp).into()),
+        ("deleted_at", Value::Null),
+        ("deleted", "0".into()),
+        ("id", id.into()),
+    ];
+    fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
 impl Look<'_> {
@@ -285,7 +297,7 @@ impl Serialize for TaskView<'_> {
         map.serialize_entry("id", &task.id)?;
         map.serialize_entry("execution_id", &tasks.plan.id)?;
         map.serialize_entry("instance", &task.spec.instance)?;
-        map.serialize_entry("host", &handed_out.then_some("worker-01"))?;
+        map.serialize_entry("host", &handed_out.then(|| tasks.look.cloud.host()))?;
         map.serialize_entry("process_id", &seen.began.map(|_| task.process_id))?;
         map.serialize_entry("status", seen.status)?;
         map.serialize_entry("task_type", &kind)?;

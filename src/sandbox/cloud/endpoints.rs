@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Caller, Cloud, Refusal};
+use super::providers::Needs;
+use super::{Caller, Cloud, Refusal, Service};
 use crate::sandbox::machine::Machine;
 use crate::sandbox::scenario::{self, Role};
 
@@ -35,29 +36,6 @@ pub(in crate::sandbox) struct Validation {
     pub message: Option<String>,
 }
 
-/// A capability of a provider, by the number it has in the list of providers.
-#[derive(Clone, Copy, PartialEq)]
-pub(in crate::sandbox) enum Needs {
-    Connection = 16,
-    Instances = 32,
-    Networks = 128,
-    DestinationOptions = 512,
-    Storage = 32768,
-    SourceOptions = 131_072,
-}
-
-const SOURCE_TYPES: [u32; 8] = [8, 16, 32, 4096, 65536, 131_072, 524_288, 2_097_152];
-const DESTINATION_TYPES: [u32; 10] = [4, 16, 64, 128, 256, 512, 16384, 32768, 262_144, 1_048_576];
-
-impl Role {
-    fn types(self) -> &'static [u32] {
-        match self {
-            Role::Source => &SOURCE_TYPES,
-            Role::Destination => &DESTINATION_TYPES,
-        }
-    }
-}
-
 impl Cloud {
     pub(in crate::sandbox) fn furnish(&mut self, endpoints: &[scenario::Endpoint], caller: &Caller, now: Timestamp) {
         for endpoint in endpoints {
@@ -68,7 +46,7 @@ impl Cloud {
                 connection_info: endpoint.connection_info.clone(),
                 mapped_regions: json!([]),
             };
-            self.create_endpoint(caller, draft, now);
+            self.create_endpoint(caller, draft, now).expect("it is in no region");
         }
     }
 
@@ -77,9 +55,10 @@ impl Cloud {
         caller: &Caller,
         draft: EndpointDraft,
         now: Timestamp,
-    ) -> &Endpoint {
+    ) -> Result<&Endpoint, Refusal> {
         let count = self.count("endpoint", &draft.name);
         let id = self.draw(&["endpoint", &draft.name, &count.to_string()]).uuid();
+        self.regions_exist(&draft.mapped_regions, "endpoint", &id)?;
         self.endpoints.push(Endpoint {
             id,
             project: caller.project.clone(),
@@ -92,7 +71,7 @@ impl Cloud {
             created: now,
             updated: None,
         });
-        self.endpoints.last().expect("it was pushed")
+        Ok(self.endpoints.last().expect("it was pushed"))
     }
 
     pub(in crate::sandbox) fn endpoints<'cloud>(
@@ -120,6 +99,7 @@ impl Cloud {
         let Some(position) = found else {
             return Err(Refusal::missing(format!("Endpoint with ID '{id}' found")).classed("NotFound"));
         };
+        self.regions_exist(changes.get("mapped_regions").unwrap_or(&Value::Null), "endpoint", id)?;
         let endpoint = &mut self.endpoints[position];
         if let Some(name) = changes.get("name").and_then(Value::as_str) {
             endpoint.name = name.into();
@@ -206,6 +186,13 @@ impl Cloud {
             })
     }
 
+    /// All machines as a table: one line each, ended as CSV wants it.
+    pub(in crate::sandbox) fn inventory(&self, caller: &Caller, id: &str) -> Result<String, Refusal> {
+        self.capable(self.endpoint(caller, id)?, Needs::Inventory)?;
+        let head = "VM ID,VM Name,Guest OS,Firmware,Num CPUs,Memory (MB),Disks,NICs\r\n".to_owned();
+        Ok(std::iter::once(head).chain(self.machines.iter().map(Machine::row)).collect())
+    }
+
     /// All networks, or those of the availability zone that an environment names.
     pub(in crate::sandbox) fn networks(
         &self,
@@ -236,73 +223,30 @@ impl Cloud {
         }))
     }
 
-    /// The options of one side, of these names or all.
-    pub(in crate::sandbox) fn options(
-        &self,
-        caller: &Caller,
-        id: &str,
-        role: Role,
-        names: Option<&[String]>,
-    ) -> Result<Value, Refusal> {
-        let (needs, mut options) = match role {
-            Role::Source => (Needs::SourceOptions, source_options()),
-            Role::Destination => (Needs::DestinationOptions, destination_options()),
-        };
-        self.capable(self.endpoint(caller, id)?, needs)?;
-        if let (Some(names), Value::Array(options)) = (names, &mut options) {
-            options.retain(|option| names.iter().any(|name| option["name"] == name.as_str()));
-        }
-        Ok(options)
-    }
-
-    pub(in crate::sandbox) fn providers(&self) -> Value {
-        let platforms = self.platforms.iter();
-        Value::Object(
-            platforms.map(|platform| (platform.name.clone(), json!({"types": platform.role.types()}))).collect(),
-        )
-    }
-
-    /// The schemas of one capability of a platform.
-    pub(in crate::sandbox) fn schemas(&self, platform: &str, number: u32) -> Result<Value, Refusal> {
-        let found = self.platforms.iter().find(|candidate| candidate.name == platform);
-        let Some(found) = found.filter(|found| found.role.types().contains(&number)) else {
-            let message = format!("Provider not found for: {platform}, {number}");
-            return Err(Refusal::missing(message).classed("NotFound"));
-        };
-        let name = match number {
-            16 => "connection_info_schema",
-            4 => "destination_environment_schema",
-            8 => "source_environment_schema",
-            524_288 => "source_minion_pool_environment_schema",
-            1_048_576 => "destination_minion_pool_environment_schema",
-            _ => return Ok(json!({})),
-        };
-        let keys = found.environment.iter().flatten().map(|setting| (setting.name.clone(), json!({})));
-        let properties: Map<String, Value> = keys.collect();
-        Ok(json!({name: {
-            "$schema": "http://json-schema.org/draft-04/schema#",
-            "type": "object",
-            "properties": properties,
-            "additionalProperties": found.environment.is_none(),
-        }}))
-    }
-
     /// # Errors
     /// 503 when no worker's provider can do it: the wrong side, or an unknown platform.
     pub(super) fn capable(&self, endpoint: &Endpoint, needs: Needs) -> Result<(), Refusal> {
-        let platform = self.platforms.iter().find(|platform| platform.name == endpoint.platform);
-        if platform.is_some_and(|platform| platform.role.types().contains(&(needs as u32))) {
+        let (name, number) = (&endpoint.platform, needs as u32);
+        let mapped = endpoint.mapped_regions.as_array().into_iter().flatten().filter_map(Value::as_str);
+        // A region that was deleted takes its mappings along.
+        let wanted: Vec<&str> = mapped.filter(|id| self.region(id).is_ok()).collect();
+        let regions: Vec<String> = wanted.iter().map(|id| format!("'{id}'")).collect();
+        let usable = |id: &&str| self.region(id).is_ok_and(|region| region.enabled);
+        if !wanted.is_empty() && !wanted.iter().any(usable) {
+            let regions = regions.join(", ");
+            let message = format!("None of the selected Regions ([{regions}]) are enabled or otherwise usable.");
+            return Err(Refusal::new(503, message).classed("NoSuitableRegionError"));
+        }
+        let platform = self.platforms.iter().find(|platform| platform.name == *name);
+        let provided = platform.is_some_and(|platform| platform.role.types().contains(&number));
+        let near = |service: &Service| {
+            wanted.is_empty() || service.mapped_regions.iter().any(|region| wanted.contains(&region.as_str()))
+        };
+        if provided && self.services().any(|service| service.enabled && near(service)) {
             return Ok(());
         }
-        let worker = self.draw(&["worker"]).uuid();
-        let (name, number) = (&endpoint.platform, needs as u32);
-        let regions: Vec<String> = endpoint
-            .mapped_regions
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|id| id.to_string().replace('"', "'"))
-            .collect();
+        let workers: Vec<String> = self.services().map(|service| format!("'{}'", service.id)).collect();
+        let workers = workers.join(", ");
         let regions = match regions.is_empty() {
             true => String::new(),
             false => format!("<RegionsFilter(regions=[{}], any_region=True)>, ", regions.join(", ")),
@@ -310,7 +254,7 @@ impl Cloud {
         Err(Refusal::new(
             503,
             format!(
-                "None of the inspected Coriolis Worker services (IDs ['{worker}']) matched the requested filtering \
+                "None of the inspected Coriolis Worker services (IDs [{workers}]) matched the requested filtering \
                  criteria (minimum score 1) for the following required filters: [<EnabledFilter(enabled=True)>, \
                  {regions}<ProviderTypesFilter(provider_requirements={{'{name}': [{number}]}})>]"
             ),
@@ -342,24 +286,4 @@ fn name_filter(pattern: Option<&str>) -> Box<dyn Fn(&str) -> bool + '_> {
             Err(_) => Box::new(move |name| name.contains(pattern)),
         },
     }
-}
-
-fn source_options() -> Value {
-    json!([
-        {"name": "transport", "values": ["nbd", "nbdssl", "hotadd"], "config_default": "nbd"},
-        {"name": "snapshot_quiesce", "values": [true, false]},
-        {"name": "proxy_vm", "values": [{"id": "p1", "name": "proxy 1"}]},
-    ])
-}
-
-fn destination_options() -> Value {
-    json!([
-        {"name": "flavor", "values": ["m1.small", "m1.medium", "m1.large"], "config_default": "m1.small"},
-        {"name": "availability_zone", "values": ["az1", "az2"]},
-        {
-            "name": "migr_image_map",
-            "values": [{"id": "img-1", "name": "Ubuntu 22.04", "os_type": "linux"}],
-            "config_default": {"linux": "img-1"},
-        },
-    ])
 }

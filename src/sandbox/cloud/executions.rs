@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::providers::Needs;
 use super::transfers::{Copied, notes, unclassed};
 use super::{Caller, Cloud, Due, Refusal, Running, merge};
 use crate::sandbox::graph::{Copying, Graph, Spec};
@@ -73,6 +74,10 @@ impl Cloud {
             self.add_execution(position, ExecutionKind::Transfer, specs, Some("UNEXECUTED"), now);
             return Err(Refusal::internal());
         }
+        if let Some(refusal) = self.unschedulable(position) {
+            self.add_execution(position, ExecutionKind::Transfer, specs, Some("DEADLOCKED"), now);
+            return Err(refusal);
+        }
         let number = self.add_execution(position, ExecutionKind::Transfer, specs, None, now);
         if deploy {
             let id = self.transfers[position].executions[number].id.clone();
@@ -80,6 +85,24 @@ impl Cloud {
             self.transfers[position].executions[number].deploys = Some(deployment);
         }
         Ok(&self.transfers[position].executions[number])
+    }
+
+    /// What is answered when no worker can take the first task.
+    fn unschedulable(&self, position: usize) -> Option<Refusal> {
+        let action = &self.transfers[position].action;
+        let of = |id: &str| self.endpoints.iter().find(|endpoint| endpoint.id == id);
+        let able = |id: &str| of(id).is_none_or(|endpoint| self.capable(endpoint, Needs::Connection).is_ok());
+        if able(&action.origin) && able(&action.destination) {
+            return None;
+        }
+        let task = self.draw(&["unscheduled", &action.id]).uuid();
+        let message = format!(
+            "Failed to schedule task {task} after 5 tries. This may indicate that there are no Coriolis Worker \
+             services able to perform the task on the platforms and in the Coriolis Regions required by the selected \
+             source/destination Coriolis Endpoints. Please review the Conductor and Scheduler logs for more exact \
+             details."
+        );
+        Some(Refusal::new(503, message).classed("NoSuitableWorkerServiceError"))
     }
 
     fn copy_tasks(&self, position: usize, shutdown: bool) -> Vec<Spec> {

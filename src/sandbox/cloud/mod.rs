@@ -6,7 +6,10 @@ mod deployments;
 mod endpoints;
 mod executions;
 mod info;
+mod providers;
 mod refusal;
+mod regions;
+mod schedules;
 mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,7 +27,10 @@ use crate::model::Generation;
 pub(super) use deployments::{Deployed, Deployment, Direct};
 pub(super) use endpoints::{Endpoint, EndpointDraft};
 pub(super) use executions::{Execution, ExecutionKind};
+pub(super) use providers::Offer;
 pub(super) use refusal::Refusal;
+pub(super) use regions::{Region, Service};
+pub(super) use schedules::Schedule;
 pub(super) use transfers::Transfer;
 
 /// The words of one generation, for its messages.
@@ -71,6 +77,11 @@ pub(super) struct Cloud {
     transfer_by_id: HashMap<String, usize>,
     deployments: Vec<Deployment>,
     deployment_by_id: HashMap<String, usize>,
+    schedules: Vec<Schedule>,
+    regions: Vec<Region>,
+    services: Vec<Service>,
+    /// Where workers can be registered.
+    hosts: Vec<String>,
     /// How many of a kind there were, by kind and name.
     counts: HashMap<String, u32>,
     /// What is to be applied when its time has come.
@@ -93,6 +104,8 @@ enum Due {
     Ended(Running),
     /// The service looks at a deployment that waits for an execution.
     Look(usize),
+    /// A schedule's minute comes, if it is still at this version.
+    Fire(usize, usize),
 }
 
 /// The fields that transfers and deployments have in common.
@@ -119,7 +132,7 @@ pub(super) struct Action {
 }
 
 impl Cloud {
-    pub(super) fn new(seed: u64, generation: Generation, scenario: &Scenario) -> Self {
+    pub(super) fn new(seed: u64, generation: Generation, scenario: &Scenario, now: Timestamp) -> Self {
         let machines: Vec<Machine> = scenario
             .machines
             .iter()
@@ -129,7 +142,7 @@ impl Cloud {
             })
             .collect();
         let machine_by_name = machines.iter().enumerate().map(|(at, machine)| (machine.name.clone(), at)).collect();
-        Self {
+        let mut cloud = Self {
             seed,
             generation,
             platforms: scenario.platforms.clone(),
@@ -140,11 +153,17 @@ impl Cloud {
             transfer_by_id: HashMap::new(),
             deployments: Vec::new(),
             deployment_by_id: HashMap::new(),
+            schedules: Vec::new(),
+            regions: Vec::new(),
+            services: Vec::new(),
+            hosts: vec![scenario.worker.clone()],
             counts: HashMap::new(),
             agenda: BTreeMap::new(),
             serial: 0,
             upcoming: BTreeSet::new(),
-        }
+        };
+        cloud.register_worker(&scenario.worker, now);
+        cloud
     }
 
     pub(super) fn words(&self) -> &'static Words {
@@ -186,6 +205,7 @@ impl Cloud {
                     }
                 }
                 Due::Look(deployment) => self.look(deployment, at),
+                Due::Fire(schedule, version) => self.fire(schedule, version, at),
             }
         }
     }

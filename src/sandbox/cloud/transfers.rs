@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::executions::{Execution, ExecutionKind};
+use super::providers::Needs;
 use super::{Action, Caller, Cloud, Refusal, empty};
 use crate::sandbox::scenario::{Role, Setting};
 use crate::sandbox::scripts::normalised_scripts;
@@ -144,6 +145,9 @@ impl Cloud {
             return Err(Refusal::input("'NoneType' object does not support item assignment"));
         }
         let source_platform = self.platform_for(origin, Role::Source)?;
+        for endpoint in [origin, destination] {
+            self.capable(endpoint, Needs::Connection).map_err(|refusal| Refusal::input(refusal.message))?;
+        }
         let source_environment = object(body, "source_environment", "source environment")?;
         environment_checked(&source_environment, source_platform.environment.as_deref(), "source")?;
         let destination_platform = self.platform_for(destination, Role::Destination)?;

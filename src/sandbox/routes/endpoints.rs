@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Refusal};
 use crate::model::Generation;
-use crate::sandbox::cloud::EndpointDraft;
-use crate::sandbox::scenario::Role;
+use crate::sandbox::cloud::{EndpointDraft, Offer};
 use crate::sandbox::view::EndpointView;
 
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
@@ -27,7 +26,7 @@ impl Call<'_> {
             }
             ("POST", []) => {
                 let draft = draft(&self.incoming.wrapped("endpoint", "creation")?)?;
-                let endpoint = self.cloud.create_endpoint(&self.caller, draft, self.now);
+                let endpoint = self.cloud.create_endpoint(&self.caller, draft, self.now)?;
                 Ok(Answer::of("endpoint", EndpointView(endpoint)))
             }
             (_, ["new" | "detail"]) => Err(Refusal::no_method()),
@@ -60,16 +59,28 @@ impl Call<'_> {
             }
             ["networks"] => Ok(Answer::of("networks", cloud.networks(caller, id, &environment)?)),
             ["storage"] => Ok(Answer::of("storage", cloud.storage(caller, id)?)),
-            ["source-options"] => {
-                let options = cloud.options(caller, id, Role::Source, self.names()?.as_deref())?;
-                Ok(Answer::of("source_options", options))
+            ["source-options"] => self.offered(id, Offer::Source, "source_options"),
+            ["destination-options"] => self.offered(id, Offer::Destination, "destination_options"),
+            ["source-minion-pool-options"] => self.offered(id, Offer::SourcePool, "source_minion_pool_options"),
+            ["destination-minion-pool-options"] => {
+                self.offered(id, Offer::DestinationPool, "destination_minion_pool_options")
             }
-            ["destination-options"] => {
-                let options = cloud.options(caller, id, Role::Destination, self.names()?.as_deref())?;
-                Ok(Answer::of("destination_options", options))
+            // The same text either way, as JSON in quotes.
+            ["inventory"] if self.cloud.generation == Generation::Current => {
+                let text = cloud.inventory(caller, id)?;
+                match self.incoming.accept.as_deref() {
+                    Some(accept) if accept.contains("csv") => {
+                        Ok(Answer { routed: true, ..Answer::new(200, "text/csv", text) })
+                    }
+                    _ => Ok(Answer { routed: true, ..Answer::json(200, &text) }),
+                }
             }
             _ => Err(Refusal::no_method()),
         }
+    }
+
+    fn offered(&self, id: &str, offer: Offer, name: &str) -> Result<Answer, Refusal> {
+        Ok(Answer::of(name, self.cloud.options(&self.caller, id, offer, self.names()?.as_deref())?))
     }
 
     pub(super) fn limit(&self) -> Result<Option<i64>, Refusal> {

@@ -7,6 +7,8 @@ mod endpoints;
 mod identity;
 mod legacy;
 mod list;
+mod regions;
+mod schedules;
 mod transfers;
 
 use serde::Serialize;
@@ -238,10 +240,11 @@ impl Call<'_> {
             ["providers", rest @ ..] => self.providers(rest),
             ["transfers" | "replicas", rest @ ..] => self.transfers(rest),
             ["deployments" | "migrations", rest @ ..] => self.deployments(rest),
+            ["regions", rest @ ..] => self.regions(rest),
+            ["services", rest @ ..] => self.services(rest),
+            ["diagnostics", rest @ ..] => self.diagnostics(rest),
             // Not simulated yet: there are none.
-            [collection @ ("regions" | "services" | "minion_pools" | "diagnostics")] if self.method() == "GET" => {
-                Ok(Answer::of(collection, json!([])))
-            }
+            ["minion_pools"] if self.method() == "GET" => Ok(Answer::of("minion_pools", json!([]))),
             _ => Err(Refusal::no_method()),
         }
     }

@@ -33,8 +33,7 @@ impl Call<'_> {
                 }
                 other => Err(unknown(other)),
             },
-            // Not simulated yet: there are none.
-            ("GET", [_, "schedules"]) => Ok(Answer::of("schedules", serde_json::json!([]))),
+            (_, [id, "schedules", rest @ ..]) => self.schedules(id, rest),
             (_, [id, "executions", rest @ ..]) => self.executions(id, rest),
             _ => Err(Refusal::no_method()),
         }

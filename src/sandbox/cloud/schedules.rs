@@ -1,0 +1,319 @@
+//! Schedules of transfers: exact matches of minute, hour, day, month and weekday, in UTC. They outlive their transfer.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, civil};
+use serde_json::{Map, Value};
+
+use super::transfers::unclassed;
+use super::{Caller, Cloud, Due, Refusal};
+
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) struct Schedule {
+    pub id: String,
+    pub transfer: String,
+    /// As it was sent, with whatever keys it had: a key that is not known, like one that is missing, means "every".
+    pub schedule: Value,
+    pub enabled: bool,
+    pub shutdown_instance: bool,
+    pub auto_deploy: bool,
+    pub expiration: Option<Timestamp>,
+    pub trust: String,
+    pub created: Timestamp,
+    pub updated: Option<Timestamp>,
+    owner: Caller,
+    /// How often it was changed: what was noted for an older version does not fire.
+    version: usize,
+    deleted: bool,
+}
+
+/// The fields of a schedule, their bounds included.
+const FIELDS: [(&str, i64, i64); 5] =
+    [("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6)];
+/// How far ahead a match is looked for: a day that exists in leap years alone comes within eight years.
+const DAYS_AHEAD: i64 = 8 * 366;
+
+/// What a body says; what it does not say stays.
+#[derive(Default)]
+struct Wishes {
+    schedule: Option<Value>,
+    enabled: Option<bool>,
+    shutdown_instance: Option<bool>,
+    auto_deploy: Option<bool>,
+    expiration: Option<Option<Timestamp>>,
+}
+
+impl Schedule {
+    /// The first match after `after`, before it expires.
+    fn next_match(&self, after: Timestamp) -> Option<Timestamp> {
+        let wanted = |key: &str| self.schedule.get(key).and_then(Value::as_i64);
+        let fits = |key: &str, value: i64| wanted(key).is_none_or(|wanted| wanted == value);
+        let first = TimeZone::UTC.to_datetime(after + SignedDuration::from_mins(1));
+        let start = first.date().at(first.hour(), first.minute(), 0, 0);
+        let mut day = start.date();
+        for _ in 0..DAYS_AHEAD {
+            let weekday = i64::from(day.weekday().to_monday_zero_offset());
+            if fits("month", day.month().into()) && fits("dom", day.day().into()) && fits("dow", weekday) {
+                let hours = (0..24).filter(|hour| fits("hour", (*hour).into()));
+                let times = hours.flat_map(|hour| (0..60).map(move |minute| (hour, minute)));
+                let mut times = times.filter(|(_, minute)| fits("minute", (*minute).into()));
+                let found = times.find(|(hour, minute)| day.at(*hour, *minute, 0, 0) >= start);
+                if let Some((hour, minute)) = found {
+                    return self.unless_expired(day.at(hour, minute, 0, 0));
+                }
+            }
+            day = day.tomorrow().ok()?;
+        }
+        None
+    }
+
+    fn unless_expired(&self, at: civil::DateTime) -> Option<Timestamp> {
+        let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        self.expiration.is_none_or(|expiration| at < expiration).then_some(at)
+    }
+}
+
+impl Cloud {
+    /// The schedules of a transfer, the newest first; also of one that is gone.
+    pub(in crate::sandbox) fn schedules(&self, transfer: &str, expired: bool, now: Timestamp) -> Vec<&Schedule> {
+        let mut found: Vec<&Schedule> = self
+            .schedules
+            .iter()
+            .filter(|schedule| !schedule.deleted && schedule.transfer == transfer)
+            .filter(|schedule| expired || schedule.expiration.is_none_or(|expiration| expiration > now))
+            .collect();
+        found.reverse();
+        found
+    }
+
+    pub(in crate::sandbox) fn schedule(&self, transfer: &str, id: &str) -> Result<&Schedule, Refusal> {
+        let noun = self.words().transfer;
+        self.schedule_position(transfer, id).map(|position| &self.schedules[position]).ok_or_else(|| {
+            Refusal::missing(format!("Schedule with ID '{id}' for {noun} '{transfer}' not found.")).classed("NotFound")
+        })
+    }
+
+    fn schedule_position(&self, transfer: &str, id: &str) -> Option<usize> {
+        self.schedules
+            .iter()
+            .position(|schedule| !schedule.deleted && schedule.transfer == transfer && schedule.id == id)
+    }
+
+    pub(in crate::sandbox) fn create_schedule(
+        &mut self,
+        caller: &Caller,
+        transfer: &str,
+        body: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<&Schedule, Refusal> {
+        if !body.contains_key("schedule") {
+            return Err(Refusal::bad("schedule is required"));
+        }
+        let wishes = wishes(body, now)?;
+        self.transfer_position(caller, transfer)?;
+        if !caller.delegates {
+            return Err(Refusal::internal());
+        }
+        let count = self.count("schedule", transfer).to_string();
+        let own = self.draw(&["schedule", transfer, &count]);
+        self.schedules.push(Schedule {
+            id: own.uuid(),
+            transfer: transfer.into(),
+            schedule: wishes.schedule.unwrap_or_else(super::empty),
+            enabled: wishes.enabled.unwrap_or(true),
+            shutdown_instance: wishes.shutdown_instance.unwrap_or(false),
+            auto_deploy: wishes.auto_deploy.unwrap_or(false),
+            expiration: wishes.expiration.flatten(),
+            trust: self.draw(&["schedule trust", transfer, &count]).hex(),
+            created: now,
+            updated: None,
+            owner: caller.clone(),
+            version: 0,
+            deleted: false,
+        });
+        self.plan_fire(self.schedules.len() - 1, now);
+        Ok(self.schedules.last().expect("it was pushed"))
+    }
+
+    /// # Errors
+    /// 500 for an id that is not known: the service does not look before it writes.
+    pub(in crate::sandbox) fn update_schedule(
+        &mut self,
+        transfer: &str,
+        id: &str,
+        body: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<&Schedule, Refusal> {
+        let wishes = wishes(body, now)?;
+        let position = self.schedule_position(transfer, id).ok_or_else(Refusal::internal)?;
+        let schedule = &mut self.schedules[position];
+        if let Some(new) = wishes.schedule {
+            schedule.schedule = new;
+        }
+        schedule.enabled = wishes.enabled.unwrap_or(schedule.enabled);
+        schedule.shutdown_instance = wishes.shutdown_instance.unwrap_or(schedule.shutdown_instance);
+        schedule.auto_deploy = wishes.auto_deploy.unwrap_or(schedule.auto_deploy);
+        schedule.expiration = wishes.expiration.unwrap_or(schedule.expiration);
+        schedule.version += 1;
+        schedule.updated = Some(now);
+        self.plan_fire(position, now);
+        Ok(&self.schedules[position])
+    }
+
+    pub(in crate::sandbox) fn delete_schedule(
+        &mut self,
+        caller: &Caller,
+        transfer: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let position = self.transfer_position(caller, transfer)?;
+        let status = self.transfers[position].status(now);
+        if self.transfers[position].running(now).is_some() {
+            let noun = self.words().transfer;
+            return Err(Refusal::bad(format!(
+                "{noun} Schedule cannot be deleted while the {noun} is in {status} state. Please wait for the {noun} \
+                 execution to finish"
+            )));
+        }
+        let found = self.schedule_position(transfer, id);
+        let position = found.ok_or_else(|| Refusal::missing("No such schedule").classed("NotFound"))?;
+        self.schedules[position].deleted = true;
+        Ok(())
+    }
+
+    fn plan_fire(&mut self, position: usize, now: Timestamp) {
+        let schedule = &self.schedules[position];
+        let version = schedule.version;
+        if let Some(at) = schedule.next_match(now).filter(|_| schedule.enabled) {
+            self.remind(at, Due::Fire(position, version));
+        }
+    }
+
+    /// A schedule's minute has come. One that finds its transfer busy does nothing; one whose transfer is gone would
+    /// go on failing where nobody sees it.
+    pub(super) fn fire(&mut self, position: usize, version: usize, at: Timestamp) {
+        let schedule = &self.schedules[position];
+        if schedule.deleted || schedule.version != version {
+            return;
+        }
+        let (owner, transfer) = (schedule.owner.clone(), schedule.transfer.clone());
+        let (shutdown, deploy) = (schedule.shutdown_instance, schedule.auto_deploy);
+        if self.transfer_position(&owner, &transfer).map_err(unclassed).is_err() {
+            return;
+        }
+        // A refusal is written to the service's own log.
+        let _ = self.execute(&owner, &transfer, shutdown, deploy, at);
+        self.plan_fire(position, at);
+    }
+}
+
+fn wishes(body: &Map<String, Value>, now: Timestamp) -> Result<Wishes, Refusal> {
+    let mut wishes = Wishes::default();
+    if let Some(schedule) = body.get("schedule") {
+        checked(schedule)?;
+        wishes.schedule = Some(schedule.clone());
+    }
+    let flag = |key: &str| match body.get(key) {
+        None => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(other) => Err(refused(&format!("{} is not of type 'boolean'", python(other)))),
+    };
+    wishes.enabled = flag("enabled")?;
+    wishes.shutdown_instance = flag("shutdown_instance")?;
+    wishes.auto_deploy = flag("auto_deploy")?;
+    wishes.expiration = match body.get("expiration_date") {
+        None => None,
+        Some(Value::Null) => Some(None),
+        Some(value) => Some(Some(expiration(value, now)?)),
+    };
+    Ok(wishes)
+}
+
+fn checked(schedule: &Value) -> Result<(), Refusal> {
+    let Some(fields) = schedule.as_object() else {
+        return Err(refused(&format!("{} is not of type 'object'", python(schedule))));
+    };
+    for (key, low, high) in FIELDS {
+        let Some(value) = fields.get(key) else { continue };
+        match value.as_i64() {
+            None => return Err(refused(&format!("{} is not of type 'integer'", python(value)))),
+            Some(number) if number < low => {
+                return Err(refused(&format!("{number} is less than the minimum of {low}")));
+            }
+            Some(number) if number > high => {
+                return Err(refused(&format!("{number} is greater than the maximum of {high}")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn refused(problem: &str) -> Refusal {
+    Refusal::bad(format!("Schema validation failed: {problem}\n\nFailed validating the schema of a schedule"))
+}
+
+/// RFC 3339, with or without a zone; without one it is UTC.
+fn expiration(value: &Value, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let unreadable = || Refusal::bad(format!("Unable to parse date string {}", python(value)));
+    let text = value.as_str().filter(|text| text.contains(['T', ' '])).ok_or_else(unreadable)?;
+    let zoned = text.parse::<Timestamp>().ok();
+    let naive = || text.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+    let at = zoned.or_else(|| Some(naive()?.timestamp())).ok_or_else(unreadable)?;
+    if at < now {
+        return Err(Refusal::bad("expiration_date is in the past"));
+    }
+    Ok(at)
+}
+
+/// A value as the service prints it.
+pub(super) fn python(value: &Value) -> String {
+    match value {
+        Value::Null => "None".into(),
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        Value::String(text) => format!("'{text}'"),
+        other => other.to_string().replace('"', "'"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn matches(schedule: Value, after: &str) -> String {
+        let schedule = Schedule {
+            id: String::new(),
+            transfer: String::new(),
+            schedule,
+            enabled: true,
+            shutdown_instance: false,
+            auto_deploy: false,
+            expiration: None,
+            trust: String::new(),
+            created: Timestamp::UNIX_EPOCH,
+            updated: None,
+            owner: Caller { project: String::new(), user: String::new(), delegates: true },
+            version: 0,
+            deleted: false,
+        };
+        schedule.next_match(after.parse().unwrap()).map_or("never".into(), |at| at.to_string())
+    }
+
+    #[test]
+    fn a_schedule_fires_at_the_next_minute_that_matches_all_its_fields() {
+        let after = "2026-06-01T20:00:30Z";
+        let cases = [
+            (json!({}), "2026-06-01T20:01:00Z"),
+            (json!({"second": 1}), "2026-06-01T20:01:00Z"),
+            (json!({"minute": 0}), "2026-06-01T21:00:00Z"),
+            (json!({"minute": 30, "hour": 2}), "2026-06-02T02:30:00Z"),
+            (json!({"minute": 0, "hour": 0, "dow": 6}), "2026-06-07T00:00:00Z"),
+            (json!({"minute": 5, "hour": 4, "dom": 29, "month": 2}), "2028-02-29T04:05:00Z"),
+            (json!({"dom": 31, "month": 2}), "never"),
+        ];
+        let found: Vec<String> = cases.iter().map(|(schedule, _)| matches(schedule.clone(), after)).collect();
+        assert_eq!(found, cases.map(|(_, expected)| expected));
+    }
+}
