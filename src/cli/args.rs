@@ -33,6 +33,31 @@ pub enum Command {
     Run(Box<RunArguments>),
     /// Serve the simulated Keystone and Coriolis for other clients
     Sandbox(SandboxArguments),
+    /// Tell about the functions that a runbook can call
+    Functions(FunctionsArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct FunctionsArguments {
+    /// One function, in any spelling; default: all
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// How it is written; `rhai` is for editors
+    #[arg(long, value_name = "KIND", default_value = "text")]
+    pub format: ReferenceFormat,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
+    pub help: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReferenceFormat {
+    Text,
+    Markdown,
+    Json,
+    Rhai,
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +181,10 @@ mod tests {
         assert!(matches!(parse(&["run", "waves.rhai"]).command, Some(Command::Run(_))));
         assert_eq!(parse(&["w.rhai", "--speed", "max"]).run.speed, Some(Speed::Max));
         assert!(parse(&["w.rhai", "--help"]).run.help);
+        assert!(matches!(
+            parse(&["functions", "replica_sync", "--format", "json"]).command,
+            Some(Command::Functions(FunctionsArguments { format: ReferenceFormat::Json, .. }))
+        ));
         assert!(Arguments::try_parse_from(["coriolis-run", "w.rhai", "--speed", "0"]).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod diagnose;
+mod functions;
 mod help;
 mod run;
 mod sandbox;
@@ -25,6 +26,7 @@ pub fn run(process: &Process) -> ExitCode {
     let result = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::serve(process, &arguments),
         Some(Command::Run(arguments)) => run::run(process, *arguments),
+        Some(Command::Functions(arguments)) => functions::tell(process, &arguments),
         None => run::run(process, arguments.run),
     };
     result.unwrap_or_else(|error| fail(process, &error))

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::request::{Answer, Request};
+use super::request::{Answer, Request, Service};
 use crate::error::{Error, Kind, Result};
 use crate::secret;
 
@@ -40,8 +40,9 @@ pub(super) enum Reach {
 /// Whatever is not the answer that `request` asked for.
 pub(super) fn read(request: &Request, reply: &Reply) -> Result<Value, Fault> {
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    let spoken = body.as_ref().is_some_and(|body| body["error"].is_object());
+    let spoken = body.as_ref().is_some_and(|body| body["error"].is_object() || body["description"].is_string());
     let error = match reply.status {
+        200..=299 if request.answer == Answer::Text => return Ok(String::from_utf8_lossy(&reply.body).into()),
         200..=299 => match take(request.answer, body) {
             Ok(value) => return Ok(value),
             Err(missing) => unreadable(request, reply, &missing),
@@ -63,7 +64,7 @@ fn take(answer: Answer, body: Option<Value>) -> Result<Value, String> {
         Answer::List(key) => {
             taken(key, &mut body).filter(Value::is_array).ok_or_else(|| format!("it has no list `{key}`"))
         }
-        Answer::Whole | Answer::Empty => Ok(body),
+        Answer::Whole | Answer::Text | Answer::Empty => Ok(body),
     }
 }
 
@@ -73,7 +74,8 @@ fn unreadable(request: &Request, reply: &Reply, missing: &str) -> Error {
 }
 
 fn refusal(request: &Request, reply: &Reply, body: Option<&Value>) -> Error {
-    let said = body.and_then(|body| body["error"]["message"].as_str());
+    // Barbican says it without a wrapper.
+    let said = body.and_then(|body| body["error"]["message"].as_str().or_else(|| body["description"].as_str()));
     let kind = match (reply.status, said) {
         (401, _) => Kind::Login,
         (_, None) => Kind::Unreachable,
@@ -95,7 +97,7 @@ fn refusal(request: &Request, reply: &Reply, body: Option<&Value>) -> Error {
     if let Some(fault) = body.and_then(|body| body["error"]["fault"].as_str()) {
         error = error.detail("fault", fault);
     }
-    match hint(reply.status, said) {
+    match hint(reply.status, said).filter(|_| request.service == Service::Coriolis) {
         Some(hint) => error.hint(hint),
         None => error,
     }

@@ -47,7 +47,7 @@ fn path(endpoint: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Method;
+    use crate::client::{Method, Service};
 
     fn fields(value: Value) -> Map<String, Value> {
         value.as_object().expect("an object").clone()
@@ -61,6 +61,7 @@ mod tests {
         assert_eq!(
             create(fields(body.clone())),
             Request {
+                service: Service::Coriolis,
                 method: Method::Post,
                 path: "endpoints".into(),
                 query: vec![],

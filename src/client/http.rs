@@ -172,6 +172,17 @@ impl Client {
         Ok(paging.into_entries())
     }
 
+    /// Listens to a websocket: the messages that are JSON, at most `limit`, for at most `timeout` by the machine's clock.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn listen(&self, request: &Request, limit: usize, timeout: Duration) -> Result<Vec<Value>> {
+        let (wire, sent) = (self.0.wire.clone(), request.clone());
+        self.on_runtime(async move { wire.listen(&sent, limit, timeout).await })
+            .unwrap_or_else(|| Err(Fault { error: Error::interrupted(), reach: Reach::NoAnswer }))
+            .map_err(|fault| fault.error)
+    }
+
     fn probe(&self, origin: &Origin) -> Result<Generation> {
         for (generation, request) in generation::probes() {
             if generation::speaks(self.send(origin, &request))? {

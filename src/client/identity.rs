@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use secrecy::SecretString;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A future that a trait object can return.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -36,6 +36,17 @@ pub trait Identity: Send + Sync {
     /// # Errors
     /// As [`Identity::access`]; `Login` when what we have cannot log in again (a bare token).
     fn renew<'a>(&'a self, rejected: &'a Access) -> Pending<'a, Result<Access>>;
+
+    /// The URL of another service of the catalog, by its type, without a slash at its end.
+    ///
+    /// # Errors
+    /// `Input` when there is none; as [`Identity::access`].
+    fn service_url<'a>(&'a self, kind: &'a str) -> Pending<'a, Result<String>> {
+        Box::pin(async move {
+            Err(Error::input(format!("nobody knows where the service `{kind}` is: there is no catalog"))
+                .hint("log in to Keystone, whose catalog has it"))
+        })
+    }
 
     /// Whether we log in with an application credential: the server cannot create trusts with one, and executing,
     /// deploying and scheduling need a trust.

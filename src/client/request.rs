@@ -5,14 +5,40 @@ use serde_json::Value;
 /// One call of the HTTP API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
+    pub service: Service,
     pub method: Method,
-    /// Below the project's URL, without a slash before: `transfers/8d71f0ca-.../executions`.
+    /// Below the service's URL (Coriolis' has the project in it), without a slash before: `transfers/8d71f0ca-.../executions`.
     pub path: String,
     pub query: Vec<(String, String)>,
+    /// Sent as JSON, but for a text, which is sent as it is.
     pub body: Option<Value>,
     pub answer: Answer,
     /// What may be done when nobody knows whether a change was applied; `None` for what changes nothing.
     pub repeat: Option<Repeat>,
+}
+
+/// Who answers a request: one of the services that the catalog knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Service {
+    #[default]
+    Coriolis,
+    /// Barbican.
+    Secrets,
+    Logs,
+    /// Wants no token.
+    Licensing,
+}
+
+impl Service {
+    /// Its type in the catalog; Coriolis' is a setting.
+    pub fn catalog_type(self) -> Option<&'static str> {
+        match self {
+            Service::Coriolis => None,
+            Service::Secrets => Some("key-manager"),
+            Service::Logs => Some("coriolis-logger"),
+            Service::Licensing => Some("coriolis-licensing"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +69,8 @@ pub enum Answer {
     List(&'static str),
     /// The body as it is.
     Whole,
+    /// The body as a text.
+    Text,
     /// Nothing (204): delete and cancel. The connection is closed afterwards: servers before 1.2.2 send 64 stray bytes
     /// after such an answer.
     Empty,
@@ -61,11 +89,20 @@ pub enum Repeat {
 
 impl Request {
     pub fn get(path: impl Into<String>, answer: Answer) -> Self {
-        Self { method: Method::Get, path: path.into(), query: Vec::new(), body: None, answer, repeat: None }
+        Self {
+            service: Service::Coriolis,
+            method: Method::Get,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            answer,
+            repeat: None,
+        }
     }
 
     pub fn post(path: impl Into<String>, body: Value, answer: Answer, repeat: Repeat) -> Self {
         Self {
+            service: Service::Coriolis,
             method: Method::Post,
             path: path.into(),
             query: Vec::new(),
@@ -81,6 +118,7 @@ impl Request {
 
     pub fn delete(path: impl Into<String>) -> Self {
         Self {
+            service: Service::Coriolis,
             method: Method::Delete,
             path: path.into(),
             query: Vec::new(),
@@ -88,6 +126,18 @@ impl Request {
             answer: Answer::Empty,
             repeat: Some(Repeat::Safe),
         }
+    }
+
+    /// The same request to another service.
+    #[must_use]
+    pub fn to(self, service: Service) -> Self {
+        Self { service, ..self }
+    }
+
+    /// The same request without a body.
+    #[must_use]
+    pub fn without_body(self) -> Self {
+        Self { body: None, ..self }
     }
 
     /// Adds a query parameter where there is a value for it.

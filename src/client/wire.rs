@@ -8,13 +8,15 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client as Http, Url, redirect, retry};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{self, Fault, Reach, Reply};
 use super::http::Options;
 use super::identity::{Access, Identity};
-use super::request::{Answer, Method, Request};
+use super::request::{Answer, Method, Request, Service};
 use super::trust;
+use super::websocket::{self, Frame};
 use crate::cancel::{Cancel, Wish};
 use crate::error::{Error, Kind, Result};
 use crate::secret::ExposeSecret;
@@ -27,6 +29,51 @@ const IDLE: Duration = Duration::from_secs(20);
 
 /// No honest answer is longer: a list of 5,000 transfers is 7 MB.
 const LONGEST_ANSWER: usize = 256 << 20;
+
+/// What asks for a websocket. The key only keeps caches from answering.
+const UPGRADE: [(&str, &str); 4] = [
+    ("connection", "Upgrade"),
+    ("upgrade", "websocket"),
+    ("sec-websocket-version", "13"),
+    ("sec-websocket-key", "Y29yaW9saXMtcnVuLWxvZw=="),
+];
+
+/// How often somebody who listens looks whether to stop.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// What has come of a websocket so far.
+#[derive(Default)]
+struct Ear {
+    buffer: Vec<u8>,
+    message: Vec<u8>,
+}
+
+impl Ear {
+    /// The next message; `None` at the end. May be dropped half way: what has come is kept.
+    async fn hear(&mut self, connection: &mut reqwest::Upgraded) -> Result<Option<Vec<u8>>, String> {
+        loop {
+            while let Some(frame) = websocket::take(&mut self.buffer)? {
+                match frame {
+                    Frame::Text { piece, last } => {
+                        self.message.extend_from_slice(&piece);
+                        if last {
+                            return Ok(Some(std::mem::take(&mut self.message)));
+                        }
+                    }
+                    Frame::Ping(payload) => {
+                        let sent = connection.write_all(&websocket::pong(&payload)).await;
+                        sent.map_err(|error| error.to_string())?;
+                    }
+                    Frame::Pong => {}
+                    Frame::Close => return Ok(None),
+                }
+            }
+            if connection.read_buf(&mut self.buffer).await.map_err(|error| error.to_string())? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+}
 
 pub(super) struct Wire {
     http: Http,
@@ -67,12 +114,61 @@ impl Wire {
         answer::read(request, &reply)
     }
 
+    /// Opens a websocket and collects its messages until there are enough, time is up, somebody wants to stop, or the
+    /// server has no more.
+    pub(super) async fn listen(&self, request: &Request, limit: usize, time: Duration) -> Result<Vec<Value>, Fault> {
+        let access = self.identity.access().await.map_err(not_logged_in)?;
+        let base = self.base(request, &access).await?;
+        let failed = |error: reqwest::Error| broken(request, &base, &error);
+        let mut message = self.message(request, &access, &base)?;
+        for (name, value) in UPGRADE {
+            message.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        let http = if is_this_machine(message.url()) { &self.direct } else { &self.http };
+        let response = http.execute(message).await.map_err(failed)?;
+        let status = response.status().as_u16();
+        if status != 101 {
+            let request_id = request_id(response.headers());
+            let body = response.bytes().await.map_err(failed)?.to_vec();
+            return answer::read(request, &Reply { status, request_id, body }).map(|_| Vec::new());
+        }
+        let mut connection = response.upgrade().await.map_err(failed)?;
+        let mut said = Vec::new();
+        let mut ear = Ear::default();
+        let listening = async {
+            while said.len() < limit && self.cancel.wish() == Wish::Continue {
+                match tokio::time::timeout(GLANCE, ear.hear(&mut connection)).await {
+                    Err(_) => {}
+                    Ok(Ok(Some(message))) => said.extend(serde_json::from_slice::<Value>(&message).ok()),
+                    Ok(Ok(None)) => return Ok(()),
+                    Ok(Err(cause)) => return Err(cause),
+                }
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(time, listening).await {
+            Ok(Err(cause)) if said.is_empty() => {
+                let message = format!("no websocket at `{}`: {cause}", server(&base));
+                Err(Fault { error: answer::of_request(request, Kind::Unreachable, &message), reach: Reach::NoAnswer })
+            }
+            _ => Ok(said),
+        }
+    }
+
+    async fn base(&self, request: &Request, access: &Access) -> Result<String, Fault> {
+        match request.service.catalog_type() {
+            None => Ok(access.url.clone()),
+            Some(kind) => self.identity.service_url(kind).await.map_err(not_logged_in),
+        }
+    }
+
     async fn exchange(&self, request: &Request) -> Result<(Access, Reply), Fault> {
         let _places = self.places(request).await;
         self.check(request)?;
         let access = self.identity.access().await.map_err(not_logged_in)?;
-        let message = self.message(request, &access)?;
-        let failed = |error: reqwest::Error| broken(request, &access.url, &error);
+        let base = self.base(request, &access).await?;
+        let message = self.message(request, &access, &base)?;
+        let failed = |error: reqwest::Error| broken(request, &base, &error);
         let http = if is_this_machine(message.url()) { &self.direct } else { &self.http };
         let mut response = http.execute(message).await.map_err(failed)?;
         let status = response.status().as_u16();
@@ -108,15 +204,15 @@ impl Wire {
         if stop { Err(Fault { error: Error::interrupted(), reach: Reach::Kept }) } else { Ok(()) }
     }
 
-    fn message(&self, request: &Request, access: &Access) -> Result<reqwest::Request, Fault> {
+    fn message(&self, request: &Request, access: &Access, base: &str) -> Result<reqwest::Request, Fault> {
         let kept = |message: String| Fault { error: Error::new(Kind::Input, message), reach: Reach::Kept };
-        let mut url = Url::parse(&format!("{}/{}", access.url.trim_end_matches('/'), request.path))
-            .map_err(|error| kept(format!("`{}` is no URL: {error}", access.url)))?;
+        let mut url = Url::parse(&format!("{}/{}", base_of(request.service, base), request.path))
+            .map_err(|error| kept(format!("`{base}` is no URL: {error}")))?;
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
         let mut message = self.http.request(method(request.method), url);
-        if let Some(token) = &access.token {
+        if let Some(token) = access.token.as_ref().filter(|_| request.service != Service::Licensing) {
             let mut value = HeaderValue::from_str(token.expose_secret())
                 .map_err(|_| kept("the token holds characters that no header may".into()))?;
             value.set_sensitive(true);
@@ -125,9 +221,16 @@ impl Wire {
         if request.answer == Answer::Empty {
             message = message.header(CONNECTION, "close");
         }
-        if let Some(body) = &request.body {
-            message = message.json(body);
+        if request.answer == Answer::Text {
+            // Barbican gives a payload only to who asks for exactly its type.
+            let accept = if request.service == Service::Secrets { "text/plain" } else { "*/*" };
+            message = message.header(ACCEPT, accept);
         }
+        message = match &request.body {
+            Some(Value::String(text)) => message.body(text.clone()),
+            Some(body) => message.json(body),
+            None => message,
+        };
         message.build().map_err(|error| kept(format!("cannot build a request: {}", root(&error))))
     }
 }
@@ -160,6 +263,12 @@ fn connections(options: &Options, proxies: bool) -> Result<Http> {
     }
     trust::build(configure, &certificates)
         .map_err(|error| Error::internal(format!("cannot set up connections: {}", root(&error))))
+}
+
+/// Barbican's URL stands in catalogs with and without its version.
+fn base_of(service: Service, url: &str) -> &str {
+    let url = url.trim_end_matches('/');
+    if service == Service::Secrets { url.trim_end_matches("/v1") } else { url }
 }
 
 fn is_this_machine(url: &Url) -> bool {

@@ -5,10 +5,16 @@ use std::sync::OnceLock;
 
 use super::function::Function;
 use super::functions;
+use crate::error::{Error, Result, suggest};
 
 /// Every row, in the order of the reference.
 pub fn rows() -> impl Iterator<Item = &'static Function> {
-    functions::TABLES.iter().copied().flatten()
+    functions::TABLES.iter().flat_map(|(_, rows)| rows.iter())
+}
+
+/// Every domain's title with its rows.
+pub fn domains() -> impl Iterator<Item = (&'static str, &'static [Function])> {
+    functions::TABLES.iter().copied()
 }
 
 /// Every spelling and the row behind it.
@@ -22,9 +28,32 @@ pub fn find(name: &str) -> Option<&'static Function> {
     names().get(name).copied()
 }
 
+/// The row of a name that somebody asks about.
+///
+/// # Errors
+/// `Input` with the nearest name.
+pub fn look_up(name: &str) -> Result<&'static Function> {
+    let name = name.trim().trim_end_matches("()").replace(['-', ' '], "_");
+    find(&name).ok_or_else(|| {
+        let error = Error::input(format!("there is no function `{name}`"));
+        match suggest(&name, names().keys().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`coriolis-run functions` lists them all"),
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_is_found_by_any_of_its_spellings() {
+        let name = |word| look_up(word).map(|row| row.name).map_err(|error| error.hint);
+        assert_eq!(name("list_replica"), Ok("transfer_list"));
+        assert_eq!(name("replica list"), Ok("transfer_list"));
+        assert_eq!(name("replica_lst"), Err(Some("did you mean `replica_list`?".to_owned())));
+    }
 
     #[test]
     fn no_name_has_two_rows_and_every_row_is_complete() {

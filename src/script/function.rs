@@ -91,6 +91,7 @@ pub enum Noun {
     Region,
     Service,
     MinionPool,
+    Secret,
 }
 
 impl Kind {
@@ -113,6 +114,47 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// How machines call it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Kind::Any => "any",
+            Kind::Text => "text",
+            Kind::Integer => "integer",
+            Kind::Flag => "flag",
+            Kind::Map => "map",
+            Kind::List => "list",
+            Kind::Texts => "texts",
+            Kind::Closure => "closure",
+            Kind::Duration => "duration",
+            Kind::Budget => "budget",
+            Kind::Reference(_) => "reference",
+            Kind::Options(_) => "options",
+        }
+    }
+}
+
+impl Effect {
+    /// How machines call it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Effect::Pure => "pure",
+            Effect::Reads => "reads",
+            Effect::Changes => "changes",
+            Effect::Drives => "drives",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Effect::Pure => "nothing but its arguments",
+            Effect::Reads => "reads",
+            Effect::Changes => "changes the server",
+            Effect::Drives => "waits, or runs closures",
+        }
+    }
+}
+
 impl Noun {
     pub fn word(self) -> &'static str {
         match self {
@@ -124,6 +166,7 @@ impl Noun {
             Noun::Schedule => "a schedule (its id or the object)",
             Noun::Region => "a region (its id, its name, or the object)",
             Noun::Service => "a service (its id or the object)",
+            Noun::Secret => "a secret (its reference, its id, or the object)",
             Noun::MinionPool => "a minion pool (its id, its name, or the object)",
         }
     }

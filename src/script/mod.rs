@@ -14,6 +14,7 @@ pub mod invoke;
 pub mod lanes;
 pub mod modules;
 pub mod parameters;
+pub mod render;
 pub mod run;
 pub mod settle;
 pub mod value;

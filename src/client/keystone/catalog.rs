@@ -72,6 +72,16 @@ pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
     first.ok_or_else(|| absent(&format!("endpoint of `{}`", kind.value), None, "--service-type", std::iter::empty()))
 }
 
+/// The URL that the catalog has for another service than Coriolis, at the same interface and in the same region.
+pub(super) fn choose_other(catalog: &[Entry], kind: &str, coriolis: &Service) -> Result<String> {
+    let kind = Sourced { value: kind.to_owned(), ..coriolis.kind.clone() };
+    if !catalog.iter().any(|entry| entry.kind == kind.value) {
+        return Err(Error::input(format!("this cloud's catalog has no service of type `{}`", kind.value))
+            .hint("without it, its functions cannot be used here"));
+    }
+    choose(catalog, &Service { kind, name: None, ..coriolis.clone() })
+}
+
 /// keystoneauth's old spelling is `publicURL`.
 fn normal(interface: &str) -> &str {
     interface.trim_end_matches("URL")
@@ -188,6 +198,14 @@ mod tests {
         assert_eq!(url(None, "public", Some("Two")), "http://two/v1/p");
         assert_eq!(url(Some("spare"), "public", None), "http://spare/v1/p");
         assert_eq!(url(Some("coriolis"), "public", None), "http://one/v1/p", "the first of two regions");
+    }
+
+    #[test]
+    fn another_service_is_looked_for_at_the_same_interface() {
+        let coriolis = service(Some("coriolis"), "public", Some("Three"));
+        assert_eq!(choose_other(&catalog(), "migration", &coriolis).unwrap(), "http://spare/v1/p");
+        let error = choose_other(&catalog(), "key-manager", &coriolis).expect_err("there is none");
+        assert_eq!(error.message, "this cloud's catalog has no service of type `key-manager`");
     }
 
     #[test]

@@ -25,6 +25,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use self::body::{Envelope, Token};
+use self::catalog::Entry;
 use self::discovery::Start;
 use self::refusal::Refusal;
 use super::identity::{Access, Identity, Pending};
@@ -66,6 +67,7 @@ struct Session {
 
 struct Present {
     access: Access,
+    catalog: Vec<Entry>,
     /// When to log in again; `None` for a bare token, about whose end the server decides.
     until: Option<Timestamp>,
 }
@@ -150,7 +152,7 @@ impl Keystone {
         };
         let access = Access { token: Some(secret), url, login: session.login + 1 };
         let until = (!self.is_bare_token()).then(|| self.renewal(asked, &token));
-        Ok(Present { access, until })
+        Ok(Present { access, catalog: token.catalog, until })
     }
 
     /// When to log in again, by this machine's clock, which may be wrong: the lifetime counts from when we asked.
@@ -281,6 +283,15 @@ impl Identity for Keystone {
                     )));
             }
             self.access_or_login(|present| present.access.login != rejected.login).await
+        })
+    }
+
+    fn service_url<'a>(&'a self, kind: &'a str) -> Pending<'a, Result<String>> {
+        Box::pin(async move {
+            self.access().await?;
+            let session = self.session.lock().await;
+            let catalog = session.present.as_ref().map_or(&[][..], |present| &present.catalog);
+            catalog::choose_other(catalog, kind, &self.service)
         })
     }
 

@@ -3,9 +3,12 @@
 use rhai::Dynamic;
 
 use super::resolve;
-use super::settings::{MAPPED_REGIONS, put_regions};
-use crate::client::{endpoints, present};
-use crate::error::{Error, Result};
+use super::secrets::{keep, secret_of};
+use super::settings::{MAPPED_REGIONS, map_or_file, put_regions};
+use serde_json::Value;
+
+use crate::client::{endpoints, present, secrets};
+use crate::error::{Error, Kind as Failure, Result};
 use crate::script::arguments::Options;
 use crate::script::call::Call;
 use crate::script::error::Fault;
@@ -15,12 +18,24 @@ use crate::script::value::to_script;
 const ENDPOINT: Parameter =
     Parameter::required("endpoint", Kind::Reference(Noun::Endpoint), "The endpoint: its id, its name, or the object.");
 
+const CONNECTION_INFO: Key =
+    Key::new("connection_info", Kind::Map, "What the provider needs to connect, whole; secrets in it stay masked.")
+        .aliases(&["connection"]);
+const CONNECTION_FILE: Key =
+    Key::new("connection_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder.");
+const CONNECTION_SECRET: Key =
+    Key::new("connection_secret", Kind::Reference(Noun::Secret), "The secret in Barbican that holds it.")
+        .aliases(&["secret_ref"]);
+const STORE_CONNECTION: Key =
+    Key::new("store_connection", Kind::Flag, "Keep it in Barbican instead of Coriolis' database; default false.");
+
 const CREATE: &[Key] = &[
     Key::new("name", Kind::Text, "How people call it.").required(),
     Key::new("type", Kind::Text, "The provider's platform, such as `openstack`.").aliases(&["provider"]).required(),
-    Key::new("connection_info", Kind::Map, "What the provider needs to connect; secrets in it stay masked.")
-        .aliases(&["connection"])
-        .required(),
+    CONNECTION_INFO,
+    CONNECTION_FILE,
+    CONNECTION_SECRET,
+    STORE_CONNECTION,
     Key::new("description", Kind::Text, "A text for people."),
     MAPPED_REGIONS,
     Key::new("skip_validation", Kind::Flag, "Do not try the connection afterwards; default false."),
@@ -28,7 +43,10 @@ const CREATE: &[Key] = &[
 
 const UPDATE: &[Key] = &[
     Key::new("name", Kind::Text, "The new name."),
-    Key::new("connection_info", Kind::Map, "Replaces the old one whole.").aliases(&["connection"]),
+    CONNECTION_INFO,
+    CONNECTION_FILE,
+    CONNECTION_SECRET,
+    STORE_CONNECTION,
     Key::new("description", Kind::Text, "The new description."),
     MAPPED_REGIONS,
 ];
@@ -79,6 +97,17 @@ pub const ROWS: &[Function] = &[
         body: create,
     },
     Function {
+        name: "endpoint_ensure",
+        aliases: &[],
+        parameters: &[Parameter::required("options", Kind::Options(&[CREATE]), "As for `endpoint_create`.")],
+        result: "the endpoint; its key `created` says whether it was made just now",
+        summary: "Find the endpoint of this name, or create it; one that exists stays as it is.",
+        example: "print(endpoint_ensure(#{ name: \"vcenter\", provider: \"vmware_vsphere\", connection: #{ host: \"vc\" } }).created);",
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: ensure,
+    },
+    Function {
         name: "endpoint_update",
         aliases: &[],
         parameters: &[ENDPOINT, Parameter::required("options", Kind::Options(&[UPDATE]), "What to change.")],
@@ -123,21 +152,60 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let mut fields = call.options().body(&["name", "type", "connection_info", "description"])?;
+    let endpoint = make(call)?;
+    Ok(call.shown(endpoint))
+}
+
+fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let name = call.options().text("name").unwrap_or_default();
+    let all = call.read_list(&endpoints::list())?;
+    let found = resolve::none_or_one(&all, &name, "endpoint")?.cloned();
+    if let (Some(found), Some(wanted)) = (&found, call.options().text("type"))
+        && found["type"] != wanted
+    {
+        let has = found["type"].as_str().unwrap_or("?");
+        return Err(Error::new(
+            Failure::Refused,
+            format!("the endpoint `{name}` exists, and it is of the type `{has}`, not `{wanted}`"),
+        )
+        .hint("use another name, or `endpoint_find`")
+        .into());
+    }
+    let created = found.is_none();
+    let mut endpoint = found.map_or_else(|| make(call), Ok)?;
+    endpoint["created"] = created.into();
+    Ok(call.shown(endpoint))
+}
+
+fn make(call: &mut Call<'_>) -> Result<Value> {
+    let mut fields = call.options().body(&["name", "type", "description"])?;
     put_regions(call, &mut fields)?;
+    let name = call.options().text("name").unwrap_or_default();
+    let Some(connection) = connection(call, &name)? else {
+        return Err(Error::script(format!(
+            "`{}` wants `connection`, `connection_file` or `connection_secret`",
+            call.function.name
+        )));
+    };
+    fields.insert("connection_info".to_owned(), connection);
     let skip = call.options().flag("skip_validation").unwrap_or(false);
     let mut endpoint = call.change(&endpoints::create(fields))?;
     if !skip && let Some(id) = endpoint["id"].as_str().map(str::to_owned) {
         endpoint["validation"] = validated(call, &id)?;
     }
-    Ok(call.shown(endpoint))
+    Ok(endpoint)
 }
 
 fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::endpoint(call, &call.argument("endpoint"))?;
     refuse_nothing(call.options(), "endpoint_update")?;
-    let mut fields = call.options().body(&["name", "description", "connection_info"])?;
+    let mut fields = call.options().body(&["name", "description"])?;
     put_regions(call, &mut fields)?;
+    let endpoint = call.argument("endpoint");
+    let name = call.options().text("name").or_else(|| resolve::field(&endpoint, "name")).unwrap_or_else(|| id.clone());
+    if let Some(connection) = connection(call, &name)? {
+        fields.insert("connection_info".to_owned(), connection);
+    }
     let endpoint = call.change(&endpoints::update(&id, fields))?;
     Ok(call.shown(endpoint))
 }
@@ -153,13 +221,39 @@ fn validate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(to_script(validated(call, &id)?))
 }
 
-fn validated(call: &mut Call<'_>, id: &str) -> Result<serde_json::Value> {
+fn validated(call: &mut Call<'_>, id: &str) -> Result<Value> {
     let answer = present::validation(call.change(&endpoints::validate_connection(id))?);
     if answer["valid"] == false {
         let message = answer["message"].as_str().unwrap_or("the server gives no reason");
         call.warn(format!("the connection of the endpoint {id} is not valid: {message}"));
     }
     Ok(answer)
+}
+
+/// The connection that the options give, if they give one: itself, or the address of the secret that holds it.
+fn connection(call: &mut Call<'_>, name: &str) -> Result<Option<Value>> {
+    let given = map_or_file(call, "connection_info", "connection_file")?;
+    let secret = call.options().get("connection_secret").map(secret_of).transpose()?;
+    let store = call.options().flag("store_connection").unwrap_or(false);
+    match (given, secret) {
+        (Some(_), Some(_)) => {
+            Err(Error::script("the connection is given twice, itself and as a secret")
+                .detail("key", "connection_secret"))
+        }
+        (None, Some(id)) if !id.contains("://") => {
+            let known = call.read(&secrets::show(&id))?;
+            Ok(Some(secrets::reference(known["secret_ref"].as_str().unwrap_or(&id))))
+        }
+        (None, Some(secret)) => Ok(Some(secrets::reference(&secret))),
+        (Some(connection), None) if store => {
+            let kept = keep(call, Some(name), &connection)?;
+            let secret = kept["secret_ref"].as_str();
+            let secret =
+                secret.ok_or_else(|| Error::new(Failure::Unreachable, "Barbican did not say where the secret is"))?;
+            Ok(Some(secrets::reference(secret)))
+        }
+        (given, None) => Ok(given),
+    }
 }
 
 /// An update of nothing is a misspelling or a forgotten key.

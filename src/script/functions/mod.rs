@@ -9,6 +9,8 @@ mod files;
 mod guards;
 mod index;
 mod language;
+mod licensing;
+mod logs;
 mod migrations;
 mod minion_pools;
 mod providers;
@@ -16,6 +18,7 @@ mod regions;
 mod resolve;
 mod resources;
 mod schedules;
+mod secrets;
 mod services;
 mod settings;
 mod transfers;
@@ -23,24 +26,27 @@ mod units;
 mod waits;
 mod waves;
 
-/// Every domain's rows, in the order of the reference.
-pub const TABLES: &[&[Function]] = &[
-    endpoints::ROWS,
-    resources::ROWS,
-    providers::ROWS,
-    regions::ROWS,
-    services::ROWS,
-    minion_pools::ROWS,
-    transfers::ROWS,
-    executions::ROWS,
-    schedules::ROWS,
-    deployments::ROWS,
-    migrations::ROWS,
-    units::ROWS,
-    waits::ROWS,
-    waves::ROWS,
-    files::ROWS,
-    language::ROWS,
+/// Every domain with its title, in the order of the reference.
+pub const TABLES: &[(&str, &[Function])] = &[
+    ("Endpoints", endpoints::ROWS),
+    ("What a cloud has", resources::ROWS),
+    ("Providers", providers::ROWS),
+    ("Regions", regions::ROWS),
+    ("Services", services::ROWS),
+    ("Minion pools", minion_pools::ROWS),
+    ("Secrets", secrets::ROWS),
+    ("Logs", logs::ROWS),
+    ("Licensing", licensing::ROWS),
+    ("Replicas", transfers::ROWS),
+    ("Executions", executions::ROWS),
+    ("Schedules", schedules::ROWS),
+    ("Deployments", deployments::ROWS),
+    ("Migrations", migrations::ROWS),
+    ("Units", units::ROWS),
+    ("Waiting", waits::ROWS),
+    ("Waves", waves::ROWS),
+    ("Files", files::ROWS),
+    ("Language", language::ROWS),
 ];
 
 pub use index::Index;

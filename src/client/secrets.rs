@@ -1,0 +1,82 @@
+//! Secrets in Barbican: where connections are kept, so that Coriolis' database does not hold passwords.
+
+use serde_json::{Value, json};
+
+use super::request::{Answer, Repeat, Request, Service, segment};
+
+/// How many secrets a page has at most: the server gives no more.
+pub const PAGE: usize = 100;
+
+/// Answers `{"secret_ref": URL}`. An empty payload is refused.
+pub fn store(name: Option<&str>, payload: &str) -> Request {
+    let mut body = json!({ "payload": payload, "payload_content_type": "text/plain" });
+    // Null is refused where a text may be left out.
+    if let Some(name) = name {
+        body["name"] = name.into();
+    }
+    Request::post("v1/secrets", body, Answer::Whole, Repeat::Find).to(Service::Secrets)
+}
+
+/// What is known of a secret, but for its payload.
+pub fn show(secret: &str) -> Request {
+    Request::get(path(secret), Answer::Whole).to(Service::Secrets)
+}
+
+pub fn payload(secret: &str) -> Request {
+    Request::get(format!("{}/payload", path(secret)), Answer::Text).to(Service::Secrets)
+}
+
+pub fn delete(secret: &str) -> Request {
+    Request::delete(path(secret)).to(Service::Secrets)
+}
+
+/// One page. Answers `{"secrets": [...], "total": number}`.
+pub fn list(name: Option<&str>, offset: usize) -> Request {
+    Request::get("v1/secrets", Answer::Whole)
+        .with("limit", PAGE)
+        .with("offset", offset)
+        .with_some("name", name)
+        .to(Service::Secrets)
+}
+
+/// By its id or its reference, the URL that ends with it. The host is always the catalog's: tokens go nowhere else.
+fn path(secret: &str) -> String {
+    format!("v1/secrets/{}", segment(id(secret)))
+}
+
+/// The id in a reference.
+pub fn id(secret: &str) -> &str {
+    secret.trim_end_matches('/').rsplit('/').next().unwrap_or(secret)
+}
+
+/// What an endpoint has instead of its connection.
+pub fn reference(secret_ref: &str) -> Value {
+    json!({ "secret_ref": secret_ref })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_asked_for_at_the_catalogs_host() {
+        let one = Request::get("v1/secrets/S", Answer::Whole).to(Service::Secrets);
+        assert_eq!(show("S"), one);
+        assert_eq!(show("https://elsewhere:9311/v1/secrets/S"), one);
+        assert_eq!(
+            payload("http://h/v1/secrets/S/"),
+            Request::get("v1/secrets/S/payload", Answer::Text).to(Service::Secrets)
+        );
+        assert_eq!(delete("S"), Request::delete("v1/secrets/S").to(Service::Secrets));
+    }
+
+    #[test]
+    fn a_secret_without_a_name_has_none() {
+        let body = json!({"payload": "p", "payload_content_type": "text/plain"});
+        assert_eq!(
+            store(None, "p"),
+            Request::post("v1/secrets", body, Answer::Whole, Repeat::Find).to(Service::Secrets)
+        );
+        assert_eq!(store(Some("vc"), "p").body.map(|body| body["name"].clone()), Some(json!("vc")));
+    }
+}

@@ -1,0 +1,160 @@
+//! Secrets in Barbican: where connections are kept, so that Coriolis' database does not hold passwords.
+
+use rhai::Dynamic;
+use serde_json::Value;
+
+use crate::client::secrets;
+use crate::error::{Error, Result};
+use crate::script::arguments::text_of;
+use crate::script::call::Call;
+use crate::script::error::Fault;
+use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::value::{Secret, Secrets, to_json};
+
+use super::resolve;
+
+const SECRET: Parameter = Parameter::required(
+    "secret",
+    Kind::Reference(Noun::Secret),
+    "The secret: its `secret_ref`, its id, or the object.",
+);
+
+const STORE: &[Key] = &[
+    Key::new("payload", Kind::Any, "What to keep: a text, a secret, or an object map, which is kept as JSON.")
+        .required(),
+    Key::new("name", Kind::Text, "How people call it."),
+];
+
+const LIST: &[Key] = &[Key::new("name", Kind::Text, "Only those of this name.")];
+
+/// An example that begins with a secret.
+macro_rules! with_secret {
+    ($rest:literal) => {
+        concat!("let s = secret_store(#{ name: \"vcenter\", payload: #{ host: \"vc\", password: \"p\" } });\n", $rest)
+    };
+}
+
+pub const ROWS: &[Function] = &[
+    Function {
+        name: "secret_store",
+        aliases: &[],
+        parameters: &[Parameter::required("options", Kind::Options(&[STORE]), "What to keep.")],
+        result: "`#{ secret_ref }`, the address of the secret",
+        summary: "Store a secret in Barbican; a second one of the same name is another secret.",
+        example: with_secret!(
+            "print(endpoint_create(#{ name: \"vc\", provider: \"vmware_vsphere\", connection_secret: s, skip_validation: true }).name);"
+        ),
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: store,
+    },
+    Function {
+        name: "secret_get",
+        aliases: &["secret_show"],
+        parameters: &[SECRET],
+        result: "what is known of the secret, but for its payload",
+        summary: "Show a secret's name, status and times.",
+        example: with_secret!("print(secret_get(s).name);"),
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: get,
+    },
+    Function {
+        name: "secret_payload",
+        aliases: &[],
+        parameters: &[SECRET],
+        result: "the payload, as a secret: it goes into requests and prints as `***`",
+        summary: "Get what a secret holds, without showing it.",
+        example: with_secret!("print(secret_payload(s));"),
+        effect: Effect::Reads,
+        noun_verb: false,
+        body: payload,
+    },
+    Function {
+        name: "secret_list",
+        aliases: &[],
+        parameters: &[Parameter::optional("options", Kind::Options(&[LIST]), "Which.")],
+        result: "a list of secrets, without their payloads",
+        summary: "List the secrets, all pages of them.",
+        example: with_secret!("print(secret_list(#{ name: \"vcenter\" }).len());"),
+        effect: Effect::Reads,
+        noun_verb: true,
+        body: list,
+    },
+    Function {
+        name: "secret_delete",
+        aliases: &[],
+        parameters: &[SECRET],
+        result: "nothing",
+        summary: "Delete a secret; an endpoint that refers to it no longer connects.",
+        example: with_secret!("secret_delete(s);"),
+        effect: Effect::Changes,
+        noun_verb: true,
+        body: delete,
+    },
+];
+
+fn store(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let payload = to_json(&call.options().get("payload").cloned().unwrap_or_default(), Secrets::Exposed)?;
+    let name = call.options().text("name");
+    let stored = keep(call, name.as_deref(), &payload)?;
+    Ok(call.shown(stored))
+}
+
+fn get(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = secret_of(&call.argument("secret"))?;
+    Ok(call.shown(call.read(&secrets::show(&id))?))
+}
+
+fn payload(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = secret_of(&call.argument("secret"))?;
+    let payload = call.read(&secrets::payload(&id))?;
+    Ok(Dynamic::from(Secret::new(payload.as_str().unwrap_or_default())))
+}
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let name = call.options().text("name");
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let page = call.read(&secrets::list(name.as_deref(), all.len()))?;
+        let found = page["secrets"].as_array().cloned().unwrap_or_default();
+        let last = found.len() < secrets::PAGE;
+        all.extend(found);
+        if last {
+            return Ok(call.shown(all.into()));
+        }
+    }
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = secret_of(&call.argument("secret"))?;
+    call.change(&secrets::delete(&id))?;
+    Ok(Dynamic::UNIT)
+}
+
+/// Stores a value; answers `{"secret_ref": URL}`.
+///
+/// # Errors
+/// `Script` for nothing to keep; what the server or the network says.
+pub fn keep(call: &mut Call<'_>, name: Option<&str>, payload: &Value) -> Result<Value> {
+    let text = match payload {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    if text.is_empty() {
+        return Err(Error::script("an empty secret cannot be stored").detail("key", "payload"));
+    }
+    call.change(&secrets::store(name, &text))
+}
+
+/// The reference of a secret that a script names: its text, or its object's `secret_ref`.
+///
+/// # Errors
+/// `Script` for what names no secret.
+pub fn secret_of(value: &Dynamic) -> Result<String> {
+    let text = resolve::field(value, "secret_ref").or_else(|| (!value.is_map()).then(|| text_of(value)));
+    text.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
+        Error::script("this names no secret").hint("give its `secret_ref`, or what `secret_store` returned")
+    })
+}
