@@ -15,6 +15,7 @@ mod pool;
 mod routes;
 mod scenario;
 mod scripts;
+mod secrets;
 mod server;
 mod view;
 mod wire;

@@ -23,6 +23,7 @@ use super::graph::Subject;
 use super::lifecycle::Plan;
 use super::machine::Machine;
 use super::scenario::{Platform, Scenario, Source};
+use super::secrets::{self, Secrets};
 use crate::model::Generation;
 
 pub(super) use deployments::{Deployed, Deployment, Direct};
@@ -81,6 +82,7 @@ pub(super) struct Cloud {
     deployment_by_id: HashMap<String, usize>,
     schedules: Vec<Schedule>,
     pools: Vec<Pool>,
+    pub secrets: Secrets,
     regions: Vec<Region>,
     services: Vec<Service>,
     /// Where workers can be registered.
@@ -162,6 +164,7 @@ impl Cloud {
             deployment_by_id: HashMap::new(),
             schedules: Vec::new(),
             pools: Vec::new(),
+            secrets: Secrets::default(),
             regions: Vec::new(),
             services: Vec::new(),
             hosts: vec![scenario.worker.clone()],
@@ -172,6 +175,15 @@ impl Cloud {
         };
         cloud.register_worker(&scenario.worker, now);
         cloud
+    }
+
+    pub(super) fn store_secret(
+        &mut self,
+        caller: &Caller,
+        body: &Value,
+        now: Timestamp,
+    ) -> Result<String, secrets::Denied> {
+        self.secrets.store(self.seed, caller, body, now)
     }
 
     pub(super) fn words(&self) -> &'static Words {

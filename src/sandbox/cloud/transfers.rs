@@ -148,7 +148,10 @@ impl Cloud {
         }
         let source_platform = self.platform_for(origin, Role::Source)?;
         for endpoint in [origin, destination] {
-            self.capable(endpoint, Needs::Connection).map_err(|refusal| Refusal::input(refusal.message))?;
+            self.capable(endpoint, Needs::Connection).map_err(|refusal| match refusal.status {
+                500 => refusal,
+                _ => Refusal::input(refusal.message),
+            })?;
         }
         let source_environment = object(body, "source_environment", "source environment")?;
         environment_checked(&source_environment, source_platform.environment.as_deref(), "source")?;

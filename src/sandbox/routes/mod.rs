@@ -10,6 +10,7 @@ mod list;
 mod pools;
 mod regions;
 mod schedules;
+mod secrets;
 mod transfers;
 
 use serde::Serialize;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::cloud::{Caller, Cloud, Refusal};
 use super::keystone::Keystone;
+use super::secrets::PREFIX;
 use super::view::Look;
 use crate::model::Generation;
 use jiff::Timestamp;
@@ -185,6 +187,9 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     let path = incoming.path.as_str();
     if path == "/v1" || path.starts_with("/v1/") {
         return migration(services, incoming);
+    }
+    if path.starts_with(PREFIX) {
+        return secrets::answer(services, incoming);
     }
     if path == "/" || path.starts_with("/v3") || path.starts_with("/v2.0") {
         return identity::answer(services.keystone, incoming, services.wall);
