@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::cloud::Caller;
 use super::draw::draw;
 use super::scenario::Scenario;
+use super::secrets::PREFIX;
 
 /// How long the service goes on trusting a token that it has validated once.
 const CACHED: SignedDuration = SignedDuration::from_secs(300);
@@ -385,7 +386,7 @@ impl Keystone {
         if let Some(project) = project {
             services.push(service("migration", "coriolis", format!("{}/v1/{}", self.base, self.projects[project].id)));
         }
-        services.push(service("key-manager", "barbican", format!("{}/barbican", self.base)));
+        services.push(service("key-manager", "barbican", format!("{}{PREFIX}", self.base)));
         services.into()
     }
 }

@@ -137,7 +137,8 @@ impl Cloud {
     pub(in crate::sandbox) fn validate_connection(&self, caller: &Caller, id: &str) -> Result<Validation, Refusal> {
         let endpoint = self.endpoint(caller, id).map_err(|refusal| Refusal { class: None, ..refusal })?;
         self.capable(endpoint, Needs::Connection)?;
-        let info = |name: &str| endpoint.connection_info.get(name).and_then(Value::as_str).unwrap_or_default();
+        let connection = self.connection(endpoint)?;
+        let info = |name: &str| connection.get(name).and_then(Value::as_str).unwrap_or_default();
         let host = info("host");
         let invalid = |message: String| Validation { valid: false, message: Some(message) };
         Ok(match info("password") {
@@ -146,6 +147,17 @@ impl Cloud {
             _ if host == "boom" => invalid(crashed()),
             _ => Validation { valid: true, message: None },
         })
+    }
+
+    /// What an endpoint is connected with, also where it is kept as a secret.
+    ///
+    /// # Errors
+    /// 500 for a secret that cannot be read.
+    fn connection(&self, endpoint: &Endpoint) -> Result<Value, Refusal> {
+        match endpoint.connection_info.get("secret_ref").and_then(Value::as_str) {
+            None => Ok(endpoint.connection_info.clone()),
+            Some(reference) => self.secrets.resolved(&endpoint.project, reference).ok_or_else(Refusal::internal),
+        }
     }
 
     /// The machines that an endpoint lists, after the marker, whose name matches.
@@ -243,7 +255,7 @@ impl Cloud {
             wanted.is_empty() || service.mapped_regions.iter().any(|region| wanted.contains(&region.as_str()))
         };
         if provided && self.services().any(|service| service.enabled && near(service)) {
-            return Ok(());
+            return self.connection(endpoint).map(|_| ());
         }
         let workers: Vec<String> = self.services().map(|service| format!("'{}'", service.id)).collect();
         let workers = workers.join(", ");

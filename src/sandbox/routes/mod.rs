@@ -7,8 +7,10 @@ mod endpoints;
 mod identity;
 mod legacy;
 mod list;
+mod pools;
 mod regions;
 mod schedules;
+mod secrets;
 mod transfers;
 
 use serde::Serialize;
@@ -16,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::cloud::{Caller, Cloud, Refusal};
 use super::keystone::Keystone;
+use super::secrets::PREFIX;
 use super::view::Look;
 use crate::model::Generation;
 use jiff::Timestamp;
@@ -185,6 +188,9 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     if path == "/v1" || path.starts_with("/v1/") {
         return migration(services, incoming);
     }
+    if path.starts_with(PREFIX) {
+        return secrets::answer(services, incoming);
+    }
     if path == "/" || path.starts_with("/v3") || path.starts_with("/v2.0") {
         return identity::answer(services.keystone, incoming, services.wall);
     }
@@ -243,8 +249,7 @@ impl Call<'_> {
             ["regions", rest @ ..] => self.regions(rest),
             ["services", rest @ ..] => self.services(rest),
             ["diagnostics", rest @ ..] => self.diagnostics(rest),
-            // Not simulated yet: there are none.
-            ["minion_pools"] if self.method() == "GET" => Ok(Answer::of("minion_pools", json!([]))),
+            ["minion_pools", rest @ ..] => self.pools(rest),
             _ => Err(Refusal::no_method()),
         }
     }
