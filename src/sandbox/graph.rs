@@ -43,6 +43,10 @@ pub(super) struct Failure {
     pub text: String,
 }
 
+const SOURCE_POOL: &str = "VALIDATE_SOURCE_MINION_POOL_COMPATIBILITY";
+const DESTINATION_POOL: &str = "VALIDATE_DESTINATION_MINION_POOL_COMPATIBILITY";
+const MORPHING_POOL: &str = "VALIDATE_OSMORPHING_MINION_POOL_COMPATIBILITY";
+
 /// What the tasks of one instance depend on.
 pub(super) struct Subject<'cloud> {
     pub seed: u64,
@@ -62,6 +66,19 @@ pub(super) struct Copying {
     /// A copy onto these volumes has failed before.
     pub failed_before: bool,
     pub shutdown: bool,
+    /// Whether machines of a pool read the source, and write the volumes.
+    pub source_pool: bool,
+    pub destination_pool: bool,
+}
+
+/// How the OS of an instance is prepared.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Morphing {
+    Skipped,
+    /// On a machine made for it.
+    Own,
+    /// On a machine of a pool.
+    Pooled,
 }
 
 impl Subject<'_> {
@@ -183,22 +200,57 @@ impl Graph {
         let info = self.instance_info(subject);
         let destination =
             self.step(subject, "VALIDATE_TRANSFER_DESTINATION_INPUTS", &[info], &["Validating destination inputs"]);
+        let reader = copying.source_pool.then(|| self.compatible(subject, SOURCE_POOL, &[info, source]));
+        let writer = copying.destination_pool.then(|| self.compatible(subject, DESTINATION_POOL, &[destination]));
+        let parents = [reader.unwrap_or(source), writer.unwrap_or(destination)];
         let volumes = volume_lines(subject, copying.volumes_exist);
-        let disks = self.add(subject, "DEPLOY_TRANSFER_DISKS", &[source, destination], 15, volumes);
-        let workers = ["Creating source worker VM", "Waiting for source worker VM to boot"];
-        let source = self.step(subject, "DEPLOY_TRANSFER_SOURCE_RESOURCES", &[disks], &workers);
+        let disks = self.add(subject, "DEPLOY_TRANSFER_DISKS", &parents, 15, volumes);
+        let mut ready = Vec::new();
+        if reader.is_none() {
+            let workers = ["Creating source worker VM", "Waiting for source worker VM to boot"];
+            ready.push(self.step(subject, "DEPLOY_TRANSFER_SOURCE_RESOURCES", &[disks], &workers));
+        }
         let attaching = format!("Attaching {} volumes", subject.disks().len());
-        let workers = ["Creating target worker VM", attaching.as_str()];
-        let target = self.step(subject, "DEPLOY_TRANSFER_TARGET_RESOURCES", &[disks], &workers);
-        let mut ready = vec![source, target];
+        ready.push(match writer {
+            Some(_) => self.step(subject, "ATTACH_VOLUMES_TO_DESTINATION_MINION", &[disks], &[&attaching]),
+            None => {
+                let workers = ["Creating target worker VM", attaching.as_str()];
+                self.step(subject, "DEPLOY_TRANSFER_TARGET_RESOURCES", &[disks], &workers)
+            }
+        });
+        let (from, onto) = (ready[0], ready[ready.len() - 1]);
         if copying.shutdown {
             let line = format!("Shutting down instance {}", subject.name);
             ready = vec![self.step(subject, "SHUTDOWN_INSTANCE", &ready, &[&line])];
         }
         let others = self.specs[first..].iter().map(|spec| spec.seconds + 5).sum::<i64>();
         let copy = self.replicate(subject, &ready, subject.copy_seconds(copying.full) - others, copying);
-        self.cleanup(subject, "DELETE_TRANSFER_SOURCE_RESOURCES", &[source, copy], "Deleting source worker VM");
-        self.cleanup(subject, "DELETE_TRANSFER_TARGET_RESOURCES", &[target, copy], "Deleting target worker VM");
+        match reader {
+            Some(pool) => self.cleanup(subject, "RELEASE_SOURCE_MINION", &[pool, copy], "Releasing source minion"),
+            None => {
+                let line = "Deleting source worker VM";
+                self.cleanup(subject, "DELETE_TRANSFER_SOURCE_RESOURCES", &[from, copy], line)
+            }
+        };
+        match writer {
+            Some(pool) => self.detach(subject, pool, onto, copy),
+            None => {
+                let line = "Deleting target worker VM";
+                self.cleanup(subject, "DELETE_TRANSFER_TARGET_RESOURCES", &[onto, copy], line)
+            }
+        };
+    }
+
+    /// Whether a machine of a pool can do the work.
+    fn compatible(&mut self, subject: &Subject<'_>, kind: &'static str, parents: &[usize]) -> usize {
+        self.step(subject, kind, parents, &["Validating minion pool compatibility"])
+    }
+
+    /// The volumes leave the machine of a pool, which is free then.
+    fn detach(&mut self, subject: &Subject<'_>, pool: usize, attached: usize, copy: usize) -> usize {
+        let kind = "DETACH_VOLUMES_FROM_DESTINATION_MINION";
+        let detached = self.cleanup(subject, kind, &[attached, copy], "Detaching volumes");
+        self.cleanup(subject, "RELEASE_DESTINATION_MINION", &[pool, detached], "Releasing destination minion")
     }
 
     /// The tasks of an update of a transfer, for one instance.
@@ -233,11 +285,13 @@ impl Graph {
     }
 
     /// The tasks of a deployment, for one instance.
-    pub(super) fn deployment(&mut self, subject: &Subject<'_>, clone_disks: bool, skip_os_morphing: bool) {
+    pub(super) fn deployment(&mut self, subject: &Subject<'_>, clone_disks: bool, morphing: Morphing) {
         let total = subject.between("deployment", 330, 840);
         let inputs = self.step(subject, "VALIDATE_DEPLOYMENT_INPUTS", &[], &["Validating deployment inputs"]);
-        let snapshots = self.step(subject, "CREATE_TRANSFER_DISK_SNAPSHOTS", &[inputs], &["Creating volume snapshots"]);
-        let Booted { resources, end: ready, .. } = self.boot(subject, &[snapshots], skip_os_morphing, total);
+        let pool = (morphing == Morphing::Pooled).then(|| self.compatible(subject, MORPHING_POOL, &[inputs]));
+        let parent = pool.unwrap_or(inputs);
+        let snapshots = self.step(subject, "CREATE_TRANSFER_DISK_SNAPSHOTS", &[parent], &["Creating volume snapshots"]);
+        let Booted { resources, end: ready, .. } = self.boot(subject, &[snapshots], (morphing, pool), total);
         let kind = "DELETE_TRANSFER_TARGET_DISK_SNAPSHOTS";
         // The snapshots are kept for a restore when the deployment works on the transfer's own volumes.
         match clone_disks {
@@ -256,28 +310,56 @@ impl Graph {
     }
 
     /// From the deployed disks to the booted machine.
-    fn boot(&mut self, subject: &Subject<'_>, parents: &[usize], skip: bool, total: i64) -> Booted {
-        let share = if skip { 0.7 } else { 0.3 };
+    fn boot(
+        &mut self,
+        subject: &Subject<'_>,
+        parents: &[usize],
+        (morphing, pool): (Morphing, Option<usize>),
+        total: i64,
+    ) -> Booted {
+        let share = if morphing == Morphing::Skipped { 0.7 } else { 0.3 };
         let cloning = (total as f64 * share) as i64;
         let lines = lines_of(&["Creating instance ports", "Cloning volumes"]);
         let resources = self.add(subject, "DEPLOY_INSTANCE_RESOURCES", parents, cloning, lines);
         let mut ready = vec![resources];
         let mut morphed = None;
-        if !skip {
-            let lines = ["Creating OS morphing worker VM"];
-            let worker = self.step(subject, "DEPLOY_OS_MORPHING_RESOURCES", &[resources], &lines);
+        if morphing != Morphing::Skipped {
+            let worker = match pool {
+                Some(pool) => {
+                    let kind = "ATTACH_VOLUMES_TO_OSMORPHING_MINION";
+                    self.step(subject, kind, &[pool, resources], &["Attaching volumes"])
+                }
+                None => {
+                    let lines = ["Creating OS morphing worker VM"];
+                    self.step(subject, "DEPLOY_OS_MORPHING_RESOURCES", &[resources], &lines)
+                }
+            };
+            let known = match pool {
+                Some(_) => self.step(subject, "COLLECT_OS_MORPHING_INFO", &[worker], &["Collecting OS information"]),
+                None => worker,
+            };
             let lines = lines_of(&[
                 "Preparing instance for target platform",
                 "Discovering and mounting OS partitions",
                 "Dismounting partitions",
             ]);
-            let morphing = self.add(subject, "OS_MORPHING", &[worker], (total as f64 * 0.4) as i64, lines);
+            let morphing = self.add(subject, "OS_MORPHING", &[known], (total as f64 * 0.4) as i64, lines);
             if subject.name.starts_with("fail-deploy") || subject.name.starts_with("fail-morph") {
                 let text = "No boot loader was found on the first disk of the instance";
                 self.specs[morphing].failure = Some(Failure { after: 0.5, text: text.into() });
             }
-            let line = "Deleting OS morphing worker VM";
-            let deleted = self.cleanup(subject, "DELETE_OS_MORPHING_RESOURCES", &[worker, morphing], line);
+            let deleted = match pool {
+                Some(pool) => {
+                    let kind = "DETACH_VOLUMES_FROM_OSMORPHING_MINION";
+                    let detached = self.cleanup(subject, kind, &[worker, morphing], "Detaching volumes");
+                    let line = "Releasing OS morphing minion";
+                    self.cleanup(subject, "RELEASE_OSMORPHING_MINION", &[pool, detached], line)
+                }
+                None => {
+                    let line = "Deleting OS morphing worker VM";
+                    self.cleanup(subject, "DELETE_OS_MORPHING_RESOURCES", &[worker, morphing], line)
+                }
+            };
             ready = vec![morphing, deleted];
             morphed = Some(deleted);
         }
@@ -288,9 +370,17 @@ impl Graph {
     }
 
     /// The tasks of a direct migration of the legacy generation, for one instance.
-    pub(super) fn direct(&mut self, subject: &Subject<'_>, wish: &Direct, skip_os_morphing: bool) {
+    pub(super) fn direct(&mut self, subject: &Subject<'_>, wish: &Direct, morphing: Morphing) {
         let (copies, shutdown) = (wish.replication_count as usize, wish.shutdown_instances);
-        let copying = |full| Copying { full, volumes_exist: false, failed_before: wish.again, shutdown };
+        let (source_pool, destination_pool) = wish.pools;
+        let copying = |full| Copying {
+            full,
+            volumes_exist: false,
+            failed_before: wish.again,
+            shutdown,
+            source_pool,
+            destination_pool,
+        };
         let info = self.instance_info(subject);
         let source = self.step(subject, "VALIDATE_MIGRATION_SOURCE_INPUTS", &[], &["Validating source inputs"]);
         let lines = ["Validating destination inputs"];
@@ -299,8 +389,17 @@ impl Graph {
         let exporter = self.step(subject, "DEPLOY_MIGRATION_SOURCE_RESOURCES", &[info, source], &lines);
         let volumes = volume_lines(subject, false);
         let disks = self.add(subject, "CREATE_INSTANCE_DISKS", &[source, destination], 15, volumes);
-        let lines = ["Creating target worker VM"];
-        let importer = self.step(subject, "DEPLOY_MIGRATION_TARGET_RESOURCES", &[disks], &lines);
+        let writer = destination_pool.then(|| self.compatible(subject, DESTINATION_POOL, &[destination]));
+        let importer = match writer {
+            Some(pool) => {
+                let kind = "ATTACH_VOLUMES_TO_DESTINATION_MINION";
+                self.step(subject, kind, &[pool, disks], &["Attaching volumes"])
+            }
+            None => {
+                let lines = ["Creating target worker VM"];
+                self.step(subject, "DEPLOY_MIGRATION_TARGET_RESOURCES", &[disks], &lines)
+            }
+        };
         let mut ready = vec![exporter, importer];
         let mut copy = importer;
         for number in 0..copies {
@@ -318,10 +417,15 @@ impl Graph {
         let line = "Deleting source snapshots";
         let first = first.unwrap_or(copy);
         let cleaned = self.cleanup(subject, "CLEANUP_INSTANCE_SOURCE_STORAGE", &[first, exporter], line);
-        let line = "Deleting target worker VM";
-        let importer = self.cleanup(subject, "DELETE_MIGRATION_TARGET_RESOURCES", &[importer, copy], line);
+        let importer = match writer {
+            Some(pool) => self.detach(subject, pool, importer, copy),
+            None => {
+                let line = "Deleting target worker VM";
+                self.cleanup(subject, "DELETE_MIGRATION_TARGET_RESOURCES", &[importer, copy], line)
+            }
+        };
         let total = subject.between("deployment", 330, 840);
-        let Booted { resources, end, morphed } = self.boot(subject, &[copy, importer], skip_os_morphing, total);
+        let Booted { resources, end, morphed } = self.boot(subject, &[copy, importer], (morphing, None), total);
         let line = "Cleaning up failed instance";
         let failed = self.hidden(subject, "CLEANUP_FAILED_INSTANCE_DEPLOYMENT", &[resources, end], line);
         let mut parents = vec![disks, cleaned, importer, failed];

@@ -18,6 +18,8 @@ const NOTHING_TO_CLEAN: &str = "Unscheduled due to no non-error parent tasks hav
 const NOT_BEGUN: &str = "Unscheduled before it had begun.";
 const NOT_SCHEDULED: &str = "No worker service could take this task.";
 const STRANDED: &str = "This task was stranded by the deadlock of its execution.";
+const AWAITING: &str = "AWAITING_MINION_ALLOCATIONS";
+const NO_MINIONS: &str = "This task was unscheduled during the cancellation of the parent tasks execution.";
 const CANCELLED: &str = "This task was user-cancelled. Additional cancellation info from worker service: \
                          'Task was canceled.'";
 const FORCED: &str = "This task was force-canceled at user request. Its state prior to its cancellation was \
@@ -87,6 +89,25 @@ impl Plan {
         plan
     }
 
+    /// An execution that waits for machines of a pool until `starts`.
+    pub(super) fn awaiting(id: String, created: Timestamp, starts: Timestamp, specs: Vec<Spec>) -> Self {
+        let mut plan = Self::unstarted(id, created, specs, AWAITING);
+        plan.statuses.push((starts, "RUNNING"));
+        plan.settle(starts);
+        plan
+    }
+
+    /// An execution that waits for machines of a pool, and is told at `told` that there are none.
+    pub(super) fn unallocated(id: String, created: Timestamp, told: Timestamp, specs: Vec<Spec>) -> Self {
+        let mut plan = Self::unstarted(id, created, specs, AWAITING);
+        for task in &mut plan.tasks {
+            task.finish(told, "UNSCHEDULED", Some(NO_MINIONS));
+        }
+        plan.statuses.push((told, "ERROR_ALLOCATING_MINIONS"));
+        plan.moments = vec![told];
+        plan
+    }
+
     /// An execution that never starts: what a failed POST leaves behind. One that is deadlocked says so in its tasks.
     pub(super) fn unstarted(id: String, created: Timestamp, specs: Vec<Spec>, status: &'static str) -> Self {
         let stuck = |position: usize| match position {
@@ -132,7 +153,7 @@ impl Plan {
     }
 
     pub(super) fn is_active(&self, now: Timestamp) -> bool {
-        matches!(self.status(now), "RUNNING" | "CANCELLING")
+        matches!(self.status(now), "RUNNING" | "CANCELLING" | AWAITING)
     }
 
     /// When and how it ends, as planned by now.

@@ -11,6 +11,7 @@ mod graph;
 mod keystone;
 mod lifecycle;
 mod machine;
+mod pool;
 mod routes;
 mod scenario;
 mod scripts;

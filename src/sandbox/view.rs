@@ -178,9 +178,9 @@ fn action<M: SerializeMap>(
     map.serialize_entry("source_environment", &action.source_environment)?;
     map.serialize_entry("last_execution_status", status)?;
     look.times(map, action.created, updated, action.deleted)?;
-    map.serialize_entry("origin_minion_pool_id", &())?;
-    map.serialize_entry("destination_minion_pool_id", &())?;
-    map.serialize_entry("instance_osmorphing_minion_pool_mappings", &json!({}))?;
+    map.serialize_entry("origin_minion_pool_id", &action.origin_pool)?;
+    map.serialize_entry("destination_minion_pool_id", &action.destination_pool)?;
+    map.serialize_entry("instance_osmorphing_minion_pool_mappings", &action.morphing_pools)?;
     map.serialize_entry("user_scripts", &action.user_scripts)?;
     if look.current() {
         map.serialize_entry("clone_disks", &action.clone_disks)?;

@@ -1,11 +1,15 @@
 //! Deployments of transfers; a legacy server calls them migrations and has direct ones beside them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::transfers::{Copied, unclassed};
+use super::executions::planned;
+use super::pools::{Taken, morphing_wishes};
+use super::transfers::{Copied, morphing_pools, unclassed};
 use super::{Action, Caller, Cloud, Refusal, Running};
-use crate::sandbox::graph::Graph;
+use crate::sandbox::graph::{Graph, Morphing};
 use crate::sandbox::lifecycle::Plan;
 use crate::sandbox::scripts::normalised_scripts;
 
@@ -42,6 +46,8 @@ pub(in crate::sandbox) struct Direct {
     pub shutdown_instances: bool,
     /// Whether these instances were migrated directly before.
     pub again: bool,
+    /// Whether its source and its destination work with machines of a pool.
+    pub pools: (bool, bool),
 }
 
 impl Deployment {
@@ -114,12 +120,24 @@ impl Cloud {
         let skip_os_morphing = flag("skip_os_morphing", false, action.skip_os_morphing);
         let scripts =
             if scripts.as_object().is_some_and(Map::is_empty) { action.user_scripts.clone() } else { scripts };
+        let instances = action.instances.clone();
+        let own = morphing_pools(body, &instances, self.words().transfer)?;
+        let pools = if own.is_empty() { action.morphing_pools.clone() } else { own };
+        let pools = if skip_os_morphing { BTreeMap::new() } else { pools };
+        let named =
+            Action { morphing_pools: pools.clone(), origin_pool: None, destination_pool: None, ..action.clone() };
+        self.pools_exist(caller, &named)?;
+        self.pools_allocated(&morphing_wishes(&named), &named.id, now)?;
         let deployment = self.add_deployment(position, clone_disks, skip_os_morphing, Some(scripts), now);
+        let added = &mut self.deployments[deployment];
+        added.action.morphing_pools = pools;
+        let action = added.action.clone();
         if !caller.delegates {
             self.deployments[deployment].unplanned = "UNEXECUTED";
             return Err(Refusal::internal());
         }
-        self.start_deployment(deployment, now);
+        let taken = self.take_for_morphing(&action, now)?;
+        self.start_deployment(deployment, taken, now);
         Ok(&self.deployments[deployment])
     }
 
@@ -172,6 +190,7 @@ impl Cloud {
         let count = self.count("deployment", &transfer);
         action.id = self.draw(&["deployment", &transfer, &count.to_string()]).uuid();
         (action.created, action.updated, action.deleted) = (now, None, None);
+        (action.origin_pool, action.destination_pool) = (None, None);
         (action.clone_disks, action.skip_os_morphing) = (clone_disks, skip_os_morphing);
         if let Some(scripts) = scripts {
             action.user_scripts = scripts;
@@ -194,22 +213,25 @@ impl Cloud {
         deployment
     }
 
-    fn start_deployment(&mut self, deployment: usize, now: Timestamp) {
+    fn start_deployment(&mut self, deployment: usize, taken: Option<Taken>, now: Timestamp) {
         let found = &self.deployments[deployment];
         let action = &found.action;
         let mut graph = Graph::default();
         for name in &action.instances {
             let subject = self.subject(name, &action.id);
             match &found.deployed {
-                Deployed::Transfer { .. } => graph.deployment(&subject, action.clone_disks, action.skip_os_morphing),
-                Deployed::Direct(direct) => graph.direct(&subject, direct, action.skip_os_morphing),
+                Deployed::Transfer { .. } => {
+                    let morphing = morphing(action, name);
+                    graph.deployment(&subject, action.clone_disks, morphing);
+                }
+                Deployed::Direct(direct) => graph.direct(&subject, direct, morphing(action, name)),
             }
         }
         for name in action.instances.iter().filter(|name| script_fails(&action.user_scripts, name)) {
             graph.refuse_script(name);
         }
         let id = self.draw(&["execution", &action.id]).uuid();
-        let plan = Plan::new(id, now, graph.specs);
+        let plan = planned(id, now, graph.specs, taken);
         if let Deployed::Transfer { position, .. } = found.deployed {
             self.transfers[position].last_deployment = Some(deployment);
         }
@@ -230,7 +252,9 @@ impl Cloud {
         let deployer = transfer.executions.iter().find(|execution| Some(&execution.id) == found.deployer.as_ref());
         let done = deployer.is_some_and(|execution| execution.plan.status(at) == "COMPLETED");
         if done && self.idle(position, at).is_ok() {
-            self.start_deployment(deployment, at);
+            let action = self.deployments[deployment].action.clone();
+            let taken = self.take_for_morphing(&action, at).unwrap_or(Some(Taken::Nothing(at)));
+            self.start_deployment(deployment, taken, at);
         } else {
             let found = &mut self.deployments[deployment];
             found.unplanned = "ERROR";
@@ -257,16 +281,21 @@ impl Cloud {
         };
         let shutdown_instances = body.get("shutdown_instances").and_then(Value::as_bool).unwrap_or(false);
         let mut action = draft.action;
+        let pools = (action.origin_pool.is_some(), action.destination_pool.is_some());
         let instances = action.instances.join("\0");
         let count = self.count("migration", &instances);
         action.id = self.draw(&["migration", &instances, &count.to_string()]).uuid();
-        let direct = Direct { replication_count, shutdown_instances, again: count > 0 };
+        let direct = Direct { replication_count, shutdown_instances, again: count > 0, pools };
+        let mut taken = self.take_for_copy(&action, now)?;
+        if taken.is_none() {
+            taken = self.take_for_morphing(&action, now)?;
+        }
         let deployment = self.push_deployment(action, Deployed::Direct(direct));
         if !caller.delegates {
             self.deployments[deployment].unplanned = "UNEXECUTED";
             return Err(Refusal::internal());
         }
-        self.start_deployment(deployment, now);
+        self.start_deployment(deployment, taken, now);
         Ok(&self.deployments[deployment])
     }
 
@@ -286,7 +315,7 @@ impl Cloud {
             return Err(Refusal::bad(format!("{noun} '{id}' has in improper number of tasks executions: 0")));
         };
         match status {
-            "RUNNING" => {}
+            "RUNNING" | "AWAITING_MINION_ALLOCATIONS" => {}
             "CANCELLING" if force => {}
             "CANCELLING" => {
                 // A legacy server forgets to fill in the id.
@@ -329,6 +358,9 @@ impl Cloud {
         let deployment = &mut self.deployments[position];
         deployment.action.updated = Some(at);
         deployment.result = result;
+        let action = deployment.action.id.clone();
+        self.release_minions(&action, at);
+        let deployment = &self.deployments[position];
         let Deployed::Transfer { position, .. } = deployment.deployed else { return };
         if completed && !deployment.action.clone_disks {
             let transfer = &mut self.transfers[position];
@@ -345,6 +377,15 @@ impl Cloud {
             (name.clone(), details)
         });
         Value::Object(machines.collect())
+    }
+}
+
+/// How the OS of an instance is prepared.
+fn morphing(action: &Action, instance: &str) -> Morphing {
+    match (action.skip_os_morphing, action.morphing_pools.contains_key(instance)) {
+        (true, _) => Morphing::Skipped,
+        (false, true) => Morphing::Pooled,
+        (false, false) => Morphing::Own,
     }
 }
 

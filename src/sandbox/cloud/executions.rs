@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::pools::Taken;
 use super::providers::Needs;
 use super::transfers::{Copied, notes, unclassed};
 use super::{Caller, Cloud, Due, Refusal, Running, merge};
@@ -71,14 +72,16 @@ impl Cloud {
         let specs = self.copy_tasks(position, shutdown);
         if !caller.delegates {
             // The service makes the execution, then fails to make the trust it needs.
-            self.add_execution(position, ExecutionKind::Transfer, specs, Some("UNEXECUTED"), now);
+            self.leave_execution(position, specs, "UNEXECUTED", now);
             return Err(Refusal::internal());
         }
         if let Some(refusal) = self.unschedulable(position) {
-            self.add_execution(position, ExecutionKind::Transfer, specs, Some("DEADLOCKED"), now);
+            self.leave_execution(position, specs, "DEADLOCKED", now);
             return Err(refusal);
         }
-        let number = self.add_execution(position, ExecutionKind::Transfer, specs, None, now);
+        let action = self.transfers[position].action.clone();
+        let taken = self.take_for_copy(&action, now)?;
+        let number = self.start_execution(position, ExecutionKind::Transfer, specs, taken, now);
         if deploy {
             let id = self.transfers[position].executions[number].id.clone();
             let deployment = self.wait_with_deployment(position, &id, now);
@@ -115,6 +118,8 @@ impl Cloud {
                 volumes_exist: !copied.volumes.is_empty(),
                 failed_before: copied.failed,
                 shutdown,
+                source_pool: transfer.action.origin_pool.is_some(),
+                destination_pool: transfer.action.destination_pool.is_some(),
             };
             graph.transfer(&self.subject(name, &key), &copying);
         }
@@ -145,7 +150,7 @@ impl Cloud {
         if let Some(zone) = refused.and_then(Value::as_str).filter(|zone| *zone == "az-bad" || *zone == "az2") {
             graph.refuse_update(&format!("disks cannot be moved to availability zone '{zone}'"));
         }
-        let number = self.add_execution(position, ExecutionKind::Update, graph.specs, None, now);
+        let number = self.start_execution(position, ExecutionKind::Update, graph.specs, None, now);
         let execution = &mut self.transfers[position].executions[number];
         execution.changes = changes;
         Ok(execution)
@@ -174,34 +179,42 @@ impl Cloud {
         for (name, copied) in transfer.action.instances.iter().zip(&transfer.copies) {
             graph.delete_disks(&self.subject(name, &key), &copied.volumes);
         }
-        let number = self.add_execution(position, ExecutionKind::DisksDelete, graph.specs, None, now);
+        let number = self.start_execution(position, ExecutionKind::DisksDelete, graph.specs, None, now);
         Ok(&self.transfers[position].executions[number])
     }
 
-    fn add_execution(
+    /// An execution that begins at once, or when the machines that it has taken are ready.
+    fn start_execution(
         &mut self,
         position: usize,
         kind: ExecutionKind,
         specs: Vec<Spec>,
-        stays: Option<&'static str>,
+        taken: Option<Taken>,
         now: Timestamp,
     ) -> usize {
         let transfer = &self.transfers[position];
         let number = transfer.executions.len();
         let id = self.draw(&["execution", &transfer.action.id, &number.to_string()]).uuid();
-        let plan = match stays {
-            Some(status) => Plan::unstarted(id.clone(), now, specs, status),
-            None => Plan::new(id.clone(), now, specs),
-        };
+        let plan = planned(id.clone(), now, specs, taken);
         let execution =
             Execution { id, number: number + 1, kind, plan, deleted: None, changes: Map::new(), deploys: None };
         let transfer = &mut self.transfers[position];
         transfer.executions.push(execution);
-        if stays.is_none() {
-            transfer.action.updated = Some(now);
-            self.watch(Running::Execution(position, number), now);
-        }
+        transfer.action.updated = Some(now);
+        self.watch(Running::Execution(position, number), now);
         number
+    }
+
+    /// An execution that never starts, for what is refused all the same.
+    fn leave_execution(&mut self, position: usize, specs: Vec<Spec>, status: &'static str, now: Timestamp) {
+        let transfer = &self.transfers[position];
+        let number = transfer.executions.len();
+        let id = self.draw(&["execution", &transfer.action.id, &number.to_string()]).uuid();
+        let plan = Plan::unstarted(id.clone(), now, specs, status);
+        let kind = ExecutionKind::Transfer;
+        let execution =
+            Execution { id, number: number + 1, kind, plan, deleted: None, changes: Map::new(), deploys: None };
+        self.transfers[position].executions.push(execution);
     }
 
     pub(in crate::sandbox) fn cancel_execution(
@@ -216,7 +229,7 @@ impl Cloud {
         let noun = self.words().transfer;
         let found = &mut self.transfers[position];
         match found.executions[number].plan.status(now) {
-            "RUNNING" => {}
+            "RUNNING" | "AWAITING_MINION_ALLOCATIONS" => {}
             "CANCELLING" if force => {}
             "CANCELLING" => {
                 return Err(Refusal::bad(format!(
@@ -264,6 +277,7 @@ impl Cloud {
         let transfer = &mut self.transfers[position];
         let execution = &transfer.executions[number];
         let (deploys, status) = (execution.deploys, execution.plan.end().1);
+        let action = transfer.action.id.clone();
         transfer.action.updated = Some(at);
         match execution.kind {
             ExecutionKind::Transfer => {
@@ -289,8 +303,10 @@ impl Cloud {
             }
             ExecutionKind::Update | ExecutionKind::DisksDelete => {}
         }
+        self.release_minions(&action, at);
         if let Some(deployment) = deploys {
-            let wait = super::draw(seed, &["look", &transfer.executions[number].id]).between(3, 10);
+            let execution = &self.transfers[position].executions[number].id;
+            let wait = super::draw(seed, &["look", execution]).between(3, 10);
             self.remind(at + jiff::SignedDuration::from_secs(wait), Due::Look(deployment));
         }
     }
@@ -337,6 +353,15 @@ impl super::Action {
                 *field = flag;
             }
         }
+    }
+}
+
+/// The plan of what begins at once, or has to wait for machines, or gets none.
+pub(super) fn planned(id: String, now: Timestamp, specs: Vec<Spec>, taken: Option<Taken>) -> Plan {
+    match taken {
+        None => Plan::new(id, now, specs),
+        Some(Taken::From(starts)) => Plan::awaiting(id, now, starts, specs),
+        Some(Taken::Nothing(told)) => Plan::unallocated(id, now, told, specs),
     }
 }
 

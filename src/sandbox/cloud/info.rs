@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::transfers::Copied;
-use super::{Action, Cloud, Deployment, Transfer};
+use super::{Action, Cloud, Deployment, Execution, ExecutionKind, Transfer};
 
 impl Cloud {
     pub(in crate::sandbox) fn info(&self, transfer: &Transfer, now: Timestamp) -> Value {
@@ -14,6 +14,12 @@ impl Cloud {
             info.insert("volumes_info".into(), self.volumes_info(name, copied));
             if ran {
                 info.extend(environments(&transfer.action));
+            }
+            let updated = |execution: &Execution| {
+                execution.kind == ExecutionKind::Update && execution.plan.status(now) == "COMPLETED"
+            };
+            if transfer.executions.iter().any(updated) {
+                info.extend(properties(&transfer.action));
             }
             let completed =
                 |kind| transfer.executions.iter().any(|execution| execution.plan.completed(name, kind, now));
@@ -86,6 +92,19 @@ fn environments(action: &Action) -> impl Iterator<Item = (String, Value)> {
         ("target_environment", action.destination_environment.clone()),
     ];
     environments.into_iter().map(|(key, value)| (key.into(), value))
+}
+
+/// What an update has looked at.
+fn properties(action: &Action) -> impl Iterator<Item = (String, Value)> {
+    let properties = [
+        ("network_map", action.network_map.clone()),
+        ("storage_mappings", action.storage_mappings.clone()),
+        ("user_scripts", action.user_scripts.clone()),
+        ("notes", json!(action.notes)),
+        ("clone_disks", action.clone_disks.into()),
+        ("skip_os_morphing", action.skip_os_morphing.into()),
+    ];
+    properties.into_iter().map(|(key, value)| (key.into(), value))
 }
 
 /// Workers that are gone again.

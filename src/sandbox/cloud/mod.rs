@@ -6,6 +6,7 @@ mod deployments;
 mod endpoints;
 mod executions;
 mod info;
+mod pools;
 mod providers;
 mod refusal;
 mod regions;
@@ -27,6 +28,7 @@ use crate::model::Generation;
 pub(super) use deployments::{Deployed, Deployment, Direct};
 pub(super) use endpoints::{Endpoint, EndpointDraft};
 pub(super) use executions::{Execution, ExecutionKind};
+pub(super) use pools::{Pool, role_word};
 pub(super) use providers::Offer;
 pub(super) use refusal::Refusal;
 pub(super) use regions::{Region, Service};
@@ -78,6 +80,7 @@ pub(super) struct Cloud {
     deployments: Vec<Deployment>,
     deployment_by_id: HashMap<String, usize>,
     schedules: Vec<Schedule>,
+    pools: Vec<Pool>,
     regions: Vec<Region>,
     services: Vec<Service>,
     /// Where workers can be registered.
@@ -126,6 +129,10 @@ pub(super) struct Action {
     pub clone_disks: bool,
     pub skip_os_morphing: bool,
     pub live_migration: bool,
+    pub origin_pool: Option<String>,
+    pub destination_pool: Option<String>,
+    /// Which pool prepares the OS of which instance.
+    pub morphing_pools: BTreeMap<String, String>,
     pub created: Timestamp,
     pub updated: Option<Timestamp>,
     pub deleted: Option<Timestamp>,
@@ -154,6 +161,7 @@ impl Cloud {
             deployments: Vec::new(),
             deployment_by_id: HashMap::new(),
             schedules: Vec::new(),
+            pools: Vec::new(),
             regions: Vec::new(),
             services: Vec::new(),
             hosts: vec![scenario.worker.clone()],
@@ -187,7 +195,8 @@ impl Cloud {
         }
         let planned = self.upcoming.first().map(|(at, _)| *at);
         let due = self.agenda.first_key_value().map(|((at, _), _)| *at);
-        [planned, due].into_iter().flatten().min()
+        let pools = self.pools.iter().filter_map(|pool| pool.story.next_moment(after)).min();
+        [planned, due, pools].into_iter().flatten().min()
     }
 
     /// Applies everything that has happened by `now`.

@@ -1,5 +1,7 @@
 //! Transfers, which a legacy server calls replicas.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -158,6 +160,8 @@ impl Cloud {
         }
         destination_environment["network_map"] = network_map.clone();
         destination_environment["storage_mappings"] = storage_mappings.clone();
+        let pool = |key: &str| body.get(key).and_then(Value::as_str).map(String::from);
+        let morphing_pools = morphing_pools(body, &instances, self.words().transfer)?;
         let action = Action {
             id: String::new(),
             project: caller.project.clone(),
@@ -174,10 +178,14 @@ impl Cloud {
             clone_disks: flag(body, "clone_disks", true)?,
             skip_os_morphing: flag(body, "skip_os_morphing", false)?,
             live_migration: scenario == "live_migration",
+            origin_pool: pool("origin_minion_pool_id"),
+            destination_pool: pool("destination_minion_pool_id"),
+            morphing_pools,
             created: now,
             updated: None,
             deleted: None,
         };
+        self.pools_exist(caller, &action)?;
         Ok(TransferDraft { action })
     }
 
@@ -240,6 +248,32 @@ impl Cloud {
         }
         Ok(())
     }
+}
+
+/// Which pool prepares the OS of which instance, as a body says it.
+///
+/// # Errors
+/// 400 for an instance that is not of this transfer.
+pub(super) fn morphing_pools(
+    body: &Map<String, Value>,
+    instances: &[String],
+    noun: &str,
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let mappings = body.get("instance_osmorphing_minion_pool_mappings").and_then(Value::as_object);
+    let entries = mappings.into_iter().flatten();
+    let pools: BTreeMap<String, String> =
+        entries.filter_map(|(name, pool)| Some((name.clone(), pool.as_str()?.to_owned()))).collect();
+    let quoted = |names: Vec<&String>| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let foreign: Vec<&String> = pools.keys().filter(|name| !instances.contains(name)).collect();
+    if foreign.is_empty() {
+        return Ok(pools);
+    }
+    Err(Refusal::input(format!(
+        "One or more instance OSMorphing pool mappings were provided for instances ([{}]) which are not part of the \
+         {noun}'s declared instances ([{}])",
+        quoted(foreign),
+        quoted(instances.iter().collect()),
+    )))
 }
 
 pub(super) fn unclassed(refusal: Refusal) -> Refusal {

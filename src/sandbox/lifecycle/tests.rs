@@ -1,6 +1,6 @@
 //! What becomes of executions, at every moment.
 
-use super::super::graph::{Copying, Graph, Subject};
+use super::super::graph::{Copying, Graph, Morphing, Subject};
 use super::super::machine::Machine;
 use super::*;
 
@@ -13,7 +13,8 @@ fn seconds(seconds: i64) -> SignedDuration {
 }
 
 fn copy(names: &[&str], full: bool, shutdown: bool) -> Plan {
-    let copying = Copying { full, volumes_exist: !full, failed_before: !full, shutdown };
+    let (source_pool, destination_pool) = (false, false);
+    let copying = Copying { full, volumes_exist: !full, failed_before: !full, shutdown, source_pool, destination_pool };
     let mut graph = Graph::default();
     for name in names {
         let machine = Machine::named(1, name);
@@ -27,7 +28,7 @@ fn deployment(name: &str, clone_disks: bool) -> Plan {
     let machine = Machine::named(1, name);
     let mut graph = Graph::default();
     let subject = Subject { seed: 1, name, machine: Some(&machine), key: "d".into() };
-    graph.deployment(&subject, clone_disks, false);
+    graph.deployment(&subject, clone_disks, Morphing::Own);
     Plan::new("e".into(), start(), graph.specs)
 }
 

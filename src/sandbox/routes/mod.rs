@@ -7,6 +7,7 @@ mod endpoints;
 mod identity;
 mod legacy;
 mod list;
+mod pools;
 mod regions;
 mod schedules;
 mod transfers;
@@ -243,8 +244,7 @@ impl Call<'_> {
             ["regions", rest @ ..] => self.regions(rest),
             ["services", rest @ ..] => self.services(rest),
             ["diagnostics", rest @ ..] => self.diagnostics(rest),
-            // Not simulated yet: there are none.
-            ["minion_pools"] if self.method() == "GET" => Ok(Answer::of("minion_pools", json!([]))),
+            ["minion_pools", rest @ ..] => self.pools(rest),
             _ => Err(Refusal::no_method()),
         }
     }

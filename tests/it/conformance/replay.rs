@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use super::shape::differences;
 
+/// The other project.
+const DEMO: &str = "7ca33c4371854bc19a1789f733e9ba80";
 /// The project that most was recorded in.
 const PROJECT: &str = "020558988ea446e38313790175982c65";
 /// The application credential that was recorded, and its secret.
@@ -62,6 +64,8 @@ struct Replay {
     platforms: Vec<(String, Role)>,
     /// Every transfer that some recording shows.
     transfers: HashMap<String, Value>,
+    /// Every minion pool, as it is shown first.
+    pools: HashMap<String, Value>,
     tokens: HashMap<String, String>,
 }
 
@@ -78,7 +82,8 @@ pub(super) fn replay(folder: &str, skipped: impl Fn(u32) -> bool) -> Vec<Compare
         let recordings = recordings(&recorded);
         let mut fills = self::fills(&fills, &recordings).into_iter().peekable();
         let mut replay = Replay::start(generation).await;
-        replay.transfers = recordings.iter().flat_map(shown_transfers).collect();
+        replay.transfers = recordings.iter().rev().flat_map(shown_transfers).collect();
+        replay.pools = recordings.iter().rev().flat_map(shown_pool).collect();
         let mut compared = Vec::new();
         for recording in recordings {
             while let Some(fill) = fills.next_if(|fill| fill.before <= recording.number) {
@@ -131,7 +136,10 @@ impl Fill {
         let text = |key: &str| self.value[key].as_str().unwrap_or_default();
         let same = |recording: &&Recording| {
             let path = recording.value["path"].as_str().unwrap_or_default();
-            recording.value["method"] == text("method") && path.ends_with(text("path"))
+            let same_body = recording.value["request_body"] == self.value["body"];
+            recording.value["method"] == text("method")
+                && path.ends_with(text("path"))
+                && (same_body || !text("id").is_empty())
         };
         let made = |recording: &Recording| {
             let things = recording.value["response_body"].as_object().into_iter().flat_map(|fields| fields.values());
@@ -169,7 +177,7 @@ fn scenario(generation: Generation) -> Scenario {
                 "simdst",
                 &["replica_export_mechanism"],
                 &["network_map", "storage_mappings", "availability_zone", "flavor_name"],
-                ["app", "cache", "db", "web"]
+                ["app", "cache", "db", "mq", "web"]
                     .iter()
                     .flat_map(|family| (1..=6).map(move |number| format!("{family}-{number:02}")))
                     .chain(
@@ -220,8 +228,16 @@ impl Replay {
         ]);
         // What a redirect says is compared, not followed.
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let mut replay =
-            Self { sandbox, clock, http, ids, platforms, transfers: HashMap::new(), tokens: HashMap::new() };
+        let mut replay = Self {
+            sandbox,
+            clock,
+            http,
+            ids,
+            platforms,
+            transfers: HashMap::new(),
+            pools: HashMap::new(),
+            tokens: HashMap::new(),
+        };
         let scoped = |name: &str| json!({"project": {"name": name, "domain": {"name": "Default"}}});
         replay.login("admin", Some(scoped("admin"))).await;
         replay.login("demo", Some(scoped("demo"))).await;
@@ -254,7 +270,7 @@ impl Replay {
         let token = response.headers()["x-subject-token"].to_str().unwrap().to_owned();
         let body: Value = response.json().await.unwrap();
         if let Some(project) = body["token"]["project"]["id"].as_str().filter(|_| name == "demo") {
-            self.ids.insert("7ca33c4371854bc19a1789f733e9ba80".into(), project.into());
+            self.ids.insert(DEMO.into(), project.into());
         }
         self.tokens.insert(name.into(), token);
     }
@@ -263,6 +279,7 @@ impl Replay {
     async fn fill(&mut self, fill: &Value) {
         let text = |key: &str| fill[key].as_str().unwrap_or_default();
         let path = format!("/v1/{PROJECT}{}", text("path"));
+        self.make_transfer(&json!({"path": path, "status": 200})).await;
         let mut sent = self.send_as(text("method"), &path, &fill["body"], "admin", None).await;
         for _ in 0..STEPS {
             if sent.status < 300 {
@@ -343,6 +360,60 @@ impl Replay {
         }
     }
 
+    /// Makes the pools that a recorded transfer is created with and that no recording shows.
+    async fn make_named_pools(&mut self, recorded: &Value) {
+        let body = recorded["request_body"].as_object().into_iter().flat_map(|fields| fields.values());
+        let Some(thing) = body.into_iter().next().filter(|_| recorded["status"] == 200).cloned() else { return };
+        for (key, endpoint, platform) in [
+            ("origin_minion_pool_id", "origin_endpoint_id", "source"),
+            ("destination_minion_pool_id", "destination_endpoint_id", "destination"),
+        ] {
+            let known = |id: &str| self.ids.contains_key(id) || self.pools.contains_key(id);
+            let Some(id) = thing[key].as_str().filter(|id| !known(id)) else { continue };
+            let pool = json!({"name": id, "endpoint_id": thing[endpoint], "platform": platform, "os_type": "linux",
+                              "environment_options": {}});
+            let path = format!("/v1/{PROJECT}/minion_pools");
+            let made = self.send_as("POST", &path, &json!({"minion_pool": pool}), "admin", None).await;
+            if let Some(own) = made.body["minion_pool"]["id"].as_str() {
+                self.ids.insert(id.to_owned(), own.to_owned());
+            }
+        }
+    }
+
+    /// Learns the id of a deployment that an execution made, where no list of them is recorded.
+    async fn find_deployment(&mut self, recorded: &Value) {
+        let shown = &recorded["response_body"]["deployment"];
+        let (Some(id), Some(deployer)) = (shown["id"].as_str(), shown["deployer_id"].as_str()) else { return };
+        let Some(deployer) = self.ids.get(deployer).filter(|_| !self.ids.contains_key(id)) else { return };
+        let listed = self.send_as("GET", &format!("/v1/{PROJECT}/deployments"), &Value::Null, "admin", None).await;
+        let all = listed.body["deployments"].as_array();
+        let own = all.into_iter().flatten().find(|own| own["deployer_id"] == deployer.as_str());
+        if let Some(own) = own.and_then(|own| own["id"].as_str()) {
+            self.ids.insert(id.to_owned(), own.to_owned());
+        }
+    }
+
+    /// Makes the minion pools that a recorded request is about or names, where what made them is not recorded.
+    async fn make_pools(&mut self, recorded: &Value) {
+        let text = format!("{}{}", recorded["path"], recorded["request_body"]);
+        let answered = recorded["status"].as_u64().is_some_and(|status| status != 404);
+        let unknown = |id: &&String| text.contains(id.as_str()) && !self.ids.contains_key(id.as_str());
+        let wanted: Vec<String> = self.pools.keys().filter(unknown).cloned().collect();
+        self.make_named_pools(recorded).await;
+        for id in wanted.into_iter().filter(|_| answered) {
+            let mut pool = self.pools[&id].clone();
+            let endpoint = if pool["platform"] == "source" { "origin_endpoint_id" } else { "destination_endpoint_id" };
+            let named = json!({endpoint: pool["endpoint_id"]});
+            self.make_endpoints(&json!({"status": 200, "request_body": {"pool": named}})).await;
+            pool["skip_allocation"] = (pool["status"] == "DEALLOCATED").into();
+            let path = format!("/v1/{PROJECT}/minion_pools");
+            let made = self.send_as("POST", &path, &json!({"minion_pool": pool}), "admin", None).await;
+            if let Some(own) = made.body["minion_pool"]["id"].as_str() {
+                self.ids.insert(id, own.to_owned());
+            }
+        }
+    }
+
     /// Makes the endpoints that a recorded creation refers to, where what made them is not recorded.
     async fn make_endpoints(&mut self, recorded: &Value) {
         let body = recorded["request_body"].as_object().into_iter().flat_map(|fields| fields.values());
@@ -352,7 +423,9 @@ impl Replay {
             let (name, _) = self.platforms.iter().find(|(_, own)| *own == role).unwrap();
             let info = json!({"host": id, "username": "u", "password": "secret"});
             let body = json!({"endpoint": {"name": id, "type": name, "connection_info": info}});
-            let made = self.send_as("POST", &format!("/v1/{PROJECT}/endpoints"), &body, "admin", None).await;
+            let of_demo = recorded["path"].as_str().is_some_and(|path| path.contains(DEMO));
+            let (project, token) = if of_demo { (DEMO, "demo") } else { (PROJECT, "admin") };
+            let made = self.send_as("POST", &format!("/v1/{project}/endpoints"), &body, token, None).await;
             let own = made.body["endpoint"]["id"].as_str().unwrap().to_owned();
             self.ids.insert(id.to_owned(), own);
         }
@@ -361,10 +434,13 @@ impl Replay {
     async fn compare(&mut self, recording: &Recording) -> Vec<String> {
         let recorded = &recording.value;
         self.make_endpoints(recorded).await;
+        self.find_deployment(recorded).await;
+        self.make_pools(recorded).await;
         self.make_transfer(recorded).await;
         let mut sent = self.send(recording).await;
         for _ in 0..STEPS {
-            if !self.is_behind(recorded, &sent) {
+            let done = sent.status < 300 && recorded["method"] != "GET";
+            if done || !self.is_behind(recorded, &sent) {
                 break;
             }
             self.carry_on().await;
@@ -396,13 +472,18 @@ impl Replay {
         if sent.status != status {
             let message = sent.body["error"]["message"].as_str().unwrap_or_default();
             return sent.status == 400
-                && ["in progress", "currently", "while the"].iter().any(|word| message.contains(word));
+                && ["in progress", "currently", "while the", "as the pool is in", "as it is in", "invalid state"]
+                    .iter()
+                    .any(|word| message.contains(word));
         }
         let (Some(theirs), Some(own)) = (status_of(&recorded["response_body"]), status_of(&sent.body)) else {
             // A schedule is to fire first.
             let executions = |body: &Value| body["executions"].as_array().map_or(0, Vec::len);
             return executions(&sent.body) < executions(&recorded["response_body"]);
         };
+        if theirs != own && (own.ends_with("ALLOCATED") || own == "IN_MAINTENANCE") {
+            return false;
+        }
         let behind = |own: &str| !phase(own).is_final() && own != "UNEXECUTED";
         if theirs != own {
             return behind(own);
@@ -437,7 +518,7 @@ impl Replay {
         let text = |key: &str| recorded[key].as_str().unwrap_or_default();
         let headers = &recorded["request_headers"];
         let given = headers["x-auth-token"].as_str();
-        let of_demo = text("path").contains("7ca33c4371854bc19a1789f733e9ba80");
+        let of_demo = text("path").contains(DEMO);
         let token = given.map(|given| match given {
             "garbage" => "garbage",
             given if given.eq_ignore_ascii_case("<token:other>") => "garbage",
@@ -571,6 +652,8 @@ impl Replay {
         // A schema is printed in full by the real ones; the worker's id is the server's own.
         let first = |text: &str| {
             let line = text.lines().next().unwrap_or_default().to_owned();
+            // How many there are depends on what was not recorded.
+            let line = line.trim_start_matches(|letter: char| letter.is_ascii_digit()).to_owned();
             line.split_once("(IDs ['")
                 .map_or(line.clone(), |(head, rest)| format!("{head}{}", &rest[36.min(rest.len())..]))
         };
@@ -628,8 +711,21 @@ fn shown_transfers(recording: &Recording) -> Vec<(String, Value)> {
         Value::Array(things) => things.clone(),
         thing => vec![thing.clone()],
     });
-    let is_transfer = |thing: &Value| matches!(thing["type"].as_str(), Some("transfer" | "replica"));
-    things.filter(is_transfer).map(|thing| (thing["id"].as_str().unwrap_or_default().to_owned(), thing)).collect()
+    // A deployment has what its transfer had.
+    let of = |thing: Value| {
+        let id = match thing["type"].as_str()? {
+            "transfer" | "replica" => &thing["id"],
+            "deployment" => &thing["transfer_id"],
+            _ => return None,
+        };
+        Some((id.as_str()?.to_owned(), thing))
+    };
+    things.filter_map(of).collect()
+}
+
+fn shown_pool(recording: &Recording) -> Option<(String, Value)> {
+    let pool = &recording.value["response_body"]["minion_pool"];
+    Some((pool["id"].as_str()?.to_owned(), pool.clone()))
 }
 
 /// An id that is to be unknown.

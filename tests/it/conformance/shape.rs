@@ -38,6 +38,7 @@ fn compare(path: &str, key: &str, recorded: &Value, own: &Value, found: &mut Vec
         _ if path.contains("s[") && OF_OTHERS.contains(&key) => {}
         // What a provider's schemas say, and which interfaces a host has, is their own.
         (Value::Object(_), Value::Object(_)) if key.ends_with("_schema") => {}
+        (Value::Object(_), Value::Object(_)) if matches!(key, "provider_properties" | "connection_details") => {}
         (Value::Array(_), Value::Array(_)) if key == "ip_addresses" => {}
         (Value::Object(recorded), Value::Object(own)) if key != "replica_state" => {
             for (key, value) in recorded {

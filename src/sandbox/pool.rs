@@ -1,0 +1,341 @@
+//! What becomes of a minion pool: every change with its time, written when it is asked for; what a client sees is a
+//! function of these and of the time it asks at.
+
+use jiff::{SignedDuration, Timestamp};
+
+const VALIDATION: SignedDuration = SignedDuration::from_secs(10);
+const SHARED: SignedDuration = SignedDuration::from_secs(30);
+const HEALTH: SignedDuration = SignedDuration::from_secs(20);
+const TEAR_DOWN: SignedDuration = SignedDuration::from_secs(25);
+
+/// The changes of one pool in the order of their times.
+#[derive(Clone, Debug)]
+pub(super) struct Story {
+    steps: Vec<(Timestamp, Step)>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Status(&'static str),
+    /// Something was changed that no status shows.
+    Touched,
+    Event(&'static str, String),
+    Shared(bool),
+    Machine(String, State),
+    Gone(String),
+}
+
+/// What a machine is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct State {
+    pub allocation: &'static str,
+    /// The transfer or deployment that has it.
+    pub action: Option<String>,
+}
+
+/// A pool at some time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Seen<'story> {
+    pub status: &'static str,
+    pub shared: bool,
+    pub machines: Vec<Minion<'story>>,
+    pub events: Vec<(Timestamp, &'static str, &'story str)>,
+    pub updated: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Minion<'story> {
+    pub id: &'story str,
+    pub state: &'story State,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    /// When it was last ready for use; nothing before its machine runs.
+    pub ready: Option<Timestamp>,
+}
+
+/// Where an allocation goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Flaw {
+    Options,
+    Image,
+}
+
+impl State {
+    fn of(allocation: &'static str) -> Self {
+        Self { allocation, action: None }
+    }
+}
+
+impl Story {
+    pub(super) fn new(now: Timestamp) -> Self {
+        let added = "Successfully added minion pool to the DB";
+        Self { steps: vec![(now, Step::Status("DEALLOCATED")), (now, Step::Event("INFO", added.into()))] }
+    }
+
+    pub(super) fn seen(&self, now: Timestamp) -> Seen<'_> {
+        let mut seen =
+            Seen { status: "DEALLOCATED", shared: false, machines: Vec::new(), events: Vec::new(), updated: None };
+        for (number, (at, step)) in self.steps.iter().enumerate().take_while(|(_, (at, _))| *at <= now) {
+            match step {
+                Step::Status(status) => {
+                    seen.status = status;
+                    seen.updated = (number > 0).then_some(*at);
+                }
+                Step::Touched => seen.updated = Some(*at),
+                Step::Event(level, text) => seen.events.push((*at, level, text)),
+                Step::Shared(shared) => seen.shared = *shared,
+                Step::Machine(id, state) => seen.change(id, state, *at),
+                Step::Gone(id) => seen.machines.retain(|machine| machine.id != id),
+            }
+        }
+        seen
+    }
+
+    /// The first moment after `after` at which something changes.
+    pub(super) fn next_moment(&self, after: Timestamp) -> Option<Timestamp> {
+        self.steps.iter().map(|(at, _)| *at).find(|at| *at > after)
+    }
+
+    pub(super) fn updated(&mut self, now: Timestamp) {
+        self.push(now, [Step::Touched, info("Successfully updated minion pool properties")]);
+    }
+
+    /// From nothing to machines that wait for work. `since` is the status that it comes from.
+    pub(super) fn allocate(
+        &mut self,
+        now: Timestamp,
+        since: &'static str,
+        machines: &[String],
+        takes: SignedDuration,
+        flaw: Option<Flaw>,
+    ) {
+        let (validated, deployed) = (now + VALIDATION, now + VALIDATION + SHARED);
+        let booted = deployed + takes;
+        self.push(now, [info("Begun minion pool allocation process")]);
+        self.go(now, since, "VALIDATING_INPUTS");
+        self.push(now, [info("Validating minion pool options")]);
+        if flaw == Some(Flaw::Options) {
+            self.fail(validated, "the minion pool options were refused");
+            self.revert(validated, "VALIDATING_INPUTS", "ERROR");
+            return;
+        }
+        self.push(validated, [info("Successfully validated minion pool options")]);
+        self.go(validated, "VALIDATING_INPUTS", "ALLOCATING_SHARED_RESOURCES");
+        self.push(validated, [info("Deploying shared pool resources")]);
+        self.push(deployed, [Step::Shared(true), info("Successfully deployed shared pool resources")]);
+        self.go(deployed, "ALLOCATING_SHARED_RESOURCES", "ALLOCATING_MACHINES");
+        for id in machines {
+            self.boot(id, deployed);
+        }
+        if flaw == Some(Flaw::Image) {
+            self.fail(booted, "the minion machine's image could not be found");
+            self.push(booted, machines.iter().map(|id| Step::Gone(id.clone())));
+            self.revert(booted, "ALLOCATING_MACHINES", "ALLOCATING_SHARED_RESOURCES");
+            self.revert(booted + TEAR_DOWN, "ALLOCATING_SHARED_RESOURCES", "ERROR");
+            return;
+        }
+        for id in machines {
+            self.booted(id, booted);
+        }
+        self.go(booted, "ALLOCATING_MACHINES", "ALLOCATED");
+    }
+
+    /// One more machine for a pool that may grow.
+    pub(super) fn grow(&mut self, id: &str, now: Timestamp, takes: SignedDuration) {
+        self.boot(id, now);
+        self.booted(id, now + takes);
+    }
+
+    fn boot(&mut self, id: &str, at: Timestamp) {
+        let text = format!("Allocating minion machine with internal pool ID '{id}'");
+        self.push(at, [Step::Machine(id.into(), State::of("ALLOCATING")), info(&text)]);
+    }
+
+    fn booted(&mut self, id: &str, at: Timestamp) {
+        let text = format!("Successfully allocated minion machine with internal pool ID '{id}'");
+        self.push(at, [Step::Machine(id.into(), State::of("AVAILABLE")), info(&text)]);
+    }
+
+    pub(super) fn refresh(&mut self, now: Timestamp) {
+        let free: Vec<String> = self
+            .seen(now)
+            .machines
+            .iter()
+            .filter(|machine| machine.state.allocation == "AVAILABLE")
+            .map(|machine| machine.id.to_owned())
+            .collect();
+        let list = free.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
+        let texts = [
+            "No minion machines require deallocation during pool refresh".to_owned(),
+            format!(
+                "The following minion machines will be healthchecked as part of the refreshing of the minion pool: \
+                 [{list}]"
+            ),
+            "Begun minion pool refreshing process".to_owned(),
+        ];
+        self.push(now, texts.iter().map(|text| info(text)));
+        for id in &free {
+            self.check_health(id, now, now + HEALTH, State::of("HEALTHCHECKING"), State::of("AVAILABLE"));
+        }
+    }
+
+    fn check_health(&mut self, id: &str, from: Timestamp, to: Timestamp, during: State, then: State) {
+        let begun = format!("Healthchecking minion machine with internal pool ID '{id}'");
+        let ended = format!("Successfully healthchecked minion machine with internal pool ID '{id}'");
+        self.push(from, [Step::Machine(id.into(), during), info(&begun)]);
+        self.push(to, [Step::Machine(id.into(), then), info(&ended)]);
+    }
+
+    /// Back to nothing; what was planned before is forgotten.
+    pub(super) fn deallocate(&mut self, now: Timestamp) {
+        self.steps.retain(|(at, _)| *at <= now);
+        let machines: Vec<String> = self.seen(now).machines.iter().map(|machine| machine.id.to_owned()).collect();
+        let gone = if machines.is_empty() { now } else { now + TEAR_DOWN };
+        self.push(now, [info("Begun minion pool deallocation process")]);
+        if !machines.is_empty() {
+            self.go(now, "IN_MAINTENANCE", "DEALLOCATING_MACHINES");
+        }
+        for id in &machines {
+            let begun = format!("Deallocating minion machine with internal pool ID '{id}'");
+            let ended = format!("Successfully deallocated minion machine with internal pool ID '{id}'");
+            self.push(now, [Step::Machine(id.clone(), State::of("DEALLOCATING")), info(&begun)]);
+            self.push(gone, [Step::Gone(id.clone()), info(&ended)]);
+        }
+        let since = if machines.is_empty() { "IN_MAINTENANCE" } else { "DEALLOCATING_MACHINES" };
+        self.go(gone, since, "DEALLOCATING_SHARED_RESOURCES");
+        self.push(gone + SHARED, [Step::Shared(false), info("Successfully deallocated shared pool resources")]);
+        self.go(gone + SHARED, "DEALLOCATING_SHARED_RESOURCES", "DEALLOCATED");
+    }
+
+    /// Reserves a machine for an action, which uses it from `starts` on.
+    pub(super) fn reserve(&mut self, id: &str, action: &str, now: Timestamp, starts: Timestamp) {
+        let text = format!(
+            "The following pre-existing minion machines will be allocated to transfer action '{action}': ['{id}']"
+        );
+        let state = |allocation| State { allocation, action: Some(action.into()) };
+        self.push(now, [info(&text)]);
+        self.check_health(id, now, starts, state("RESERVED"), state("IN_USE"));
+    }
+
+    /// Frees every machine that an action has.
+    pub(super) fn release(&mut self, action: &str, at: Timestamp) {
+        let of_action = |step: &Step| match step {
+            Step::Machine(_, state) => state.action.as_deref() == Some(action),
+            _ => false,
+        };
+        let mut held: Vec<String> = Vec::new();
+        for (_, step) in &self.steps {
+            if let Step::Machine(id, _) = step
+                && of_action(step)
+                && !held.contains(id)
+            {
+                held.push(id.clone());
+            }
+        }
+        // An action that was cancelled while it waited never gets to use its machines.
+        self.steps.retain(|(time, step)| *time <= at || !of_action(step));
+        let taken: Vec<String> = {
+            let seen = self.seen(at);
+            let has = |machine: &&Minion<'_>| machine.state.action.as_deref() == Some(action);
+            seen.machines.iter().filter(has).map(|machine| machine.id.to_owned()).collect()
+        };
+        for id in held.into_iter().filter(|id| taken.contains(id)) {
+            self.push(at, [Step::Machine(id, State::of("AVAILABLE"))]);
+        }
+    }
+
+    fn go(&mut self, at: Timestamp, from: &str, to: &'static str) {
+        let text = format!("Pool status transitioned from '{from}' to '{to}'");
+        self.push(at, [Step::Status(to), info(&text)]);
+    }
+
+    fn revert(&mut self, at: Timestamp, from: &str, to: &'static str) {
+        let text = format!("Pool status reverted from '{from}' to '{to}'");
+        self.push(at, [Step::Status(to), info(&text)]);
+    }
+
+    fn fail(&mut self, at: Timestamp, reason: &str) {
+        let text = format!(
+            "Failure occurred for one or more operations on the minion pool. Please check the logs for additional \
+             details. Error messages were:\n {reason}"
+        );
+        self.push(at, [Step::Event("ERROR", text)]);
+    }
+
+    fn push(&mut self, at: Timestamp, steps: impl IntoIterator<Item = Step>) {
+        self.steps.extend(steps.into_iter().map(|step| (at, step)));
+        self.steps.sort_by_key(|(at, _)| *at);
+    }
+}
+
+impl<'story> Seen<'story> {
+    fn change(&mut self, id: &'story str, state: &'story State, at: Timestamp) {
+        let ready = (state.allocation == "AVAILABLE").then_some(at);
+        match self.machines.iter_mut().find(|machine| machine.id == id) {
+            Some(machine) => {
+                machine.state = state;
+                machine.updated = at;
+                machine.ready = ready.or(machine.ready);
+            }
+            None => self.machines.push(Minion { id, state, created: at, updated: at, ready }),
+        }
+    }
+}
+
+fn info(text: &str) -> Step {
+    Step::Event("INFO", text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> Timestamp {
+        "2026-06-01T20:00:00Z".parse().unwrap()
+    }
+
+    fn allocated() -> Story {
+        let mut story = Story::new(start());
+        let takes = SignedDuration::from_secs(60);
+        story.allocate(start(), "DEALLOCATED", &["one".into(), "two".into()], takes, None);
+        story
+    }
+
+    /// The statuses that the story goes through, with the number of machines.
+    fn statuses(story: &Story, mut at: Timestamp) -> Vec<(&'static str, usize)> {
+        let mut found = Vec::new();
+        loop {
+            let seen = story.seen(at);
+            found.push((seen.status, seen.machines.len()));
+            let Some(next) = story.next_moment(at) else { return found };
+            at = next;
+        }
+    }
+
+    #[test]
+    fn a_pool_goes_from_its_inputs_to_its_machines_and_back() {
+        let mut story = allocated();
+        let expected = [
+            ("VALIDATING_INPUTS", 0),
+            ("ALLOCATING_SHARED_RESOURCES", 0),
+            ("ALLOCATING_MACHINES", 2),
+            ("ALLOCATED", 2),
+        ];
+        assert_eq!(statuses(&story, start()), expected);
+        let later = start() + SignedDuration::from_hours(1);
+        story.deallocate(later);
+        let expected = [("DEALLOCATING_MACHINES", 2), ("DEALLOCATING_SHARED_RESOURCES", 0), ("DEALLOCATED", 0)];
+        assert_eq!(statuses(&story, later), expected);
+    }
+
+    #[test]
+    fn a_machine_that_is_released_before_it_was_used_is_available_for_good() {
+        let mut story = allocated();
+        let later = start() + SignedDuration::from_hours(1);
+        story.reserve("one", "transfer", later, later + SignedDuration::from_secs(10));
+        assert_eq!(story.seen(later).machines[0].state.allocation, "RESERVED");
+        story.release("transfer", later + SignedDuration::from_secs(5));
+        let end = story.seen(later + SignedDuration::from_hours(1));
+        assert!(end.machines.iter().all(|machine| machine.state == &State::of("AVAILABLE")));
+    }
+}
