@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::client::identity::Pending;
-use crate::client::{Answer, Repeat};
+use crate::client::{Answer, Repeat, licensing, logs, secrets};
 use crate::clock::{Busy, Speed};
 use crate::secret::SecretString;
 
@@ -87,6 +87,10 @@ impl Identity for Keyring {
             }
             Ok(self.key(*login))
         })
+    }
+
+    fn service_url<'a>(&'a self, kind: &'a str) -> Pending<'a, Result<String>> {
+        Box::pin(async move { Ok(self.url.replace("/v1/p", &format!("/{kind}/v1"))) })
     }
 
     fn uses_application_credential(&self) -> bool {
@@ -457,4 +461,48 @@ fn a_long_list_is_followed_to_its_end() {
     });
     let found = world.client.list(&Origin::default(), &transfers()).unwrap();
     assert_eq!((found.len(), &found[1002]["id"]), (1003, &json!("t1002")));
+}
+
+#[test]
+fn other_services_are_spoken_to_at_their_own_urls_and_in_their_own_ways() {
+    let world = World::new(|_, seen| match seen.line.ends_with("/payload") {
+        true => Act::Bytes(b"HTTP/1.1 200 X\r\nContent-Length: 6\r\n\r\ns3cret".to_vec()),
+        false => Act::Json(200, json!({"licence": {"id": "L"}})),
+    });
+    assert_eq!(world.send(&secrets::payload("http://elsewhere/v1/secrets/S")).unwrap(), "s3cret");
+    assert_eq!(world.send(&licensing::register("A", "PEM")).unwrap(), json!({"id": "L"}));
+    let seen = world.seen.lock().unwrap().clone();
+    assert_eq!(
+        seen.iter().map(|seen| seen.line.as_str()).collect::<Vec<_>>(),
+        ["get /key-manager/v1/secrets/s/payload", "post /coriolis-licensing/v1/appliances/a/licences"]
+    );
+    assert!(seen[0].head.contains("accept: text/plain\r\n") && seen[0].head.contains("x-auth-token: token-0"));
+    assert!(!seen[1].head.contains("x-auth-token") && seen[1].head.contains("content-length: 3\r\n"));
+}
+
+#[test]
+fn barbicans_refusal_is_told_in_its_own_words() {
+    let world = World::new(|_, _| {
+        Act::Json(404, json!({"code": 404, "title": "Not Found", "description": "Secret not found."}))
+    });
+    let error = world.send(&secrets::show("S")).expect_err("there is none");
+    assert_eq!(error.kind, Kind::NotFound);
+    assert_eq!(error.message, "GET v1/secrets/S: 404 Secret not found. (request req-7)");
+}
+
+#[test]
+fn a_stream_of_logs_ends_when_there_are_enough_messages() {
+    let world = World::new(|_, seen| {
+        assert!(seen.head.contains("upgrade: websocket"), "{}", seen.head);
+        let mut bytes = b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".to_vec();
+        for message in [r#"{"message":"a"}"#, "no JSON", r#"{"message":"b"}"#, r#"{"message":"c"}"#] {
+            bytes.extend([0x81, u8::try_from(message.len()).unwrap()]);
+            bytes.extend(message.as_bytes());
+        }
+        Act::Bytes(bytes)
+    });
+    let request = logs::stream(Some("worker"), None);
+    let said = world.client.listen(&request, 2, Duration::from_secs(10)).unwrap();
+    assert_eq!(said, [json!({"message": "a"}), json!({"message": "b"})]);
+    assert_eq!(world.lines(), ["get /coriolis-logger/v1/ws?app_name=worker"]);
 }

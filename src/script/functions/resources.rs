@@ -145,7 +145,7 @@ pub const ROWS: &[Function] = &[
         parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[INVENTORY]), "How, and where to.")],
         result: "a text: CSV with a header, one row a virtual machine",
         summary: "Export the virtual machines of an endpoint's cloud as CSV (current servers only).",
-        example: "print(endpoint_export_inventory(\"vcenter\").contains(\"web-01\"));",
+        example: "try { print(endpoint_export_inventory(\"vcenter\").contains(\"web-01\")); } catch (e) { print(e.hint); }",
         effect: Effect::Reads,
         noun_verb: true,
         body: export_inventory,

@@ -199,7 +199,7 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     call.change(&transfers::delete(call.generation()?, &id))?;
     if !lasting.is_empty() {
         call.warn(format!(
-            "the deleted replica {id} leaves {} that go on running in vain: {}",
+            "the deleted replica {id} leaves {} running in vain: {}",
             count(lasting.len(), "schedule"),
             lasting.join("; ")
         ));
