@@ -258,6 +258,10 @@ impl Identity for Counted {
         })
     }
 
+    fn service_url<'a>(&'a self, kind: &'a str) -> Pending<'a, Result<String>> {
+        self.inner.service_url(kind)
+    }
+
     fn describe(&self) -> String {
         self.inner.describe()
     }
