@@ -50,10 +50,10 @@ fn given(flags: &[&str], environment: &[(&str, &str)]) -> Result<Cloud> {
         "/home/anna/.config/openstack/clouds.yaml" => Ok(CLOUDS.to_owned()),
         "/home/anna/.config/openstack/secure.yaml" => Ok(SECURE.to_owned()),
         "/home/anna/.config/openstack/clouds-public.yaml" => Ok(PUBLIC.to_owned()),
-        "/work/broken.yaml" => Ok("clouds: [".to_owned()),
+        "/plan/broken.yaml" => Ok("clouds: [".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };
-    cloud(&line.flags, &environment, Path::new("/work"), &read)
+    cloud(&line.flags, &environment, Path::new("/plan"), &read)
 }
 
 /// The settings in one line each: value and origin, secrets in clear.
@@ -222,7 +222,7 @@ fn coriolis_variables_choose_the_service_before_the_general_ones() {
     assert_eq!(cloud.endpoint.unwrap().value, "http://c:7667");
     assert_eq!(
         cloud.trust,
-        Trust { cacert: Some(Sourced::new("/work/ca.pem".into(), Origin::Environment("OS_CACERT"))), insecure: false }
+        Trust { cacert: Some(Sourced::new("/plan/ca.pem".into(), Origin::Environment("OS_CACERT"))), insecure: false }
     );
 }
 
@@ -271,11 +271,11 @@ fn a_cloud_that_does_not_exist_is_told_with_those_that_do() {
     );
     assert_eq!(
         told(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "none.yaml")]),
-        "`--os-cloud` asks for the cloud `lab`, and there is no clouds.yaml | make one of `/work/none.yaml`, or set \
+        "`--os-cloud` asks for the cloud `lab`, and there is no clouds.yaml | make one of `/plan/none.yaml`, or set \
          `OS_CLIENT_CONFIG_FILE`"
     );
     let broken = told(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "broken.yaml")]);
-    assert!(broken.starts_with("`/work/broken.yaml` is not valid YAML: "), "{broken}");
+    assert!(broken.starts_with("`/plan/broken.yaml` is not valid YAML: "), "{broken}");
 }
 
 #[test]
