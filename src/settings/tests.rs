@@ -32,7 +32,7 @@ public-clouds:
   big: {auth: {auth_url: https://big/v3, username: none}, region_name: South}
 ";
 
-/// What `coriolis-run FLAGS` finds in `/work`, with the files of the personal folder there.
+/// What `coriolis-run FLAGS` finds in `/plan`, with the files of the personal folder there.
 fn given(flags: &[&str], environment: &[(&str, &str)]) -> Result<Cloud> {
     #[derive(clap::Parser)]
     struct Line {
