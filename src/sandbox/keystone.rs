@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::cloud::Caller;
 use super::draw::draw;
+use super::licensing;
+use super::routes::logs;
 use super::scenario::Scenario;
 use super::secrets::PREFIX;
 
@@ -20,6 +22,8 @@ pub(super) struct Keystone {
     pub user: User,
     pub projects: Vec<Project>,
     region: String,
+    /// Whether v2.0 is served, and v3 is not.
+    pub only_v2: bool,
     pub credential: Credential,
     lifetime: SignedDuration,
     tokens: HashMap<String, Token>,
@@ -83,6 +87,7 @@ impl Keystone {
             user: User { id: of("user", &scenario.user).hex(), name: scenario.user.clone(), password },
             projects,
             region: scenario.region.clone(),
+            only_v2: scenario.keystone_v2,
             credential: Credential {
                 id: of("credential", "").hex(),
                 name: "runbooks".into(),
@@ -387,7 +392,60 @@ impl Keystone {
             services.push(service("migration", "coriolis", format!("{}/v1/{}", self.base, self.projects[project].id)));
         }
         services.push(service("key-manager", "barbican", format!("{}{PREFIX}", self.base)));
+        services.push(service("coriolis-logger", "coriolis-logger", format!("{}{}", self.base, logs::PREFIX)));
+        let licensing = format!("{}{}", self.base, licensing::PREFIX);
+        services.push(service("coriolis-licensing", "coriolis-licensing", licensing));
         services.into()
+    }
+
+    /// POST /v2.0/tokens: a password, or a token, and the name or the id of a project; the answer of that age.
+    pub(super) fn authenticate_v2(&mut self, body: &Value, now: Timestamp) -> Result<Value, Denied> {
+        let Some(auth) = body.get("auth") else { return Err(Denied::lacks("auth in request body")) };
+        let domain = json!({"id": "default"});
+        let (password, token) = (&auth["passwordCredentials"], &auth["token"]);
+        let identity = match (password.is_object(), token.is_object()) {
+            (true, _) => {
+                let (name, secret) = (&password["username"], &password["password"]);
+                let user = json!({"name": name, "domain": domain, "password": secret});
+                json!({"methods": ["password"], "password": {"user": user}})
+            }
+            (false, true) => json!({"methods": ["token"], "token": {"id": token["id"]}}),
+            (false, false) => return Err(Denied::lacks("passwordCredentials in auth")),
+        };
+        let mut asked = json!({"auth": {"identity": identity}});
+        match (auth["tenantName"].as_str(), auth["tenantId"].as_str()) {
+            (Some(name), _) => asked["auth"]["scope"] = json!({"project": {"name": name, "domain": domain}}),
+            (None, Some(id)) => asked["auth"]["scope"] = json!({"project": {"id": id}}),
+            (None, None) => {}
+        }
+        let (id, described) = self.authenticate(&asked, now)?;
+        Ok(self.described_v2(&id, &described["token"]))
+    }
+
+    fn described_v2(&self, id: &str, described: &Value) -> Value {
+        let whole = |key: &str| described[key].as_str().unwrap_or_default().replace(".000000Z", "Z");
+        let mut token = json!({"id": id, "expires": whole("expires_at"), "issued_at": whole("issued_at")});
+        if let Some(project) = described.get("project") {
+            token["tenant"] = json!({"id": project["id"], "name": project["name"], "enabled": true,
+                                     "description": ""});
+        }
+        let catalog: Vec<Value> = described["catalog"].as_array().into_iter().flatten().map(service_v2).collect();
+        let named = |role: &Value| json!({"name": role["name"]});
+        let roles: Vec<Value> = described["roles"].as_array().into_iter().flatten().map(named).collect();
+        let name = &self.user.name;
+        json!({"access": {
+            "token": token,
+            "serviceCatalog": catalog,
+            "user": {"id": self.user.id, "name": name, "username": name, "roles": roles, "roles_links": []},
+            "metadata": {"is_admin": 0, "roles": []},
+        }})
+    }
+
+    /// GET /v2.0/tenants.
+    pub(super) fn tenants_of(&self, token: &str, now: Timestamp) -> Result<Value, Denied> {
+        self.valid(token, now).ok_or_else(Denied::unauthorized)?;
+        let tenant = |own: &Project| json!({"id": own.id, "name": own.name, "description": "", "enabled": true});
+        Ok(json!({"tenants": self.projects.iter().map(tenant).collect::<Vec<_>>(), "tenants_links": []}))
     }
 }
 
@@ -419,6 +477,28 @@ impl Denied {
             _ => "Not Found",
         }
     }
+}
+
+/// A service of a catalog in the words of v2.0: one endpoint with all of its addresses.
+fn service_v2(service: &Value) -> Value {
+    let endpoints = service["endpoints"].as_array();
+    let url = |interface: &str| {
+        let found = endpoints.into_iter().flatten().find(|endpoint| endpoint["interface"] == interface);
+        found.map_or(Value::Null, |endpoint| endpoint["url"].clone())
+    };
+    let first = &service["endpoints"][0];
+    json!({
+        "type": service["type"],
+        "name": service["name"],
+        "endpoints_links": [],
+        "endpoints": [{
+            "id": first["id"],
+            "region": first["region"],
+            "publicURL": url("public"),
+            "internalURL": url("internal"),
+            "adminURL": url("admin"),
+        }],
+    })
 }
 
 fn is_default(domain: &Value) -> bool {

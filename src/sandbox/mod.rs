@@ -9,6 +9,7 @@ mod draw;
 mod fault;
 mod graph;
 mod keystone;
+mod licensing;
 mod lifecycle;
 mod machine;
 mod pool;

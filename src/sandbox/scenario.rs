@@ -13,6 +13,8 @@ pub struct Scenario {
     /// The first is the one that the endpoints are in; the user may enter all of them.
     pub projects: Vec<String>,
     pub region: String,
+    /// Whether Keystone is so old that it serves v2.0 alone.
+    pub keystone_v2: bool,
     /// The host that the worker runs on.
     pub worker: String,
     pub platforms: Vec<Platform>,
@@ -119,6 +121,7 @@ impl Scenario {
             password: None,
             projects: vec!["demo".into(), "other".into()],
             region: "RegionOne".into(),
+            keystone_v2: false,
             worker: "worker-01".into(),
             platforms: sources
                 .iter()

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,7 +22,7 @@ use super::cloud::{Caller, Cloud, Refusal};
 use super::draw::draw;
 use super::fault::{Fault, Trouble, take};
 use super::keystone::Keystone;
-use super::routes::{Answer, Incoming, Services, answer};
+use super::routes::{Answer, Incoming, Services, answer, logs};
 use super::scenario::Scenario;
 use super::wire::{Cut, Port};
 use crate::clock::Clock;
@@ -104,7 +106,12 @@ pub async fn serve(options: Options) -> io::Result<Sandbox> {
         peak: AtomicUsize::default(),
         held: watch::Sender::new(false),
     });
-    let router = Router::new().fallback(handle).layer(DefaultBodyLimit::max(64 << 20)).with_state(app.clone());
+    let stream = format!("{}/ws", logs::PREFIX);
+    let router = Router::new()
+        .route(&stream, get(stream_logs))
+        .fallback(handle)
+        .layer(DefaultBodyLimit::max(64 << 20))
+        .with_state(app.clone());
     let port = Port { listener, stray: generation == Generation::Legacy };
     let service = router.into_make_service_with_connect_info::<Cut>();
     let server = tokio::spawn(async move {
@@ -123,10 +130,11 @@ impl Sandbox {
     pub fn environment(&self) -> Vec<(String, String)> {
         let keystone = lock(&self.app.keystone);
         let project = keystone.projects.first().map_or("", |project| &project.name);
-        let auth_url = format!("http://{}/v3", self.address);
+        let (version, path) = if keystone.only_v2 { ("2", "v2.0") } else { ("3", "v3") };
+        let auth_url = format!("http://{}/{path}", self.address);
         [
             ("OS_AUTH_URL", auth_url.as_str()),
-            ("OS_IDENTITY_API_VERSION", "3"),
+            ("OS_IDENTITY_API_VERSION", version),
             ("OS_USERNAME", &keystone.user.name),
             ("OS_PASSWORD", &keystone.user.password),
             ("OS_PROJECT_NAME", project),
@@ -209,6 +217,34 @@ async fn handle(
     }
     let answer = app.answer(&incoming, trouble, changes);
     app.respond(answer, incoming.path.starts_with("/v1"))
+}
+
+/// The logging service's websocket: what was written so far, then silence until the client leaves.
+async fn stream_logs(
+    State(app): State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let incoming = incoming(&method, &uri, &headers, Bytes::new());
+    let known = {
+        let (mut keystone, wall) = (lock(&app.keystone), app.clock.wall());
+        incoming.token.as_deref().and_then(|token| keystone.caller(token, wall)).is_some()
+    };
+    if !known {
+        let denied = Answer::unauthorized(&lock(&app.keystone).base);
+        return app.respond(denied, false);
+    }
+    let messages = logs::messages(&lock(&app.cloud), &incoming, app.clock.now());
+    upgrade.on_upgrade(async move |mut socket| {
+        for message in messages {
+            if socket.send(Message::Text(message.into())).await.is_err() {
+                return;
+            }
+        }
+        while let Some(Ok(_)) = socket.recv().await {}
+    })
 }
 
 impl App {

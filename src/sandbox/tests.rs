@@ -9,6 +9,8 @@ use super::*;
 use crate::clock::{Clock, Speed};
 use crate::model::Generation;
 
+mod services;
+
 /// A client with a token.
 struct Client {
     sandbox: Sandbox,

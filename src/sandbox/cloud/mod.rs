@@ -6,6 +6,7 @@ mod deployments;
 mod endpoints;
 mod executions;
 mod info;
+mod logs;
 mod pools;
 mod providers;
 mod refusal;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 
 use super::draw::{Draw, draw};
 use super::graph::Subject;
+use super::licensing::Licensing;
 use super::lifecycle::Plan;
 use super::machine::Machine;
 use super::scenario::{Platform, Scenario, Source};
@@ -29,6 +31,7 @@ use crate::model::Generation;
 pub(super) use deployments::{Deployed, Deployment, Direct};
 pub(super) use endpoints::{Endpoint, EndpointDraft};
 pub(super) use executions::{Execution, ExecutionKind};
+pub(super) use logs::{LOGS, LogLine};
 pub(super) use pools::{Pool, role_word};
 pub(super) use providers::Offer;
 pub(super) use refusal::Refusal;
@@ -83,6 +86,7 @@ pub(super) struct Cloud {
     schedules: Vec<Schedule>,
     pools: Vec<Pool>,
     pub secrets: Secrets,
+    pub licensing: Licensing,
     regions: Vec<Region>,
     services: Vec<Service>,
     /// Where workers can be registered.
@@ -165,6 +169,7 @@ impl Cloud {
             schedules: Vec::new(),
             pools: Vec::new(),
             secrets: Secrets::default(),
+            licensing: Licensing::new(seed, now),
             regions: Vec::new(),
             services: Vec::new(),
             hosts: vec![scenario.worker.clone()],

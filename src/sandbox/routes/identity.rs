@@ -7,6 +7,9 @@ use super::{Answer, Incoming};
 use crate::sandbox::keystone::{Denied, Keystone};
 
 pub(super) fn answer(keystone: &mut Keystone, incoming: &Incoming, now: Timestamp) -> Answer {
+    if keystone.only_v2 {
+        return second(keystone, incoming, now);
+    }
     let answered = match (incoming.method.as_str(), incoming.path.trim_end_matches('/')) {
         ("GET" | "HEAD", "") => {
             let body = json!({"versions": {"values": [version(&keystone.base)]}});
@@ -38,6 +41,32 @@ pub(super) fn answer(keystone: &mut Keystone, incoming: &Incoming, now: Timestam
     answered.unwrap_or_else(|denied| refused(&denied))
 }
 
+/// A Keystone that serves v2.0 alone.
+fn second(keystone: &mut Keystone, incoming: &Incoming, now: Timestamp) -> Answer {
+    let answered = match (incoming.method.as_str(), incoming.path.trim_end_matches('/')) {
+        ("GET" | "HEAD", "") => {
+            Ok(Answer::json(300, &json!({"versions": {"values": [second_version(&keystone.base)]}})))
+        }
+        ("GET" | "HEAD", "/v2.0") => Ok(Answer::json(200, &json!({"version": second_version(&keystone.base)}))),
+        ("POST", "/v2.0/tokens") => {
+            parsed(incoming).and_then(|body| keystone.authenticate_v2(&body, now)).map(|body| Answer::json(200, &body))
+        }
+        ("GET", "/v2.0/tenants") => keystone.tenants_of(tokens(incoming).0, now).map(|body| Answer::json(200, &body)),
+        _ => return not_found(),
+    };
+    answered.unwrap_or_else(|denied| refused(&denied))
+}
+
+fn second_version(base: &str) -> Value {
+    json!({
+        "id": "v2.0",
+        "status": "stable",
+        "updated": "2014-04-17T00:00:00Z",
+        "links": [{"rel": "self", "href": format!("{base}/v2.0/")}],
+        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v2.0+json"}],
+    })
+}
+
 /// `/v3/users/USER/application_credentials[/ID]`.
 fn credentials(
     keystone: &mut Keystone,
@@ -59,16 +88,19 @@ fn credentials(
 }
 
 fn issue(keystone: &mut Keystone, incoming: &Incoming, now: Timestamp) -> Result<Answer, Denied> {
-    if !incoming.json {
-        return Err(Denied::lacks("application/json in Content-Type header"));
-    }
-    let body: Value =
-        serde_json::from_slice(&incoming.body).map_err(|_| Denied::lacks("valid JSON in request body"))?;
+    let body = parsed(incoming)?;
     let (token, mut described) = keystone.authenticate(&body, now)?;
     if incoming.query.iter().any(|(key, _)| key == "nocatalog") {
         described["token"].as_object_mut().map(|fields| fields.remove("catalog"));
     }
     Ok(Answer::json(201, &described).with("x-subject-token", token))
+}
+
+fn parsed(incoming: &Incoming) -> Result<Value, Denied> {
+    if !incoming.json {
+        return Err(Denied::lacks("application/json in Content-Type header"));
+    }
+    serde_json::from_slice(&incoming.body).map_err(|_| Denied::lacks("valid JSON in request body"))
 }
 
 fn tokens(incoming: &Incoming) -> (&str, &str) {

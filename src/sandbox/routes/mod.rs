@@ -6,7 +6,9 @@ mod deployments;
 mod endpoints;
 mod identity;
 mod legacy;
+mod licensing;
 mod list;
+pub(super) mod logs;
 mod pools;
 mod regions;
 mod schedules;
@@ -18,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use super::cloud::{Caller, Cloud, Refusal};
 use super::keystone::Keystone;
+use super::licensing::PREFIX as LICENSING;
 use super::secrets::PREFIX;
 use super::view::Look;
 use crate::model::Generation;
@@ -190,6 +193,12 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     }
     if path.starts_with(PREFIX) {
         return secrets::answer(services, incoming);
+    }
+    if path.starts_with(LICENSING) {
+        return licensing::answer(services, incoming);
+    }
+    if path.starts_with(logs::PREFIX) {
+        return logs::answer(services, incoming);
     }
     if path == "/" || path.starts_with("/v3") || path.starts_with("/v2.0") {
         return identity::answer(services.keystone, incoming, services.wall);

@@ -13,26 +13,17 @@ use coriolis_run::sandbox::{Options, Platform, Role, Sandbox, Scenario, Setting,
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::fills;
+use super::missing::Known;
 use super::shape::differences;
 
 /// The other project.
-const DEMO: &str = "7ca33c4371854bc19a1789f733e9ba80";
+pub(super) const DEMO: &str = "7ca33c4371854bc19a1789f733e9ba80";
 /// The project that most was recorded in.
-const PROJECT: &str = "020558988ea446e38313790175982c65";
+pub(super) const PROJECT: &str = "020558988ea446e38313790175982c65";
 /// The application credential that was recorded, and its secret.
 const CREDENTIAL: &str = "19d911b29cc94d54a36f7ba0104d2aee";
 const SECRET: &str = "8vxzIN0sWsjYccWhiIAjEHO2E_7ylnDG1YZvTo4NhRkTlHyalo_MQvICDwTTBDXw6KsCznRhFKFovFUq1eqs3g";
-/// What a transfer is made with.
-const CREATED_WITH: [&str; 8] = [
-    "origin_endpoint_id",
-    "destination_endpoint_id",
-    "instances",
-    "notes",
-    "network_map",
-    "storage_mappings",
-    "source_environment",
-    "destination_environment",
-];
 /// How often time is carried on for one answer before it is taken as it is.
 const STEPS: usize = 2000;
 
@@ -43,53 +34,48 @@ pub(super) struct Compared {
     pub differences: Vec<String>,
 }
 
-struct Recording {
-    number: u32,
-    name: String,
-    value: Value,
+pub(super) struct Recording {
+    pub number: u32,
+    pub name: String,
+    pub value: Value,
 }
 
-/// A request that is not among the recordings, though later ones need what it made.
-struct Fill {
-    before: u32,
-    value: Value,
-}
-
-struct Replay {
+pub(super) struct Replay {
     sandbox: Sandbox,
     clock: Clock,
     http: reqwest::Client,
     /// Recorded ids and tokens' owners, and what they are here.
-    ids: HashMap<String, String>,
-    platforms: Vec<(String, Role)>,
-    /// Every transfer that some recording shows.
-    transfers: HashMap<String, Value>,
-    /// Every minion pool, as it is shown first.
-    pools: HashMap<String, Value>,
+    pub ids: HashMap<String, String>,
+    pub platforms: Vec<(String, Role)>,
+    pub known: Known,
     tokens: HashMap<String, String>,
 }
 
-struct Sent {
-    status: u16,
-    body: Value,
+pub(super) struct Sent {
+    pub status: u16,
+    pub body: Value,
 }
 
 pub(super) fn replay(folder: &str, skipped: impl Fn(u32) -> bool) -> Vec<Compared> {
     let generation = if folder.ends_with("legacy") { Generation::Legacy } else { Generation::Current };
-    let (recorded, fills) = folders(folder);
+    let (recorded, made_up) = folders(folder);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let recordings = recordings(&recorded);
-        let mut fills = self::fills(&fills, &recordings).into_iter().peekable();
+        let mut fills = fills::fills(&made_up, &recordings).into_iter().peekable();
         let mut replay = Replay::start(generation).await;
-        replay.transfers = recordings.iter().rev().flat_map(shown_transfers).collect();
-        replay.pools = recordings.iter().rev().flat_map(shown_pool).collect();
+        replay.known = Known::of(&recordings);
         let mut compared = Vec::new();
         for recording in recordings {
             while let Some(fill) = fills.next_if(|fill| fill.before <= recording.number) {
                 replay.fill(&fill.value).await;
             }
             if skipped(recording.number) {
+                continue;
+            }
+            if recording.value["status"] == 0 {
+                // It got no answer: its client had given up. It was carried out all the same.
+                replay.send(&recording).await;
                 continue;
             }
             let differences = replay.compare(&recording).await;
@@ -110,8 +96,8 @@ fn folders(name: &str) -> (PathBuf, PathBuf) {
 }
 
 fn recordings(folder: &Path) -> Vec<Recording> {
-    let mut recordings: Vec<Recording> = fs::read_dir(folder)
-        .unwrap()
+    let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
+    let mut recordings: Vec<Recording> = files
         .map(|entry| entry.unwrap().path())
         .filter_map(|path| {
             let name = path.file_stem()?.to_str()?.to_owned();
@@ -122,36 +108,6 @@ fn recordings(folder: &Path) -> Vec<Recording> {
         .collect();
     recordings.sort_by_key(|recording| recording.number);
     recordings
-}
-
-fn fills(folder: &Path, recordings: &[Recording]) -> Vec<Fill> {
-    let values: Vec<Value> = serde_json::from_slice(&fs::read(folder.join("fills.json")).unwrap()).unwrap();
-    let fills = values.into_iter().map(|value| Fill { before: value["before"].as_u64().unwrap() as u32, value });
-    fills.filter(|fill| !fill.is_recorded(recordings)).collect()
-}
-
-impl Fill {
-    /// Whether these recordings hold the request itself: with the id of what it made, or just before it is needed.
-    fn is_recorded(&self, recordings: &[Recording]) -> bool {
-        let text = |key: &str| self.value[key].as_str().unwrap_or_default();
-        let same = |recording: &&Recording| {
-            let path = recording.value["path"].as_str().unwrap_or_default();
-            let same_body = recording.value["request_body"] == self.value["body"];
-            recording.value["method"] == text("method")
-                && path.ends_with(text("path"))
-                && (same_body || !text("id").is_empty())
-        };
-        let made = |recording: &Recording| {
-            let things = recording.value["response_body"].as_object().into_iter().flat_map(|fields| fields.values());
-            things.into_iter().any(|thing| thing["id"] == text("id"))
-        };
-        let mut earlier = recordings.iter().filter(|recording| recording.number < self.before).filter(same);
-        match text("method") {
-            "GET" => false,
-            _ if text("id").is_empty() => earlier.any(|recording| recording.number + 8 >= self.before),
-            _ => earlier.any(made),
-        }
-    }
 }
 
 /// What the recorded servers held: two providers that know few environment keys, the machines they listed.
@@ -228,16 +184,7 @@ impl Replay {
         ]);
         // What a redirect says is compared, not followed.
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let mut replay = Self {
-            sandbox,
-            clock,
-            http,
-            ids,
-            platforms,
-            transfers: HashMap::new(),
-            pools: HashMap::new(),
-            tokens: HashMap::new(),
-        };
+        let mut replay = Self { sandbox, clock, http, ids, platforms, known: Known::default(), tokens: HashMap::new() };
         let scoped = |name: &str| json!({"project": {"name": name, "domain": {"name": "Default"}}});
         replay.login("admin", Some(scoped("admin"))).await;
         replay.login("demo", Some(scoped("demo"))).await;
@@ -330,108 +277,6 @@ impl Replay {
             self.carry_on().await;
         }
         panic!("{path} never got there");
-    }
-
-    /// Makes the transfer that a recorded request is about, where what made it is not recorded.
-    async fn make_transfer(&mut self, recorded: &Value) {
-        let path = recorded["path"].as_str().unwrap_or_default();
-        let mut segments = path.split(['/', '?']).skip(3);
-        let (Some(collection @ ("transfers" | "replicas")), Some(id)) = (segments.next(), segments.next()) else {
-            return;
-        };
-        let answered = recorded["status"].as_u64().is_some_and(|status| status < 300);
-        if !answered || !is_id(id) || self.ids.contains_key(id) || is_made_up(id) {
-            return;
-        }
-        // Of one that is shown nowhere, nothing but the id matters.
-        let machine = self.transfers.values().next().map_or(Value::Null, |known| known["instances"].clone());
-        let mut known = self.transfers.get(id).cloned().unwrap_or_else(|| {
-            json!({"origin_endpoint_id": format!("{id}-from"), "destination_endpoint_id": format!("{id}-to"),
-                   "instances": machine})
-        });
-        self.make_endpoints(&json!({"status": 200, "request_body": {"transfer": known}})).await;
-        if let Some(environment) = known["destination_environment"].as_object_mut() {
-            environment.retain(|key, _| !matches!(key.as_str(), "network_map" | "storage_mappings"));
-        }
-        let noun = &collection[..collection.len() - 1];
-        let wishes = CREATED_WITH.iter().filter(|key| !known[**key].is_null());
-        let wishes: serde_json::Map<_, _> = wishes.map(|key| ((*key).to_owned(), known[*key].clone())).collect();
-        let path = format!("/v1/{PROJECT}/{collection}");
-        let made = self.send_as("POST", &path, &json!({noun: wishes}), "admin", None).await;
-        if let Some(own) = made.body[noun]["id"].as_str() {
-            self.ids.insert(id.to_owned(), own.to_owned());
-        }
-    }
-
-    /// Makes the pools that a recorded transfer is created with and that no recording shows.
-    async fn make_named_pools(&mut self, recorded: &Value) {
-        let body = recorded["request_body"].as_object().into_iter().flat_map(|fields| fields.values());
-        let Some(thing) = body.into_iter().next().filter(|_| recorded["status"] == 200).cloned() else { return };
-        for (key, endpoint, platform) in [
-            ("origin_minion_pool_id", "origin_endpoint_id", "source"),
-            ("destination_minion_pool_id", "destination_endpoint_id", "destination"),
-        ] {
-            let known = |id: &str| self.ids.contains_key(id) || self.pools.contains_key(id);
-            let Some(id) = thing[key].as_str().filter(|id| !known(id)) else { continue };
-            let pool = json!({"name": id, "endpoint_id": thing[endpoint], "platform": platform, "os_type": "linux",
-                              "environment_options": {}});
-            let path = format!("/v1/{PROJECT}/minion_pools");
-            let made = self.send_as("POST", &path, &json!({"minion_pool": pool}), "admin", None).await;
-            if let Some(own) = made.body["minion_pool"]["id"].as_str() {
-                self.ids.insert(id.to_owned(), own.to_owned());
-            }
-        }
-    }
-
-    /// Learns the id of a deployment that an execution made, where no list of them is recorded.
-    async fn find_deployment(&mut self, recorded: &Value) {
-        let shown = &recorded["response_body"]["deployment"];
-        let (Some(id), Some(deployer)) = (shown["id"].as_str(), shown["deployer_id"].as_str()) else { return };
-        let Some(deployer) = self.ids.get(deployer).filter(|_| !self.ids.contains_key(id)) else { return };
-        let listed = self.send_as("GET", &format!("/v1/{PROJECT}/deployments"), &Value::Null, "admin", None).await;
-        let all = listed.body["deployments"].as_array();
-        let own = all.into_iter().flatten().find(|own| own["deployer_id"] == deployer.as_str());
-        if let Some(own) = own.and_then(|own| own["id"].as_str()) {
-            self.ids.insert(id.to_owned(), own.to_owned());
-        }
-    }
-
-    /// Makes the minion pools that a recorded request is about or names, where what made them is not recorded.
-    async fn make_pools(&mut self, recorded: &Value) {
-        let text = format!("{}{}", recorded["path"], recorded["request_body"]);
-        let answered = recorded["status"].as_u64().is_some_and(|status| status != 404);
-        let unknown = |id: &&String| text.contains(id.as_str()) && !self.ids.contains_key(id.as_str());
-        let wanted: Vec<String> = self.pools.keys().filter(unknown).cloned().collect();
-        self.make_named_pools(recorded).await;
-        for id in wanted.into_iter().filter(|_| answered) {
-            let mut pool = self.pools[&id].clone();
-            let endpoint = if pool["platform"] == "source" { "origin_endpoint_id" } else { "destination_endpoint_id" };
-            let named = json!({endpoint: pool["endpoint_id"]});
-            self.make_endpoints(&json!({"status": 200, "request_body": {"pool": named}})).await;
-            pool["skip_allocation"] = (pool["status"] == "DEALLOCATED").into();
-            let path = format!("/v1/{PROJECT}/minion_pools");
-            let made = self.send_as("POST", &path, &json!({"minion_pool": pool}), "admin", None).await;
-            if let Some(own) = made.body["minion_pool"]["id"].as_str() {
-                self.ids.insert(id, own.to_owned());
-            }
-        }
-    }
-
-    /// Makes the endpoints that a recorded creation refers to, where what made them is not recorded.
-    async fn make_endpoints(&mut self, recorded: &Value) {
-        let body = recorded["request_body"].as_object().into_iter().flat_map(|fields| fields.values());
-        let Some(thing) = body.into_iter().next().filter(|_| recorded["status"] == 200) else { return };
-        for (key, role) in [("origin_endpoint_id", Role::Source), ("destination_endpoint_id", Role::Destination)] {
-            let Some(id) = thing[key].as_str().filter(|id| !self.ids.contains_key(*id)) else { continue };
-            let (name, _) = self.platforms.iter().find(|(_, own)| *own == role).unwrap();
-            let info = json!({"host": id, "username": "u", "password": "secret"});
-            let body = json!({"endpoint": {"name": id, "type": name, "connection_info": info}});
-            let of_demo = recorded["path"].as_str().is_some_and(|path| path.contains(DEMO));
-            let (project, token) = if of_demo { (DEMO, "demo") } else { (PROJECT, "admin") };
-            let made = self.send_as("POST", &format!("/v1/{project}/endpoints"), &body, token, None).await;
-            let own = made.body["endpoint"]["id"].as_str().unwrap().to_owned();
-            self.ids.insert(id.to_owned(), own);
-        }
     }
 
     async fn compare(&mut self, recording: &Recording) -> Vec<String> {
@@ -560,7 +405,14 @@ impl Replay {
         answered(request).await
     }
 
-    async fn send_as(&self, method: &str, path: &str, body: &Value, token: &str, subject: Option<&str>) -> Sent {
+    pub(super) async fn send_as(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        token: &str,
+        subject: Option<&str>,
+    ) -> Sent {
         let mut request = self.http.request(method.parse().unwrap(), self.url(path, ""));
         request = request.header("x-auth-token", &self.tokens[token]).header("accept", "application/json");
         if let Some(subject) = subject {
@@ -713,37 +565,8 @@ fn outline(tasks: &[Value]) -> Vec<String> {
         .collect()
 }
 
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     matches!(text.len(), 32 | 36) && text.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
-}
-
-/// The transfers that an answer shows, by their ids.
-fn shown_transfers(recording: &Recording) -> Vec<(String, Value)> {
-    let fields = recording.value["response_body"].as_object().into_iter().flatten();
-    let things = fields.flat_map(|(_, value)| match value {
-        Value::Array(things) => things.clone(),
-        thing => vec![thing.clone()],
-    });
-    // A deployment has what its transfer had.
-    let of = |thing: Value| {
-        let id = match thing["type"].as_str()? {
-            "transfer" | "replica" => &thing["id"],
-            "deployment" => &thing["transfer_id"],
-            _ => return None,
-        };
-        Some((id.as_str()?.to_owned(), thing))
-    };
-    things.filter_map(of).collect()
-}
-
-fn shown_pool(recording: &Recording) -> Option<(String, Value)> {
-    let pool = &recording.value["response_body"]["minion_pool"];
-    Some((pool["id"].as_str()?.to_owned(), pool.clone()))
-}
-
-/// An id that is to be unknown.
-fn is_made_up(id: &str) -> bool {
-    id.starts_with("11111111")
 }
 
 /// A text without the ids that stand for nothing known: they are made on the way to a refusal.
