@@ -104,4 +104,18 @@ mod tests {
             assert_eq!((error.message.as_str(), error.hint.as_deref()), (message, Some(HINT)));
         }
     }
+
+    #[test]
+    fn times_are_naive_utc_or_have_an_offset() {
+        let expected: Timestamp = "2026-11-22T07:45:55Z".parse().expect("a timestamp");
+        for text in ["2026-11-22T07:45:55.000000", "2026-11-22T07:45:55Z", "2026-11-22T08:45:55+01:00"] {
+            assert_eq!(server_time(text), Some(expected), "{text}");
+        }
+        assert_eq!(server_time("yesterday"), None);
+    }
+
+    #[test]
+    fn a_deadline_beyond_all_time_is_the_end_of_time() {
+        assert_eq!(after(Timestamp::UNIX_EPOCH, Duration::MAX), Timestamp::MAX);
+    }
 }

@@ -10,9 +10,10 @@ use super::failure;
 use super::plan::{Pace, Plan, Row, Step};
 use super::progress::status;
 use super::target::{Ask, List, Question, Target, TargetKind};
-use super::watched::{Trouble, Watched, backoff, is_outage, time, warning};
+use super::watched::{Trouble, Watched, backoff, is_outage, warning};
 use crate::cancel::Cancel;
 use crate::clock::{Busy, Clock, Signal};
+use crate::duration::server_time;
 use crate::error::{Error, Kind, Result, count};
 use crate::event::{Event, Fact, Level, Origin, Sink, Subject, VERSION};
 use crate::model::phase;
@@ -418,7 +419,7 @@ fn row(value: &Value) -> Option<Row> {
     Some(Row {
         id: value.get("id")?.as_str()?.to_owned(),
         status: status(value).to_owned(),
-        updated: value.get("updated_at").and_then(Value::as_str).and_then(time),
+        updated: value.get("updated_at").and_then(Value::as_str).and_then(server_time),
     })
 }
 

@@ -1,13 +1,12 @@
 //! One target under watch: what each answer about it means for those who wait and for the board.
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::failure;
 use super::progress::{Meter, status};
 use super::target::Target;
+use crate::duration::server_time;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Fact, Level, Progress, Subject};
 use crate::model::{Phase, phase};
@@ -233,13 +232,7 @@ fn looks_alike(shown: &Progress, progress: &Progress) -> bool {
 
 /// The server's times are naive UTC.
 fn created_at(value: &Value) -> Option<Timestamp> {
-    time(value.get("created_at")?.as_str()?)
-}
-
-/// A time as the server writes it: naive UTC, or with an offset as other services do.
-pub(super) fn time(text: &str) -> Option<Timestamp> {
-    let naive = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-    text.parse::<Timestamp>().ok().or_else(naive)
+    server_time(value.get("created_at")?.as_str()?)
 }
 
 #[cfg(test)]
@@ -249,7 +242,7 @@ mod tests {
     use super::*;
 
     fn at(second: i64) -> Timestamp {
-        time("2026-11-22T07:45:55.000000").expect("the server's form") + SignedDuration::from_secs(second)
+        server_time("2026-11-22T07:45:55.000000").expect("the server's form") + SignedDuration::from_secs(second)
     }
 
     fn watched() -> Watched {
@@ -264,15 +257,6 @@ mod tests {
             }
         }
         warnings
-    }
-
-    #[test]
-    fn times_are_naive_utc_or_have_an_offset() {
-        let expected: Timestamp = "2026-11-22T07:45:55Z".parse().expect("a timestamp");
-        for text in ["2026-11-22T07:45:55.000000", "2026-11-22T07:45:55Z", "2026-11-22T08:45:55+01:00"] {
-            assert_eq!(time(text), Some(expected), "{text}");
-        }
-        assert_eq!(time("yesterday"), None);
     }
 
     #[test]

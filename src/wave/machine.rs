@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::options::Options;
 use super::outcome::{ItemOutcome, Summary};
+use crate::duration;
 use crate::error::{Error, Kind, Result, count};
 use crate::event::{Counts, Outcome};
 
@@ -116,8 +117,7 @@ impl Machine {
         let attempt = self.items[item].attempts;
         let again = outcome == Outcome::Failed && attempt < self.options.attempts() && is_worth_a_retry(&error);
         if again && self.stopped.is_none() {
-            let next =
-                now + SignedDuration::try_from(self.options.backoff_after(attempt)).unwrap_or(SignedDuration::MAX);
+            let next = duration::after(now, self.options.backoff_after(attempt));
             let attempts = self.options.attempts();
             let cause = error.clone();
             self.news.push(News::Retried { item, attempt: attempt + 1, attempts, cause, next });

@@ -100,13 +100,17 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
+/// The id of the transfer that an execution or a deployment is of.
+fn transfer_field(value: &Dynamic) -> Option<String> {
+    field(value, "transfer_id").or_else(|| field(value, "replica_id"))
+}
+
 /// The id of a transfer: from its id, its object, an execution or deployment of it, or the name of its VM.
 ///
 /// # Errors
 /// `NotFound` and `Ambiguous` for a VM's name, `Script` for an object of another kind.
 pub fn transfer(call: &Call<'_>, value: &Dynamic) -> Result<String> {
-    // Executions and deployments carry the id of their transfer.
-    if let Some(id) = field(value, "transfer_id").or_else(|| field(value, "replica_id")) {
+    if let Some(id) = transfer_field(value) {
         return Ok(id);
     }
     match written(value, "a replica")? {
@@ -150,7 +154,7 @@ pub fn execution(call: &Call<'_>) -> Result<(String, String)> {
     let first = call.value("transfer").cloned().unwrap_or(Dynamic::UNIT);
     match call.value("execution") {
         Some(execution) => Ok((transfer(call, &first)?, id_of(execution, "an execution")?)),
-        None => match (field(&first, "transfer_id").or_else(|| field(&first, "replica_id")), field(&first, "id")) {
+        None => match (transfer_field(&first), field(&first, "id")) {
             (Some(transfer), Some(id)) => Ok((transfer, id)),
             _ => Err(Error::script(format!(
                 "`{}` wants a replica and an execution, or the execution's object",

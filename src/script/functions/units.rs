@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
@@ -308,8 +308,7 @@ fn is_copy(execution: &Value) -> bool {
 }
 
 pub fn deadline(call: &Call<'_>) -> Result<Option<Timestamp>> {
-    Ok(duration_option(call, "timeout")?
-        .map(|timeout| call.host.clock.now() + SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX)))
+    Ok(duration_option(call, "timeout")?.map(|timeout| duration::after(call.host.clock.now(), timeout)))
 }
 
 /// An option that is a duration.
