@@ -308,7 +308,8 @@ fn is_copy(execution: &Value) -> bool {
 }
 
 pub fn deadline(call: &Call<'_>) -> Result<Option<Timestamp>> {
-    Ok(duration_option(call, "timeout")?.map(|timeout| duration::after(call.host.clock.now(), timeout)))
+    let timeout = duration_option(call, "timeout")?;
+    timeout.map(|timeout| call.moment(|now| duration::after(now, timeout))).transpose()
 }
 
 /// An option that is a duration.
