@@ -30,7 +30,8 @@ pub fn answer(process: &Process, arguments: &AnswerArguments) -> Result<ExitCode
     let at = Clock::new(Speed::Real).wall();
     run.answer(&Answer { gate: arguments.gate.clone(), answer: text.to_owned(), by: process.user(), at })?;
     let mut output = process.output();
-    let next = if run.is_locked() { String::new() } else { format!("; go on with `coriolis-run resume {}`", run.meta.id) };
+    let next =
+        if run.is_locked() { String::new() } else { format!("; go on with `coriolis-run resume {}`", run.meta.id) };
     output.note(&format!("gate {} of run {}: {text}{next}", arguments.gate, run.meta.id));
     Ok(ExitCode::Done)
 }

@@ -104,7 +104,14 @@ impl Kept {
     ///
     /// # Errors
     /// `Input` when somebody else has it, `Journal` when it is damaged.
-    pub fn take_up(store: &Store, directory: Directory, lock: Lock, state: State, end: u64, clock: Clock) -> Result<Self> {
+    pub fn take_up(
+        store: &Store,
+        directory: Directory,
+        lock: Lock,
+        state: State,
+        end: u64,
+        clock: Clock,
+    ) -> Result<Self> {
         let path = directory.journal();
         let file = if path.exists() { file::reopen(&path, end)? } else { file::create(&path, clock.now())? };
         let log = Log::new(Arc::new(file));

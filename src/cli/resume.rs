@@ -8,8 +8,8 @@ use super::run::{Performance, Plan, imports_of, parse, replay};
 use super::world::{Scene, World};
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
-use crate::journal::file;
 use crate::journal::Journal;
+use crate::journal::file;
 use crate::journal::runs::{Directory, Meta, RunKind, Sources, Store};
 use crate::process::Process;
 use crate::script::engine::read_runbook;
@@ -30,8 +30,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
             .hint("`--retry-failed` does again what failed in it; `coriolis-run runs` lists all runs"));
     }
     let read = directory.lines()?;
-    let mut state =
-        file::fold(&read.lines).map_err(|damage| file::damaged(&directory.journal(), &damage))?;
+    let mut state = file::fold(&read.lines).map_err(|damage| file::damaged(&directory.journal(), &damage))?;
     state.reopen();
 
     let kept_sources = directory.sources()?;
@@ -39,11 +38,8 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let meta = &directory.meta;
     let run = as_run(meta, &arguments)?;
     let origin = state.last();
-    let source = super::diagnose::Source {
-        name: meta.name.clone(),
-        text: sources.runbook.clone(),
-        folder: meta.folder.clone(),
-    };
+    let source =
+        super::diagnose::Source { name: meta.name.clone(), text: sources.runbook.clone(), folder: meta.folder.clone() };
     let ast = match parse(process, &source) {
         Ok(ast) => ast,
         Err(code) => return Ok(code),
@@ -68,7 +64,8 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
         past.retry_failed()?;
     }
     // What would go another way than before is said before anything is sent.
-    if let Err(located) = replay(&world, &plan, &source, super::run::given(&run, &ast)?, Arc::new(past.only_replaying()))
+    if let Err(located) =
+        replay(&world, &plan, &source, super::run::given(&run, &ast)?, Arc::new(past.only_replaying()))
         && matches!(located.error.kind, Kind::Mismatch | Kind::Internal)
     {
         return Err(located.error);

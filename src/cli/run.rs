@@ -226,23 +226,18 @@ impl Performance<'_> {
         let kept = self.kept.clone();
         let keep: KeepImport = Box::new(move |name, text| kept.keep_import(name, text));
         let world = &self.world;
-        evaluate_in(
-            &self.plan,
-            &self.source.text,
-            keep,
-            |folders, imports| {
-                Host::new(
-                    world.clock.clone(),
-                    world.cancel.clone(),
-                    events.clone(),
-                    (self.kept.journal.clone(), Arc::new(desk)),
-                    given,
-                    folders,
-                    imports,
-                    world.connect(events.clone()),
-                )
-            },
-        )
+        evaluate_in(&self.plan, &self.source.text, keep, |folders, imports| {
+            Host::new(
+                world.clock.clone(),
+                world.cancel.clone(),
+                events.clone(),
+                (self.kept.journal.clone(), Arc::new(desk)),
+                given,
+                folders,
+                imports,
+                world.connect(events.clone()),
+            )
+        })
     }
 
     /// What is said after the report: the result of an expression, or why the run ended.
@@ -277,7 +272,9 @@ impl Performance<'_> {
             Kind::Unknown | Kind::NeedsAnswer | Kind::Journal | Kind::Unreachable | Kind::Login => {
                 Some(format!("go on with `coriolis-run resume {id}`"))
             }
-            Kind::ItemsFailed => Some(format!("what failed is done again by `coriolis-run resume {id} --retry-failed`")),
+            Kind::ItemsFailed => {
+                Some(format!("what failed is done again by `coriolis-run resume {id} --retry-failed`"))
+            }
             _ => None,
         }
     }

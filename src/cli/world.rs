@@ -73,7 +73,8 @@ fn log_in(
     clock: Clock,
 ) -> Result<Login> {
     let settings = settings::cloud(flags, environment, &process.directory, &|path| std::fs::read_to_string(path))?;
-    Ok((Arc::new(Keystone::new(&settings, clock)?), settings.trust))
+    let identity: Arc<dyn Identity> = Keystone::new(&settings, clock)?;
+    Ok((identity, settings.trust))
 }
 
 impl World {

@@ -31,7 +31,6 @@ pub enum Record {
     /// The server's first answer told what it is.
     Cloud {
         generation: Generation,
-        url: String,
     },
     /// A large value, written once; elsewhere it is `{"$value": hash}`.
     Value {

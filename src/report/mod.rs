@@ -145,7 +145,6 @@ impl Report {
         Stage { door: self.door.clone() }
     }
 
-
     /// Ends the report: clears the picture, prints what is to be said at the end, and gives the streams back.
     pub fn finish(mut self) -> Finished {
         let _ = self.door.send(Order::Finish);

@@ -251,4 +251,3 @@ fn finished(item: &ItemOutcome, stopping: Option<&str>, earlier: bool) -> Fact {
         earlier,
     }
 }
-

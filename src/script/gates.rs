@@ -49,6 +49,11 @@ impl Call<'_> {
         Ok(answer)
     }
 
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        self.host.journal.run()
+    }
+
     /// The name of a gate of this call: words, the item, and the call's number, so that no two are the same.
     pub fn gate(&self, words: &str) -> String {
         let item = self.lane.origin.item.as_deref().map(|item| format!("{}.", slug(item))).unwrap_or_default();

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{
-    ASTNode, Engine, EvalAltResult, Expr, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared, Stmt,
+    AST, ASTNode, Engine, EvalAltResult, Expr, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared,
+    Stmt,
 };
 
 use super::engine::bare;
@@ -90,23 +91,24 @@ impl Modules {
         Self(imports.clone())
     }
 
+    /// The module of this name; `evaluate` makes it of its tree.
     fn module(
         &self,
         engine: &Engine,
-        global: &mut GlobalRuntimeState,
-        scope: &mut Scope<'_>,
         name: &str,
         position: Position,
+        evaluate: impl FnOnce(&AST) -> Result<Module, Box<EvalAltResult>>,
     ) -> Resolved {
         let known = self.0.modules.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(module) = known {
             return Ok(module);
         }
         let text = self.0.text(name, position)?;
-        let inside = |error: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.to_owned(), error, position));
+        let inside =
+            |error: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.to_owned(), error, position));
         let mut ast = engine.compile(text).map_err(|error| inside(error.into()))?;
         ast.set_source(name);
-        let module: Shared<Module> = Module::eval_ast_as_new_raw(engine, scope, global, &ast).map_err(inside)?.into();
+        let module: Shared<Module> = evaluate(&ast).map_err(inside)?.into();
         self.0.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), module.clone());
         Ok(module)
     }
@@ -114,8 +116,8 @@ impl Modules {
 
 impl ModuleResolver for Modules {
     fn resolve(&self, engine: &Engine, _: Option<&str>, path: &str, position: Position) -> Resolved {
-        let (mut global, mut scope) = (GlobalRuntimeState::new(engine), Scope::new());
-        unless_loading(path, position, || self.module(engine, &mut global, &mut scope, path, position))
+        let evaluate = |ast: &AST| Module::eval_ast_as_new(Scope::new(), ast, engine);
+        unless_loading(path, position, || self.module(engine, path, position, evaluate))
     }
 
     fn resolve_raw(
@@ -126,7 +128,8 @@ impl ModuleResolver for Modules {
         path: &str,
         position: Position,
     ) -> Resolved {
-        unless_loading(path, position, || self.module(engine, global, scope, path, position))
+        let evaluate = |ast: &AST| Module::eval_ast_as_new_raw(engine, scope, global, ast);
+        unless_loading(path, position, || self.module(engine, path, position, evaluate))
     }
 }
 

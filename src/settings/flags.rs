@@ -99,7 +99,16 @@ impl CloudFlags {
             ..Self::default()
         };
         let named = serde_json::to_value(&self).ok() != serde_json::to_value(Self::default()).ok();
-        if named { self } else { Self { os_password: secrets.os_password, os_auth_token: secrets.os_auth_token, os_application_credential_secret: secrets.os_application_credential_secret, ..others } }
+        if named {
+            self
+        } else {
+            Self {
+                os_password: secrets.os_password,
+                os_auth_token: secrets.os_auth_token,
+                os_application_credential_secret: secrets.os_application_credential_secret,
+                ..others
+            }
+        }
     }
 
     pub(super) fn place(&self) -> Place {

@@ -22,6 +22,7 @@ use coriolis_run::script::engine::build;
 use coriolis_run::script::error::{Located, Place};
 use coriolis_run::script::gates::Nobody;
 use coriolis_run::script::host::{Cloud, Connect, Host, Lane};
+use coriolis_run::script::modules::Imports;
 use coriolis_run::script::parameters::Parameters;
 use coriolis_run::script::run::{compile, evaluate};
 use coriolis_run::script::value::to_shown;
@@ -129,6 +130,7 @@ impl Stage {
             (Arc::new(Journal::in_memory(self.clock.clone())), Arc::new(Nobody)),
             Parameters::parse(&self.options.set).unwrap(),
             (self.options.folder.clone(), self.options.folder.clone()),
+            Imports::of_folder(&self.options.folder),
             self.connect(cancel, record.clone(), logins.clone()),
         );
         let main = Lane::main();

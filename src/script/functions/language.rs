@@ -158,13 +158,14 @@ fn confirm(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     call.is_open()?;
     match call.ask(&gate, &question)? {
         Some(answer) if answer.is_yes() => Ok(true.into()),
-        Some(answer) => {
-            Err(Error::new(crate::error::Kind::Refused, format!("`{question}` was answered `{}` by {}", answer.text, answer.by))
-                .detail("gate", gate)
-                .into())
-        }
+        Some(answer) => Err(Error::new(
+            crate::error::Kind::Refused,
+            format!("`{question}` was answered `{}` by {}", answer.text, answer.by),
+        )
+        .detail("gate", gate)
+        .into()),
         None => {
-            let run = call.host.journal.run();
+            let run = call.run();
             let hint = format!("answer it: `coriolis-run answer {run} {gate} yes`, then `coriolis-run resume {run}`");
             Err(Error::new(crate::error::Kind::NeedsAnswer, format!("gate {gate} waits for an answer: {question}"))
                 .hint(hint)

@@ -1,28 +1,20 @@
-//! Many items at once: waves and `each`. When what starts is decided by the wave's machine; here it is done.
+//! Many items at once: waves and `each`.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::collections::BTreeMap;
 
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, ImmutableString, Map as ScriptMap};
 
 use super::units::duration_option;
 use crate::cancel::Wish;
-use crate::clock::Signal;
 use crate::error::{Error, Kind as Failure, Result, count};
-use crate::event::{Fact, Outcome, cause};
-use crate::journal::record::{Ended as Recorded, Saved, SavedError};
-use crate::journal::replay::Item;
+use crate::event::Outcome;
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
-use crate::script::engine::LANE_STACK;
-use crate::script::error::{Fault, locate, to_map};
+use crate::script::drive::{Ended, drive};
+use crate::script::error::{Fault, to_map};
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
-use crate::script::host::Lane;
-use crate::script::lanes::Runner;
-use crate::script::saved::{Source, replayed, saved_error, seal};
 use crate::script::value::describe;
-use crate::wave::{Action, Budget, Earlier, ItemOutcome, Machine, News, Options, Summary};
+use crate::wave::{Budget, Options, Summary};
 
 const WAVE: &[Key] = &[
     Key::new("limit", Kind::Integer, "How many items at once; default 10."),
