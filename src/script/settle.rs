@@ -87,6 +87,14 @@ pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bo
     unreachable!("the loop ends with its last try")
 }
 
+/// Deletes: what is gone the second time was deleted the first time.
+///
+/// # Errors
+/// As [`repeat`].
+pub fn remove(call: &Call<'_>, request: &Request) -> Result<Value> {
+    repeat(call, request, |refusal| refusal.status() == Some(404))
+}
+
 /// Makes a thing that can be found again: its field `mark` gets a line that names the run and the step.
 ///
 /// # Errors
