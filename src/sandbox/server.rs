@@ -70,6 +70,8 @@ struct App {
     /// Taken while the cloud is held, so that its lines are in the order of the changes.
     ledger: Mutex<Option<Ledger>>,
     faults: Mutex<Vec<Fault>>,
+    /// The trouble of a changing request to come, and how many come before it.
+    at_change: Mutex<Option<(usize, Trouble)>>,
     accepted: Mutex<Vec<Accepted>>,
     requests: AtomicU64,
     changing: AtomicUsize,
@@ -127,6 +129,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
         keystone: Mutex::new(keystone),
         ledger: Mutex::new(ledger),
         faults: Mutex::default(),
+        at_change: Mutex::default(),
         accepted: Mutex::new(accepted),
         requests: AtomicU64::default(),
         changing: AtomicUsize::default(),
@@ -209,6 +212,11 @@ impl Sandbox {
         lock(&self.app.faults).push(fault);
     }
 
+    /// Lets something go wrong with the one changing request that comes after so many others from now on.
+    pub fn inject_at_change(&self, others: usize, what: Trouble) {
+        *lock(&self.app.at_change) = Some((others, what));
+    }
+
     /// Makes every token given so far worthless.
     pub fn revoke_tokens(&self) {
         lock(&self.app.keystone).revoke_all();
@@ -243,6 +251,7 @@ async fn handle(
         let _ = held.wait_for(|held| !held).await;
     }
     let trouble = take(&mut lock(&app.faults), &incoming.method, &incoming.path);
+    let trouble = trouble.or_else(|| if changes { due(&mut lock(&app.at_change)) } else { None });
     if trouble.is_some_and(Trouble::drops) {
         cut.now();
     }
@@ -344,6 +353,18 @@ impl App {
             }
         }
         response
+    }
+}
+
+/// The trouble of this changing request, when enough others came before.
+fn due(at_change: &mut Option<(usize, Trouble)>) -> Option<Trouble> {
+    match at_change {
+        Some((0, _)) => at_change.take().map(|(_, trouble)| trouble),
+        Some((others, _)) => {
+            *others -= 1;
+            None
+        }
+        None => None,
     }
 }
 

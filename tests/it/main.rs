@@ -5,6 +5,7 @@ mod architecture;
 mod binary;
 mod command;
 mod conformance;
+mod crash;
 mod errors;
 mod examples;
 mod golden;
