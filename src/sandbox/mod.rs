@@ -13,6 +13,7 @@ mod licensing;
 mod lifecycle;
 mod machine;
 mod pool;
+mod python;
 mod routes;
 mod scenario;
 mod scripts;
