@@ -9,15 +9,15 @@ use crate::sandbox::secrets::{Denied, LONGEST_REQUEST, PREFIX, Page, reference};
 const PAGE: (usize, usize) = (10, 100);
 
 pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
-    let Services { cloud, keystone, now, wall } = services;
+    let Services { cloud, keystone, now, .. } = services;
     let path = incoming.path.strip_prefix(PREFIX).unwrap_or_default();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let base = keystone.base.clone();
     if segments.is_empty() {
         return Answer::json(300, &json!({"versions": {"values": [version(&base)]}}));
     }
-    let caller = incoming.token.as_deref().and_then(|token| keystone.caller(token, wall));
-    let Some(caller) = caller.filter(|caller| !caller.project.is_empty()) else { return Answer::unauthorized(&base) };
+    let caller = incoming.caller.clone().filter(|caller| !caller.project.is_empty());
+    let Some(caller) = caller else { return Answer::unauthorized(&base) };
     let accept = incoming.accept.as_deref().unwrap_or("application/octet-stream");
     let wants = |form: &str| accept.contains(form);
     let answered = match (incoming.method.as_str(), segments.as_slice()) {
