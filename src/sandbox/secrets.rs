@@ -36,6 +36,20 @@ pub(super) struct Page {
     pub query: String,
 }
 
+/// What secrets are asked for by: each exactly, where it is given.
+pub(super) struct Wanted {
+    pub name: Option<String>,
+    pub algorithm: Option<String>,
+    pub mode: Option<String>,
+}
+
+impl Wanted {
+    fn is(&self, secret: &Draft) -> bool {
+        let same = |wanted: &Option<String>, own: &Option<String>| wanted.is_none() || wanted == own;
+        same(&self.name, &secret.name) && same(&self.algorithm, &secret.algorithm) && same(&self.mode, &secret.mode)
+    }
+}
+
 /// A refusal: status, title, description.
 #[derive(Debug, PartialEq)]
 pub(super) struct Denied {
@@ -108,12 +122,11 @@ impl Secrets {
     }
 
     /// A page of the project's secrets, the oldest first; `query` is what else was asked.
-    pub(super) fn listed(&self, base: &str, caller: &Caller, name: Option<&str>, page: &Page) -> Value {
+    pub(super) fn listed(&self, base: &str, caller: &Caller, wanted: &Wanted, page: &Page) -> Value {
         let Page { from, limit, query } = page;
         let (from, limit) = (*from, *limit);
         let own = self.all.iter().filter(|secret| !secret.deleted && secret.project == caller.project);
-        let own: Vec<&Secret> =
-            own.filter(|secret| name.is_none_or(|name| secret.draft.name.as_deref() == Some(name))).collect();
+        let own: Vec<&Secret> = own.filter(|secret| wanted.is(&secret.draft)).collect();
         let page: Vec<Value> = own.iter().skip(from).take(limit).map(|secret| secret.shown(base)).collect();
         let link = |offset: usize| format!("{base}{PREFIX}/v1/secrets?limit={limit}&offset={offset}{query}");
         let empty = page.is_empty();

@@ -218,6 +218,7 @@ fn exchanges() -> Vec<Exchange> {
         get("/{id}", json),
         get("/{id}/payload", text),
         store(json!({"name": "n", "payload_content_type": "text/plain"})),
+        plain(json!({"mode": "[coriolis-run main/3:web+01 2.1]"})),
         plain(json!({"name": "last"})),
     ]);
     all.extend([None, Some("*/*"), json, text].map(|accept| get("/{id}", accept)));
@@ -239,6 +240,10 @@ fn exchanges() -> Vec<Exchange> {
         "?offset=x",
         "?name=n&limit=1",
         "?limit=3&offset=2&name=n",
+        "?mode=cbc",
+        "?alg=aes&mode=cbc",
+        "?mode=ctr",
+        "?mode=%5Bcoriolis-run%20main%2F3%3Aweb%2B01%202.1%5D",
     ] {
         all.push(get(query, json));
     }

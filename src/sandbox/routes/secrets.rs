@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Answer, Incoming, Services};
-use crate::sandbox::secrets::{Denied, LONGEST_REQUEST, PREFIX, Page, reference};
+use crate::sandbox::secrets::{Denied, LONGEST_REQUEST, PREFIX, Page, Wanted, reference};
 
 /// How many secrets a page has when nobody says, and at most.
 const PAGE: (usize, usize) = (10, 100);
@@ -24,8 +24,7 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
         ("GET", ["v1"]) => Ok(Answer::json(200, &json!({"version": version(&base)}))),
         ("GET", ["v1", "secrets"]) if !wants("json") && !wants("*/*") => Err(Denied::not_acceptable()),
         ("GET", ["v1", "secrets"]) => {
-            let name = incoming.value("name").filter(|name| !name.is_empty()).map(unquoted);
-            Ok(Answer::json(200, &cloud.secrets.listed(&base, &caller, name.as_deref(), &page(incoming))))
+            Ok(Answer::json(200, &cloud.secrets.listed(&base, &caller, &wanted(incoming), &page(incoming))))
         }
         ("POST", ["v1", "secrets"]) => body(incoming).and_then(|body| {
             let id = cloud.store_secret(&caller, &body, now)?;
@@ -58,6 +57,12 @@ fn formed(accept: &str, payload: Vec<u8>) -> Result<Answer, Denied> {
     ];
     let form = forms.iter().find(|(asked, _)| accept.contains(asked));
     form.map(|(_, told)| Answer::new(200, told, payload)).ok_or_else(Denied::wrong_form)
+}
+
+fn wanted(incoming: &Incoming) -> Wanted {
+    let given = |key: &str| incoming.value(key).filter(|value| !value.is_empty());
+    let text = |key: &str| given(key).map(str::to_owned);
+    Wanted { name: given("name").map(unquoted), algorithm: text("alg"), mode: text("mode") }
 }
 
 /// Numbers that make no sense are mended and not refused.
