@@ -141,3 +141,51 @@ fn invalid(problem: &str, key: &str) -> Denied {
 fn listed(words: &[&str]) -> String {
     format!("[{}]", words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(body: &Value) -> String {
+        let now = "2026-06-01T20:00:00Z".parse().expect("a time");
+        match draft(body, now) {
+            Ok(draft) => format!("taken: {:?} {}", draft.name, draft.payload.map_or(0, |payload| payload.len())),
+            Err(denied) => {
+                let text = denied.description.unwrap_or_default();
+                let (_, problem) = text.split_once("'Secret': ").unwrap_or(("", &text));
+                format!("{}: {problem}", denied.status)
+            }
+        }
+    }
+
+    fn plain(payload: &str, more: &Value) -> Value {
+        let mut body = json!({"payload": payload, "payload_content_type": "text/plain"});
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        body
+    }
+
+    #[test]
+    fn what_barbican_takes_and_refuses() {
+        let none = json!({});
+        let cases = [
+            (plain("p", &json!({"name": " n "})), r#"taken: Some("n") 1"#),
+            (plain("p", &json!({"name": null, "expiration": "2026-06-01T20:00:01"})), "taken: None 1"),
+            (none.clone(), "taken: None 0"),
+            (plain(&"p".repeat(20_000), &none), "taken: None 20000"),
+            (plain(&"p".repeat(20_001), &none), "413: Provided information too large to process"),
+            (plain(" ", &none), "400: If 'payload' specified, must be non empty. Invalid property: 'payload'"),
+            (plain("p", &json!({"mode": null})), "400: None is not of type 'string'. Invalid property: 'mode'"),
+            (plain("p", &json!({"name": 3})), "400: 3 is not of type 'string', 'null'. Invalid property: 'name'"),
+            (json!([]), "400: [] is not of type 'object'. Invalid property: 'None'"),
+            (
+                plain("p", &json!({"expiration": "2026-06-01T20:00:00"})),
+                "400: 'expiration' is before current time. Invalid property: 'expiration'",
+            ),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(told(&body), expected);
+        }
+    }
+}
