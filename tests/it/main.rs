@@ -11,6 +11,7 @@ mod examples;
 mod golden;
 mod lanes;
 mod ledger;
+mod lost;
 mod reference;
 mod rehearsal;
 mod terminal;
