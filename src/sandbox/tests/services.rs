@@ -172,6 +172,51 @@ async fn licences_are_kept_per_appliance() {
 }
 
 #[tokio::test]
+async fn what_the_official_clients_show_of_licences_is_there() {
+    let client = Client::of(Generation::Current).await;
+    let (_, appliances) = client.elsewhere("GET", "/licensing/appliances", None).await;
+    let path = format!("/licensing/appliances/{}", appliances["appliances"][0]["id"].as_str().unwrap());
+    let (_, status) = client.elsewhere("GET", &format!("{path}/status"), None).await;
+    let (_, licences) = client.elsewhere("GET", &format!("{path}/licences"), None).await;
+    let (_, reservations) = client.elsewhere("GET", &format!("{path}/reservations"), None).await;
+    let shown: [(&Value, &[&str]); 3] = [
+        (
+            &status["appliance_licence_status"],
+            &[
+                "appliance_id",
+                "earliest_licence_expiry_time",
+                "latest_licence_expiry_time",
+                "current_performed_migrations",
+                "current_performed_replicas",
+                "current_available_migrations",
+                "current_available_replicas",
+                "lifetime_performed_migrations",
+                "lifetime_performed_replicas",
+                "lifetime_available_migrations",
+                "lifetime_available_replicas",
+            ],
+        ),
+        (
+            &licences["licences"][0],
+            &[
+                "id",
+                "issue_date",
+                "migrations",
+                "replicas",
+                "period_start",
+                "period_end",
+                "period_duration",
+                "licence_version",
+            ],
+        ),
+        (&reservations["reservations"][0], &["id", "appliance_id", "licence_id", "type", "count", "created_at"]),
+    ];
+    let missing: Vec<&str> =
+        shown.iter().flat_map(|(body, keys)| keys.iter().copied().filter(|key| body[*key].is_null())).collect();
+    assert!(missing.is_empty(), "no {}", missing.join(", "));
+}
+
+#[tokio::test]
 async fn a_keystone_of_v2_logs_in_by_password_and_knows_no_v3() {
     let scenario = Scenario { keystone_v2: true, ..Scenario::default() };
     let options = Options {
