@@ -21,7 +21,10 @@ struct Client {
 
 impl Client {
     async fn of(generation: Generation) -> Self {
-        let clock = Clock::new(Speed::Max);
+        Self::with(generation, Clock::new(Speed::Max)).await
+    }
+
+    async fn with(generation: Generation, clock: Clock) -> Self {
         let options = Options {
             generation,
             seed: 7,

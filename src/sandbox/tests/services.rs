@@ -130,9 +130,23 @@ async fn logs_are_listed_downloaded_between_two_times_and_streamed() {
     assert!(!streamed.contains("coriolis-worker"), "{streamed}");
 }
 
+#[tokio::test]
+async fn a_stream_goes_on_with_what_is_written_later() {
+    let client = Client::with(Generation::Current, Clock::scaled_from_now(1.0)).await;
+    let mut socket = open_stream(&client, "app_name=coriolis-api").await;
+    hear(&mut socket, "coriolis-api has started").await;
+    let id = client.transfer("web-01").await;
+    let later = hear(&mut socket, &format!("transfer '{id}' was created")).await;
+    assert!(!later.contains("has started"), "said twice: {later}");
+}
+
 /// What a websocket says at first, handshake and all.
 async fn stream(client: &Client, query: &str) -> String {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    hear(&mut open_stream(client, query).await, "was created").await
+}
+
+async fn open_stream(client: &Client, query: &str) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt;
     let address = client.sandbox.address();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!(
@@ -141,9 +155,15 @@ async fn stream(client: &Client, query: &str) -> String {
         client.token
     );
     socket.write_all(request.as_bytes()).await.unwrap();
+    socket
+}
+
+/// Everything up to where `end` was said.
+async fn hear(socket: &mut tokio::net::TcpStream, end: &str) -> String {
+    use tokio::io::AsyncReadExt;
     let mut text = String::new();
     let mut bytes = [0; 4096];
-    while !text.contains("was created") {
+    while !text.contains(end) {
         let read = socket.read(&mut bytes).await.unwrap();
         assert!(read > 0, "{text}");
         text.push_str(&String::from_utf8_lossy(&bytes[..read]));
