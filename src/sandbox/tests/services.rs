@@ -132,7 +132,8 @@ async fn logs_are_listed_downloaded_between_two_times_and_streamed() {
 
 #[tokio::test]
 async fn a_stream_goes_on_with_what_is_written_later() {
-    let client = Client::with(Generation::Current, Clock::scaled_from_now(1.0)).await;
+    let clock = Clock::scaled_from_now(1.0);
+    let client = Client::on(serve(options(Generation::Current, &clock)).await.unwrap(), clock).await;
     let mut socket = open_stream(&client, "app_name=coriolis-api").await;
     hear(&mut socket, "coriolis-api has started").await;
     let id = client.transfer("web-01").await;
