@@ -1,5 +1,6 @@
 //! Serves a simulated cloud over HTTP on a socket of this machine.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -259,7 +260,8 @@ async fn handle(
     app.respond(answer, incoming.path.starts_with("/v1"))
 }
 
-/// The logging service's websocket: what was written so far, then silence until the client leaves.
+/// The logging service's websocket: what was written so far, then what is written until the client leaves. On a virtual
+/// clock, which jumps, it says nothing more.
 async fn stream_logs(
     State(app): State<Arc<App>>,
     method: Method,
@@ -276,18 +278,35 @@ async fn stream_logs(
         let denied = Answer::unauthorized(&lock(&app.keystone).base);
         return app.respond(denied, false);
     }
-    let messages = logs::messages(&lock(&app.cloud), &incoming, app.clock.now());
     upgrade.on_upgrade(async move |mut socket| {
-        for message in messages {
-            if socket.send(Message::Text(message.into())).await.is_err() {
+        let mut said = HashSet::new();
+        loop {
+            for message in app.log_messages(&incoming).into_iter().filter(|message| said.insert(message.clone())) {
+                if socket.send(Message::Text(message.into())).await.is_err() {
+                    return;
+                }
+            }
+            if !matches!(tokio::time::timeout(app.log_pause(), socket.recv()).await, Ok(Some(Ok(_))) | Err(_)) {
                 return;
             }
         }
-        while let Some(Ok(_)) = socket.recv().await {}
     })
 }
 
 impl App {
+    /// What the logs say by now.
+    fn log_messages(&self, incoming: &Incoming) -> Vec<String> {
+        let now = self.clock.now();
+        let mut cloud = lock(&self.cloud);
+        cloud.catch_up(now);
+        logs::messages(&cloud, incoming, now)
+    }
+
+    /// How long a stream listens to its client before it looks into the logs again.
+    fn log_pause(&self) -> Duration {
+        if self.clock.is_virtual() { Duration::MAX } else { Duration::from_secs(1) }
+    }
+
     fn answer(&self, incoming: &mut Incoming, trouble: Option<Trouble>) -> Answer {
         if trouble == Some(Trouble::Unauthorized) {
             return Answer::unauthorized(&lock(&self.keystone).base);
