@@ -14,5 +14,6 @@ mod ledger;
 mod lost;
 mod reference;
 mod rehearsal;
+mod resume;
 mod terminal;
 mod units;
