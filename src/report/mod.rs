@@ -3,6 +3,7 @@
 pub mod bars;
 pub mod board;
 pub mod diagnostic;
+pub mod history;
 mod item;
 pub mod json;
 pub mod jsonl;
