@@ -285,6 +285,10 @@ pub struct SandboxArguments {
     #[arg(long, value_name = "GENERATION", default_value = "current")]
     pub generation: GenerationWord,
 
+    /// Which version of its API Keystone serves; v2.0 is that of clouds before 2018
+    #[arg(long, value_name = "VERSION", default_value = "v3")]
+    pub keystone: KeystoneWord,
+
     /// What ids, durations and faults are derived from
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
@@ -298,6 +302,13 @@ pub struct SandboxArguments {
 pub enum GenerationWord {
     Current,
     Legacy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeystoneWord {
+    V3,
+    #[value(name = "v2.0")]
+    V2,
 }
 
 impl From<Generation> for GenerationWord {
@@ -362,6 +373,10 @@ mod tests {
         assert!(matches!(
             parse(&["functions", "replica_sync", "--format", "json"]).command,
             Some(Command::Functions(FunctionsArguments { format: ReferenceFormat::Json, .. }))
+        ));
+        assert!(matches!(
+            parse(&["sandbox", "--keystone", "v2.0"]).command,
+            Some(Command::Sandbox(SandboxArguments { keystone: KeystoneWord::V2, .. }))
         ));
         assert!(Arguments::try_parse_from(["coriolis-run", "w.rhai", "--speed", "0"]).is_err());
     }

@@ -1,6 +1,6 @@
 //! `coriolis-run sandbox`: the simulated cloud as a server of its own.
 
-use super::args::SandboxArguments;
+use super::args::{KeystoneWord, SandboxArguments};
 use super::world::{TOKEN_LIFETIME, runtime};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Kind, Result};
@@ -23,7 +23,7 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
     let options = sandbox::Options {
         generation: arguments.generation.into(),
         seed: arguments.seed,
-        scenario: Scenario::default(),
+        scenario: Scenario { keystone_v2: arguments.keystone == KeystoneWord::V2, ..Scenario::default() },
         listen: arguments.listen,
         clock,
         token_lifetime: TOKEN_LIFETIME,

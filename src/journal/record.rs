@@ -169,11 +169,17 @@ impl Saved {
         }
     }
 
-    /// An error that says nothing about the world: it may be gone the next time.
+    /// An error that may be gone the next time.
     pub fn is_transient(&self) -> bool {
-        let Saved::Error(error) = self else { return false };
-        let status = error.details.get("status").and_then(Value::as_u64).unwrap_or(0);
-        matches!(error.kind, Kind::Unreachable | Kind::Login) || (error.kind == Kind::Api && status >= 500)
+        matches!(self, Saved::Error(error) if error.is_transient())
+    }
+}
+
+impl SavedError {
+    /// One that says nothing about the world: it may be gone the next time.
+    pub fn is_transient(&self) -> bool {
+        let status = self.details.get("status").and_then(Value::as_u64).unwrap_or(0);
+        matches!(self.kind, Kind::Unreachable | Kind::Login) || (self.kind == Kind::Api && status >= 500)
     }
 }
 

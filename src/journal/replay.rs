@@ -192,7 +192,7 @@ impl State {
                 && last.get().returned.as_ref().is_some_and(Saved::is_transient)
             {
                 last.get_mut().returned = None;
-                last.get_mut().steps.retain(|_, step| !matches!(step, Step::Decided(saved) if saved.is_transient()));
+                last.get_mut().steps.retain(|_, step| !step.is_transient());
             }
         }
     }
@@ -531,6 +531,14 @@ impl Call {
 }
 
 impl Step {
+    fn is_transient(&self) -> bool {
+        match self {
+            Step::Decided(Saved::Error(error)) => error.is_transient(),
+            Step::Sent { settlement: Some(Settlement::Refused(error)), .. } => error.is_transient(),
+            _ => false,
+        }
+    }
+
     /// The id of what it made.
     fn made(&self) -> Option<&str> {
         match self {

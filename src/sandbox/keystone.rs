@@ -392,7 +392,8 @@ impl Keystone {
                 "id": draw(self.seed, &["catalog", kind]).hex(), "type": kind, "name": name,
             })
         };
-        let mut services = vec![service("identity", "keystone", format!("{}/v3", self.base))];
+        let version = if self.only_v2 { "v2.0" } else { "v3" };
+        let mut services = vec![service("identity", "keystone", format!("{}/{version}", self.base))];
         if let Some(project) = project {
             services.push(service("migration", "coriolis", format!("{}/v1/{}", self.base, self.projects[project].id)));
         }
@@ -410,8 +411,11 @@ impl Keystone {
         let (password, token) = (&auth["passwordCredentials"], &auth["token"]);
         let identity = match (password.is_object(), token.is_object()) {
             (true, _) => {
-                let (name, secret) = (&password["username"], &password["password"]);
-                let user = json!({"name": name, "domain": domain, "password": secret});
+                let secret = &password["password"];
+                let user = match password.get("userId") {
+                    Some(id) => json!({"id": id, "password": secret}),
+                    None => json!({"name": password["username"], "domain": domain, "password": secret}),
+                };
                 json!({"methods": ["password"], "password": {"user": user}})
             }
             (false, true) => json!({"methods": ["token"], "token": {"id": token["id"]}}),
@@ -428,8 +432,10 @@ impl Keystone {
     }
 
     fn described_v2(&self, id: &str, described: &Value) -> Value {
-        let whole = |key: &str| described[key].as_str().unwrap_or_default().replace(".000000Z", "Z");
-        let mut token = json!({"id": id, "expires": whole("expires_at"), "issued_at": whole("issued_at")});
+        let time = |key: &str| described[key].as_str().unwrap_or_default();
+        // The one without fractions, the other without a zone.
+        let (expires, issued) = (time("expires_at").replace(".000000Z", "Z"), time("issued_at").replace('Z', ""));
+        let mut token = json!({"id": id, "expires": expires, "issued_at": issued});
         if let Some(project) = described.get("project") {
             token["tenant"] = json!({"id": project["id"], "name": project["name"], "enabled": true,
                                      "description": ""});

@@ -88,7 +88,9 @@ impl Licensing {
             "current_performed_replicas": performed,
             "current_available_migrations": available,
             "current_available_replicas": available.saturating_sub(performed),
-            // The service's own spelling.
+            "lifetime_performed_migrations": 0,
+            "lifetime_performed_replicas": performed,
+            // Clients of 2019 read this spelling.
             "lifetime_perfomed_migrations": 0,
             "lifetime_perfomed_replicas": performed,
             "lifetime_available_migrations": available,
@@ -170,6 +172,8 @@ impl Licence {
             "replicas": EACH,
             "period_start": stamp(self.issued),
             "period_end": stamp(self.issued + PERIOD),
+            // Its unit is nowhere written down: days, here.
+            "period_duration": PERIOD.as_hours() / 24,
             "licence_version": "v2",
         })
     }

@@ -15,6 +15,7 @@ mod licensing;
 mod lifecycle;
 mod machine;
 mod pool;
+mod python;
 mod rebuild;
 mod routes;
 mod scenario;

@@ -1,4 +1,6 @@
-//! The simulated Barbican: secrets as texts, each in the project that made it.
+//! The simulated Barbican: secrets, each in the project that made it.
+
+mod schema;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -6,6 +8,8 @@ use serde_json::{Value, json};
 use super::cloud::Caller;
 use super::draw::draw;
 use super::view::stamp;
+use schema::Draft;
+pub(super) use schema::LONGEST_REQUEST;
 
 /// Where it is served; the catalog says so.
 pub(super) const PREFIX: &str = "/key-manager";
@@ -19,10 +23,31 @@ struct Secret {
     id: String,
     project: String,
     user: String,
-    name: Option<String>,
-    payload: Option<String>,
+    draft: Draft,
     created: Timestamp,
     deleted: bool,
+}
+
+/// Which secrets of a list.
+pub(super) struct Page {
+    pub from: usize,
+    pub limit: usize,
+    /// The rest of the query, as the links have it.
+    pub query: String,
+}
+
+/// What secrets are asked for by: each exactly, where it is given.
+pub(super) struct Wanted {
+    pub name: Option<String>,
+    pub algorithm: Option<String>,
+    pub mode: Option<String>,
+}
+
+impl Wanted {
+    fn is(&self, secret: &Draft) -> bool {
+        let same = |wanted: &Option<String>, own: &Option<String>| wanted.is_none() || wanted == own;
+        same(&self.name, &secret.name) && same(&self.algorithm, &secret.algorithm) && same(&self.mode, &secret.mode)
+    }
 }
 
 /// A refusal: status, title, description.
@@ -30,16 +55,12 @@ struct Secret {
 pub(super) struct Denied {
     pub status: u16,
     pub title: &'static str,
-    pub description: String,
+    pub description: Option<String>,
 }
 
 impl Denied {
     fn new(status: u16, title: &'static str, description: impl Into<String>) -> Self {
-        Self { status, title, description: description.into() }
-    }
-
-    fn invalid(problem: &str) -> Self {
-        Self::new(400, "Bad Request", format!("Provided object does not match schema 'Secret': {problem}"))
+        Self { status, title, description: Some(description.into()) }
     }
 
     pub(super) fn body(&self) -> Value {
@@ -55,40 +76,36 @@ impl Denied {
         Self::new(400, "Bad Request", "Malformed JSON")
     }
 
-    pub(super) fn not_acceptable() -> Self {
+    /// A payload is not to be had in this form.
+    pub(super) fn wrong_form() -> Self {
         let text = "Secret payload retrieval issue seen - Wrong payload content-type.";
         Self::new(406, "Not Acceptable", text)
+    }
+
+    pub(super) fn no_path() -> Self {
+        Self::new(404, "Not Found", "")
+    }
+
+    pub(super) fn no_method() -> Self {
+        Self::new(405, "Method Not Allowed", "")
+    }
+
+    /// A method or form that there is not for all secrets together; without a word.
+    pub(super) fn not_acceptable() -> Self {
+        Self { status: 406, title: "Not Acceptable", description: None }
     }
 }
 
 impl Secrets {
     /// The new secret's id.
     pub(super) fn store(&mut self, seed: u64, caller: &Caller, body: &Value, now: Timestamp) -> Result<String, Denied> {
-        for key in ["name", "algorithm", "mode", "payload", "payload_content_type", "secret_type"] {
-            if body.get(key).is_some_and(|value| !value.is_string()) {
-                let shown = if body[key].is_null() { "None".to_owned() } else { body[key].to_string() };
-                let problem = format!("{shown} is not of type 'string'. Invalid property: '{key}'");
-                return Err(Denied::invalid(&problem));
-            }
-        }
-        let text = |key: &str| body.get(key).and_then(Value::as_str).map(String::from);
-        let payload = text("payload");
-        if payload.is_some() && text("payload_content_type").is_none() {
-            return Err(Denied::invalid(
-                "If 'payload' is supplied, 'payload_content_type' must also be supplied.. Invalid property: \
-                 'payload_content_type'",
-            ));
-        }
-        if payload.as_deref().is_some_and(str::is_empty) {
-            return Err(Denied::invalid("If 'payload' specified, must be non empty. Invalid property: 'payload'"));
-        }
+        let draft = schema::draft(body, now)?;
         let id = draw(seed, &["secret", &self.all.len().to_string()]).uuid();
         self.all.push(Secret {
             id: id.clone(),
             project: caller.project.clone(),
             user: caller.user.clone(),
-            name: text("name"),
-            payload,
+            draft,
             created: now,
             deleted: false,
         });
@@ -99,23 +116,25 @@ impl Secrets {
         self.found(caller, id).map(|secret| secret.shown(base))
     }
 
-    pub(super) fn payload(&self, caller: &Caller, id: &str) -> Result<String, Denied> {
+    pub(super) fn payload(&self, caller: &Caller, id: &str) -> Result<Vec<u8>, Denied> {
         let missing = || Denied::new(404, "Not Found", "Not Found. Sorry but your secret has no payload.");
-        self.found(caller, id)?.payload.clone().ok_or_else(missing)
+        self.found(caller, id)?.draft.payload.clone().ok_or_else(missing)
     }
 
-    /// A page of the project's secrets, the oldest first.
-    pub(super) fn listed(&self, base: &str, caller: &Caller, name: Option<&str>, from: usize, limit: usize) -> Value {
+    /// A page of the project's secrets, the oldest first; `query` is what else was asked.
+    pub(super) fn listed(&self, base: &str, caller: &Caller, wanted: &Wanted, page: &Page) -> Value {
+        let Page { from, limit, query } = page;
+        let (from, limit) = (*from, *limit);
         let own = self.all.iter().filter(|secret| !secret.deleted && secret.project == caller.project);
-        let own: Vec<&Secret> =
-            own.filter(|secret| name.is_none_or(|name| secret.name.as_deref() == Some(name))).collect();
+        let own: Vec<&Secret> = own.filter(|secret| wanted.is(&secret.draft)).collect();
         let page: Vec<Value> = own.iter().skip(from).take(limit).map(|secret| secret.shown(base)).collect();
-        let link = |offset: usize| format!("{base}{PREFIX}/v1/secrets?limit={limit}&offset={offset}");
+        let link = |offset: usize| format!("{base}{PREFIX}/v1/secrets?limit={limit}&offset={offset}{query}");
+        let empty = page.is_empty();
         let mut listed = json!({"secrets": page, "total": own.len()});
         if from + limit < own.len() {
             listed["next"] = link(from + limit).into();
         }
-        if from > 0 {
+        if from > 0 && !empty {
             listed["previous"] = link(from.saturating_sub(limit)).into();
         }
         listed
@@ -133,7 +152,7 @@ impl Secrets {
     pub(super) fn resolved(&self, project: &str, reference: &str) -> Option<Value> {
         let id = reference.trim_end_matches('/').rsplit('/').next()?;
         let own = |secret: &&Secret| !secret.deleted && secret.project == project && secret.id == id;
-        serde_json::from_str(self.all.iter().find(own)?.payload.as_deref()?).ok()
+        serde_json::from_slice(self.all.iter().find(own)?.draft.payload.as_deref()?).ok()
     }
 
     fn found(&self, caller: &Caller, id: &str) -> Result<&Secret, Denied> {
@@ -157,17 +176,18 @@ impl Secret {
             "created": stamp(self.created),
             "updated": stamp(self.created),
             "status": "ACTIVE",
-            "name": self.name,
-            "secret_type": "opaque",
-            "expiration": null,
-            "algorithm": null,
-            "bit_length": null,
-            "mode": null,
+            "name": self.draft.name,
+            "secret_type": self.draft.kind,
+            "expiration": self.draft.expiration,
+            "algorithm": self.draft.algorithm,
+            "bit_length": self.draft.bits,
+            "mode": self.draft.mode,
             "creator_id": self.user,
             "secret_ref": reference(base, &self.id),
         });
-        if self.payload.is_some() {
-            shown["content_types"] = json!({"default": "text/plain"});
+        if self.draft.payload.is_some() {
+            let content = if self.draft.plain { "text/plain" } else { "application/octet-stream" };
+            shown["content_types"] = json!({ "default": content });
         }
         shown
     }

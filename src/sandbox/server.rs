@@ -1,5 +1,6 @@
 //! Serves a simulated cloud over HTTP on a socket of this machine.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -70,6 +71,8 @@ struct App {
     /// Taken while the cloud is held, so that its lines are in the order of the changes.
     ledger: Mutex<Option<Ledger>>,
     faults: Mutex<Vec<Fault>>,
+    /// The trouble of a changing request to come, and how many come before it.
+    at_change: Mutex<Option<(usize, Trouble)>>,
     accepted: Mutex<Vec<Accepted>>,
     requests: AtomicU64,
     changing: AtomicUsize,
@@ -127,6 +130,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
         keystone: Mutex::new(keystone),
         ledger: Mutex::new(ledger),
         faults: Mutex::default(),
+        at_change: Mutex::default(),
         accepted: Mutex::new(accepted),
         requests: AtomicU64::default(),
         changing: AtomicUsize::default(),
@@ -209,6 +213,11 @@ impl Sandbox {
         lock(&self.app.faults).push(fault);
     }
 
+    /// Lets something go wrong with the one changing request that comes after so many others from now on.
+    pub fn inject_at_change(&self, others: usize, what: Trouble) {
+        *lock(&self.app.at_change) = Some((others, what));
+    }
+
     /// Makes every token given so far worthless.
     pub fn revoke_tokens(&self) {
         lock(&self.app.keystone).revoke_all();
@@ -243,6 +252,7 @@ async fn handle(
         let _ = held.wait_for(|held| !held).await;
     }
     let trouble = take(&mut lock(&app.faults), &incoming.method, &incoming.path);
+    let trouble = trouble.or_else(|| if changes { due(&mut lock(&app.at_change)) } else { None });
     if trouble.is_some_and(Trouble::drops) {
         cut.now();
     }
@@ -250,7 +260,8 @@ async fn handle(
     app.respond(answer, incoming.path.starts_with("/v1"))
 }
 
-/// The logging service's websocket: what was written so far, then silence until the client leaves.
+/// The logging service's websocket: what was written so far, then what is written until the client leaves. On a virtual
+/// clock, which jumps, it says nothing more.
 async fn stream_logs(
     State(app): State<Arc<App>>,
     method: Method,
@@ -267,18 +278,35 @@ async fn stream_logs(
         let denied = Answer::unauthorized(&lock(&app.keystone).base);
         return app.respond(denied, false);
     }
-    let messages = logs::messages(&lock(&app.cloud), &incoming, app.clock.now());
     upgrade.on_upgrade(async move |mut socket| {
-        for message in messages {
-            if socket.send(Message::Text(message.into())).await.is_err() {
+        let mut said = HashSet::new();
+        loop {
+            for message in app.log_messages(&incoming).into_iter().filter(|message| said.insert(message.clone())) {
+                if socket.send(Message::Text(message.into())).await.is_err() {
+                    return;
+                }
+            }
+            if !matches!(tokio::time::timeout(app.log_pause(), socket.recv()).await, Ok(Some(Ok(_))) | Err(_)) {
                 return;
             }
         }
-        while let Some(Ok(_)) = socket.recv().await {}
     })
 }
 
 impl App {
+    /// What the logs say by now.
+    fn log_messages(&self, incoming: &Incoming) -> Vec<String> {
+        let now = self.clock.now();
+        let mut cloud = lock(&self.cloud);
+        cloud.catch_up(now);
+        logs::messages(&cloud, incoming, now)
+    }
+
+    /// How long a stream listens to its client before it looks into the logs again.
+    fn log_pause(&self) -> Duration {
+        if self.clock.is_virtual() { Duration::MAX } else { Duration::from_secs(1) }
+    }
+
     fn answer(&self, incoming: &mut Incoming, trouble: Option<Trouble>) -> Answer {
         if trouble == Some(Trouble::Unauthorized) {
             return Answer::unauthorized(&lock(&self.keystone).base);
@@ -344,6 +372,18 @@ impl App {
             }
         }
         response
+    }
+}
+
+/// The trouble of this changing request, when enough others came before.
+fn due(at_change: &mut Option<(usize, Trouble)>) -> Option<Trouble> {
+    match at_change {
+        Some((0, _)) => at_change.take().map(|(_, trouble)| trouble),
+        Some((others, _)) => {
+            *others -= 1;
+            None
+        }
+        None => None,
     }
 }
 

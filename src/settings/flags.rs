@@ -17,6 +17,9 @@ pub struct CloudFlags {
     /// Keystone's URL, with or without version
     #[arg(long, short = 'A', global = true, value_name = "URL")]
     pub os_auth_url: Option<String>,
+    /// Version of Keystone's API to speak where it serves several: 3 (otherwise) or 2
+    #[arg(long, global = true, value_name = "NUMBER", hide_short_help = true)]
+    pub os_identity_api_version: Option<String>,
     /// How to log in: password, token or v3applicationcredential
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub os_auth_type: Option<String>,
@@ -118,6 +121,7 @@ impl CloudFlags {
         let given = [
             (Setting::Cloud, "--os-cloud", text(&self.os_cloud)),
             (Setting::AuthUrl, "--os-auth-url", text(&self.os_auth_url)),
+            (Setting::IdentityApiVersion, "--os-identity-api-version", text(&self.os_identity_api_version)),
             (Setting::AuthType, "--os-auth-type", text(&self.os_auth_type)),
             (Setting::Username, "--os-username", text(&self.os_username)),
             (Setting::UserId, "--os-user-id", text(&self.os_user_id)),

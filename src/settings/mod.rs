@@ -54,7 +54,21 @@ pub enum Login {
     /// `--no-auth`: the server wants none. The project, where the endpoint does not hold it.
     None { project: Option<Sourced<String>> },
     /// From Keystone. Application credentials have their project in themselves, tokens may have.
-    Keystone { auth_url: Sourced<String>, credential: Credential, project: Option<Named> },
+    Keystone {
+        auth_url: Sourced<String>,
+        /// Which version to speak where Keystone serves several.
+        version: IdentityVersion,
+        credential: Credential,
+        project: Option<Named>,
+    },
+}
+
+/// A version of Keystone's API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdentityVersion {
+    Two,
+    #[default]
+    Three,
 }
 
 /// What Keystone is shown.
@@ -163,9 +177,23 @@ fn keystone(layers: &Layers) -> Result<Login> {
     };
     match (auth_url, credential) {
         (Some(auth_url), Some(credential)) if missing.0.is_empty() => {
-            Ok(Login::Keystone { auth_url, credential, project })
+            Ok(Login::Keystone { auth_url, version: version(layers)?, credential, project })
         }
         _ => Err(missing.error(layers)),
+    }
+}
+
+/// The version asked for; the name of a plugin (`v2password`) may ask as well.
+fn version(layers: &Layers) -> Result<IdentityVersion> {
+    let Some(given) = layers.get(Setting::IdentityApiVersion) else {
+        let plugin = layers.get(Setting::AuthType).is_some_and(|plugin| plugin.value.starts_with("v2"));
+        return Ok(if plugin { IdentityVersion::Two } else { IdentityVersion::Three });
+    };
+    match given.value.trim_start_matches('v').split('.').next() {
+        Some("2") => Ok(IdentityVersion::Two),
+        Some("3") => Ok(IdentityVersion::Three),
+        _ => Err(Error::input(format!("Keystone has no version `{}`, which {} asks for", given.value, given.origin))
+            .hint("write `3` or `2`, or leave it out")),
     }
 }
 

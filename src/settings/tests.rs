@@ -13,6 +13,7 @@ clouds:
       user_domain_name: People
       project_domain_id: default
     region_name: North
+    identity_api_version: 2
     cacert: ~/lab.pem
     verify: no
   robot:
@@ -66,7 +67,7 @@ fn shown(cloud: &Cloud) -> Vec<String> {
         Named::Name { name, domain: Domain::Id(id) } => vec![say(what, name), say("domain id", id)],
         Named::Name { name, domain: Domain::Name(domain) } => vec![say(what, name), say("domain", domain)],
     };
-    let Login::Keystone { auth_url, credential, project } = &cloud.login else {
+    let Login::Keystone { auth_url, credential, project, .. } = &cloud.login else {
         return vec!["no login".to_owned()];
     };
     let mut lines = vec![say("url", auth_url)];
@@ -200,6 +201,28 @@ fn a_token_wins_over_what_the_same_place_says_besides() {
     assert_eq!(
         with(&[("OS_TOKEN", "t1"), ("OS_AUTH_TYPE", "v3password")])[3],
         "password sesame (`OS_PASSWORD` in the environment)"
+    );
+}
+
+#[test]
+fn the_version_of_keystone_is_asked_for_by_number_or_by_the_name_of_a_plugin() {
+    let version = |flags: &[&str], more: &[(&'static str, &'static str)]| match given(flags, &[&OPENRC, more].concat())
+        .unwrap()
+        .login
+    {
+        Login::Keystone { version, .. } => version,
+        Login::None { .. } => unreachable!("there is a login"),
+    };
+    let number = |number: &'static str| version(&[], &[("OS_IDENTITY_API_VERSION", number)]);
+    assert_eq!(["2", "2.0", "v2.0"].map(number), [IdentityVersion::Two; 3]);
+    assert_eq!(["", "3", "v3", "3.14"].map(number), [IdentityVersion::Three; 4]);
+    assert_eq!(version(&["--os-identity-api-version", "2"], &[]), IdentityVersion::Two);
+    assert_eq!(version(&[], &[("OS_AUTH_TYPE", "v2password")]), IdentityVersion::Two);
+    assert_eq!(version(&["--os-cloud", "lab"], &[]), IdentityVersion::Two, "from clouds.yaml");
+    assert_eq!(
+        told(&[], &[&OPENRC[..], &[("OS_IDENTITY_API_VERSION", "4")]].concat()),
+        "Keystone has no version `4`, which `OS_IDENTITY_API_VERSION` in the environment asks for | write `3` or `2`, \
+         or leave it out"
     );
 }
 

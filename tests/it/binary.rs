@@ -46,6 +46,7 @@ fn help_after_a_runbook_lists_its_parameters() {
     let ended = run(&["scripts/waves.rhai", "--help"]).expect(0);
     same_as_golden("waves-help.stdout", &ended.stdout);
     assert_eq!(ended.stderr, "");
+    same_as_golden("sandbox-help.stdout", &run(&["sandbox", "--help"]).expect(0).stdout);
     let program = run(&["--help"]).expect(0);
     assert!(program.stdout.contains("Exit codes: 0 done") && program.stderr.is_empty());
 }
@@ -151,6 +152,38 @@ fn a_served_sandbox_is_a_cloud_for_others() {
         let value: Value = serde_json::from_str(&ended.stdout).unwrap();
         assert_eq!(value, serde_json::json!([true, "COMPLETED", "COMPLETED"]), "{generation}");
         assert_eq!(served.stop(), (String::new(), 0), "{generation}: then nothing more");
+    }
+}
+
+#[test]
+fn a_cloud_whose_keystone_knows_version_2_alone_is_logged_in_to() {
+    for generation in ["current", "legacy"] {
+        let served = Served::start_with(&["--keystone", "v2.0", "--generation", generation]);
+        let root = served.environment["OS_AUTH_URL"].trim_end_matches("/v2.0").to_owned();
+        assert_ne!(root, served.environment["OS_AUTH_URL"], "the old URL is told");
+        let script = r#"
+            let replica = replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+            secret_store(#{ name: "s", payload: "planted-payload" });
+            [replica.created, replica_sync(replica).status, secret_list().len()]"#;
+        let ended = end(served.client(&["-e", script])).expect(0);
+        let value: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(value, serde_json::json!([true, "COMPLETED", 1]), "{generation}: {}", ended.stderr);
+
+        let with = |environment: &[(&str, &str)]| {
+            let mut command = served.client(&["-e", "endpoint_list().len()"]);
+            command.envs(environment.iter().copied());
+            end(command)
+        };
+        assert_eq!(with(&[("OS_AUTH_URL", &root), ("OS_IDENTITY_API_VERSION", "")]).expect(0).stdout, "2\n");
+        for (environment, said) in [
+            ([("OS_PASSWORD", "planted-password")], "Keystone refuses user `admin` for project `demo` (HTTP 401)"),
+            ([("OS_PROJECT_NAME", "nowhere")], "Keystone refuses user `admin` for project `nowhere` (HTTP 401)"),
+            ([("OS_USER_DOMAIN_NAME", "People")], "speaks version 2.0, which has no domains"),
+        ] {
+            let ended = with(&environment).expect(5);
+            assert!(ended.stderr.contains(said), "{}", ended.stderr);
+            assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
+        }
     }
 }
 

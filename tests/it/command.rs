@@ -111,8 +111,12 @@ pub struct Served {
 
 impl Served {
     pub fn start(generation: &str) -> Self {
-        let arguments = ["sandbox", "--listen", "127.0.0.1:0", "--speed", "20000", "--generation", generation];
-        let mut child = command(&arguments).spawn().unwrap();
+        Self::start_with(&["--generation", generation])
+    }
+
+    pub fn start_with(more: &[&str]) -> Self {
+        let arguments = ["sandbox", "--listen", "127.0.0.1:0", "--speed", "20000"];
+        let mut child = command(&[&arguments, more].concat()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut environment = BTreeMap::new();
         // The region is the last thing that it says.

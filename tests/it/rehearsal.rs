@@ -20,7 +20,7 @@ use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{self, Accepted, Fault, Sandbox, Scenario, Trouble};
 use coriolis_run::script::engine::build;
 use coriolis_run::script::error::{Located, Place};
-use coriolis_run::script::gates::Nobody;
+use coriolis_run::script::gates::{Gates, Nobody};
 use coriolis_run::script::host::{Cloud, Connect, Host, Lane};
 use coriolis_run::script::modules::Imports;
 use coriolis_run::script::parameters::Parameters;
@@ -117,6 +117,25 @@ impl Stage {
 
     /// Runs a script to its end; `on_print` does to the sandbox what the script's prints stand for.
     pub fn play_with(&self, source: &str, on_print: impl Fn(&Sandbox, &str) + Send + Sync + 'static) -> Rehearsal {
+        self.perform(source, (Arc::new(Journal::in_memory(self.clock.clone())), Arc::new(Nobody)), on_print)
+    }
+
+    /// Runs a script to its end, or to that of its process, with a journal that may know what was done before.
+    pub fn play_recorded(&self, source: &str, journal: Arc<Journal>, gates: Arc<dyn Gates>) -> Rehearsal {
+        self.perform(source, (journal, gates), |_, _| {})
+    }
+
+    /// Something goes wrong with the changing request that comes after so many others.
+    pub fn inject_at_change(&self, others: usize, what: Trouble) {
+        self.sandbox.inject_at_change(others, what);
+    }
+
+    fn perform(
+        &self,
+        source: &str,
+        (journal, gates): (Arc<Journal>, Arc<dyn Gates>),
+        on_print: impl Fn(&Sandbox, &str) + Send + Sync + 'static,
+    ) -> Rehearsal {
         let _busy = self.clock.busy();
         let sandbox = self.sandbox.clone();
         let on_print = Box::new(move |text: &str| on_print(&sandbox, text));
@@ -127,7 +146,7 @@ impl Stage {
             self.clock.clone(),
             cancel.clone(),
             record.clone(),
-            (Arc::new(Journal::in_memory(self.clock.clone())), Arc::new(Nobody)),
+            (journal, gates),
             Parameters::parse(&self.options.set).unwrap(),
             (self.options.folder.clone(), self.options.folder.clone()),
             Imports::of_folder(&self.options.folder),

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::world::{Tenant, World, world};
 
 /// Runs `script` with nothing but these variables: exit code, stdout, stderr.
-fn run(name: &str, script: &str, environment: &[(&str, &str)]) -> (i32, String, String) {
+pub fn run(name: &str, script: &str, environment: &[(&str, &str)]) -> (i32, String, String) {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.rhai"));
     std::fs::write(&path, script).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_coriolis-run"));
@@ -16,7 +16,7 @@ fn run(name: &str, script: &str, environment: &[(&str, &str)]) -> (i32, String, 
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-fn openrc<'a>(world: &'a World, tenant: &'a Tenant, endpoint: &'a str) -> Vec<(&'a str, &'a str)> {
+pub fn openrc<'a>(world: &'a World, tenant: &'a Tenant, endpoint: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("OS_AUTH_URL", world.url.as_str()),
         ("OS_USERNAME", &tenant.user),

@@ -188,7 +188,7 @@ fn the_catalog_by_region_interface_type_and_name() {
     assert_eq!(
         messages,
         [
-            "input: the catalog has no service of type `migrations`; it has `identity`, `migration`, `migration-lab`",
+            "input: the catalog has no service of type `migrations`; it has `identity`, `key-manager`, `migration`, `migration-lab`",
             "input: the catalog has no service `coriolos` of type `migration`; it has `coriolis`, `spare`",
             "input: the catalog has no `admin` endpoint of `migration`; it has `internal`, `public`",
             "input: the catalog has no endpoint of `migration` in the region `Nowhere`; it has `RegionOne`, `RegionTwo`",

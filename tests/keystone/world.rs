@@ -31,6 +31,8 @@ pub struct World {
     /// Its tokens live for two seconds.
     pub brief_url: String,
     pub cacert: String,
+    /// The real Barbican, without version.
+    pub barbican: String,
     /// The stand-in for Coriolis, without version and project.
     pub coriolis: String,
     clock: Clock,
@@ -66,6 +68,7 @@ impl World {
             tls_url: given("KEYSTONE_TLS_URL"),
             brief_url: given("KEYSTONE_BRIEF_URL"),
             cacert: given("KEYSTONE_CACERT"),
+            barbican: given("BARBICAN_URL"),
             coriolis: String::new(),
             clock: Clock::new(Speed::Real),
             runtime,
@@ -105,6 +108,19 @@ impl World {
         })
     }
 
+    /// One exchange with whomever: status, type of the content and content.
+    pub fn exchange(&self, method: &str, url: &str, headers: &[(&str, &str)], body: String) -> (u16, String, String) {
+        let mut request = self.http.request(method.parse().unwrap(), url).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.runtime.block_on(async {
+            let answer = request.send().await.unwrap();
+            let kind = answer.headers().get("content-type").map_or("-", |kind| kind.to_str().unwrap()).to_owned();
+            (answer.status().as_u16(), kind, answer.text().await.unwrap())
+        })
+    }
+
     fn make(&self, kind: &str, body: Value) -> String {
         let noun = kind.rsplit('/').next().unwrap().trim_end_matches('s');
         let (status, made) = self.ask(Method::POST, kind, Some(json!({noun: body})));
@@ -112,23 +128,20 @@ impl World {
         made[noun]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Regions, and services of Coriolis' kind: `coriolis` in both, `spare` in the second, another kind.
+    /// Regions, and services of Coriolis' kind: `coriolis` in both, `spare` in the second, another kind; and Barbican.
     fn register(&self) {
         self.ask(Method::POST, "regions", Some(json!({"region": {"id": "RegionTwo"}})));
         // Those of an earlier run against the same Keystone.
         let (_, earlier) = self.ask(Method::GET, "services", None);
         for service in earlier["services"].as_array().unwrap() {
-            if service["type"].as_str().unwrap().starts_with("migration") {
+            let kind = service["type"].as_str().unwrap();
+            if kind.starts_with("migration") || kind == "key-manager" {
                 self.ask(Method::DELETE, &format!("services/{}", service["id"].as_str().unwrap()), None);
             }
         }
         let service = |kind: &str, name: &str| self.make("services", json!({"type": kind, "name": name}));
         let endpoint = |service: &str, interface: &str, region: &str, folder: &str| {
-            let url = format!("{}{folder}/v1/%(tenant_id)s", self.coriolis);
-            self.make(
-                "endpoints",
-                json!({"service_id": service, "interface": interface, "region_id": region, "url": url}),
-            );
+            self.place(service, interface, region, &format!("{}{folder}/v1/%(tenant_id)s", self.coriolis));
         };
         let coriolis = service("migration", "coriolis");
         endpoint(&coriolis, "public", "RegionOne", "");
@@ -136,6 +149,12 @@ impl World {
         endpoint(&coriolis, "public", "RegionTwo", "/two");
         endpoint(&service("migration", "spare"), "public", "RegionTwo", "/spare");
         endpoint(&service("migration-lab", "laboratory"), "public", "RegionOne", "/lab");
+        self.place(&service("key-manager", "barbican"), "public", "RegionOne", &self.barbican);
+    }
+
+    /// Where a service is found in the catalog.
+    fn place(&self, service: &str, interface: &str, region: &str, url: &str) {
+        self.make("endpoints", json!({"service_id": service, "interface": interface, "region_id": region, "url": url}));
     }
 
     fn unique(&self, what: &str) -> String {
@@ -153,6 +172,17 @@ impl World {
         let user_id = self.make("users", json!({"name": user, "domain_id": domain, "password": password}));
         let tenant = Tenant { user, user_id, password, project, project_id };
         self.grant(&tenant, &tenant.project_id);
+        tenant
+    }
+
+    /// A user who may only look, in a project of its own.
+    pub fn reader(&self) -> Tenant {
+        let tenant = self.tenant();
+        let (status, roles) = self.ask(Method::GET, "roles?name=reader", None);
+        assert_eq!(status, 200);
+        let role = |id: &str| format!("projects/{}/users/{}/roles/{id}", tenant.project_id, tenant.user_id);
+        assert_eq!(self.ask(Method::PUT, &role(roles["roles"][0]["id"].as_str().unwrap()), None).0, 204);
+        assert_eq!(self.ask(Method::DELETE, &role(&self.member), None).0, 204);
         tenant
     }
 
@@ -185,16 +215,26 @@ impl World {
 
     /// A token for the tenant's project, got without the code under test.
     pub fn token(&self, tenant: &Tenant) -> String {
+        self.token_at(&format!("{}/v3", self.url), tenant)
+    }
+
+    /// The same at another Keystone.
+    pub fn token_at(&self, url: &str, tenant: &Tenant) -> String {
         let domain = json!({"id": "default"});
         let user = json!({"name": tenant.user, "domain": domain, "password": tenant.password});
-        self.token_for(json!({
+        let auth = json!({
             "identity": {"methods": ["password"], "password": {"user": user}},
             "scope": {"project": {"name": tenant.project, "domain": domain}},
-        }))
+        });
+        self.login(url, &auth)
     }
 
     pub fn token_for(&self, auth: Value) -> String {
-        let request = self.http.post(format!("{}/v3/auth/tokens", self.url)).json(&json!({"auth": auth}));
+        self.login(&format!("{}/v3", self.url), &auth)
+    }
+
+    fn login(&self, url: &str, auth: &Value) -> String {
+        let request = self.http.post(format!("{url}/auth/tokens")).json(&json!({"auth": auth}));
         self.runtime.block_on(async {
             let answer = request.send().await.unwrap();
             assert_eq!(answer.status(), 201);
@@ -263,6 +303,7 @@ impl World {
             admin: self.admin.clone(),
             http: self.http.clone(),
             seen: Arc::default(),
+            endpoints: Arc::default(),
         };
         let routes = Router::new().fallback(answer).with_state(guard);
         let listener = self.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -289,6 +330,8 @@ struct Guard {
     http: reqwest::Client,
     /// The projects that were here before.
     seen: Arc<Mutex<BTreeSet<String>>>,
+    /// What was created, in order; the place of each is its id.
+    endpoints: Arc<Mutex<Vec<Value>>>,
 }
 
 /// `FOLDER/v1/PROJECT/whoami` for those whose token Keystone knows for that project; below `/open` for those who send
@@ -313,9 +356,15 @@ async fn answer(State(guard): State<Guard>, request: Asked) -> Response {
     if folder == "revoking" || (folder == "once" && guard.is_first(project)) {
         guard.revoke(token.unwrap_or_default()).await;
     }
-    match resource.as_str() {
-        "whoami" => axum::Json(json!({"user": user, "project": project, "folder": folder})).into_response(),
-        "endpoints" => axum::Json(json!({"endpoints": [{"id": "e1", "name": "lab"}]})).into_response(),
+    let token = token.unwrap_or_default().to_owned();
+    match (request.method().as_str(), resource.split('/').collect::<Vec<_>>().as_slice()) {
+        ("GET", ["whoami"]) => axum::Json(json!({"user": user, "project": project, "folder": folder})).into_response(),
+        ("GET", ["endpoints"]) => axum::Json(json!({"endpoints": [{"id": "e1", "name": "lab"}]})).into_response(),
+        ("POST", ["endpoints"]) => axum::Json(json!({"endpoint": guard.keep(request).await})).into_response(),
+        ("POST", ["endpoints", id, "actions"]) => {
+            let (valid, message) = guard.try_connection(id, &token).await;
+            axum::Json(json!({"validate-connection": {"valid": valid, "message": message}})).into_response()
+        }
         _ => told_no(StatusCode::NOT_FOUND),
     }
 }
@@ -341,6 +390,30 @@ impl Guard {
     async fn revoke(&self, token: &str) {
         let request = self.http.delete(format!("{}/v3/auth/tokens", self.keystone));
         request.header("X-Auth-Token", &self.admin).header("X-Subject-Token", token).send().await.unwrap();
+    }
+
+    /// A new endpoint.
+    async fn keep(&self, request: Asked) -> Value {
+        let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+        let mut endpoint = serde_json::from_slice::<Value>(&body).unwrap()["endpoint"].take();
+        let mut endpoints = self.endpoints.lock().unwrap();
+        endpoint["id"] = endpoints.len().to_string().into();
+        endpoints.push(endpoint.clone());
+        endpoint
+    }
+
+    /// As the real one does: with the caller's token it reads the connection from the secret that stands for it.
+    async fn try_connection(&self, id: &str, token: &str) -> (bool, String) {
+        let reference =
+            self.endpoints.lock().unwrap()[id.parse::<usize>().unwrap()]["connection_info"]["secret_ref"].clone();
+        let Some(reference) = reference.as_str() else { return (false, "it is no secret".to_owned()) };
+        let asked = self.http.get(format!("{reference}/payload"));
+        let answer = asked.header("X-Auth-Token", token).header("Accept", "text/plain").send().await.unwrap();
+        if !answer.status().is_success() {
+            return (false, format!("the secret answers {}", answer.status().as_u16()));
+        }
+        let connection: Value = answer.json().await.unwrap();
+        (connection["password"] == "planted-password", format!("it is for {}", connection["host"]))
     }
 
     fn is_first(&self, project: &str) -> bool {

@@ -18,7 +18,7 @@ pub(super) struct Envelope {
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {
     #[serde(default)]
-    methods: Vec<String>,
+    pub methods: Vec<String>,
     pub expires_at: Timestamp,
     #[serde(default)]
     pub issued_at: Option<Timestamp>,

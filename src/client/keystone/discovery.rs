@@ -1,14 +1,33 @@
-//! From `OS_AUTH_URL`, however it is written, to the URL of Keystone's v3 API.
+//! From `OS_AUTH_URL`, however it is written, to the API of Keystone to speak: v3, or v2.0 where there is no other.
 
 use reqwest::Url;
 use serde_json::Value;
+
+use crate::settings::IdentityVersion;
+
+/// Where to send logins, and in which version's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Api {
+    pub version: IdentityVersion,
+    /// Without a slash at its end: `http://host:5000/v3`.
+    pub url: String,
+}
+
+impl Api {
+    pub fn tokens(&self) -> String {
+        match self.version {
+            IdentityVersion::Two => format!("{}/tokens", self.url),
+            IdentityVersion::Three => format!("{}/auth/tokens", self.url),
+        }
+    }
+}
 
 /// Where to go on from what the operator wrote.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
     /// The URL names v3: nothing has to be asked, as the official client does not either.
-    Version3(String),
-    /// Ask these in turn for the versions they know; the last resort is `/v3` below the first.
+    Known(Api),
+    /// Ask these in turn for the versions they know.
     Ask(Vec<String>),
 }
 
@@ -22,46 +41,69 @@ pub(super) fn start(auth_url: &str) -> Option<Start> {
     url.set_fragment(None);
     let mut parts: Vec<String> =
         url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let mut named = None;
     match parts.last().map(String::as_str) {
-        Some("v3") => return Some(Start::Version3(joined(&url, &parts))),
-        // Old instructions end in a version that no Keystone serves any more.
-        Some("v2.0" | "v2") => drop(parts.pop()),
+        Some("v3") => {
+            return Some(Start::Known(Api { version: IdentityVersion::Three, url: joined(&url, &parts) }));
+        }
+        // Old instructions end in a version that hardly any Keystone serves: what is above it knows of others.
+        Some("v2.0" | "v2") => {
+            named = Some(joined(&url, &parts));
+            parts.pop();
+        }
         _ => {}
     }
     let mut bases = vec![joined(&url, &parts)];
     while parts.pop().is_some() {
         bases.push(joined(&url, &parts));
     }
+    bases.extend(named);
     Some(Start::Ask(bases))
 }
 
 /// What to use when nobody answered with a list of versions.
-pub(super) fn last_resort(bases: &[String]) -> String {
-    format!("{}/v3", bases.first().map(String::as_str).unwrap_or_default())
+pub(super) fn last_resort(bases: &[String]) -> Api {
+    let base = bases.first().map(String::as_str).unwrap_or_default();
+    Api { version: IdentityVersion::Three, url: format!("{base}/v3") }
 }
 
-/// The v3 URL by the list of versions that `base` answered with; what else it has, when it has no v3.
+/// The API to speak by the versions that `base` answered with, a list or its own alone: of several the `wanted` one;
+/// what it has, when none of it is known here.
 ///
 /// Of the link only the path is believed: behind a proxy the list often names a host that cannot be reached, or `http`
 /// where `https` was asked for, and a password follows.
-pub(super) fn version3(base: &str, document: &Value) -> Option<Result<String, Vec<String>>> {
-    let versions = document.pointer("/versions/values").or_else(|| document.get("versions"))?.as_array()?;
-    let id = |version: &Value| version.get("id").and_then(Value::as_str).map(str::to_owned);
-    let Some(version) = versions.iter().find(|version| id(version).is_some_and(|id| id.starts_with("v3"))) else {
-        return Some(Err(versions.iter().filter_map(id).collect()));
+pub(super) fn chosen(base: &str, document: &Value, wanted: IdentityVersion) -> Option<Result<Api, Vec<String>>> {
+    let own = document.get("version").map(std::slice::from_ref);
+    let listed = document.pointer("/versions/values").or_else(|| document.get("versions"));
+    let versions = own.or_else(|| listed?.as_array().map(Vec::as_slice))?;
+    let served = |version: IdentityVersion| {
+        let start = if version == IdentityVersion::Two { "v2" } else { "v3" };
+        let found = versions.iter().find(|version| id(version).is_some_and(|id| id.starts_with(start)))?;
+        Some(Api { version, url: address(base, found, version) })
     };
-    let links = version.get("links").and_then(Value::as_array);
+    let found = [wanted, IdentityVersion::Three, IdentityVersion::Two].into_iter().find_map(served);
+    Some(found.ok_or_else(|| versions.iter().filter_map(id).map(str::to_owned).collect()))
+}
+
+fn id(version: &Value) -> Option<&str> {
+    version.get("id")?.as_str()
+}
+
+fn address(base: &str, served: &Value, version: IdentityVersion) -> String {
+    let links = served.get("links").and_then(Value::as_array);
     let link = links.into_iter().flatten().find(|link| link.get("rel").and_then(Value::as_str) == Some("self"));
     let linked = link.and_then(|link| Url::parse(link.get("href")?.as_str()?).ok());
     let own = Url::parse(base).ok();
     let path = linked.as_ref().map(|linked| linked.path().trim_end_matches('/')).unwrap_or_default();
     let below = own.as_ref().map(|own| own.path().trim_end_matches('/')).unwrap_or_default();
-    Some(Ok(match own.as_ref() {
+    let last = if version == IdentityVersion::Two { "v2.0" } else { "v3" };
+    match own.as_ref() {
         Some(own) if !path.is_empty() && path.starts_with(below) => {
             format!("{}{path}", own.origin().ascii_serialization())
         }
-        _ => format!("{base}/v3"),
-    }))
+        _ if below.ends_with(&format!("/{last}")) => base.to_owned(),
+        _ => format!("{base}/{last}"),
+    }
 }
 
 fn joined(url: &Url, parts: &[String]) -> String {
@@ -75,20 +117,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use IdentityVersion::{Three, Two};
 
     fn ask(bases: &[&str]) -> Option<Start> {
         Some(Start::Ask(bases.iter().map(|base| (*base).to_owned()).collect()))
     }
 
+    fn api(version: IdentityVersion, url: &str) -> Api {
+        Api { version, url: url.to_owned() }
+    }
+
     #[test]
     fn every_spelling_of_the_url_leads_to_its_base() {
-        let exact = |url: &str| Some(Start::Version3(url.to_owned()));
+        let exact = |url: &str| Some(Start::Known(api(Three, url)));
         assert_eq!(start("http://h:5000/v3"), exact("http://h:5000/v3"));
         assert_eq!(start("http://h:5000/v3/"), exact("http://h:5000/v3"));
         assert_eq!(start("https://h/identity/v3"), exact("https://h/identity/v3"));
         assert_eq!(start("http://h:5000"), ask(&["http://h:5000"]));
-        assert_eq!(start("http://h:5000/v2.0/"), ask(&["http://h:5000"]));
-        assert_eq!(start("https://h/identity/v2.0"), ask(&["https://h/identity", "https://h"]));
+        assert_eq!(start("http://h:5000/v2.0/"), ask(&["http://h:5000", "http://h:5000/v2.0"]));
+        assert_eq!(
+            start("https://h/identity/v2.0"),
+            ask(&["https://h/identity", "https://h", "https://h/identity/v2.0"])
+        );
         assert_eq!(start("h:5000/v3"), None);
         assert_eq!(start("keystone"), None);
     }
@@ -99,16 +149,28 @@ mod tests {
             json!({"versions": {"values": [{"id": "v3.14", "status": "stable",
                 "links": [{"rel": "self", "href": href}]}]}})
         };
-        let found = |base, href| version3(base, &list(href)).unwrap().unwrap();
-        assert_eq!(found("http://h:5000", "http://h:5000/v3/"), "http://h:5000/v3");
-        assert_eq!(found("https://h", "http://inside:5000/identity/v3/"), "https://h/identity/v3");
-        assert_eq!(found("https://h/identity", "http://inside:5000/v3/"), "https://h/identity/v3");
+        let found = |base, href| chosen(base, &list(href), Three).unwrap().unwrap();
+        assert_eq!(found("http://h:5000", "http://h:5000/v3/"), api(Three, "http://h:5000/v3"));
+        assert_eq!(found("https://h", "http://inside:5000/identity/v3/"), api(Three, "https://h/identity/v3"));
+        assert_eq!(found("https://h/identity", "http://inside:5000/v3/"), api(Three, "https://h/identity/v3"));
     }
 
     #[test]
-    fn a_keystone_without_version_3_says_what_it_has() {
-        let old = json!({"versions": {"values": [{"id": "v2.0"}]}});
-        assert_eq!(version3("http://h", &old), Some(Err(vec!["v2.0".to_owned()])));
-        assert_eq!(version3("http://h", &json!({"error": {}})), None);
+    fn of_several_versions_the_wanted_one_is_spoken_and_of_one_that_one() {
+        let (old, new) = (json!({"id": "v2.0"}), json!({"id": "v3.4"}));
+        let list = |versions: &[&Value]| json!({"versions": {"values": versions}});
+        let found = |versions: &[&Value], wanted| chosen("http://h", &list(versions), wanted).unwrap().unwrap();
+        let (second, third) = (api(Two, "http://h/v2.0"), api(Three, "http://h/v3"));
+        assert_eq!([found(&[&old, &new], Three), found(&[&new], Two)], [third.clone(), third]);
+        assert_eq!([found(&[&new, &old], Two), found(&[&old], Three)], [second.clone(), second.clone()]);
+        let own = chosen("http://h/v2.0", &json!({"version": old}), Three);
+        assert_eq!(own, Some(Ok(second)), "a version may tell about itself alone");
+    }
+
+    #[test]
+    fn a_keystone_of_other_versions_says_what_it_has() {
+        let odd = json!({"versions": {"values": [{"id": "v4.0"}]}});
+        assert_eq!(chosen("http://h", &odd, Three), Some(Err(vec!["v4.0".to_owned()])));
+        assert_eq!(chosen("http://h", &json!({"error": {}}), Three), None);
     }
 }

@@ -1,4 +1,5 @@
-//! Keystone v3: one login for all lanes, one more when its token no longer counts, and Coriolis' URL from the catalog.
+//! Keystone, v3 or v2.0: one login for all lanes, one more when its token no longer counts, and Coriolis' URL from the
+//! catalog.
 //!
 //! Done with `reqwest` and not with `openstack_sdk` 0.22.8, which was tried against Keystone 30.0: without its other
 //! features it refuses application credentials (and by name it sends the user's domain where Keystone does not read
@@ -13,6 +14,7 @@ mod reach;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod version2;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,17 +23,18 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use self::body::{Envelope, Token};
 use self::catalog::Entry;
-use self::discovery::Start;
+use self::discovery::{Api, Start};
 use self::refusal::Refusal;
 use super::identity::{Access, Identity, Pending};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
-use crate::settings::{Cloud, Credential, Login, Named, Service, Sourced};
+use crate::settings::{Cloud, Credential, IdentityVersion, Login, Named, Service, Sourced};
 
 /// A new login this part of a token's life before its end, within limits: Keystone cuts times to whole seconds.
 const MARGIN: i32 = 20;
@@ -41,6 +44,7 @@ const LONGEST_MARGIN: SignedDuration = SignedDuration::from_mins(1);
 /// An identity that Keystone vouches for.
 pub struct Keystone {
     auth_url: Sourced<String>,
+    version: IdentityVersion,
     credential: Credential,
     project: Option<Named>,
     endpoint: Option<Sourced<String>>,
@@ -61,8 +65,8 @@ struct Session {
     present: Option<Present>,
     /// How the latest login failed, if it did.
     failure: Option<Error>,
-    /// The v3 URL, once it is known.
-    version3: Option<String>,
+    /// Known once a login has told it.
+    api: Option<Api>,
 }
 
 struct Present {
@@ -83,12 +87,13 @@ impl Keystone {
     #[allow(clippy::new_ret_no_self, reason = "which identity it is depends on the settings")]
     pub fn new(cloud: &Cloud, clock: Clock) -> Result<Arc<dyn Identity>> {
         match (&cloud.login, &cloud.endpoint) {
-            (Login::Keystone { auth_url, credential, project }, endpoint) => {
+            (Login::Keystone { auth_url, version, credential, project }, endpoint) => {
                 if let Some(endpoint) = endpoint {
                     catalog::with_project(endpoint, Some("project"))?;
                 }
                 Ok(Arc::new(Self {
                     auth_url: auth_url.clone(),
+                    version: *version,
                     credential: credential.clone(),
                     project: project.clone(),
                     endpoint: endpoint.clone(),
@@ -133,13 +138,13 @@ impl Keystone {
     }
 
     async fn login(&self, session: &mut Session) -> Result<Present> {
-        let version3 = match &session.version3 {
-            Some(url) => url.clone(),
-            None => self.find_version3().await?,
+        let api = match &session.api {
+            Some(api) => api.clone(),
+            None => self.find_api().await?,
         };
         let asked = self.clock.wall();
-        let (secret, token) = self.token(&version3).await?;
-        session.version3 = Some(version3);
+        let (secret, token) = self.token(&api).await?;
+        session.api = Some(api);
         self.delegated.store(token.is_delegated(), Ordering::Release);
         let project = token.project.as_ref().map(|project| project.id.as_str());
         if project.is_none() {
@@ -162,28 +167,28 @@ impl Keystone {
         asked + (lifetime - margin).max(SignedDuration::ZERO)
     }
 
-    async fn find_version3(&self) -> Result<String> {
+    async fn find_api(&self) -> Result<Api> {
         let start = discovery::start(&self.auth_url.value).ok_or_else(|| {
             Error::input(format!("`{}` is not a URL", self.auth_url.value))
                 .hint(format!("{} looks like `https://host:5000/v3`", self.auth_url.origin))
         })?;
         let bases = match start {
-            Start::Version3(url) => return Ok(url),
+            Start::Known(api) => return Ok(api),
             Start::Ask(bases) => bases,
         };
         for base in &bases {
             // 300 is how Keystone answers here.
-            let answer = self.send(self.http.get(format!("{base}/")), base).await?;
+            let answer = self.ask(self.http.get(format!("{base}/")), base).await?;
             let Ok(document) = answer.json::<Value>().await else { continue };
-            match discovery::version3(base, &document) {
-                Some(Ok(url)) => return Ok(url),
+            match discovery::chosen(base, &document, self.version) {
+                Some(Ok(api)) => return Ok(api),
                 // Above the URL given another service may answer.
                 Some(Err(versions)) if bases.first() == Some(base) => {
                     return Err(Error::new(
                         Kind::Unreachable,
-                        format!("Keystone at `{base}` has no version 3, only {}", versions.join(", ")),
+                        format!("Keystone at `{base}` has neither version 3 nor 2.0, only {}", versions.join(", ")),
                     )
-                    .hint(format!("{} must lead to a Keystone of version 3", self.auth_url.origin)));
+                    .hint(format!("{} must lead to a Keystone of one of these", self.auth_url.origin)));
                 }
                 Some(Err(_)) | None => {}
             }
@@ -191,16 +196,31 @@ impl Keystone {
         Ok(discovery::last_resort(&bases))
     }
 
-    /// A token with what it says about itself. A bare token is used as it is where its project is the wanted one.
-    async fn token(&self, version3: &str) -> Result<(SecretString, Token)> {
-        let tokens = format!("{version3}/auth/tokens");
+    /// A token with what it says about itself.
+    async fn token(&self, api: &Api) -> Result<(SecretString, Token)> {
+        match api.version {
+            IdentityVersion::Two => self.token2(api).await,
+            IdentityVersion::Three => self.token3(api).await,
+        }
+    }
+
+    /// Always a new one: who may look at tokens is the administrator alone, and without the catalog.
+    async fn token2(&self, api: &Api) -> Result<(SecretString, Token)> {
+        let body = version2::login(&api.url, &self.credential, self.project.as_ref())?;
+        let answer = self.send(self.http.post(api.tokens()).json(&body), api).await?;
+        let (_, envelope) = self.read::<version2::Envelope>(api, answer, "POST").await?;
+        envelope.token().map_err(|error| self.not_keystone(api, &format!("its catalog is none ({error})")))
+    }
+
+    /// A bare token is used as it is where its project is the wanted one.
+    async fn token3(&self, api: &Api) -> Result<(SecretString, Token)> {
         if let Credential::Token { token } = &self.credential {
             let header = token_header(token)?;
-            let asked = self.http.get(&tokens).header("X-Auth-Token", header.clone()).header("X-Subject-Token", header);
-            let answer = self.send(asked, version3).await?;
+            let asked = self.http.get(api.tokens()).header("X-Auth-Token", header.clone());
+            let answer = self.send(asked.header("X-Subject-Token", header), api).await?;
             // Some policies let nobody look at tokens; then it can only be exchanged.
             if answer.status() != StatusCode::FORBIDDEN {
-                let (_, known) = self.read(version3, answer, "GET").await?;
+                let (_, Envelope { token: known }) = self.read(api, answer, "GET").await?;
                 let fits = |wanted: &Named| known.project.as_ref().is_some_and(|project| project.is(wanted));
                 if self.project.as_ref().is_none_or(fits) {
                     return Ok((token.value.expose_secret().trim().into(), known));
@@ -208,23 +228,28 @@ impl Keystone {
             }
         }
         let body = body::login(&self.credential, self.project.as_ref());
-        let answer = self.send(self.http.post(&tokens).json(&body), version3).await?;
-        let (secret, token) = self.read(version3, answer, "POST").await?;
-        let secret = secret.ok_or_else(|| self.not_keystone(version3, "its answer has no `X-Subject-Token`"))?;
+        let answer = self.send(self.http.post(api.tokens()).json(&body), api).await?;
+        let (secret, Envelope { token }) = self.read(api, answer, "POST").await?;
+        let secret = secret.ok_or_else(|| self.not_keystone(api, "its answer has no `X-Subject-Token`"))?;
         Ok((secret, token))
     }
 
-    async fn send(&self, request: RequestBuilder, url: &str) -> Result<reqwest::Response> {
+    async fn send(&self, request: RequestBuilder, api: &Api) -> Result<reqwest::Response> {
+        self.ask(request, &api.url).await
+    }
+
+    async fn ask(&self, request: RequestBuilder, url: &str) -> Result<reqwest::Response> {
         let sent = request.header("Accept", "application/json").send().await;
         sent.map_err(|error| reach::unreachable(url, &self.auth_url.origin, &error))
     }
 
-    async fn read(
+    /// The body of an answer, and the token that version 3 has beside it.
+    async fn read<Body: DeserializeOwned>(
         &self,
-        version3: &str,
+        api: &Api,
         answer: reqwest::Response,
         method: &'static str,
-    ) -> Result<(Option<SecretString>, Token)> {
+    ) -> Result<(Option<SecretString>, Body)> {
         let status = answer.status();
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let subject = header("X-Subject-Token").map(SecretString::from);
@@ -236,19 +261,20 @@ impl Keystone {
             second_factor: header("Openstack-Auth-Receipt").is_some(),
         };
         let text = answer.text().await;
-        let text = text.map_err(|error| reach::unreachable(version3, &self.auth_url.origin, &error))?;
+        let text = text.map_err(|error| reach::unreachable(&api.url, &self.auth_url.origin, &error))?;
         if !status.is_success() {
-            return Err(refusal.error(version3, &text, self));
+            return Err(refusal.error(api, &text, self));
         }
-        let envelope: Envelope = serde_json::from_str(&text)
-            .map_err(|error| self.not_keystone(version3, &format!("its answer is no token ({error})")))?;
-        Ok((subject, envelope.token))
+        let body = serde_json::from_str(&text)
+            .map_err(|error| self.not_keystone(api, &format!("its answer is no token ({error})")))?;
+        Ok((subject, body))
     }
 
-    fn not_keystone(&self, version3: &str, cause: &str) -> Error {
-        Error::new(Kind::Unreachable, format!("what answers at `{version3}` is not Keystone: {cause}"))
+    fn not_keystone(&self, api: &Api, cause: &str) -> Error {
+        let url = api.url.as_str();
+        Error::new(Kind::Unreachable, format!("what answers at `{url}` is not Keystone: {cause}"))
             .hint(format!("check the URL, which comes from {}", self.auth_url.origin))
-            .detail("url", version3)
+            .detail("url", url)
     }
 
     fn is_bare_token(&self) -> bool {

@@ -3,9 +3,10 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use super::discovery::Api;
 use super::{Keystone, label};
 use crate::error::{Error, Kind};
-use crate::settings::{Credential, Domain, Named, Origin};
+use crate::settings::{Credential, Domain, IdentityVersion, Named, Origin};
 
 /// An answer with another status than success.
 pub(super) struct Refusal {
@@ -20,41 +21,39 @@ pub(super) struct Refusal {
 impl Refusal {
     /// A 404 counts as a refusal where Keystone itself says it: so it answers to tokens and application credentials
     /// that do not exist any more.
-    pub fn error(&self, version3: &str, body: &str, keystone: &Keystone) -> Error {
+    pub fn error(&self, api: &Api, body: &str, keystone: &Keystone) -> Error {
         let said = said(body);
-        let url = &keystone.auth_url;
+        let (here, url) = (&api.url, &keystone.auth_url);
         let error = match self.status.as_u16() {
             300..=399 => Error::new(
                 Kind::Unreachable,
-                format!("Keystone at `{version3}` sends us on to `{}`", self.location.as_deref().unwrap_or("nowhere")),
+                format!("Keystone at `{here}` sends us on to `{}`", self.location.as_deref().unwrap_or("nowhere")),
             )
             .hint(format!("give the URL it names as {}", url.origin)),
             401 if self.second_factor => {
                 Error::new(Kind::Login, format!("Keystone wants a second factor from {}", keystone.whose()))
                     .hint("use an application credential, which needs none")
             }
-            400 | 401 | 403 => self.refused(keystone, said),
+            400 | 401 | 403 => self.refused(api, keystone, said),
             404 if said.is_some() && !matches!(keystone.credential, Credential::Password { .. }) => {
-                self.refused(keystone, said)
+                self.refused(api, keystone, said)
             }
-            404 | 405 => keystone.not_keystone(version3, &format!("it answers {}", self.status)),
+            404 | 405 => keystone.not_keystone(api, &format!("it answers {}", self.status)),
             _ => {
                 let message = said.map(|said| format!(": {said}")).unwrap_or_default();
-                Error::new(Kind::Unreachable, format!("Keystone at `{version3}` answers {}{message}", self.status))
+                Error::new(Kind::Unreachable, format!("Keystone at `{here}` answers {}{message}", self.status))
                     .hint(format!("try again when it is well; the URL comes from {}", url.origin))
             }
         };
-        let error = error
-            .detail("status", self.status.as_u16())
-            .detail("method", self.method)
-            .detail("url", format!("{version3}/auth/tokens"));
+        let error =
+            error.detail("status", self.status.as_u16()).detail("method", self.method).detail("url", api.tokens());
         match &self.request_id {
             Some(id) => error.detail("request_id", id.as_str()),
             None => error,
         }
     }
 
-    fn refused(&self, keystone: &Keystone, said: Option<String>) -> Error {
+    fn refused(&self, api: &Api, keystone: &Keystone, said: Option<String>) -> Error {
         let project = keystone.project.as_ref().map(|project| format!(" for project `{}`", label(project)));
         let said = said.map(|said| format!(": {}", said.trim_end_matches('.'))).unwrap_or_default();
         let message = format!(
@@ -63,7 +62,7 @@ impl Refusal {
             project.unwrap_or_default(),
             self.status.as_u16(),
         );
-        Error::new(Kind::Login, message).hint(advice(keystone))
+        Error::new(Kind::Login, message).hint(advice(api, keystone))
     }
 }
 
@@ -74,7 +73,8 @@ fn said(body: &str) -> Option<String> {
 }
 
 /// Keystone does not say which part is wrong, so all parts are named with their places.
-fn advice(keystone: &Keystone) -> String {
+fn advice(api: &Api, keystone: &Keystone) -> String {
+    let places = |what: &str, named: &Named| places(what, named, api.version == IdentityVersion::Three);
     let mut parts = Vec::new();
     match &keystone.credential {
         Credential::Password { user, password } => {
@@ -99,9 +99,10 @@ fn advice(keystone: &Keystone) -> String {
     format!("check {}", parts.join(", "))
 }
 
-fn places(what: &str, named: &Named) -> Vec<String> {
+fn places(what: &str, named: &Named, domains: bool) -> Vec<String> {
     match named {
         Named::Id(id) => vec![format!("the {what} (id, {})", id.origin)],
+        Named::Name { name, .. } if !domains => vec![format!("the {what} ({})", name.origin)],
         Named::Name { name, domain } => {
             let (Domain::Id(domain) | Domain::Name(domain)) = domain;
             let domain = match &domain.origin {

@@ -25,13 +25,19 @@ struct Fake {
 #[derive(Clone)]
 struct Told {
     answer: Answer,
+    /// What it says at its root; empty where nobody answers there.
+    version: &'static str,
     asked: Arc<StdMutex<Vec<String>>>,
 }
 
 impl Fake {
     async fn start(answer: Answer) -> Self {
+        Self::of("v3", answer).await
+    }
+
+    async fn of(version: &'static str, answer: Answer) -> Self {
         let asked = Arc::new(StdMutex::new(Vec::new()));
-        let routes = Router::new().fallback(respond).with_state(Told { answer, asked: asked.clone() });
+        let routes = Router::new().fallback(respond).with_state(Told { answer, version, asked: asked.clone() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -54,13 +60,12 @@ async fn respond(State(told): State<Told>, method: Method, uri: Uri, _body: Byte
         asked.push(format!("{method} {}", uri.path()));
         logins
     };
+    let href = format!("http://inside.invalid:5000/{}/", told.version);
+    let own = json!({"id": told.version, "status": "stable", "links": [{"rel": "self", "href": href}]});
     let (status, body) = match (method.as_str(), uri.path()) {
-        ("GET", "/") => (
-            300,
-            json!({"versions": {"values": [{"id": "v3.14", "status": "stable",
-                "links": [{"rel": "self", "href": "http://inside.invalid:5000/v3/"}]}]}}),
-        ),
-        ("POST", "/v3/auth/tokens") => (told.answer)(logins),
+        ("GET", "/") if !told.version.is_empty() => (300, json!({"versions": {"values": [own]}})),
+        ("GET", "/hidden/v2.0/") => (200, json!({"version": {"id": "v2.0", "status": "stable"}})),
+        ("POST", "/v3/auth/tokens" | "/v2.0/tokens" | "/hidden/v2.0/tokens") => (told.answer)(logins),
         _ => (404, json!({"error": {"code": 404, "message": "not here", "title": "Not Found"}})),
     };
     let status = axum::http::StatusCode::from_u16(status).unwrap();
@@ -77,6 +82,23 @@ fn granted(_: usize) -> (u16, Value) {
         json!({"token": {"issued_at": "2026-01-01T00:00:00.000000Z", "expires_at": "2026-01-01T01:00:00.000000Z",
             "project": {"id": "p1", "name": "admin", "domain": {"id": "default", "name": "Default"}},
             "catalog": [{"id": "s", "type": "migration", "name": "coriolis", "endpoints": [endpoint]}]}}),
+    )
+}
+
+/// A token as version 2.0 gives it.
+fn granted2(logins: usize) -> (u16, Value) {
+    let address = |region: &str| {
+        json!({"id": "e", "region": region, "publicURL": format!("http://{region}/v1/p1"),
+            "internalURL": format!("http://inside-{region}/v1/p1"), "adminURL": null})
+    };
+    let service = |kind: &str| json!({"type": kind, "name": kind, "endpoints": [address("one"), address("two")]});
+    (
+        200,
+        json!({"access": {
+            "token": {"id": format!("old-{}", logins + 1), "issued_at": "2014-01-30T15:30:58.819584",
+                "expires": "2014-01-31T15:30:58Z", "tenant": {"id": "p1", "name": "lab", "enabled": true}},
+            "serviceCatalog": [service("migration"), service("key-manager")],
+            "user": {"id": "u", "name": "admin", "roles": []}}}),
     )
 }
 
@@ -124,6 +146,51 @@ async fn a_url_below_another_path_is_searched_upwards() {
     let fake = Fake::start(granted).await;
     fake.identity("/identity/v2.0", &[]).access().await.unwrap();
     assert_eq!(fake.asked(), ["GET /identity/", "GET /", "POST /v3/auth/tokens"]);
+}
+
+#[tokio::test]
+async fn a_keystone_of_version_2_alone_is_spoken_to_in_its_words() {
+    for path in ["", "/", "/v2.0", "/v2.0/"] {
+        let fake = Fake::of("v2.0", granted2).await;
+        let identity = fake.identity(path, &[]);
+        let access = identity.access().await.unwrap();
+        assert_eq!(
+            (access.token.as_ref().unwrap().expose_secret(), access.url.as_str()),
+            ("old-1", "http://one/v1/p1")
+        );
+        assert_eq!(identity.renew(&access).await.unwrap().token.unwrap().expose_secret(), "old-2", "{path}");
+        assert_eq!(identity.service_url("key-manager").await.unwrap(), "http://one/v1/p1");
+        assert_eq!(fake.asked(), ["GET /", "POST /v2.0/tokens", "POST /v2.0/tokens"], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn version_2_is_found_where_it_alone_tells_about_itself() {
+    let fake = Fake::of("", granted2).await;
+    fake.identity("/hidden/v2.0", &[]).access().await.unwrap();
+    assert_eq!(fake.asked(), ["GET /hidden/", "GET /", "GET /hidden/v2.0/", "POST /hidden/v2.0/tokens"]);
+}
+
+#[tokio::test]
+async fn interface_and_region_choose_from_the_catalog_of_version_2() {
+    let fake = Fake::of("v2.0", granted2).await;
+    let choice = [("OS_INTERFACE", "internalURL"), ("OS_REGION_NAME", "two")];
+    assert_eq!(fake.identity("/v2.0", &choice).access().await.unwrap().url, "http://inside-two/v1/p1");
+    let error = fake.identity("/v2.0", &[("OS_INTERFACE", "admin")]).access().await.unwrap_err();
+    assert_eq!(error.message, "the catalog has no `admin` endpoint of `migration`; it has `internal`, `public`");
+}
+
+#[tokio::test]
+async fn a_login_that_version_2_refuses_names_every_part_that_it_knows() {
+    let fake = Fake::of("v2.0", refused).await;
+    let error = fake.identity("/v2.0", &[]).access().await.unwrap_err();
+    assert_eq!(error.details["url"], format!("{}/v2.0/tokens", fake.url));
+    assert_eq!(
+        told(error),
+        "login: Keystone refuses user `admin` for project `lab` (HTTP 401): The request you have made requires \
+         authentication | check the user (`OS_USERNAME` in the environment), the password (`OS_PASSWORD` in the \
+         environment), the project (`OS_PROJECT_NAME` in the environment), that the user has a role there"
+    );
 }
 
 #[tokio::test]

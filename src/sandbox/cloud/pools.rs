@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::providers::{Needs, unknown_pool_setting};
 use super::regions::required;
-use super::schedules::python;
 use super::transfers::{notes, unclassed};
 use super::{Action, Caller, Cloud, Refusal};
 use crate::sandbox::pool::{Flaw, Story};
+use crate::sandbox::python::python;
 use crate::sandbox::scenario::Role;
 
 #[derive(Clone, Debug)]

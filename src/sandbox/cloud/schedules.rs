@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::transfers::unclassed;
 use super::{Caller, Cloud, Due, Refusal};
+use crate::sandbox::python::python;
 
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Schedule {
@@ -264,17 +265,6 @@ fn expiration(value: &Value, now: Timestamp) -> Result<Timestamp, Refusal> {
         return Err(Refusal::bad("expiration_date is in the past"));
     }
     Ok(at)
-}
-
-/// A value as the service prints it.
-pub(super) fn python(value: &Value) -> String {
-    match value {
-        Value::Null => "None".into(),
-        Value::Bool(true) => "True".into(),
-        Value::Bool(false) => "False".into(),
-        Value::String(text) => format!("'{text}'"),
-        other => other.to_string().replace('"', "'"),
-    }
 }
 
 #[cfg(test)]

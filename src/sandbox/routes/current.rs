@@ -2,7 +2,5 @@
 
 use super::Vocabulary;
 
-pub(super) const COLLECTIONS: [&str; 2] = ["transfers", "deployments"];
-
 pub(super) const VOCABULARY: Vocabulary =
     Vocabulary { transfer: "transfer", transfers: "transfers", deployment: "deployment", deployments: "deployments" };

@@ -66,7 +66,7 @@ impl Call<'_> {
                 self.offered(id, Offer::DestinationPool, "destination_minion_pool_options")
             }
             // The same text either way, as JSON in quotes.
-            ["inventory"] if self.cloud.generation == Generation::Current => {
+            ["inventory"] => {
                 let text = cloud.inventory(caller, id)?;
                 match self.incoming.accept.as_deref() {
                     Some(accept) if accept.contains("csv") => {

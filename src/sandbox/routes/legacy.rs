@@ -2,7 +2,5 @@
 
 use super::Vocabulary;
 
-pub(super) const COLLECTIONS: [&str; 2] = ["replicas", "migrations"];
-
 pub(super) const VOCABULARY: Vocabulary =
     Vocabulary { transfer: "replica", transfers: "replicas", deployment: "migration", deployments: "migrations" };

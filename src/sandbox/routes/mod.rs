@@ -11,6 +11,7 @@ mod list;
 pub(super) mod logs;
 mod pools;
 mod regions;
+mod routing;
 mod schedules;
 mod secrets;
 mod transfers;
@@ -18,6 +19,7 @@ mod transfers;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use self::routing::is_routed;
 use super::cloud::{Caller, Cloud, Refusal};
 use super::keystone::Keystone;
 use super::licensing::PREFIX as LICENSING;
@@ -238,25 +240,6 @@ fn migration(services: Services<'_>, incoming: &Incoming) -> Answer {
     cloud.catch_up(now);
     let mut call = Call { cloud, caller, incoming, now };
     call.answer(rest).unwrap_or_else(|refusal| Answer::refused(&refusal, generation))
-}
-
-/// Whether the router knows the path and the method, for whatever ids.
-fn is_routed(method: &str, segments: &[&str], generation: Generation) -> bool {
-    let own = match generation {
-        Generation::Current => current::COLLECTIONS,
-        Generation::Legacy => legacy::COLLECTIONS,
-    };
-    let shared = ["endpoints", "providers", "regions", "services", "minion_pools", "diagnostics"];
-    let Some(collection) = segments.first() else { return false };
-    if segments.last().is_some_and(|last| last.is_empty()) || !(own.contains(collection) || shared.contains(collection))
-    {
-        return false;
-    }
-    match segments.len() {
-        1 => matches!(method, "GET" | "POST"),
-        2 => matches!(method, "GET" | "PUT" | "DELETE"),
-        _ => matches!(method, "GET" | "POST" | "PUT" | "DELETE"),
-    }
 }
 
 impl Call<'_> {

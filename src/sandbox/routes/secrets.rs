@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Answer, Incoming, Services};
-use crate::sandbox::secrets::{Denied, PREFIX, reference};
+use crate::sandbox::secrets::{Denied, LONGEST_REQUEST, PREFIX, Page, Wanted, reference};
 
 /// How many secrets a page has when nobody says, and at most.
 const PAGE: (usize, usize) = (10, 100);
@@ -18,41 +18,76 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     }
     let caller = incoming.caller.clone().filter(|caller| !caller.project.is_empty());
     let Some(caller) = caller else { return Answer::unauthorized(&base) };
-    let wants_text = incoming.accept.as_deref().is_some_and(|accept| accept.contains("text/plain"));
-    let wants_json = incoming.accept.as_deref().is_some_and(|accept| accept.contains("json"));
-    let text = |payload: String| Answer::new(200, "text/plain; charset=UTF-8", payload);
+    let accept = incoming.accept.as_deref().unwrap_or("application/octet-stream");
+    let wants = |form: &str| accept.contains(form);
     let answered = match (incoming.method.as_str(), segments.as_slice()) {
         ("GET", ["v1"]) => Ok(Answer::json(200, &json!({"version": version(&base)}))),
+        ("GET", ["v1", "secrets"]) if !wants("json") && !wants("*/*") => Err(Denied::not_acceptable()),
         ("GET", ["v1", "secrets"]) => {
-            let number = |key: &str| incoming.value(key).and_then(|value| value.parse::<usize>().ok());
-            let (from, limit) = (number("offset").unwrap_or(0), number("limit").unwrap_or(PAGE.0).min(PAGE.1));
-            Ok(Answer::json(200, &cloud.secrets.listed(&base, &caller, incoming.value("name"), from, limit)))
+            Ok(Answer::json(200, &cloud.secrets.listed(&base, &caller, &wanted(incoming), &page(incoming))))
         }
         ("POST", ["v1", "secrets"]) => body(incoming).and_then(|body| {
             let id = cloud.store_secret(&caller, &body, now)?;
             Ok(Answer::json(201, &json!({"secret_ref": reference(&base, &id)})))
         }),
-        ("GET", ["v1", "secrets", id]) if wants_text => cloud.secrets.payload(&caller, id).map(text),
-        ("GET", ["v1", "secrets", id]) => {
+        (_, ["v1", "secrets"]) => Err(Denied::not_acceptable()),
+        ("GET", ["v1", "secrets", id]) if incoming.accept.is_none() || wants("json") || wants("*/*") => {
             cloud.secrets.shown(&base, &caller, id).map(|shown| Answer::json(200, &shown))
         }
-        ("GET", ["v1", "secrets", id, "payload"]) => match cloud.secrets.payload(&caller, id) {
-            Ok(_) if wants_json && !wants_text => Err(Denied::not_acceptable()),
-            payload => payload.map(text),
-        },
+        ("GET", ["v1", "secrets", id] | ["v1", "secrets", id, "payload"]) => {
+            cloud.secrets.payload(&caller, id).and_then(|payload| formed(accept, payload))
+        }
         ("DELETE", ["v1", "secrets", id]) => {
             cloud.secrets.delete(&caller, id).map(|()| Answer::new(204, "", Vec::new()))
         }
-        _ => Ok(Answer::unrouted(incoming)),
+        (_, ["v1", "secrets", id] | ["v1", "secrets", id, "payload"]) => {
+            cloud.secrets.shown(&base, &caller, id).and_then(|_| Err(Denied::no_method()))
+        }
+        _ => Err(Denied::no_path()),
     };
     answered.unwrap_or_else(|denied| Answer::json(denied.status, &denied.body()))
+}
+
+/// A payload in the form asked for; whoever takes any is told that it is any.
+fn formed(accept: &str, payload: Vec<u8>) -> Result<Answer, Denied> {
+    let forms = [
+        ("text/plain", "text/plain; charset=UTF-8"),
+        ("application/octet-stream", "application/octet-stream"),
+        ("*/*", "*/*"),
+    ];
+    let form = forms.iter().find(|(asked, _)| accept.contains(asked));
+    form.map(|(_, told)| Answer::new(200, told, payload)).ok_or_else(Denied::wrong_form)
+}
+
+fn wanted(incoming: &Incoming) -> Wanted {
+    let given = |key: &str| incoming.value(key).filter(|value| !value.is_empty());
+    let text = |key: &str| given(key).map(str::to_owned);
+    Wanted { name: given("name").map(unquoted), algorithm: text("alg"), mode: text("mode") }
+}
+
+/// Numbers that make no sense are mended and not refused.
+fn page(incoming: &Incoming) -> Page {
+    let number = |key: &str| incoming.value(key).and_then(|value| value.parse::<i64>().ok());
+    let limit = number("limit").map_or(PAGE.0, |limit| usize::try_from(limit).unwrap_or(1).clamp(1, PAGE.1));
+    let from = number("offset").and_then(|from| usize::try_from(from).ok()).unwrap_or(0);
+    let rest = incoming.query.iter().filter(|(key, _)| key != "limit" && key != "offset");
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish();
+    Page { from, limit, query: if query.is_empty() { query } else { format!("&{query}") } }
+}
+
+/// The name to look for is decoded once more than it was encoded.
+fn unquoted(name: &str) -> String {
+    let pair = format!("={name}");
+    let decoded = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned());
+    decoded.unwrap_or_default()
 }
 
 fn body(incoming: &Incoming) -> Result<Value, Denied> {
     if !incoming.json {
         return Err(Denied::content_type());
     }
-    serde_json::from_slice(&incoming.body).map_err(|_| Denied::malformed())
+    let read = &incoming.body[..incoming.body.len().min(LONGEST_REQUEST)];
+    serde_json::from_slice(read).map_err(|_| Denied::malformed())
 }
 
 fn version(base: &str) -> Value {

@@ -130,9 +130,24 @@ async fn logs_are_listed_downloaded_between_two_times_and_streamed() {
     assert!(!streamed.contains("coriolis-worker"), "{streamed}");
 }
 
+#[tokio::test]
+async fn a_stream_goes_on_with_what_is_written_later() {
+    let clock = Clock::scaled_from_now(1.0);
+    let client = Client::on(serve(options(Generation::Current, &clock)).await.unwrap(), clock).await;
+    let mut socket = open_stream(&client, "app_name=coriolis-api").await;
+    hear(&mut socket, "coriolis-api has started").await;
+    let id = client.transfer("web-01").await;
+    let later = hear(&mut socket, &format!("transfer '{id}' was created")).await;
+    assert!(!later.contains("has started"), "said twice: {later}");
+}
+
 /// What a websocket says at first, handshake and all.
 async fn stream(client: &Client, query: &str) -> String {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    hear(&mut open_stream(client, query).await, "was created").await
+}
+
+async fn open_stream(client: &Client, query: &str) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt;
     let address = client.sandbox.address();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!(
@@ -141,9 +156,15 @@ async fn stream(client: &Client, query: &str) -> String {
         client.token
     );
     socket.write_all(request.as_bytes()).await.unwrap();
+    socket
+}
+
+/// Everything up to where `end` was said.
+async fn hear(socket: &mut tokio::net::TcpStream, end: &str) -> String {
+    use tokio::io::AsyncReadExt;
     let mut text = String::new();
     let mut bytes = [0; 4096];
-    while !text.contains("was created") {
+    while !text.contains(end) {
         let read = socket.read(&mut bytes).await.unwrap();
         assert!(read > 0, "{text}");
         text.push_str(&String::from_utf8_lossy(&bytes[..read]));
@@ -169,6 +190,51 @@ async fn licences_are_kept_per_appliance() {
     let id = reserved["reservations"][0]["id"].as_str().unwrap();
     let (status, refreshed) = client.elsewhere("POST", &format!("{path}/reservations/{id}/refresh"), None).await;
     assert_eq!((status, &refreshed["reservation"]), (200, &reserved["reservations"][0]));
+}
+
+#[tokio::test]
+async fn what_the_official_clients_show_of_licences_is_there() {
+    let client = Client::of(Generation::Current).await;
+    let (_, appliances) = client.elsewhere("GET", "/licensing/appliances", None).await;
+    let path = format!("/licensing/appliances/{}", appliances["appliances"][0]["id"].as_str().unwrap());
+    let (_, status) = client.elsewhere("GET", &format!("{path}/status"), None).await;
+    let (_, licences) = client.elsewhere("GET", &format!("{path}/licences"), None).await;
+    let (_, reservations) = client.elsewhere("GET", &format!("{path}/reservations"), None).await;
+    let shown: [(&Value, &[&str]); 3] = [
+        (
+            &status["appliance_licence_status"],
+            &[
+                "appliance_id",
+                "earliest_licence_expiry_time",
+                "latest_licence_expiry_time",
+                "current_performed_migrations",
+                "current_performed_replicas",
+                "current_available_migrations",
+                "current_available_replicas",
+                "lifetime_performed_migrations",
+                "lifetime_performed_replicas",
+                "lifetime_available_migrations",
+                "lifetime_available_replicas",
+            ],
+        ),
+        (
+            &licences["licences"][0],
+            &[
+                "id",
+                "issue_date",
+                "migrations",
+                "replicas",
+                "period_start",
+                "period_end",
+                "period_duration",
+                "licence_version",
+            ],
+        ),
+        (&reservations["reservations"][0], &["id", "appliance_id", "licence_id", "type", "count", "created_at"]),
+    ];
+    let missing: Vec<&str> =
+        shown.iter().flat_map(|(body, keys)| keys.iter().copied().filter(|key| body[*key].is_null())).collect();
+    assert!(missing.is_empty(), "no {}", missing.join(", "));
 }
 
 #[tokio::test]

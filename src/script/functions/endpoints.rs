@@ -159,8 +159,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let name = call.options().text("name").unwrap_or_default();
-    let all = call.read_list(&endpoints::list())?;
-    let found = resolve::none_or_one(&all, &name, "endpoint")?.cloned();
+    let found = resolve::there(call, &endpoints::list(), &name, "endpoint")?;
     if let (Some(found), Some(wanted)) = (&found, call.options().text("type"))
         && found["type"] != wanted
     {

@@ -9,12 +9,13 @@ use serde_json::{Map, Value};
 use super::endpoints::refuse_nothing;
 use super::resolve;
 use super::settings::{name, put_map_or_file};
-use crate::client::minion_pools;
+use crate::client::{Request, minion_pools};
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle::{self, Otherwise};
 
 const POOL: Parameter =
     Parameter::required("pool", Kind::Reference(Noun::MinionPool), "The pool: its id, its name, or the object.");
@@ -191,8 +192,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let all = call.read_list(&minion_pools::list())?;
-    let found = resolve::none_or_one(&all, &name(call)?, "minion pool")?.cloned();
+    let found = resolve::there(call, &minion_pools::list(), &name(call)?, "minion pool")?;
     let created = found.is_none();
     let mut pool = found.map_or_else(|| make(call), Ok)?;
     pool["created"] = created.into();
@@ -203,32 +203,32 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     refuse_nothing(call.options(), "minion_pool_update")?;
     let id = resolve::minion_pool(call, &call.argument("pool"))?;
     let fields = fields(call)?;
-    let pool = call.change(&minion_pools::update(&id, fields))?;
+    let pool = settle::repeat(call, &minion_pools::update(&id, fields), |_| false)?;
     Ok(call.shown(pool))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::minion_pool(call, &call.argument("pool"))?;
-    call.change(&minion_pools::delete(&id))?;
+    settle::remove(call, &minion_pools::delete(&id))?;
     Ok(Dynamic::UNIT)
 }
 
 fn allocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::minion_pool(call, &call.argument("pool"))?;
-    let pool = call.change(&minion_pools::allocate(&id))?;
+    let pool = act(call, &id, &minion_pools::allocate(&id))?;
     Ok(call.shown(pool))
 }
 
 fn refresh(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::minion_pool(call, &call.argument("pool"))?;
-    let pool = call.change(&minion_pools::refresh(&id))?;
+    let pool = settle::repeat(call, &minion_pools::refresh(&id), |_| false)?;
     Ok(call.shown(pool))
 }
 
 fn deallocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::minion_pool(call, &call.argument("pool"))?;
     let force = call.options().flag("force").unwrap_or(false);
-    let pool = call.change(&minion_pools::deallocate(&id, force))?;
+    let pool = act(call, &id, &minion_pools::deallocate(&id, force))?;
     Ok(call.shown(pool))
 }
 
@@ -241,7 +241,17 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
     if let Some(endpoint) = call.options().get("endpoint_id").cloned() {
         fields.insert("endpoint_id".to_owned(), resolve::endpoint(call, &endpoint)?.into());
     }
-    call.change(&minion_pools::create(fields))
+    let build = |fields| Ok(minion_pools::create(fields));
+    settle::make(call, "notes", fields, build, |call| call.read_list(&minion_pools::list()))
+}
+
+/// Starts something on a pool. When the answer is lost, another status than before tells that it has begun; the server
+/// refuses a second one while the first runs.
+fn act(call: &Call<'_>, id: &str, request: &Request) -> Result<Value> {
+    let before = call.decide(|call| Ok(call.read(&minion_pools::show(id))?["status"].clone()))?;
+    settle::change(call, request, Otherwise::Again, |call| {
+        Ok(Some(call.read(&minion_pools::show(id))?).filter(|pool| pool["status"] != before))
+    })
 }
 
 fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {

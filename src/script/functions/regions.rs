@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle;
 
 const REGION: Parameter =
     Parameter::required("region", Kind::Reference(Noun::Region), "The region: its id, its name, or the object.");
@@ -115,8 +116,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let all = call.read_list(&regions::list())?;
-    let found = resolve::none_or_one(&all, &name(call)?, "region")?.cloned();
+    let found = resolve::there(call, &regions::list(), &name(call)?, "region")?;
     let created = found.is_none();
     let mut region = found.map_or_else(|| make(call), Ok)?;
     region["created"] = created.into();
@@ -127,20 +127,26 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     refuse_nothing(call.options(), "region_update")?;
     let id = resolve::region(call, &call.argument("region"))?;
     let fields = fields(call)?;
-    let region = call.change(&regions::update(&id, fields))?;
+    let region = settle::repeat(call, &regions::update(&id, fields), |_| false)?;
     Ok(call.shown(region))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::region(call, &call.argument("region"))?;
-    call.change(&regions::delete(&id))?;
+    settle::remove(call, &regions::delete(&id))?;
     Ok(Dynamic::UNIT)
 }
 
 fn make(call: &mut Call<'_>) -> Result<Value> {
     let mut fields = fields(call)?;
     fields.insert("name".to_owned(), name(call)?.into());
-    call.change(&regions::create(fields))
+    settle::make(
+        call,
+        "description",
+        fields,
+        |fields| Ok(regions::create(fields)),
+        |call| call.read_list(&regions::list()),
+    )
 }
 
 fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {

@@ -92,6 +92,23 @@ pub fn none_or_one<'a>(all: &'a [Value], name: &str, noun: &str) -> Result<Optio
     Ok(found.first().copied())
 }
 
+/// The one of this name that is there before an `*_ensure` makes any. Which one that was is on record: what a run has
+/// made itself it does not find when it is resumed.
+///
+/// # Errors
+/// As [`none_or_one`]; what the server or the network says.
+pub fn there(call: &Call<'_>, list: &Request, name: &str, noun: &str) -> Result<Option<Value>> {
+    let mut seen = None;
+    let found = call.decide(|call| {
+        seen = none_or_one(&call.read_list(list)?, name, noun)?.cloned();
+        Ok(seen.as_ref().map_or(Value::Null, |thing| thing["id"].clone()))
+    })?;
+    match found.as_str() {
+        Some(id) if seen.is_none() => Ok(none_or_one(&call.read_list(list)?, id, noun)?.cloned()),
+        _ => Ok(seen),
+    }
+}
+
 fn listed(names: &[&str]) -> String {
     match names {
         [] => "are none".to_owned(),

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle::{self, Otherwise};
 
 const TIME: &[Key] = &[
     Key::new("minute", Kind::Integer, "0 to 59. Without one it would run every minute, so there must be one."),
@@ -143,7 +144,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let transfer = resolve::transfer(call, &call.argument("transfer"))?;
     let mut fields = settings(call)?;
     fields.insert("schedule".to_owned(), time(call)?.unwrap_or_default().into());
-    let schedule = call.change(&schedules::create(call.generation()?, &transfer, fields)?)?;
+    let schedule = make(call, &transfer, fields)?;
     Ok(call.shown(present::schedule(schedule)))
 }
 
@@ -157,14 +158,31 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         let before = if whole { Value::Null } else { call.read(&schedules::show(call.generation()?, &transfer, &id))? };
         fields.insert("schedule".to_owned(), merged(&before["schedule"], changed).into());
     }
-    let schedule = call.change(&schedules::update(call.generation()?, &transfer, &id, fields)?)?;
+    let request = schedules::update(call.generation()?, &transfer, &id, fields)?;
+    let schedule = settle::repeat(call, &request, |_| false)?;
     Ok(call.shown(present::schedule(schedule)))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let (transfer, id) = both(call)?;
-    call.change(&schedules::delete(call.generation()?, &transfer, &id))?;
+    settle::remove(call, &schedules::delete(call.generation()?, &transfer, &id))?;
     Ok(Dynamic::UNIT)
+}
+
+/// Makes a schedule. It has no text to mark: when the answer is lost, the schedules known before tell whether there is a
+/// new one of this time.
+fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
+    let generation = call.generation()?;
+    let all = schedules::list(generation, transfer, true);
+    let before =
+        call.decide(|call| Ok(call.read_list(&all)?.iter().map(|schedule| schedule["id"].clone()).collect()))?;
+    let time = fields["schedule"].clone();
+    let is_it = |schedule: &Value| {
+        schedule["schedule"] == time && before.as_array().is_some_and(|before| !before.contains(&schedule["id"]))
+    };
+    settle::change(call, &schedules::create(generation, transfer, fields)?, Otherwise::Again, |call| {
+        Ok(call.read_list(&all)?.into_iter().find(is_it))
+    })
 }
 
 /// Which schedules of a transfer go on running after its end, as people read them.

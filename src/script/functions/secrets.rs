@@ -9,6 +9,7 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle::{self, Otherwise};
 use crate::script::value::{Secret, Secrets, to_json};
 
 use super::resolve;
@@ -103,7 +104,7 @@ fn store(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn get(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = secret_of(&call.argument("secret"))?;
-    Ok(call.shown(call.read(&secrets::show(&id))?))
+    Ok(call.shown(secrets::unmarked(call.read(&secrets::show(&id))?)))
 }
 
 fn payload(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
@@ -119,7 +120,7 @@ fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         let page = call.read(&secrets::list(name.as_deref(), all.len()))?;
         let found = page["secrets"].as_array().cloned().unwrap_or_default();
         let last = found.len() < secrets::PAGE;
-        all.extend(found);
+        all.extend(found.into_iter().map(secrets::unmarked));
         if last {
             return Ok(call.shown(all.into()));
         }
@@ -128,15 +129,15 @@ fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = secret_of(&call.argument("secret"))?;
-    call.change(&secrets::delete(&id))?;
+    settle::remove(call, &secrets::delete(&id))?;
     Ok(Dynamic::UNIT)
 }
 
-/// Stores a value; answers `{"secret_ref": URL}`.
+/// Stores a value; answers `{"secret_ref": URL}`. When the answer is lost, the mark tells whether it is there.
 ///
 /// # Errors
 /// `Script` for nothing to keep; what the server or the network says.
-pub fn keep(call: &mut Call<'_>, name: Option<&str>, payload: &Value) -> Result<Value> {
+pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Value> {
     let text = match payload {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
@@ -145,7 +146,11 @@ pub fn keep(call: &mut Call<'_>, name: Option<&str>, payload: &Value) -> Result<
     if text.is_empty() {
         return Err(Error::script("an empty secret cannot be stored").detail("key", "payload"));
     }
-    call.change(&secrets::store(name, &text))
+    let mark = call.marker();
+    settle::change(call, &secrets::store(name, &text, &mark), Otherwise::Again, |call| {
+        let found = call.read(&secrets::marked(&mark))?;
+        Ok(found["secrets"].get(0).map(|secret| secrets::reference(secret["secret_ref"].as_str().unwrap_or_default())))
+    })
 }
 
 /// The reference of a secret that a script names: its text, or its object's `secret_ref`.

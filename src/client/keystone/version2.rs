@@ -1,0 +1,279 @@
+//! What is sent to `POST /v2.0/tokens`, and what of the answer is used: a Keystone too old for version 3.
+//!
+//! It has users and tenants of one domain alone, and neither application credentials nor trusts that we would see.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Value, json};
+
+use super::body::{self, ProjectDomain};
+use super::catalog::{self, Entry};
+use crate::error::{Error, Kind, Result};
+use crate::settings::{Credential, Domain, Named};
+
+/// The body of an answer that has a token.
+#[derive(Debug, Deserialize)]
+pub(super) struct Envelope {
+    access: Access,
+}
+
+#[derive(Debug, Deserialize)]
+struct Access {
+    token: Token,
+    /// A list; without a tenant some versions write an empty object.
+    #[serde(default, rename = "serviceCatalog")]
+    catalog: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Token {
+    id: Id,
+    #[serde(deserialize_with = "time")]
+    expires: Timestamp,
+    #[serde(default, deserialize_with = "time_if_any")]
+    issued_at: Option<Timestamp>,
+    #[serde(default)]
+    tenant: Option<Tenant>,
+}
+
+/// A token: a secret.
+#[derive(Debug)]
+struct Id(SecretString);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|id| Self(id.into()))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Tenant {
+    id: String,
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Service {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    endpoints: Vec<Addresses>,
+}
+
+/// The addresses of a service in one region; those that it does not have are null, empty or absent.
+#[derive(Debug, Deserialize)]
+struct Addresses {
+    #[serde(default)]
+    region: Option<String>,
+    #[serde(default, rename = "publicURL")]
+    public: Option<String>,
+    #[serde(default, rename = "internalURL")]
+    internal: Option<String>,
+    #[serde(default, rename = "adminURL")]
+    admin: Option<String>,
+}
+
+impl Envelope {
+    /// The token, and what it says about itself in the words of version 3.
+    pub fn token(self) -> serde_json::Result<(SecretString, body::Token)> {
+        let Token { id: Id(id), expires, issued_at, tenant } = self.access.token;
+        let services: Vec<Service> = match self.access.catalog {
+            Value::Array(services) => serde_json::from_value(services.into())?,
+            _ => Vec::new(),
+        };
+        let domain = || ProjectDomain { id: "default".to_owned(), name: "Default".to_owned() };
+        let project = tenant.map(|Tenant { id, name }| body::Project { id, name, domain: domain() });
+        let catalog = services.into_iter().map(entry).collect();
+        Ok((id, body::Token { methods: Vec::new(), expires_at: expires, issued_at, project, catalog }))
+    }
+}
+
+fn entry(service: Service) -> Entry {
+    let each = |addresses: Addresses| {
+        let Addresses { region, public, internal, admin } = addresses;
+        let endpoint = move |(interface, url): (&str, Option<String>)| {
+            let url = url.filter(|url| !url.is_empty())?;
+            Some(catalog::Endpoint { interface: interface.to_owned(), region: region.clone(), region_id: None, url })
+        };
+        [("public", public), ("internal", internal), ("admin", admin)].into_iter().filter_map(endpoint)
+    };
+    Entry { kind: service.kind, name: service.name, endpoints: service.endpoints.into_iter().flat_map(each).collect() }
+}
+
+/// The request for a token at the Keystone of `url`.
+///
+/// # Errors
+/// `Login` for what version 2.0 has no words for.
+pub(super) fn login(url: &str, credential: &Credential, project: Option<&Named>) -> Result<Value> {
+    let mut auth = match credential {
+        Credential::Password { user, password } => {
+            let (key, user) = match plain(url, "user", user)? {
+                Reference::Id(id) => ("userId", id),
+                Reference::Name(name) => ("username", name),
+            };
+            json!({"passwordCredentials": {key: user, "password": password.value.expose_secret()}})
+        }
+        Credential::Token { token } => json!({"token": {"id": token.value.expose_secret().trim()}}),
+        Credential::ApplicationCredential { .. } | Credential::NamedApplicationCredential { .. } => {
+            return Err(Error::new(
+                Kind::Login,
+                format!("Keystone at `{url}` speaks version 2.0, which has no application credentials"),
+            )
+            .hint("give a user and a password (`OS_USERNAME`, `OS_PASSWORD`)"));
+        }
+    };
+    match project.map(|project| plain(url, "project", project)).transpose()? {
+        Some(Reference::Id(id)) => auth["tenantId"] = id.into(),
+        Some(Reference::Name(name)) => auth["tenantName"] = name.into(),
+        None => {}
+    }
+    Ok(json!({"auth": auth}))
+}
+
+enum Reference<'a> {
+    Id(&'a str),
+    Name(&'a str),
+}
+
+fn plain<'a>(url: &str, what: &str, named: &'a Named) -> Result<Reference<'a>> {
+    let (name, domain) = match named {
+        Named::Id(id) => return Ok(Reference::Id(&id.value)),
+        Named::Name { name, domain } => (name, domain),
+    };
+    let (Domain::Id(given) | Domain::Name(given)) = domain;
+    if given.value.eq_ignore_ascii_case("default") {
+        return Ok(Reference::Name(&name.value));
+    }
+    Err(Error::new(
+        Kind::Login,
+        format!(
+            "Keystone at `{url}` speaks version 2.0, which has no domains: it cannot look for the {what} `{}` in `{}`",
+            name.value, given.value
+        ),
+    )
+    .hint(format!("leave the domain out, which comes from {}", given.origin)))
+}
+
+/// A time; without an offset it is UTC, as the microseconds of `issued_at` go without one.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let utc = || text.parse::<DateTime>().and_then(|time| time.to_zoned(TimeZone::UTC)).map(|time| time.timestamp());
+    text.parse::<Timestamp>().or_else(|_| utc()).map_err(de::Error::custom)
+}
+
+fn time_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    time(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Origin, Sourced};
+
+    fn sourced<T>(value: T) -> Sourced<T> {
+        Sourced::new(value, Origin::Flag("--there"))
+    }
+
+    fn named(name: &str, domain: &str) -> Named {
+        Named::Name { name: sourced(name.into()), domain: Domain::Name(sourced(domain.into())) }
+    }
+
+    fn asked(credential: &Credential, project: Option<&Named>) -> Value {
+        login("http://h/v2.0", credential, project).unwrap()["auth"].take()
+    }
+
+    fn told(credential: &Credential, project: Option<&Named>) -> String {
+        let error = login("http://h/v2.0", credential, project).expect_err("it has no words for that");
+        format!("{}: {} | {}", error.kind.word(), error.message, error.hint.unwrap_or_default())
+    }
+
+    fn password(user: Named) -> Credential {
+        Credential::Password { user, password: sourced("s".to_owned().into()) }
+    }
+
+    fn id(id: &str) -> Named {
+        Named::Id(sourced(id.into()))
+    }
+
+    #[test]
+    fn users_and_tenants_go_by_name_or_id_and_a_token_by_itself() {
+        assert_eq!(
+            asked(&password(named("u", "Default")), Some(&named("p", "default"))),
+            json!({"passwordCredentials": {"username": "u", "password": "s"}, "tenantName": "p"})
+        );
+        assert_eq!(
+            asked(&password(id("1")), Some(&id("2"))),
+            json!({"passwordCredentials": {"userId": "1", "password": "s"}, "tenantId": "2"})
+        );
+        let token = Credential::Token { token: sourced("t\n".to_owned().into()) };
+        assert_eq!(asked(&token, None), json!({"token": {"id": "t"}}));
+    }
+
+    #[test]
+    fn what_it_has_no_words_for_is_told() {
+        let secret = sourced("s".to_owned().into());
+        let credential = Credential::ApplicationCredential { id: sourced("1".into()), secret };
+        assert_eq!(
+            [
+                told(&credential, None),
+                told(&password(named("u", "People")), None),
+                told(&password(id("1")), Some(&named("p", "People"))),
+            ],
+            [
+                "login: Keystone at `http://h/v2.0` speaks version 2.0, which has no application credentials | give a \
+                 user and a password (`OS_USERNAME`, `OS_PASSWORD`)",
+                "login: Keystone at `http://h/v2.0` speaks version 2.0, which has no domains: it cannot look for the \
+                 user `u` in `People` | leave the domain out, which comes from `--there`",
+                "login: Keystone at `http://h/v2.0` speaks version 2.0, which has no domains: it cannot look for the \
+                 project `p` in `People` | leave the domain out, which comes from `--there`",
+            ]
+        );
+    }
+
+    fn read(access: &Value) -> (SecretString, body::Token) {
+        serde_json::from_value::<Envelope>(json!({"access": access})).unwrap().token().unwrap()
+    }
+
+    #[test]
+    fn the_catalog_has_an_endpoint_for_each_address_of_each_region() {
+        let address = |region: &str, public: &str, internal: Option<&str>| json!({"region": region, "publicURL": public, "internalURL": internal, "adminURL": ""});
+        let (secret, token) = read(&json!({
+            "token": {"id": "t", "expires": "2014-01-31T15:30:58Z", "issued_at": "2014-01-30T15:30:58.819584",
+                "tenant": {"id": "p1", "name": "demo", "enabled": true, "description": null}},
+            "serviceCatalog": [{"type": "migration", "name": "coriolis", "endpoints_links": [], "endpoints": [
+                address("One", "http://one/v1/p1", Some("http://inside/v1/p1")),
+                address("Two", "http://two/v1/p1", None)]}],
+            "user": {"id": "u", "name": "admin", "roles": []},
+            "metadata": {"is_admin": 0, "roles": []},
+        }));
+        assert_eq!(secret.expose_secret(), "t");
+        let lived = token.expires_at.duration_since(token.issued_at.unwrap());
+        assert_eq!(lived.as_secs(), 24 * 3600 - 1, "a time without an offset is UTC");
+        assert_eq!(token.project.map(|project| project.id).as_deref(), Some("p1"));
+        let endpoints = |entry: &Entry| {
+            let line = |endpoint: &catalog::Endpoint| {
+                format!("{} {} {}", endpoint.interface, endpoint.region.as_deref().unwrap_or("-"), endpoint.url)
+            };
+            entry.endpoints.iter().map(line).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            token.catalog.iter().flat_map(endpoints).collect::<Vec<_>>(),
+            ["public One http://one/v1/p1", "internal One http://inside/v1/p1", "public Two http://two/v1/p1"]
+        );
+    }
+
+    #[test]
+    fn a_token_for_no_tenant_has_no_catalog() {
+        for nothing in [json!({}), json!([]), Value::Null] {
+            let (_, token) = read(&json!({"token": {"id": "t", "expires": "2014-01-31T15:30:58Z"},
+                                          "serviceCatalog": nothing, "user": {"id": "u"}}));
+            assert!(token.project.is_none() && token.catalog.is_empty() && token.issued_at.is_none());
+        }
+    }
+}

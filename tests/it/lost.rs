@@ -1,0 +1,128 @@
+//! Changes whose answers are lost: what was made is found again, what was not made is made, and nothing is made twice.
+
+use coriolis_run::event::{Event, Fact};
+use coriolis_run::sandbox::Trouble;
+use serde_json::{Value, json};
+
+use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};
+
+const TROUBLES: [Trouble; 4] =
+    [Trouble::DroppedAfter, Trouble::UnavailableAfter, Trouble::DroppedBefore, Trouble::UnavailableBefore];
+
+/// On a fresh sandbox of each generation with each trouble for one request: what `before` left is there already.
+fn in_trouble(method: &'static str, path: &str, before: &str, script: &str, check: impl Fn(&Rehearsal, &str)) {
+    for generation in GENERATIONS {
+        for trouble in TROUBLES {
+            let stage = Stage::new(Options::of(generation));
+            stage.play(before).value();
+            stage.inject(method, path, trouble);
+            check(&stage.play(script), &format!("{trouble:?} on {}", generation.word()));
+        }
+    }
+}
+
+/// The same where only the value counts.
+fn gives(method: &'static str, path: &str, before: &str, script: &str, expected: &Value) {
+    in_trouble(method, path, before, script, |rehearsal, name| {
+        assert_eq!(rehearsal.value(), expected, "{name}");
+        assert!(warned(rehearsal), "{name}: the trouble came");
+    });
+}
+
+fn warned(rehearsal: &Rehearsal) -> bool {
+    let lost =
+        |event: &Event| matches!(&event.fact, Fact::Logged { message, .. } if message.starts_with("lost the answer"));
+    rehearsal.count(lost) == 1
+}
+
+#[test]
+fn a_region_is_made_once_beside_one_of_the_same_name() {
+    let script = r#"
+        let before = region_list()[0];
+        let made = region_create("east", #{ description: "the new hall" });
+        let all = region_list();
+        [all.len(), made.id != before.id, made.name, made.description, region_show(made.id).description]"#;
+    let expected = json!([2, true, "east", "the new hall", "the new hall"]);
+    gives("POST", "/regions", r#"region_create("east")"#, script, &expected);
+    gives("POST", "/regions", "()", r#"[region_ensure("east").created, region_list().len()]"#, &json!([true, 1]));
+}
+
+#[test]
+fn a_minion_pool_is_made_once_beside_one_of_the_same_name() {
+    let options = r#"#{ endpoint: "openstack", platform: "destination", os_type: "linux", environment_options: #{},
+                        skip_allocation: true, notes: "N" }"#;
+    let create = format!(r#"minion_pool_create("helpers", {options})"#);
+    let script = format!(
+        r#"let before = minion_pool_list()[0];
+           let made = {create};
+           [minion_pool_list().len(), made.id != before.id, made.notes, minion_pool_show(made.id).notes]"#
+    );
+    gives("POST", "/minion_pools", &create, &script, &json!([2, true, "N", "N"]));
+    let script = format!(r#"[minion_pool_ensure("helpers", {options}).created, minion_pool_list().len()]"#);
+    gives("POST", "/minion_pools", "()", &script, &json!([true, 1]));
+}
+
+#[test]
+fn what_is_done_to_a_minion_pool_is_done_once() {
+    let before = r#"minion_pool_create("helpers", #{ endpoint: "openstack", platform: "destination", os_type: "linux",
+                                                    environment_options: #{}, skip_allocation: true })"#;
+    for (prepare, act, expected) in [
+        ("", "minion_pool_allocate", "ALLOCATED"),
+        (r#"wait_for(minion_pool_allocate("helpers"));"#, "minion_pool_deallocate", "DEALLOCATED"),
+    ] {
+        let before = format!("{before}; {prepare}");
+        gives("POST", "/actions", &before, &format!(r#"wait_for({act}("helpers")).status"#), &json!(expected));
+    }
+}
+
+#[test]
+fn a_schedule_is_made_once_beside_one_of_the_same_time() {
+    let before = r#"
+        let r = replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+        replica_schedule_create(r, #{ hour: 2, minute: 30, disabled: true })"#;
+    let script = r#"
+        let r = replica_of("web-01");
+        let before = replica_schedule_list(r)[0];
+        let made = replica_schedule_create(r, #{ hour: 2, minute: 30, disabled: true });
+        [replica_schedule_list(r).len(), made.id != before.id, made.schedule.hour, made.enabled]"#;
+    gives("POST", "/schedules", before, script, &json!([2, true, 2, false]));
+}
+
+#[test]
+fn a_secret_is_stored_once_beside_one_of_the_same_name() {
+    let before = r#"secret_store(#{ name: "vc", payload: "another" })"#;
+    let script = r#"
+        let before = secret_list()[0];
+        let made = secret_store(#{ name: "vc", payload: "planted" });
+        let all = secret_list(#{ name: "vc" });
+        [all.len(), made.keys(), made.secret_ref != before.secret_ref, secret_get(made).name, secret_get(made).mode]"#;
+    gives("POST", "/secrets", before, script, &json!([2, ["secret_ref"], true, "vc", null]));
+}
+
+#[test]
+fn a_connection_is_stored_once_and_its_endpoint_made_once() {
+    let script = r#"
+        let made = endpoint_create(#{ name: "lab", provider: "openstack", connection: #{ password: "planted" },
+                                      store_connection: true, skip_validation: true });
+        let secrets = secret_list();
+        [secrets.len(), endpoint_list().filter(|e| e.name == "lab").len(), made.connection_info.secret_ref == secrets[0].secret_ref]"#;
+    for path in ["/secrets", "/endpoints"] {
+        gives("POST", path, "()", script, &json!([1, 1, true]));
+    }
+}
+
+#[test]
+fn what_is_changed_or_deleted_twice_is_changed_or_deleted() {
+    let region = r#"region_create("east")"#;
+    in_trouble("PUT", "", region, r#"region_update("east", #{ description: "d" }).description"#, |rehearsal, name| {
+        assert_eq!(rehearsal.value(), &json!("d"), "{name}");
+    });
+    for (before, delete, left) in [
+        (region, r#"region_delete("east")"#, "region_list()"),
+        (r#"secret_store(#{ name: "vc", payload: "p" })"#, "secret_delete(secret_list()[0])", "secret_list()"),
+    ] {
+        in_trouble("DELETE", "", before, &format!("{delete}; {left}.len()"), |rehearsal, name| {
+            assert_eq!(rehearsal.value(), &json!(0), "{name}: {delete}");
+        });
+    }
+}
