@@ -35,6 +35,10 @@ pub enum Command {
     Resume(Box<ResumeArguments>),
     /// Answer a gate of a run
     Answer(AnswerArguments),
+    /// Tell which runs there are, what happened in one, and remove old ones
+    Runs(RunsArguments),
+    /// Report on a run: as a page, as a table, or for another program
+    Report(ReportArguments),
     /// Serve the simulated Keystone and Coriolis for other clients
     Sandbox(SandboxArguments),
     /// Tell about the functions that a runbook can call
@@ -179,6 +183,92 @@ pub struct AnswerArguments {
 pub enum AnswerWord {
     Yes,
     No,
+}
+
+#[derive(Debug, Args)]
+pub struct RunsArguments {
+    #[command(subcommand)]
+    pub command: Option<RunsCommand>,
+
+    /// How it is written; default: a table on a terminal, JSON in a pipe
+    #[arg(long, value_name = "KIND", global = true)]
+    pub format: Option<Format>,
+
+    /// Where runs are kept
+    #[arg(long, value_name = "FOLDER", global = true)]
+    pub state_dir: Option<PathBuf>,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong, global = true)]
+    pub help: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// All runs, the newest first (the same as `runs` alone)
+    List,
+    /// What happened to each item of a run
+    Show(ShowArguments),
+    /// Remove old runs; never one that a process is at work on
+    Prune(PruneArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// The run's id, or how it begins; default: the newest run of a runbook
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PruneArguments {
+    /// Those that ended longer ago than this, such as `30d`
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
+    pub older_than: Option<std::time::Duration>,
+
+    /// Keep so many of the newest, however old they are
+    #[arg(long, value_name = "NUMBER")]
+    pub keep: Option<usize>,
+
+    /// Also runs that can be gone on with, or that sent changes nobody knows the end of
+    #[arg(long)]
+    pub unfinished: bool,
+
+    /// Only say which would go
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// The run's id, or how it begins; default: the newest run of a runbook
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+
+    /// In which format; default: what the file's name says, else Markdown
+    #[arg(long, value_name = "KIND")]
+    pub format: Option<ReportFormat>,
+
+    /// Where to write it; default: stdout
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Where runs are kept
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
+    pub help: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Html,
+    Json,
+    Junit,
+    Csv,
+    Markdown,
 }
 
 #[derive(Debug, Args)]

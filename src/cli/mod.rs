@@ -6,9 +6,12 @@ mod diagnose;
 mod functions;
 mod gates;
 mod help;
+mod history;
 mod keep;
+mod report;
 mod resume;
 mod run;
+mod runs;
 mod sandbox;
 mod signals;
 mod world;
@@ -18,7 +21,7 @@ use clap::error::ErrorKind;
 
 use crate::error::{Error, ExitCode};
 use crate::process::Process;
-use crate::report;
+use crate::report::diagnostic;
 use args::{Arguments, Command};
 
 /// Does what the command line says; the exit code is all that is left to do.
@@ -31,6 +34,8 @@ pub fn run(process: &Process) -> ExitCode {
         Some(Command::Sandbox(arguments)) => sandbox::serve(process, &arguments),
         Some(Command::Run(arguments)) => run::run(process, *arguments),
         Some(Command::Resume(arguments)) => resume::resume(process, *arguments),
+        Some(Command::Runs(arguments)) => runs::runs(process, &arguments),
+        Some(Command::Report(arguments)) => report::report(process, &arguments),
         Some(Command::Answer(arguments)) => answer::answer(process, &arguments),
         Some(Command::Functions(arguments)) => functions::tell(process, &arguments),
         None => run::run(process, arguments.run),
@@ -40,7 +45,7 @@ pub fn run(process: &Process) -> ExitCode {
 
 /// Says what went wrong before there was a report to say it.
 fn fail(process: &Process, error: &Error) -> ExitCode {
-    process.output().note(&report::diagnostic::error(error, process.color()));
+    process.output().note(&diagnostic::error(error, process.color()));
     error.kind.exit_code()
 }
 

@@ -180,8 +180,15 @@ pub struct Performance<'a> {
     pub world: World,
     pub kept: Arc<Kept>,
     pub plan: Plan,
-    /// How many calls an earlier process of the run has brought to their results.
-    pub resumed: Option<usize>,
+    pub resumed: Option<Resumed>,
+}
+
+/// What earlier processes of a run have done.
+pub struct Resumed {
+    /// How many calls have their results.
+    pub calls: usize,
+    /// What was said of the waves that are over.
+    pub earlier: Vec<Event>,
 }
 
 impl Performance<'_> {
@@ -189,7 +196,9 @@ impl Performance<'_> {
         let clock = self.world.clock.clone();
         let began = clock.now();
         let _busy = clock.busy();
-        let (shown, report) = Report::start(self.view(), self.process.output(), self.process.screen(), clock.clone());
+        let earlier = self.resumed.as_ref().map_or(&[][..], |resumed| &resumed.earlier);
+        let (output, screen) = (self.process.output(), self.process.screen());
+        let (shown, report) = Report::start_after(earlier, self.view(), output, screen, clock.clone());
         let events: Arc<dyn Sink> = Arc::new(Recorder { journal: self.kept.journal.clone(), next: shown });
         self.leave_on_second_press(&events);
         let say = |fact: Fact| {
@@ -198,7 +207,8 @@ impl Performance<'_> {
         };
         let runbook = self.arguments.runbook.as_ref().map(|path| path.display().to_string());
         say(Fact::RunStarted { runbook, cloud: self.world.cloud.clone() });
-        if let (Some(calls), Some(run)) = (self.resumed, self.kept.id()) {
+        if let (Some(Resumed { calls, .. }), Some(run)) = (&self.resumed, self.kept.id()) {
+            let calls = *calls;
             let after = self.kept.before.as_ref().map(Holder::describe);
             say(Fact::RunResumed { run, calls, after });
         }

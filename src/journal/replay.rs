@@ -277,6 +277,12 @@ impl State {
         calls.filter(|call| call.returned.is_some()).count()
     }
 
+    /// Whether the call that opened this lane has its result: nobody enters the lane again.
+    pub fn is_closed(&self, lane: &str) -> bool {
+        let opener = parent(lane).and_then(|(up, call)| self.find_call(up, call));
+        opener.is_some_and(|call| call.returned.is_some())
+    }
+
     /// How many lanes of items have ended so.
     pub fn items_ended(&self, outcome: Outcome) -> usize {
         let ended = self.lanes.values().filter_map(|lane| lane.ended.as_ref());

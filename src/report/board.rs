@@ -19,6 +19,8 @@ pub struct Board {
     pub waves: Vec<Wave>,
     /// Which waves each lane opened.
     opened: HashMap<Arc<str>, Vec<usize>>,
+    /// Waves that a process before this one opened, and this one has not come to yet.
+    earlier: Vec<usize>,
     /// Waits that belong to no item.
     pub loose: Vec<Wait>,
     /// Calls under way that belong to no item, with their beginnings.
@@ -62,6 +64,9 @@ impl Board {
         let Event { at, origin, fact, .. } = event;
         match fact {
             Fact::WaveStarted { name, total, limit, items } => {
+                if self.reopen(origin, name, items) {
+                    return;
+                }
                 let parent = self.place(origin);
                 self.opened.entry(origin.lane.clone()).or_default().push(self.waves.len());
                 self.waves.push(Wave::new(name, origin, parent, *at, (*total).max(items.len()), *limit, items));
@@ -76,6 +81,7 @@ impl Board {
                     wave.finished = Some(*elapsed_seconds);
                 }
             }
+            Fact::RunStarted { .. } => self.begin(),
             Fact::StopRequested { now } => self.stop = Some(*now),
             Fact::RunFinished { elapsed_seconds, .. } => self.elapsed_seconds = Some(*elapsed_seconds),
             Fact::WaitLeft { subject, status } => {
@@ -99,6 +105,32 @@ impl Board {
         if let Some(place) = self.place(origin) {
             self.waves[place.wave].advance(place.item);
         }
+    }
+
+    /// Another process goes on with the run: what the one before it had at work is nobody's, and its waves come again.
+    fn begin(&mut self) {
+        self.earlier = (0..self.waves.len()).collect();
+        (self.stop, self.elapsed_seconds, self.trouble) = (None, None, None);
+        self.left.clear();
+        self.loose.clear();
+        self.calls.clear();
+        let items = self.waves.iter_mut().flat_map(|wave| &mut wave.items);
+        items.for_each(Item::abandon);
+    }
+
+    /// Whether this is a wave that an earlier process opened; it is the lane's newest again.
+    fn reopen(&mut self, origin: &Origin, name: &str, keys: &[Arc<str>]) -> bool {
+        let same = |wave: &Wave| {
+            wave.lane == origin.lane && *wave.name == *name && wave.items.iter().map(|item| &item.key).eq(keys)
+        };
+        let Some(found) = self.earlier.iter().position(|wave| same(&self.waves[*wave])) else { return false };
+        let found = self.earlier.remove(found);
+        let wave = &mut self.waves[found];
+        (wave.finished, wave.stopping) = (None, None);
+        let opened = self.opened.entry(origin.lane.clone()).or_default();
+        opened.retain(|wave| *wave != found);
+        opened.push(found);
+        true
     }
 
     /// An item that ended, or begins anew, has nothing at work inside it; what an attempt that is repeated had inside
@@ -161,13 +193,18 @@ impl Board {
         }
     }
 
+    /// The newest wave of that name in this lane.
+    pub fn newest(&self, lane: &str, name: &str) -> Option<usize> {
+        let opened = self.opened.get(lane)?;
+        opened.iter().rev().find(|wave| *self.waves[**wave].name == *name).copied()
+    }
+
     /// The newest wave of that name whose lane holds the origin's: an `each` may be open in many lanes at once.
     fn wave_of(&self, origin: &Origin, name: &str) -> Option<usize> {
         let mut lane: &str = &origin.lane;
         loop {
-            let opened = self.opened.get(lane).into_iter().flatten();
-            if let Some(wave) = opened.rev().find(|wave| *self.waves[**wave].name == *name) {
-                return Some(*wave);
+            if let Some(wave) = self.newest(lane, name) {
+                return Some(wave);
             }
             lane = lane.rsplit_once('/')?.0;
         }

@@ -88,6 +88,12 @@ impl Item {
         self.changed = Some(at);
     }
 
+    /// The process that was at it is gone.
+    pub(super) fn abandon(&mut self) {
+        self.calls.clear();
+        self.waits.clear();
+    }
+
     pub fn is_in_flight(&self) -> bool {
         matches!(self.state, State::Active | State::Pausing { .. })
     }

@@ -3,6 +3,7 @@
 pub mod bars;
 pub mod board;
 pub mod diagnostic;
+pub mod history;
 mod item;
 pub mod json;
 pub mod jsonl;
@@ -130,8 +131,20 @@ impl Sink for Door {
 impl Report {
     /// Starts the thread that draws; facts go to the sink.
     pub fn start(view: View, output: Output, screen: Screen, clock: Clock) -> (Arc<dyn Sink>, Self) {
+        Self::start_after(&[], view, output, screen, clock)
+    }
+
+    /// The same for a run that goes on: the end of the report tells what was said `earlier` as well.
+    pub fn start_after(
+        earlier: &[Event],
+        view: View,
+        output: Output,
+        screen: Screen,
+        clock: Clock,
+    ) -> (Arc<dyn Sink>, Self) {
         let (door, orders) = mpsc::channel();
-        let desk = Desk::new(view, output, screen, clock);
+        let mut desk = Desk::new(view, output, screen, clock);
+        earlier.iter().for_each(|event| desk.board.apply(event));
         let thread = std::thread::Builder::new()
             .name("report".to_owned())
             .spawn(move || desk.serve(&orders))

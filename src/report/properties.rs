@@ -74,7 +74,7 @@ fn fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec((0.0..90.0f64, origin(), fact()), 0..80).prop_map(|drawn| {
         let mut minutes = 0.0;
         let event = |(step, origin, fact): (f64, Origin, Fact)| {

@@ -17,7 +17,7 @@ struct Grid {
 
 /// The summary in at most `width` columns, without a final line break; nothing where there was no wave.
 pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
-    let waves = rows(board);
+    let waves: Vec<(String, &Wave)> = rows(board, is_told).into_iter().map(|(_, label, wave)| (label, wave)).collect();
     if waves.is_empty() {
         return None;
     }
@@ -30,11 +30,11 @@ pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
     Some(parts.join("\n\n"))
 }
 
-/// The waves with their labels, in the order of the script: a wave inside an item stands where its item does.
-fn rows(board: &Board) -> Vec<(String, &Wave)> {
-    let mut order: Vec<usize> = (0..board.waves.len()).filter(|at| is_told(&board.waves[*at])).collect();
+/// The waves with their places on the board and their labels, in the order of the script: a wave inside an item stands where its item does.
+pub(super) fn rows(board: &Board, told: impl Fn(&Wave) -> bool) -> Vec<(usize, String, &Wave)> {
+    let mut order: Vec<usize> = (0..board.waves.len()).filter(|at| told(&board.waves[*at])).collect();
     order.sort_by_cached_key(|at| position(board, *at));
-    order.into_iter().map(|at| (label(board, at), &board.waves[at])).collect()
+    order.into_iter().map(|at| (at, label(board, at), &board.waves[at])).collect()
 }
 
 /// A loop of the script is told only when something in it went wrong.
@@ -165,7 +165,7 @@ mod tests {
         };
         let events = [scene::wave(0.0, "each", 2, &["0", "1"]), inside(1.0, "1"), inside(2.0, "0")];
         let board = scene::board(&events);
-        let labels: Vec<String> = rows(&board).into_iter().map(|(label, _)| label).collect();
+        let labels: Vec<String> = rows(&board, is_told).into_iter().map(|(_, label, _)| label).collect();
         assert_eq!(labels, ["each/0/seed", "each/1/seed"]);
     }
 }

@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::cloud::TELLING;
 use super::ledger::Entry;
@@ -66,12 +68,8 @@ impl Masks {
             _ if !incoming.json => (None, Some(secret::MASK.into())),
             Err(_) => (None, Some(secret::MASK.into())),
             Ok(Value::Null) => (None, Some("null".into())),
+            Ok(body) if incoming.path.starts_with(secrets::PREFIX) => (Some(secret_kept(&body)), None),
             Ok(mut body) => {
-                if incoming.path.starts_with(secrets::PREFIX)
-                    && let Some(payload) = body.get_mut("payload")
-                {
-                    *payload = payload_kept(payload.as_str().unwrap_or_default()).into();
-                }
                 self.mask(Place::default(), &mut body);
                 (Some(body), None)
             }
@@ -120,9 +118,35 @@ fn number(word: &str) -> Option<usize> {
     }
 }
 
+/// What Barbican acts on in a secret that it has taken.
+fn secret_kept(body: &Value) -> Value {
+    const FIELDS: [&str; 8] = [
+        "name",
+        "secret_type",
+        "algorithm",
+        "mode",
+        "bit_length",
+        "expiration",
+        "payload_content_type",
+        "payload_content_encoding",
+    ];
+    let known = FIELDS.into_iter().filter_map(|name| Some((name.to_owned(), body.get(name)?.clone())));
+    let mut kept: Map<String, Value> = known.collect();
+    if let Some(payload) = body.get("payload").and_then(Value::as_str) {
+        let plain = body["payload_content_type"].as_str().is_some_and(|content| content.starts_with("text/"));
+        let payload = if plain {
+            payload_kept(payload.as_bytes())
+        } else {
+            STANDARD.encode(payload_kept(&STANDARD.decode(payload.trim()).unwrap_or_default()))
+        };
+        kept.insert("payload".into(), payload.into());
+    }
+    kept.into()
+}
+
 /// A secret's payload, as far as an endpoint that is connected with it depends on it.
-fn payload_kept(payload: &str) -> String {
-    match serde_json::from_str::<Value>(payload) {
+fn payload_kept(payload: &[u8]) -> String {
+    match serde_json::from_slice::<Value>(payload) {
         Ok(connection @ Value::Object(_)) => {
             let password = connection["password"].as_str().filter(|password| TELLING.contains(password));
             json!({"host": connection["host"].as_str(), "password": password.unwrap_or(secret::MASK)}).to_string()
@@ -187,6 +211,13 @@ mod tests {
             ("p", "***"),
             ("", "***"),
         ];
-        assert_eq!(cases.map(|(payload, _)| payload_kept(payload)), cases.map(|(_, kept)| kept.to_owned()));
+        let coded = STANDARD.encode(cases[0].0);
+        let body = json!({"name": "n", "secret_type": "opaque", "payload": coded, "other": "x",
+            "payload_content_type": "application/octet-stream", "payload_content_encoding": "base64"});
+        let mut kept = body.clone();
+        kept.as_object_mut().unwrap().remove("other");
+        kept["payload"] = STANDARD.encode(cases[0].1).into();
+        assert_eq!(secret_kept(&body), kept);
+        assert_eq!(cases.map(|(payload, _)| payload_kept(payload.as_bytes())), cases.map(|(_, kept)| kept.to_owned()));
     }
 }

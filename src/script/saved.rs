@@ -12,7 +12,7 @@ use super::value::{Secret, Secrets, to_json, to_shown};
 use crate::error::{Error, Kind, Result};
 use crate::event::Origin;
 use crate::journal::record::{Identity, Saved, SavedError};
-use crate::secret::{ExposeSecret, Place, SecretString};
+use crate::secret::{self, ExposeSecret, Place, SecretString};
 
 /// A secret in a recorded value: its keyed hash.
 const SECRET: &str = "$secret";
@@ -318,7 +318,12 @@ pub fn identity(host: &Host, function: &str, arguments: &[&Dynamic]) -> Identity
     let sealed: Vec<Value> =
         arguments.iter().map(|argument| seal(host, argument).unwrap_or_else(|| to_shown(argument))).collect();
     let text = Value::Array(sealed).to_string();
-    let shown = arguments.iter().map(|argument| to_shown(argument).to_string()).collect::<Vec<_>>().join(", ");
+    let masked = |argument: &&Dynamic| {
+        let mut shown = to_shown(argument);
+        secret::mask(&mut shown);
+        shown.to_string()
+    };
+    let shown = arguments.iter().map(masked).collect::<Vec<_>>().join(", ");
     Identity { function: function.to_owned(), arguments: host.journal.hash(&text), shown: shortened(&shown) }
 }
 

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use coriolis_run::clock::{Clock, Speed};
 use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{Fault, Ledger, Options, Sandbox, Scenario, Trouble, serve_kept};
@@ -323,7 +325,12 @@ impl World {
                             1 => json!({"host": "h", "password": SECRET}).to_string(),
                             _ => json!({"host": "h", "password": "wrong"}).to_string(),
                         };
-                        let secret = json!({"name": "s", "payload": payload, "payload_content_type": "text/plain"});
+                        let secret = match how % 3 {
+                            0 => json!({"name": "s", "payload": STANDARD.encode(payload), "secret_type": "passphrase",
+                                        "payload_content_type": "application/octet-stream",
+                                        "payload_content_encoding": "base64"}),
+                            _ => json!({"name": "s", "payload": payload, "payload_content_type": "text/plain"}),
+                        };
                         ("POST", "!/key-manager/v1/secrets".into(), Some(secret))
                     }
                 }
@@ -385,7 +392,7 @@ fn goes_on_as_if_it_had_never_ended(generation: Generation, before: &[Step], aft
     perform(&[&live], before);
     fs::copy(&path, &copy).unwrap();
     let text = fs::read_to_string(&path).unwrap();
-    assert!(!text.contains(SECRET), "{text}");
+    assert!(!text.contains(SECRET) && !text.contains(&STANDARD.encode(SECRET)), "{text}");
     let rebuilt = World::open(generation, &copy).unwrap();
     rebuilt.pass_until(live.clock.now());
     assert_same(&live, &rebuilt, "rebuilt");
@@ -421,6 +428,7 @@ fn a_whole_migration_with_everything_beside_it_is_rebuilt_at_any_step() {
     let steps = [
         Secret(1, 1),
         Secret(2, 1),
+        Secret(1, 3),
         Endpoint(0, 0),
         ChangeEndpoint(2, 2),
         Endpoint(1, 2),

@@ -9,11 +9,14 @@ mod crash;
 mod errors;
 mod examples;
 mod golden;
+mod history;
 mod lanes;
 mod ledger;
 mod lost;
 mod reference;
 mod rehearsal;
 mod resume;
+
+mod runs;
 mod terminal;
 mod units;

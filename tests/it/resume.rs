@@ -128,7 +128,11 @@ fn an_edited_runbook_that_goes_another_way_is_stopped_before_anything_is_sent() 
     std::fs::write(&edited, text.replace("\"web-01\"", "\"web-02\"")).unwrap();
     let stopped = run(&state, &["resume", "--script", edited.to_str().unwrap()]).expect(7);
     assert!(stopped.stderr.contains("call 1 of lane `main`"), "{}", stopped.stderr);
-    assert!(stopped.stderr.contains("recorded: transfer_ensure") && stopped.stderr.contains("web-02"), "{}", stopped.stderr);
+    assert!(
+        stopped.stderr.contains("recorded: transfer_ensure") && stopped.stderr.contains("web-02"),
+        "{}",
+        stopped.stderr
+    );
     assert_eq!(carried_out(&only_run(&state)), before);
 
     // What differs only behind the point that was reached is taken.
@@ -205,7 +209,11 @@ fn a_state_directory_that_cannot_be_written_keeps_a_run_from_beginning() {
     let file = state.join("coriolis-run");
     std::fs::write(&file, "in the way").unwrap();
     let refused = run(&state, &[&runbook("gate.rhai"), "--sandbox"]).expect(2);
-    assert!(refused.stderr.contains("cannot keep runs in") && refused.stderr.contains("--state-dir"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("cannot keep runs in") && refused.stderr.contains("--state-dir"),
+        "{}",
+        refused.stderr
+    );
     let elsewhere = state.join("elsewhere");
     run(&state, &[&runbook("gate.rhai"), "--sandbox", "--state-dir", elsewhere.to_str().unwrap()]).expect(8);
     assert!(elsewhere.join("runs").is_dir());

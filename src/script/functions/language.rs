@@ -11,7 +11,8 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
-use crate::script::value::{describe, to_shown};
+use crate::script::value::{Secret, describe, to_shown};
+use crate::secret::is_secret_name;
 
 const PARAM: &[Key] = &[
     Key::new("default", Kind::Any, "What it is when it is not given; a given value is read as the same kind."),
@@ -110,7 +111,13 @@ pub const ROWS: &[Function] = &[
 
 fn param(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let default = call.options().get("default").cloned();
-    Ok(call.host.parameters.value(&call.text("name"), default)?)
+    let name = call.text("name");
+    let value = call.host.parameters.value(&name, default)?;
+    // What is called a password is kept from all eyes, as one that a server sends.
+    if is_secret_name(&name) && value.is_string() {
+        return Ok(Dynamic::from(Secret::new(text_of(&value))));
+    }
+    Ok(value)
 }
 
 fn group_by(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

@@ -1,0 +1,86 @@
+//! Runs as their journals tell them, for `runs` and `report`.
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::event::{Event, Fact, Origin, VERSION, cause};
+use crate::journal::file;
+use crate::journal::record::{Ended, Line, Record, Saved};
+use crate::journal::runs::{Directory, Status};
+use crate::report::history::{History, Meta};
+
+/// # Errors
+/// `Journal` when it is damaged.
+pub fn read(run: &Directory) -> Result<History> {
+    let lines = run.lines()?.lines;
+    let state = file::fold(&lines).map_err(|damage| file::damaged(&run.journal(), &damage))?;
+    let unsettled = state.unsettled().into_iter();
+    let unsettled = unsettled.map(|one| (one.key.lane.to_string(), format!("{} {}", one.method, one.path))).collect();
+    let meta = &run.meta;
+    let shown = |(name, value): (&String, &Option<String>)| {
+        format!("{name}={}", value.as_deref().unwrap_or(crate::secret::MASK))
+    };
+    let meta = Meta {
+        id: meta.id.clone(),
+        name: meta.name.clone(),
+        arguments: meta.set.iter().map(shown).collect(),
+        alive: run.status() == Status::Running,
+        cause: meta.finished.as_ref().and_then(|end| end.cause.clone()),
+        unsettled,
+    };
+    Ok(History::new(meta, &told(lines)))
+}
+
+/// The events of a journal. An end that is on record but was not told, because the process died in between, is told.
+fn told(lines: Vec<Line>) -> Vec<Event> {
+    let mut origins: HashMap<String, Origin> = HashMap::new();
+    let mut untold: HashMap<String, usize> = HashMap::new();
+    let mut events: Vec<Event> = Vec::new();
+    for Line { at, record } in lines {
+        match record {
+            Record::Event { event } => {
+                let lane = event.origin.lane.to_string();
+                match &event.fact {
+                    Fact::ItemStarted { .. } => {
+                        let (lane, origin) = whole_lane(&event.origin);
+                        origins.insert(lane, origin);
+                    }
+                    Fact::ItemFinished { .. } => {
+                        if let Some(made_up) = untold.remove(&lane) {
+                            events.remove(made_up);
+                            untold.values_mut().filter(|other| **other > made_up).for_each(|other| *other -= 1);
+                        }
+                    }
+                    _ => {}
+                }
+                events.push(event);
+            }
+            Record::Ended { lane, ended } => {
+                if let Some(origin) = origins.get(&*lane) {
+                    untold.insert(lane.to_string(), events.len());
+                    events.push(Event { v: VERSION, at, origin: origin.clone(), fact: finished(ended) });
+                }
+            }
+            _ => {}
+        }
+    }
+    events
+}
+
+/// The lane of an item without the number of its attempt.
+fn whole_lane(origin: &Origin) -> (String, Origin) {
+    let lane = match origin.lane.rsplit_once('#') {
+        Some((lane, attempt)) if attempt.parse::<u32>().is_ok() => lane.to_owned(),
+        _ => origin.lane.to_string(),
+    };
+    (lane.clone(), Origin { lane: lane.into(), ..origin.clone() })
+}
+
+fn finished(ended: Ended) -> Fact {
+    let cause = match ended.result {
+        Saved::Error(error) => Some(cause(&error.into())),
+        _ => None,
+    };
+    let (outcome, attempts, elapsed_seconds) = (ended.outcome, ended.attempts, ended.elapsed_seconds);
+    Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, earlier: false }
+}

@@ -1,0 +1,69 @@
+//! `coriolis-run report`: a run as a page, a table, or what another program reads.
+
+use std::path::Path;
+
+use super::args::{ReportArguments, ReportFormat};
+use super::{history, keep};
+use crate::error::{Error, ExitCode, Result};
+use crate::journal::runs::{Directory, RunKind, Store};
+use crate::process::Process;
+use crate::report::history::Form;
+
+/// # Errors
+/// `Input` for a run that is not there and a file that cannot be written; `Journal` for a damaged journal.
+pub fn report(process: &Process, arguments: &ReportArguments) -> Result<ExitCode> {
+    let store = keep::store(process, arguments.state_dir.as_ref())?;
+    let run = choose(&store, arguments.run.as_deref())?;
+    let form = form(arguments)?;
+    let text = history::read(&run)?.render(form, &process.screen().zone);
+    let mut output = process.output();
+    match arguments.file.as_deref().filter(|file| *file != Path::new("-")) {
+        None => output.data(text.trim_end_matches('\n')),
+        Some(file) => {
+            let path = process.directory.join(file);
+            std::fs::write(&path, text).map_err(|error| {
+                Error::input(format!("cannot write the report to {}: {error}", path.display())).caused_by(error)
+            })?;
+            output.note(&format!("the report of run {} is in {}", run.meta.id, file.display()));
+        }
+    }
+    output.flush();
+    Ok(ExitCode::Done)
+}
+
+/// The named run, or the newest one of a runbook.
+pub fn choose(store: &Store, named: Option<&str>) -> Result<Directory> {
+    match named {
+        Some(name) => store.find(name),
+        None => {
+            let mut runs = store.list()?.into_iter();
+            runs.find(|run| run.meta.kind == RunKind::Runbook)
+                .ok_or_else(|| Error::input("there is no run of a runbook").hint("`coriolis-run runs` lists all runs"))
+        }
+    }
+}
+
+/// As asked for, else as the file's name says, else for people.
+fn form(arguments: &ReportArguments) -> Result<Form> {
+    if let Some(format) = arguments.format {
+        return Ok(match format {
+            ReportFormat::Html => Form::Html,
+            ReportFormat::Json => Form::Json,
+            ReportFormat::Junit => Form::Junit,
+            ReportFormat::Csv => Form::Csv,
+            ReportFormat::Markdown => Form::Markdown,
+        });
+    }
+    let Some(file) = arguments.file.as_deref().filter(|file| *file != Path::new("-")) else {
+        return Ok(Form::Markdown);
+    };
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("html" | "htm") => Ok(Form::Html),
+        Some("json") => Ok(Form::Json),
+        Some("xml") => Ok(Form::Junit),
+        Some("csv") => Ok(Form::Csv),
+        Some("md") => Ok(Form::Markdown),
+        _ => Err(Error::input(format!("`{}` does not say in which format the report is to be", file.display()))
+            .hint("add `--format html`, or let the name end with .html, .json, .xml, .csv or .md")),
+    }
+}

@@ -1,0 +1,182 @@
+//! `coriolis-run runs`: which runs there are, what happened in one, and removing old ones.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::args::{Format, PruneArguments, RunsArguments, RunsCommand, ShowArguments};
+use super::{history, keep, report};
+use crate::clock::{Clock, Speed};
+use crate::error::{Error, ExitCode, Result, count};
+use crate::journal::runs::{Directory, Status, Store};
+use crate::process::Process;
+use crate::report::history::{Form, History};
+use crate::report::{json as json_text, message, table};
+
+/// The width of a table where nobody says.
+const WIDTH: usize = 120;
+
+/// # Errors
+/// `Input` for a run that is not there, `Journal` for what cannot be read or removed.
+pub fn runs(process: &Process, arguments: &RunsArguments) -> Result<ExitCode> {
+    let store = keep::store(process, arguments.state_dir.as_ref())?;
+    match &arguments.command {
+        None | Some(RunsCommand::List) => list(process, &store, arguments.format),
+        Some(RunsCommand::Show(show)) => tell(process, &store, show, arguments.format),
+        Some(RunsCommand::Prune(prune)) => self::prune(process, &store, prune),
+    }
+}
+
+fn list(process: &Process, store: &Store, format: Option<Format>) -> Result<ExitCode> {
+    let runs = store.list()?;
+    let mut output = process.output();
+    match standard(process, format) {
+        Format::Json => {
+            let runs: Vec<Value> = runs.iter().map(listed).collect();
+            output.data(&json_text::pretty(&runs.into()));
+        }
+        Format::Table if runs.is_empty() => output.note("there are no runs"),
+        Format::Table => {
+            let rows: Vec<Value> = runs.iter().map(|run| row(process, run)).collect();
+            output.data(&table::render(&rows.into(), process.data_width().unwrap_or(WIDTH)));
+        }
+    }
+    output.flush();
+    Ok(ExitCode::Done)
+}
+
+/// A run for programs.
+fn listed(run: &Directory) -> Value {
+    let meta = &run.meta;
+    let mut shown = json!({
+        "id": meta.id,
+        "kind": meta.kind,
+        "name": meta.name,
+        "started": meta.started,
+        "cloud": meta.cloud,
+        "sandbox": meta.sandbox.is_some(),
+        "status": run.status().word(),
+        "finished": meta.finished.as_ref().map(|end| end.at),
+        "exit_code": meta.finished.as_ref().map(|end| end.exit_code),
+        "cause": meta.finished.as_ref().and_then(|end| end.cause.as_deref()),
+    });
+    match history::read(run) {
+        Ok(history) => {
+            let (total, counts) = history.counts();
+            shown["total"] = total.into();
+            shown["counts"] = json!(counts);
+        }
+        Err(error) => shown["damage"] = error.message.into(),
+    }
+    shown
+}
+
+/// A run for people.
+fn row(process: &Process, run: &Directory) -> Value {
+    let meta = &run.meta;
+    let started = meta.started.to_zoned(process.screen().zone).strftime("%Y-%m-%d %H:%M").to_string();
+    let items = match history::read(run) {
+        Ok(history) => items(&history),
+        Err(_) => "the journal is damaged".to_owned(),
+    };
+    json!({
+        "id": meta.id,
+        "status": run.status().word(),
+        "started": started,
+        "name": meta.name,
+        "items": items,
+        "cloud": meta.cloud,
+    })
+}
+
+/// `34 of 36: 33 ok, 1 failed`
+fn items(history: &History) -> String {
+    let (total, counts) = history.counts();
+    match (total, counts.total()) {
+        (0, _) => "-".to_owned(),
+        (total, ended) if total == ended => message::tally(&counts),
+        (total, ended) => format!("{ended} of {total}: {}", message::tally(&counts)),
+    }
+}
+
+fn tell(process: &Process, store: &Store, show: &ShowArguments, format: Option<Format>) -> Result<ExitCode> {
+    let run = report::choose(store, show.run.as_deref())?;
+    let history = history::read(&run)?;
+    let mut output = process.output();
+    match standard(process, format) {
+        Format::Json => output.data(history.render(Form::Json, &process.screen().zone).trim_end()),
+        Format::Table => output.data(&history.told(&process.screen().zone, process.data_width().unwrap_or(WIDTH))),
+    }
+    output.flush();
+    Ok(ExitCode::Done)
+}
+
+fn prune(process: &Process, store: &Store, prune: &PruneArguments) -> Result<ExitCode> {
+    if prune.older_than.is_none() && prune.keep.is_none() {
+        return Err(Error::input("nothing says which runs are to go")
+            .hint("`--older-than 30d`, `--keep 20`, or both: those that are older and not among the newest"));
+    }
+    let wall = Clock::new(Speed::Real).wall();
+    let mut output = process.output();
+    let (mut gone, mut stayed) = (0, 0);
+    for run in store.list()?.into_iter().skip(prune.keep.unwrap_or(0)) {
+        if !is_older(&run, prune.older_than, wall) {
+            continue;
+        }
+        let line = format!("{}  {}  {}", run.meta.id, run.meta.started.strftime("%Y-%m-%d %H:%M UTC"), run.meta.name);
+        if let Some(why) = stays(&run, prune.unfinished) {
+            output.note(&format!("kept {line}: {why}"));
+            stayed += 1;
+            continue;
+        }
+        if prune.dry_run {
+            output.data(&format!("would remove {line}"));
+        } else {
+            let _lock = match run.lock(&keep::holder(process, wall), false) {
+                Ok(lock) => lock,
+                Err(error) => {
+                    output.note(&format!("kept {line}: {}", error.message));
+                    stayed += 1;
+                    continue;
+                }
+            };
+            run.remove()?;
+            output.data(&format!("removed {line}"));
+        }
+        gone += 1;
+    }
+    let verb = if prune.dry_run { "would be removed" } else { "removed" };
+    output.note(&format!("{} {verb}, {stayed} kept though old enough", count(gone, "run")));
+    output.flush();
+    Ok(ExitCode::Done)
+}
+
+fn is_older(run: &Directory, than: Option<Duration>, now: Timestamp) -> bool {
+    let last = run.meta.finished.as_ref().map_or(run.meta.started, |end| end.at);
+    than.is_none_or(|than| now.duration_since(last) > SignedDuration::try_from(than).unwrap_or(SignedDuration::MAX))
+}
+
+/// Why this run is not removed: there may be something to go on with, or something on the server that nobody else
+/// knows of.
+fn stays(run: &Directory, unfinished_too: bool) -> Option<String> {
+    let status = run.status();
+    if status == Status::Running {
+        return Some("a process is at work on it".to_owned());
+    }
+    if unfinished_too {
+        return None;
+    }
+    if matches!(status, Status::Paused | Status::Waiting | Status::Interrupted) {
+        return Some(format!("it is not finished ({}); `--unfinished` removes it nevertheless", status.word()));
+    }
+    match history::read(run) {
+        Ok(history) if history.meta.unsettled.is_empty() => None,
+        Ok(_) => Some("it has sent changes of which nobody knows whether they were applied".to_owned()),
+        Err(_) => Some("its journal is damaged; `--unfinished` removes it nevertheless".to_owned()),
+    }
+}
+
+fn standard(process: &Process, format: Option<Format>) -> Format {
+    format.unwrap_or(if process.stdout_is_terminal { Format::Table } else { Format::Json })
+}

@@ -1,0 +1,147 @@
+//! The waves and the items of a run, each with all that is known about it.
+
+use jiff::Timestamp;
+
+use crate::event::{Counts, Outcome};
+use crate::report::item::Item;
+use crate::report::text;
+use crate::report::wave::Wave;
+
+use super::track::{Span, Track};
+use super::{History, Phase, phase};
+
+/// How an item ended, or where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Ended(Outcome),
+    /// At work in a process that is alive.
+    Running,
+    /// Begun, and the process that was at it is gone.
+    Unfinished,
+    /// Not begun; a process may come to it.
+    Waiting,
+    /// Not begun, and no process is there.
+    NotStarted,
+}
+
+/// One item of the run, with all that is known about it.
+#[derive(Clone, Copy)]
+pub struct Entry<'history> {
+    pub wave: &'history str,
+    pub item: &'history Item,
+    pub track: &'history Track,
+    pub standing: Standing,
+}
+
+/// One wave of the run.
+pub struct WaveEntry<'history> {
+    /// The wave's name, behind the item that opened it.
+    pub label: String,
+    pub(super) wave: &'history Wave,
+    pub finished: Option<Timestamp>,
+    pub counts: Counts,
+    pub(super) history: &'history History,
+    pub(super) at: usize,
+}
+
+static NOTHING: Track = Track { attempts: Vec::new(), spans: Vec::new(), finished: None };
+
+impl<'history> WaveEntry<'history> {
+    pub fn name(&self) -> &'history str {
+        &self.wave.name
+    }
+
+    pub fn total(&self) -> usize {
+        self.wave.total
+    }
+
+    pub fn limit(&self) -> usize {
+        self.wave.limit
+    }
+
+    pub fn started(&self) -> Timestamp {
+        self.wave.started
+    }
+
+    /// Why nothing new was started in it.
+    pub fn stopping(&self) -> Option<&'history str> {
+        self.wave.stopping.as_deref()
+    }
+
+    /// Its items in their order.
+    pub fn items(&self) -> impl Iterator<Item = Entry<'_>> {
+        let tracks = self.history.tracks.get(self.at);
+        self.wave.items.iter().enumerate().map(move |(at, item)| Entry {
+            wave: &self.label,
+            item,
+            track: tracks.and_then(|tracks| tracks.get(at)).unwrap_or(&NOTHING),
+            standing: self.history.standing(item),
+        })
+    }
+}
+
+impl Entry<'_> {
+    pub fn key(&self) -> &str {
+        &self.item.key
+    }
+
+    /// How many attempts were begun.
+    pub fn attempts(&self) -> u32 {
+        if self.item.started.is_some() { self.item.attempt.max(1) } else { 0 }
+    }
+
+    /// Why it did not end well, without what to do about it; and that.
+    pub fn cause(&self) -> Option<(&str, Option<&str>)> {
+        if self.standing == Standing::Ended(Outcome::Ok) {
+            return None;
+        }
+        self.item.cause.as_deref().map(text::split_hint)
+    }
+
+    /// The task that failed first, as the cause names it.
+    pub fn failed_task(&self) -> Option<&str> {
+        let (cause, _) = self.cause()?;
+        cause.split(": ").find(|part| phase::is_task(part))
+    }
+
+    /// When this run saw the source go off, if the VM then did not come up at its target.
+    pub fn source_off(&self) -> Option<Timestamp> {
+        if self.standing == Standing::Ended(Outcome::Ok) {
+            return None;
+        }
+        let off = self.track.spans.iter().rev().find(|span| span.phase() == Phase::Shutdown)?;
+        off.to
+    }
+
+    pub fn seconds(&self) -> Option<f64> {
+        let end = self.track.finished?;
+        Some(end.duration_since(self.item.started?).as_secs_f64())
+    }
+
+    /// What it was at when it was last seen.
+    pub fn last_seen(&self) -> Option<&Span> {
+        self.track.spans.last()
+    }
+}
+
+impl Standing {
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::Ended(outcome) => outcome.word(),
+            Standing::Running => "running",
+            Standing::Unfinished => "unfinished",
+            Standing::Waiting => "waiting",
+            Standing::NotStarted => "not started",
+        }
+    }
+
+    /// Whether somebody has to look into it.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Standing::Ended(Outcome::Failed | Outcome::Unknown))
+    }
+
+    /// Whether it was begun and has no end.
+    pub fn is_open(self) -> bool {
+        matches!(self, Standing::Running | Standing::Unfinished)
+    }
+}

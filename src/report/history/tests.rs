@@ -1,0 +1,309 @@
+//! Histories from events made by hand: ended, crashed, resumed, at work, and whatever comes.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{Outcome, Progress};
+use crate::report::properties::events;
+use crate::report::scene;
+
+const FORMS: [Form; 5] = [Form::Html, Form::Json, Form::Junit, Form::Csv, Form::Markdown];
+
+fn meta() -> Meta {
+    Meta { id: "7f3a".into(), name: "cutover.rhai".into(), ..Meta::default() }
+}
+
+fn begun(minutes: f64) -> Event {
+    let fact = Fact::RunStarted { runbook: Some("cutover.rhai".into()), cloud: "demo".into() };
+    scene::event(minutes, scene::main_lane(), fact)
+}
+
+fn ended(minutes: f64, exit_code: u8) -> Event {
+    scene::event(minutes, scene::main_lane(), Fact::RunFinished { exit_code, elapsed_seconds: 1.0 })
+}
+
+fn task(minutes: f64, origin: Origin, id: &str, task: &str) -> Event {
+    let progress = Progress { status: "RUNNING".into(), task: Some(task.into()), ..Progress::default() };
+    let fact = Fact::WaitChanged { subject: scene::subject(id), progress, since: scene::minute(0.0) };
+    scene::event(minutes, origin, fact)
+}
+
+fn waited(minutes: f64, origin: Origin, id: &str, status: &str) -> Event {
+    let (subject, status) = (scene::subject(id), status.to_owned());
+    let fact = Fact::WaitFinished { subject, status, since: scene::minute(0.0), elapsed_seconds: 1.0 };
+    scene::event(minutes, origin, fact)
+}
+
+fn whole(events: &[Event]) -> History {
+    let events: Vec<Event> = [begun(0.0)].into_iter().chain(events.iter().cloned()).collect();
+    History::new(meta(), &events)
+}
+
+/// `copy 3-9` for each span, in minutes.
+fn spans(track: &Track) -> Vec<String> {
+    let minutes = |at: Timestamp| at.duration_since(scene::minute(0.0)).as_mins();
+    let shown = |span: &Span| {
+        format!("{} {}-{}", span.name(), minutes(span.from), span.to.map_or("".into(), |to| minutes(to).to_string()))
+    };
+    track.spans.iter().map(shown).collect()
+}
+
+fn standings(history: &History) -> Vec<String> {
+    let waves = history.waves();
+    let shown = |entry: Entry<'_>| format!("{}/{} {}", entry.wave, entry.key(), entry.standing.word());
+    waves.iter().flat_map(|wave| wave.items()).map(shown).collect()
+}
+
+#[test]
+fn tasks_are_spans_and_pauses_end_with_what_cut_them_short() {
+    let at = || scene::item("seed", "a");
+    let history = whole(&[
+        scene::wave(0.0, "seed", 1, &["a"]),
+        scene::started(0.0, at()),
+        scene::waiting(1.0, at(), "e1"),
+        task(1.0, at(), "e1", "GET_INSTANCE_INFO"),
+        task(2.0, at(), "e1", "REPLICATE_DISKS"),
+        task(3.0, at(), "e1", "REPLICATE_DISKS"),
+        waited(5.0, at(), "e1", "ERROR"),
+        scene::retried(5.0, at(), "REPLICATE_DISKS: reset"),
+        scene::event(6.0, at(), Fact::ItemStarted { attempt: 2 }),
+        scene::retried(8.0, at(), "again"),
+        scene::finished(8.5, at(), Outcome::Cancelled, 2, Some("interrupted")),
+    ]);
+    let waves = history.waves();
+    let item = waves[0].items().next().unwrap();
+    assert_eq!(
+        spans(item.track),
+        [
+            "GET_INSTANCE_INFO 1-2",
+            "REPLICATE_DISKS 2-5",
+            "pause before the next try 5-6",
+            "pause before the next try 8-8"
+        ]
+    );
+    let causes: Vec<_> = item.track.attempts.iter().map(|attempt| attempt.cause.as_deref()).collect();
+    assert_eq!(causes, [Some("REPLICATE_DISKS: reset"), Some("again")]);
+}
+
+#[test]
+fn a_run_whose_process_died_says_what_it_was_at() {
+    let mut events = vec![begun(0.0)];
+    events.extend(scene::busy_wave());
+    let crashed = History::new(meta(), &events);
+    assert_eq!(crashed.status(), "interrupted");
+    assert_eq!(
+        standings(&crashed),
+        [
+            "seed/web-01 ok",
+            "seed/web-02 unfinished",
+            "seed/db-07 unfinished",
+            "seed/db-11 unfinished",
+            "seed/mail-01 unfinished",
+            "seed/mail-02 not started",
+            "seed/files-数据-01 not started"
+        ]
+    );
+    let running = History::new(Meta { alive: true, ..meta() }, &events);
+    assert_eq!((running.status(), standings(&running)[1].as_str()), ("running", "seed/web-02 running"));
+    assert!(standings(&running)[5].ends_with("waiting"));
+}
+
+#[test]
+fn a_resumed_run_is_one_run_with_the_same_waves_and_a_gap() {
+    let (a, b) = (|| scene::item("seed", "a"), || scene::item("seed", "b"));
+    let mut second = scene::wave(100.0, "seed", 2, &["a", "b"]);
+    second.at = scene::minute(100.0);
+    let history = whole(&[
+        scene::wave(0.0, "seed", 2, &["a", "b"]),
+        scene::started(0.0, a()),
+        scene::started(0.0, b()),
+        scene::waiting(1.0, b(), "e1"),
+        task(1.0, b(), "e1", "GET_INSTANCE_INFO"),
+        task(4.0, b(), "e1", "REPLICATE_DISKS"),
+        scene::finished(5.0, a(), Outcome::Ok, 1, None),
+        begun(100.0),
+        second,
+        scene::started(100.0, b()),
+        scene::waiting(100.0, b(), "e1"),
+        // As it was recorded when it began.
+        task(100.0, b(), "e1", "GET_INSTANCE_INFO"),
+        task(105.0, b(), "e1", "REPLICATE_DISKS"),
+        task(110.0, b(), "e1", "DELETE_TRANSFER_SOURCE_RESOURCES"),
+        waited(111.0, b(), "e1", "COMPLETED"),
+        scene::finished(111.0, b(), Outcome::Ok, 1, None),
+        scene::wave_finished(111.0, "seed", Counts::default()),
+        ended(111.0, 0),
+    ]);
+    let waves = history.waves();
+    assert_eq!(waves.len(), 1);
+    let items: Vec<Entry<'_>> = waves[0].items().collect();
+    assert_eq!(
+        spans(items[1].track),
+        [
+            "GET_INSTANCE_INFO 1-4",
+            "REPLICATE_DISKS 4-5",
+            "REPLICATE_DISKS 100-110",
+            "DELETE_TRANSFER_SOURCE_RESOURCES 110-111"
+        ]
+    );
+    assert_eq!(items[1].track.attempts.len(), 1);
+    assert_eq!((history.status(), history.worked().as_mins(), history.periods.len()), ("done", 16, 2));
+    assert_eq!(standings(&history), ["seed/a ok", "seed/b ok"]);
+}
+
+#[test]
+fn waves_of_one_name_come_again_in_their_order() {
+    let at = || scene::item("seed", "a");
+    let history = whole(&[
+        scene::wave(0.0, "seed", 1, &["a"]),
+        scene::started(0.0, at()),
+        scene::finished(1.0, at(), Outcome::Ok, 1, None),
+        scene::wave_finished(1.0, "seed", Counts::default()),
+        scene::wave(1.0, "seed", 1, &["a"]),
+        scene::started(1.0, at()),
+        begun(10.0),
+        scene::wave(10.0, "seed", 1, &["a"]),
+        scene::wave_finished(10.0, "seed", Counts::default()),
+        scene::wave(10.0, "seed", 1, &["a"]),
+        scene::started(10.0, at()),
+        scene::finished(11.0, at(), Outcome::Failed, 1, Some("no quota (hint: ask for more)")),
+    ]);
+    assert_eq!(standings(&history), ["seed/a ok", "seed/a failed"]);
+    let waves = history.waves();
+    let failed = waves[1].items().next().unwrap();
+    assert_eq!(failed.cause(), Some(("no quota", Some("ask for more"))));
+}
+
+#[test]
+fn loops_that_went_well_inside_of_items_are_left_out_and_others_are_told() {
+    let inside = |outer: &str| {
+        let mut event = scene::wave(1.0, "each", 1, &["0"]);
+        event.origin = scene::item("seed", outer);
+        event
+    };
+    let inner = |outer: &str| Origin {
+        lane: format!("main/seed/{outer}/each/0").into(),
+        wave: Some("each".into()),
+        item: Some("0".into()),
+    };
+    let history = whole(&[
+        scene::wave(0.0, "each", 2, &["0"]),
+        scene::wave(0.0, "seed", 2, &["a", "b"]),
+        scene::started(0.0, scene::item("seed", "a")),
+        scene::started(0.0, scene::item("seed", "b")),
+        inside("a"),
+        inside("b"),
+        scene::started(1.0, inner("a")),
+        scene::finished(2.0, inner("a"), Outcome::Ok, 1, None),
+        scene::started(1.0, inner("b")),
+        scene::finished(2.0, inner("b"), Outcome::Failed, 1, Some("no")),
+    ]);
+    let labels: Vec<String> = history.waves().into_iter().map(|wave| wave.label).collect();
+    assert_eq!(labels, ["each", "seed", "seed/b/each"]);
+    let (total, counts) = history.counts();
+    assert_eq!((total, counts.total()), (3, 0), "what is inside of items is not counted twice");
+}
+
+#[test]
+fn a_source_that_was_shut_down_for_nothing_is_told() {
+    let at = || scene::item("cutover", "a");
+    let history = whole(&[
+        scene::wave(0.0, "cutover", 1, &["a"]),
+        scene::started(0.0, at()),
+        scene::waiting(1.0, at(), "e1"),
+        task(1.0, at(), "e1", "SHUTDOWN_INSTANCE"),
+        task(3.0, at(), "e1", "REPLICATE_DISKS"),
+        waited(5.0, at(), "e1", "ERROR"),
+        scene::finished(5.0, at(), Outcome::Failed, 1, Some("execution of `a` ended in ERROR: REPLICATE_DISKS: reset")),
+    ]);
+    let waves = history.waves();
+    let item = waves[0].items().next().unwrap();
+    assert_eq!((item.source_off(), item.failed_task()), (Some(scene::minute(3.0)), Some("REPLICATE_DISKS")));
+    assert!(
+        history.render(Form::Markdown, &TimeZone::UTC).contains("its source was shut down at 2026-06-01 20:03:00 UTC")
+    );
+}
+
+#[test]
+fn questions_without_an_answer_are_asked_once() {
+    let asked = |minutes| {
+        let fact = Fact::GateReached { gate: "go".into(), question: "cut over now?".into() };
+        scene::event(minutes, scene::main_lane(), fact)
+    };
+    let told = Fact::GateAnswered { gate: "go".into(), answer: "yes".into(), by: "ann".into() };
+    let mut events = vec![asked(1.0), ended(1.0, 8), begun(5.0), asked(5.0)];
+    assert_eq!(whole(&events).gates.len(), 1);
+    assert_eq!(whole(&events[..2]).status(), "needs answer");
+    events.push(scene::event(6.0, scene::main_lane(), told));
+    let history = whole(&events);
+    assert_eq!(history.gates[0].answer, Some(("yes".into(), "ann".into(), scene::minute(6.0))));
+}
+
+#[test]
+fn nothing_in_a_page_is_markup_but_the_page_s_own() {
+    let evil = "</title></style></script><script src=http://x>alert(1)</script><img onerror='a'>\"&";
+    let at = || scene::item(evil, evil);
+    let history = History::new(
+        Meta { id: evil.into(), name: evil.into(), arguments: vec![evil.into()], ..Meta::default() },
+        &[
+            begun(0.0),
+            scene::wave(0.0, evil, 1, &[evil]),
+            scene::started(0.0, at()),
+            scene::waiting(0.0, at(), evil),
+            task(1.0, at(), evil, evil),
+            scene::event(2.0, at(), Fact::Logged { level: Level::Warning, message: evil.into() }),
+            scene::event(2.0, at(), Fact::WaitLeft { subject: scene::subject(evil), status: evil.into() }),
+            scene::finished(3.0, at(), Outcome::Failed, 1, Some(evil)),
+        ],
+    );
+    let page = history.render(Form::Html, &TimeZone::UTC);
+    assert_eq!(
+        (page.matches("<script").count(), page.matches("<style").count(), page.matches("<img").count()),
+        (1, 1, 0)
+    );
+    let own = page.replace(&maud::html! { (evil) }.into_string(), "");
+    for outside in ["http:/", "https:/", "src=", "@import", "url(h"] {
+        assert!(!own.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn a_run_of_which_nothing_is_known_has_a_report_too() {
+    for form in FORMS {
+        assert!(History::new(Meta::default(), &[]).render(form, &TimeZone::UTC).len() > 20, "{form:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happened_there_is_a_report_in_which_no_item_is_missing(
+        drawn in events(),
+        restarts in prop::collection::vec(0..80usize, 0..3),
+        alive in any::<bool>(),
+    ) {
+        let mut events = drawn;
+        for restart in restarts {
+            if restart < events.len() {
+                let at = events[restart].at;
+                events.insert(restart, Event { at, ..begun(0.0) });
+            }
+        }
+        let history = History::new(Meta { alive, ..meta() }, &events);
+        for form in FORMS {
+            history.render(form, &TimeZone::UTC);
+        }
+        let items: usize = history.waves().iter().map(|wave| wave.items().count()).sum();
+        let table = history.render(Form::Csv, &TimeZone::UTC);
+        prop_assert_eq!(table.matches("\r\n").count(), items + 1);
+        let page = history.render(Form::Html, &TimeZone::UTC);
+        prop_assert_eq!(page.matches("<tr class=\"item\"").count(), items);
+        let read: serde_json::Value = serde_json::from_str(&history.render(Form::Json, &TimeZone::UTC)).unwrap();
+        let listed = read["waves"].as_array().unwrap().iter().map(|wave| wave["items"].as_array().unwrap().len());
+        prop_assert_eq!(listed.sum::<usize>(), items);
+        for track in history.tracks.iter().flatten() {
+            prop_assert!(track.spans.iter().all(|span| span.to.is_none_or(|to| to >= span.from)));
+        }
+    }
+}
