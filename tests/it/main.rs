@@ -9,6 +9,7 @@ mod errors;
 mod examples;
 mod golden;
 mod lanes;
+mod operations;
 mod reference;
 mod rehearsal;
 mod terminal;
