@@ -97,7 +97,11 @@ pub enum Woken {
 
 impl Clock {
     pub fn new(speed: Speed) -> Self {
-        let origin = REHEARSAL_START.parse().expect("the constant is a timestamp");
+        Self::starting_at(speed, REHEARSAL_START.parse().expect("the constant is a timestamp"))
+    }
+
+    /// As [`Clock::new`], with virtual and scaled time beginning at `origin`: a rehearsal goes on where it stopped.
+    pub fn starting_at(speed: Speed, origin: Timestamp) -> Self {
         match speed {
             Speed::Real => Self::with(Mode::System, Timestamp::UNIX_EPOCH),
             Speed::Times(speed) => Self::with(Mode::Scaled { speed, began: instant(), origin }, origin),
@@ -404,6 +408,14 @@ mod tests {
         let _busy = clock.busy();
         assert_eq!(clock.park(&clock.signal(), Some(start + seconds(600))), Woken::Deadline);
         assert!(clock.now() >= start + seconds(600));
+    }
+
+    #[test]
+    fn a_clock_goes_on_from_the_time_it_is_given() {
+        let origin = Clock::new(Speed::Max).now() + seconds(3600);
+        assert_eq!(Clock::starting_at(Speed::Max, origin).now(), origin);
+        let scaled = Clock::starting_at(Speed::Times(1000.0), origin).now();
+        assert!(scaled >= origin && scaled < origin + seconds(3600), "{scaled}");
     }
 
     #[test]

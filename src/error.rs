@@ -4,14 +4,14 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The sort of a failure; scripts see it as `e.kind`, the shell as an exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The script is wrong: syntax, unknown name, wrong argument, unknown key, or an uncaught `throw`.
@@ -42,6 +42,12 @@ pub enum Kind {
     Interrupted,
     /// Items of a wave failed.
     ItemsFailed,
+    /// The run would go another way than its journal says it went. Cannot be caught by a script.
+    Mismatch,
+    /// A gate is closed until somebody answers. Cannot be caught by a script.
+    NeedsAnswer,
+    /// The journal cannot be written or read: nothing may be sent. Cannot be caught by a script.
+    Journal,
     /// A bug of this program.
     Internal,
 }
@@ -74,14 +80,21 @@ impl Kind {
             | Kind::Failed
             | Kind::Cancelled
             | Kind::Timeout => ExitCode::Runbook,
-            Kind::Input => ExitCode::Input,
+            Kind::Input | Kind::Journal => ExitCode::Input,
+            Kind::Mismatch => ExitCode::JournalMismatch,
             Kind::ItemsFailed => ExitCode::ItemsFailed,
             Kind::Unreachable => ExitCode::Unreachable,
             Kind::Login => ExitCode::Login,
             Kind::Interrupted => ExitCode::Paused,
-            Kind::Unknown => ExitCode::NeedsAnswer,
+            Kind::Unknown | Kind::NeedsAnswer => ExitCode::NeedsAnswer,
             Kind::Internal => ExitCode::Internal,
         }
+    }
+
+    /// Whether a script must not catch it and go on.
+    pub fn is_final(self) -> bool {
+        use Kind::{Internal, Interrupted, Journal, Mismatch, NeedsAnswer, Unknown};
+        matches!(self, Interrupted | Unknown | Internal | Mismatch | NeedsAnswer | Journal)
     }
 
     /// The word that scripts and JSON output use.
@@ -101,6 +114,9 @@ impl Kind {
             Kind::Unknown => "unknown",
             Kind::Interrupted => "interrupted",
             Kind::ItemsFailed => "items_failed",
+            Kind::Mismatch => "mismatch",
+            Kind::NeedsAnswer => "needs_answer",
+            Kind::Journal => "journal",
             Kind::Internal => "internal",
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::Generation;
@@ -12,7 +12,7 @@ use crate::model::Generation;
 pub const VERSION: u32 = 1;
 
 /// One fact, with the time and the lane it belongs to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// [`VERSION`].
     pub v: u32,
@@ -25,7 +25,7 @@ pub struct Event {
 }
 
 /// Where in the run something happened: the lane's path, and the innermost wave and item it stands in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// `main`, or `main/seed/web-01`.
     pub lane: Arc<str>,
@@ -36,7 +36,7 @@ pub struct Origin {
 }
 
 /// How an item ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Ok,
@@ -65,7 +65,7 @@ impl Outcome {
 }
 
 /// What is waited for: `execution`, `deployment`, ... and how people call it (the VMs' names).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     pub kind: String,
     pub id: String,
@@ -74,7 +74,7 @@ pub struct Subject {
 }
 
 /// A look at something that is waited for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The server's word: `RUNNING`, `CANCELLING`, ...
     pub status: String,
@@ -88,7 +88,7 @@ pub struct Progress {
     pub bytes: Option<(u64, u64)>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Fact {
     RunStarted {
@@ -142,6 +142,9 @@ pub enum Fact {
         elapsed_seconds: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
+        /// It ended before this process began: a resumed run says it again, for those who count.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        earlier: bool,
     },
     /// Nothing new starts in this wave any more, and why.
     WaveStopping {
@@ -197,6 +200,25 @@ pub enum Fact {
     Printed {
         text: String,
     },
+    /// The run goes on where an earlier process of it stopped.
+    RunResumed {
+        run: String,
+        /// How many calls have their result already.
+        calls: usize,
+        /// Who worked on it and is gone, where that was not said in order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// The run waits for somebody's answer.
+    GateReached {
+        gate: String,
+        question: String,
+    },
+    GateAnswered {
+        gate: String,
+        answer: String,
+        by: String,
+    },
     /// The operator asked to stop, once (`now` false) or twice.
     StopRequested {
         now: bool,
@@ -208,7 +230,7 @@ pub enum Fact {
 }
 
 /// How many items ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub ok: usize,
     pub failed: usize,
@@ -243,7 +265,7 @@ impl Counts {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     Debug,

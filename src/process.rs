@@ -69,6 +69,32 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Who started it, for locks and answers.
+    pub fn user(&self) -> String {
+        let known = ["USER", "LOGNAME"].into_iter().find_map(|name| self.variable(name));
+        known.unwrap_or("somebody").to_owned()
+    }
+
+    /// The machine's name.
+    pub fn host(&self) -> String {
+        let named = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+        let named = named.or_else(|| self.variable("HOSTNAME").map(str::to_owned));
+        named.filter(|name| !name.is_empty()).unwrap_or_else(|| "this machine".to_owned())
+    }
+
+    /// The number of this process.
+    pub fn id(&self) -> u32 {
+        std::process::id()
+    }
+}
+
+/// A line that somebody types; `None` at the end of the input.
+pub fn read_line() -> Option<String> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).ok().filter(|length| *length > 0).map(|_| line)
+}
+
 /// Leaves at once: what is under way on the server goes on, nothing here is waited for.
 #[allow(clippy::disallowed_methods, reason = "this file is the door to the process")]
 pub fn leave(code: ExitCode) {

@@ -31,6 +31,10 @@ pub struct Arguments {
 pub enum Command {
     /// Run a runbook (the same as naming it alone)
     Run(Box<RunArguments>),
+    /// Go on with a run where it stopped, or was killed
+    Resume(Box<ResumeArguments>),
+    /// Answer a gate of a run
+    Answer(AnswerArguments),
     /// Serve the simulated Keystone and Coriolis for other clients
     Sandbox(SandboxArguments),
     /// Tell about the functions that a runbook can call
@@ -94,12 +98,87 @@ pub struct RunArguments {
     #[arg(long, value_name = "KIND")]
     pub format: Option<Format>,
 
+    /// Where runs are kept; default: $XDG_STATE_HOME/coriolis-run
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+
     /// Show this help; after a runbook, its parameters as well
     #[arg(short = 'h', long)]
     pub help: bool,
 
     #[command(flatten)]
     pub cloud: CloudFlags,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArguments {
+    /// The run's id, or how it begins; default: the newest run of a runbook that is not done
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+
+    /// Go on with an edited runbook: what is done must be the same in it
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+
+    /// Do again what failed, was cancelled or never started; what is done stays done
+    #[arg(long)]
+    pub retry_failed: bool,
+
+    /// Take the run from a process on another machine that is surely gone
+    #[arg(long)]
+    pub take_over: bool,
+
+    /// Give a parameter another value
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+
+    /// How fast a sandbox's time goes: a factor, or `max` to jump
+    #[arg(long, value_name = "N|max", value_parser = speed)]
+    pub speed: Option<Speed>,
+
+    /// How the run is told: text for people, or events as JSON lines on stdout
+    #[arg(long, value_name = "KIND", default_value = "text")]
+    pub output: OutputKind,
+
+    /// Where runs are kept
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
+    pub help: Option<bool>,
+
+    #[command(flatten)]
+    pub cloud: CloudFlags,
+}
+
+#[derive(Debug, Args)]
+pub struct AnswerArguments {
+    /// The run's id, or how it begins
+    #[arg(value_name = "RUN")]
+    pub run: String,
+
+    /// The gate, as the run named it
+    #[arg(value_name = "GATE")]
+    pub gate: String,
+
+    /// What to answer
+    #[arg(value_name = "ANSWER")]
+    pub answer: AnswerWord,
+
+    /// Where runs are kept
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
+    pub help: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AnswerWord {
+    Yes,
+    No,
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +208,15 @@ pub struct SandboxArguments {
 pub enum GenerationWord {
     Current,
     Legacy,
+}
+
+impl From<Generation> for GenerationWord {
+    fn from(generation: Generation) -> Self {
+        match generation {
+            Generation::Current => GenerationWord::Current,
+            Generation::Legacy => GenerationWord::Legacy,
+        }
+    }
 }
 
 impl From<GenerationWord> for Generation {

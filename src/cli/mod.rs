@@ -1,9 +1,13 @@
 //! The command line: arguments, and one file per subcommand.
 
+mod answer;
 pub mod args;
 mod diagnose;
 mod functions;
+mod gates;
 mod help;
+mod keep;
+mod resume;
 mod run;
 mod sandbox;
 mod signals;
@@ -26,6 +30,8 @@ pub fn run(process: &Process) -> ExitCode {
     let result = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::serve(process, &arguments),
         Some(Command::Run(arguments)) => run::run(process, *arguments),
+        Some(Command::Resume(arguments)) => resume::resume(process, *arguments),
+        Some(Command::Answer(arguments)) => answer::answer(process, &arguments),
         Some(Command::Functions(arguments)) => functions::tell(process, &arguments),
         None => run::run(process, arguments.run),
     };

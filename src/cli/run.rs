@@ -1,25 +1,33 @@
 //! Running a runbook, or one expression.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rhai::Dynamic;
+use rhai::{AST, Dynamic};
 use serde_json::Value;
 
 use super::args::{Format, OutputKind, RunArguments};
 use super::diagnose::Source;
-use super::world::World;
+use super::gates::Desk;
+use super::keep::{self, Kept};
+use super::world::{self, Scene, World};
 use super::{help, signals};
+use crate::cancel::Cancel;
+use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Kind, Result};
-use crate::event::{Event, Fact, Origin, Sink, VERSION};
-use crate::journal::Memory;
+use crate::event::{Event, Fact, Origin, Sink, VERSION, cause};
+use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
+use crate::journal::{Journal, Recorder, record};
 use crate::process::{self, Process};
-use crate::report::{self, Finished, Report, View};
+use crate::report::{self, Finished, Report, Stage, View};
 use crate::script::engine::{bare, build, read_runbook};
 use crate::script::error::Located;
+use crate::script::gates::Nobody;
 use crate::script::host::{Host, Lane};
+use crate::script::modules::{Imports, KeepImport, imported, read_module};
 use crate::script::parameters::Parameters;
-use crate::script::run::{Declared, asks_by_computed_name, compile, declared, evaluate};
+use crate::script::run::{asks_by_computed_name, compile, declared, evaluate};
 use crate::script::value::to_shown;
 use crate::secret;
 
@@ -34,24 +42,31 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
         return Err(Error::input("nothing to run: no runbook and no expression")
             .hint("`coriolis-run waves.rhai --sandbox`, `coriolis-run -e 'endpoint_list()' --sandbox`, or `--help`"));
     };
-    let ast = match compile(&bare(), &source.text) {
+    let ast = match parse(process, &source) {
         Ok(ast) => ast,
-        Err(findings) => {
-            let mut output = process.output();
-            for finding in &findings {
-                output.note(&source.finding(finding, process.color()));
-            }
-            return Ok(ExitCode::Runbook);
-        }
+        Err(code) => return Ok(code),
     };
-    let parameters = declared(&ast);
     if arguments.help {
-        process.output().data(&help::runbook(&source.name, &source.text, &parameters));
+        process.output().data(&help::runbook(&source.name, &source.text, &declared(&ast)));
         return Ok(ExitCode::Done);
     }
-    let given = given(&arguments, &parameters, asks_by_computed_name(&ast))?;
-    let world = World::build(process, &arguments)?;
-    Ok(Performance { process, arguments, source, world }.play(given))
+    let given = given(&arguments, &ast)?;
+    let (world, kept, plan) = begin(process, &arguments, &source)?;
+    Ok(Performance { process, arguments, source, world, kept: Arc::new(kept), plan, resumed: None }.play(given))
+}
+
+/// The tree of a script; its mistakes are said.
+///
+/// # Errors
+/// The exit code, when there are some.
+pub fn parse(process: &Process, source: &Source) -> Result<AST, ExitCode> {
+    compile(&bare(), &source.text).map_err(|findings| {
+        let mut output = process.output();
+        for finding in &findings {
+            output.note(&source.finding(finding, process.color()));
+        }
+        ExitCode::Runbook
+    })
 }
 
 /// The text to run; `None` where none was named.
@@ -66,34 +81,116 @@ fn source(process: &Process, arguments: &RunArguments) -> Result<Option<Source>>
     Ok(Some(Source { name: path.display().to_string(), text, folder }))
 }
 
-fn given(arguments: &RunArguments, declared: &[Declared], computed: bool) -> Result<Parameters> {
+/// The parameters that the command line gives.
+///
+/// # Errors
+/// `Input` for one that the script does not have.
+pub fn given(arguments: &RunArguments, ast: &AST) -> Result<Parameters> {
     let given = Parameters::parse(&arguments.set)?;
-    if computed {
+    if asks_by_computed_name(ast) {
         return Ok(given);
     }
+    let declared = declared(ast);
     let names: Vec<&str> = declared.iter().map(|parameter| parameter.name.as_str()).collect();
     given.check_names(&names)?;
     Ok(given)
 }
 
+/// What a run goes by, whatever becomes of the files that it was read from.
+pub struct Plan {
+    pub sources: Sources,
+    pub folder: PathBuf,
+    pub directory: PathBuf,
+}
+
+/// Everything for a new run: its cloud, and what is kept of it.
+fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result<(World, Kept, Plan)> {
+    let speed = world::speed(process, arguments)?;
+    let sources = Sources { runbook: source.text.clone(), imports: imports_of(&source.text, &source.folder) };
+    let (folder, directory) = (source.folder.clone(), process.directory.clone());
+    let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
+    let mut scene = Scene { flags: &arguments.cloud, sandbox: rehearsal, ledger: None, speed, origin: None };
+    let plan = Plan { sources: sources.clone(), folder, directory };
+    // Nobody resumes an expression on a cloud that ends with it.
+    if arguments.expression.is_some() && rehearsal.is_some() {
+        let world = World::build(process, &scene)?;
+        let kept = Kept::nothing(world.clock.clone());
+        return Ok((world, kept, plan));
+    }
+    let store = keep::store(process, arguments.state_dir.as_ref())?;
+    let id = runs::new_id().map_err(|error| Error::internal(error.to_string()))?;
+    let wall = Clock::new(Speed::Real).wall();
+    let meta = Meta {
+        version: record::VERSION,
+        id: id.clone(),
+        kind: if arguments.expression.is_some() { RunKind::Expression } else { RunKind::Runbook },
+        name: arguments.runbook.as_ref().map_or(source.text.clone(), |path| path.display().to_string()),
+        folder: plan.folder.clone(),
+        directory: plan.directory.clone(),
+        started: wall,
+        owner: keep::holder(process, wall),
+        cloud: world::describe(process, &scene),
+        sandbox: rehearsal.map(|(generation, seed)| Rehearsal { generation, seed }),
+        set: keep::kept_parameters(&arguments.set),
+        flags: serde_json::to_value(&arguments.cloud).unwrap_or_default(),
+        finished: None,
+    };
+    if arguments.expression.is_some() {
+        let world = World::build(process, &scene)?;
+        let kept = Kept::at_first_change(&store, meta, sources, &world.clock)?;
+        return Ok((world, kept, plan));
+    }
+    let ledger = store.run_folder(&id).join("sandbox.jsonl");
+    scene.ledger = rehearsal.map(|_| ledger.as_path());
+    let (kept, world) = Kept::begin(&store, meta, &sources, || World::build(process, &scene))?;
+    Ok((world, kept, plan))
+}
+
+/// What a script imports, and what that imports, as far as it can be read now.
+pub fn imports_of(text: &str, folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut texts = vec![text.to_owned()];
+    while let Some(text) = texts.pop() {
+        for name in imported(&text) {
+            if let Ok(text) = read_module(folder, &name)
+                && !found.contains_key(&name)
+            {
+                texts.push(text.clone());
+                found.insert(name, text);
+            }
+        }
+    }
+    found
+}
+
 /// What is said at the end of a run that the operator stopped.
-const PAUSED: &str = "paused by the operator: nothing new was started, what runs on the server goes on there\n\
-                      hint: run the same again to go on; it finds its replicas and joins what still runs";
+fn paused(id: Option<&str>) -> String {
+    let again = match id {
+        Some(id) => format!("go on with `coriolis-run resume {id}`"),
+        None => "run the same again to go on; it finds its replicas and joins what still runs".to_owned(),
+    };
+    format!("paused by the operator: nothing new was started, what runs on the server goes on there\nhint: {again}")
+}
 
 /// Everything that one run needs.
-struct Performance<'a> {
-    process: &'a Process,
-    arguments: RunArguments,
-    source: Source,
-    world: World,
+pub struct Performance<'a> {
+    pub process: &'a Process,
+    pub arguments: RunArguments,
+    pub source: Source,
+    pub world: World,
+    pub kept: Arc<Kept>,
+    pub plan: Plan,
+    /// How many calls an earlier process of the run has brought to their results.
+    pub resumed: Option<usize>,
 }
 
 impl Performance<'_> {
-    fn play(self, given: Parameters) -> ExitCode {
+    pub fn play(self, given: Parameters) -> ExitCode {
         let clock = self.world.clock.clone();
         let began = clock.now();
         let _busy = clock.busy();
-        let (events, report) = Report::start(self.view(), self.process.output(), self.process.screen(), clock.clone());
+        let (shown, report) = Report::start(self.view(), self.process.output(), self.process.screen(), clock.clone());
+        let events: Arc<dyn Sink> = Arc::new(Recorder { journal: self.kept.journal.clone(), next: shown });
         self.leave_on_second_press(&events);
         let say = |fact: Fact| {
             let origin = Origin { lane: "main".into(), wave: None, item: None };
@@ -101,7 +198,11 @@ impl Performance<'_> {
         };
         let runbook = self.arguments.runbook.as_ref().map(|path| path.display().to_string());
         say(Fact::RunStarted { runbook, cloud: self.world.cloud.clone() });
-        let result = self.evaluate(given, &events);
+        if let (Some(calls), Some(run)) = (self.resumed, self.kept.id()) {
+            let after = self.kept.before.as_ref().map(Holder::describe);
+            say(Fact::RunResumed { run, calls, after });
+        }
+        let result = self.evaluate(given, &events, report.stage());
         let code = result.as_ref().map_or_else(|located| located.error.kind.exit_code(), |_| ExitCode::Done);
         // Among events a result is one of them: every line is JSON.
         if let (View::Jsonl, Some(value)) = (self.view(), self.shown(&result)) {
@@ -109,29 +210,34 @@ impl Performance<'_> {
         }
         let elapsed_seconds = clock.now().duration_since(began).as_secs_f64();
         say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
+        let why = result.as_ref().err().map(|located| cause(&located.error));
+        self.kept.finish(Some((clock.wall(), code, why)));
         self.tell(report.finish(), result).unwrap_or(code)
     }
 
-    fn evaluate(&self, given: Parameters, events: &Arc<dyn Sink>) -> Result<Dynamic, Located> {
+    fn evaluate(&self, given: Parameters, events: &Arc<dyn Sink>, stage: Stage) -> Result<Dynamic, Located> {
+        let terminal = self.process.stdin_is_terminal && self.process.stderr_is_terminal;
+        let desk = Desk {
+            directory: self.kept.directory(),
+            cancel: self.world.cancel.clone(),
+            terminal: terminal.then_some(stage),
+            user: self.process.user(),
+        };
+        let kept = self.kept.clone();
+        let keep: KeepImport = Box::new(move |name, text| kept.keep_import(name, text));
         let world = &self.world;
-        let host = Host::new(
-            world.clock.clone(),
-            world.cancel.clone(),
-            events.clone(),
-            Arc::new(Memory::default()),
-            given,
-            (self.source.folder.clone(), self.process.directory.clone()),
-            world.connect(events.clone()),
-        );
-        let main = Lane::main();
-        let engine = build(&host, &main);
-        // Parsed again by the engine that runs it: closures are found by what that engine has hashed.
-        let ast = compile(&engine, &self.source.text).map_err(|mut findings| {
-            let error =
-                findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);
-            Located { error, place: None, through: Vec::new() }
-        })?;
-        evaluate(&engine, &host, &main, &ast)
+        evaluate_in(&self.plan, &self.source.text, keep, |folders, imports| {
+            Host::new(
+                world.clock.clone(),
+                world.cancel.clone(),
+                events.clone(),
+                (self.kept.journal.clone(), Arc::new(desk)),
+                given,
+                folders,
+                imports,
+                world.connect(events.clone()),
+            )
+        })
     }
 
     /// What is said after the report: the result of an expression, or why the run ended.
@@ -143,13 +249,34 @@ impl Performance<'_> {
         }
         match result {
             Ok(_) => {}
-            Err(located) if located.error.kind == Kind::Interrupted => output.note(PAUSED),
-            Err(located) => output.note(&self.source.thrown(&located, self.process.color())),
+            Err(located) if located.error.kind == Kind::Interrupted => {
+                output.note(&paused(self.kept.id().as_deref()));
+            }
+            Err(located) => {
+                output.note(&self.source.thrown(&located, self.process.color()));
+                if let Some(way) = self.way_on(&located.error) {
+                    output.note(&way);
+                }
+            }
         }
         output.flush();
         let why = output.data_lost()?;
         output.note(&format!("error: stdout takes no more: {why}"));
         Some(ExitCode::Input)
+    }
+
+    /// How to go on with a run that ended badly.
+    fn way_on(&self, error: &Error) -> Option<String> {
+        let id = self.kept.id().filter(|_| self.arguments.runbook.is_some())?;
+        match error.kind {
+            Kind::Unknown | Kind::NeedsAnswer | Kind::Journal | Kind::Unreachable | Kind::Login => {
+                Some(format!("go on with `coriolis-run resume {id}`"))
+            }
+            Kind::ItemsFailed => {
+                Some(format!("what failed is done again by `coriolis-run resume {id} --retry-failed`"))
+            }
+            _ => None,
+        }
     }
 
     /// The result of an expression, without secrets; `None` where there is nothing to show.
@@ -182,4 +309,49 @@ impl Performance<'_> {
             process::leave(ExitCode::Paused)
         });
     }
+}
+
+/// Goes through what is recorded of a run, and no further: nothing is sent, said or written.
+///
+/// # Errors
+/// `Mismatch` where the script would go another way; what else ended it, mostly the end of the records.
+pub fn replay(
+    world: &World,
+    plan: &Plan,
+    source: &Source,
+    given: Parameters,
+    past: Arc<Journal>,
+) -> Result<Dynamic, Located> {
+    let connect = Box::new(|| Err(Error::interrupted()));
+    let _busy = world.clock.busy();
+    evaluate_in(plan, &source.text, Box::new(|_, _| Ok(())), |folders, imports| {
+        let (clock, cancel, silence) = (world.clock.clone(), Cancel::default(), Arc::new(Silence));
+        Host::new(clock, cancel, silence, (past, Arc::new(Nobody)), given, folders, imports, connect)
+    })
+}
+
+/// Evaluates a script on a host.
+fn evaluate_in(
+    plan: &Plan,
+    text: &str,
+    keep: KeepImport,
+    host: impl FnOnce((PathBuf, PathBuf), Imports) -> Arc<Host>,
+) -> Result<Dynamic, Located> {
+    let imports = Imports::new(plan.folder.clone(), plan.sources.imports.clone(), keep);
+    let host = host((plan.folder.clone(), plan.directory.clone()), imports);
+    let main = Lane::main();
+    let engine = build(&host, &main);
+    // Parsed again by the engine that runs it: closures are found by what that engine has hashed.
+    let ast = compile(&engine, text).map_err(|mut findings| {
+        let error = findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);
+        Located { error, place: None, through: Vec::new() }
+    })?;
+    evaluate(&engine, &host, &main, &ast)
+}
+
+/// Nobody listens.
+struct Silence;
+
+impl Sink for Silence {
+    fn emit(&self, _: Event) {}
 }

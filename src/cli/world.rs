@@ -1,9 +1,12 @@
 //! The world of a run: its clock, its cloud (real or simulated), and how it is watched.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::args::RunArguments;
@@ -11,11 +14,11 @@ use crate::cancel::Cancel;
 use crate::client::keystone::Keystone;
 use crate::client::{Client, Identity, Options};
 use crate::clock::{Clock, Speed};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::event::Sink;
 use crate::model::Generation;
 use crate::process::Process;
-use crate::sandbox::{self, Sandbox, Scenario};
+use crate::sandbox::{self, Ledger, Sandbox, Scenario};
 use crate::script::host::{Cloud, Connect};
 use crate::settings::{self, CloudFlags, Trust};
 use crate::watch::Watcher;
@@ -34,44 +37,83 @@ pub struct World {
     /// Where the run happens, for people.
     pub cloud: String,
     /// Who logs in, and whose certificates are believed; an error only for those who need a cloud.
-    login: Result<(Arc<dyn Identity>, Trust)>,
+    login: Result<Login>,
     sandboxed: bool,
     _sandbox: Option<Sandbox>,
 }
 
+/// Where a run is to happen.
+pub struct Scene<'a> {
+    pub flags: &'a CloudFlags,
+    /// On a sandbox of this generation and seed.
+    pub sandbox: Option<(Generation, u64)>,
+    /// Where the sandbox keeps its changes, and has them from.
+    pub ledger: Option<&'a Path>,
+    pub speed: Speed,
+    /// When it goes on.
+    pub origin: Option<Timestamp>,
+}
+
+/// Where the run would happen, for people, without anything being begun.
+pub fn describe(process: &Process, scene: &Scene<'_>) -> String {
+    match scene.sandbox {
+        Some((generation, _)) => format!("sandbox, {} generation", generation.word()),
+        None => log_in(process, scene.flags, &process.environment, Clock::new(Speed::Real))
+            .map_or_else(|_| "no cloud".to_owned(), |(identity, _)| identity.describe()),
+    }
+}
+
+/// Who logs in, and whose certificates are believed.
+type Login = (Arc<dyn Identity>, Trust);
+
+fn log_in(
+    process: &Process,
+    flags: &CloudFlags,
+    environment: &BTreeMap<String, String>,
+    clock: Clock,
+) -> Result<Login> {
+    let settings = settings::cloud(flags, environment, &process.directory, &|path| std::fs::read_to_string(path))?;
+    let identity: Arc<dyn Identity> = Keystone::new(&settings, clock)?;
+    Ok((identity, settings.trust))
+}
+
 impl World {
     /// # Errors
-    /// `Input` for contradictory flags; `Internal` when the machine refuses threads or sockets.
-    pub fn build(process: &Process, arguments: &RunArguments) -> Result<Self> {
+    /// `Input` for a sandbox that is kept and cannot be had again; `Internal` when the machine refuses threads or
+    /// sockets.
+    pub fn build(process: &Process, scene: &Scene<'_>) -> Result<Self> {
         let runtime = runtime()?;
-        let clock = Clock::new(speed(process, arguments)?);
+        let ledger = scene.ledger.map(|path| Ledger::open(path).map_err(unkept)).transpose()?;
+        let stopped = ledger.as_ref().and_then(Ledger::stopped);
+        let clock = match scene.origin.max(stopped).filter(|_| scene.sandbox.is_some()) {
+            Some(origin) => Clock::starting_at(scene.speed, origin),
+            None => Clock::new(scene.speed),
+        };
         let mut sandbox = None;
-        let (mut flags, mut environment) = (arguments.cloud.clone(), process.environment.clone());
-        if let Some(generation) = arguments.sandbox {
+        let (mut flags, mut environment) = (scene.flags.clone(), process.environment.clone());
+        if let Some((generation, seed)) = scene.sandbox {
             let options = sandbox::Options {
-                generation: generation.into(),
-                seed: arguments.seed,
+                generation,
+                seed,
                 scenario: Scenario::default(),
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
                 clock: clock.clone(),
                 token_lifetime: TOKEN_LIFETIME,
             };
-            let served = runtime
-                .block_on(sandbox::serve(options))
-                .map_err(|error| Error::internal(format!("cannot start the sandbox: {error}")).caused_by(error))?;
+            let served = match ledger {
+                Some(ledger) => runtime.block_on(sandbox::serve_kept(options, ledger)).map_err(unkept)?,
+                None => runtime
+                    .block_on(sandbox::serve(options))
+                    .map_err(|error| Error::internal(format!("cannot start the sandbox: {error}")).caused_by(error))?,
+            };
             // Nothing of the real cloud's settings may leak into a rehearsal.
             flags = CloudFlags::default();
             environment.retain(|name, _| !name.starts_with("OS_") && !name.starts_with("CORIOLIS_"));
             environment.extend(served.environment());
             sandbox = Some(served);
         }
-        let settings = settings::cloud(&flags, &environment, &process.directory, &|path| std::fs::read_to_string(path));
-        let login = settings.and_then(|settings| Ok((Keystone::new(&settings, clock.clone())?, settings.trust)));
-        let cloud = match (arguments.sandbox, &login) {
-            (Some(generation), _) => format!("sandbox, {} generation", Generation::from(generation).word()),
-            (None, Ok((identity, _))) => identity.describe(),
-            (None, Err(_)) => "no cloud".to_owned(),
-        };
+        let login = log_in(process, &flags, &environment, clock.clone());
+        let cloud = describe(process, scene);
         let sandboxed = sandbox.is_some();
         Ok(Self {
             clock,
@@ -104,6 +146,10 @@ impl World {
     }
 }
 
+fn unkept(error: std::io::Error) -> Error {
+    Error::new(Kind::Journal, format!("the run's sandbox cannot be kept: {error}")).caused_by(error)
+}
+
 /// The I/O side: two threads, as the server saturates at two requests anyway.
 ///
 /// # Errors
@@ -116,7 +162,11 @@ pub fn runtime() -> Result<Runtime> {
         .map_err(|error| Error::internal(format!("cannot start the I/O threads: {error}")).caused_by(error))
 }
 
-fn speed(process: &Process, arguments: &RunArguments) -> Result<Speed> {
+/// How fast the run's time goes.
+///
+/// # Errors
+/// `Input` for a speed of a real cloud.
+pub fn speed(process: &Process, arguments: &RunArguments) -> Result<Speed> {
     match (arguments.sandbox, arguments.speed) {
         (None, None) => Ok(Speed::Real),
         (None, Some(_)) => Err(Error::input("`--speed` is for the sandbox: a real cloud has its own")

@@ -1,11 +1,24 @@
-//! The record of a run: which steps were begun and which are settled. A change is recorded before it leaves.
+//! The record of a run: what was called, what was sent, and what became of it. A change is on record before it leaves.
+//!
+//! `record` says what is written, `replay` (pure) what follows from it, `file` how it lies on the disk, `runs` where.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+pub mod file;
+pub mod record;
+pub mod replay;
+pub mod runs;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::event::{Event, Fact, Sink};
+use crate::model::Generation;
+use file::Log;
+use record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
+use replay::{Item, Known, Replay, State, Unsettled};
 
 /// Which step of which call in which lane: never a line number, never the order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,84 +28,298 @@ pub struct StepKey {
     pub step: u32,
 }
 
-/// A changing request, as it is written down before it leaves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Began {
-    pub function: &'static str,
-    pub method: &'static str,
-    pub path: String,
+/// Values longer than this, as text, are written once.
+const LARGE: usize = 2048;
+
+/// What keys the hashes of a run: those who have its directory alone cannot guess what was hashed.
+pub type Key = [u8; 32];
+
+/// The journal of one run.
+pub struct Journal {
+    run: String,
+    key: Key,
+    clock: Clock,
+    state: Mutex<State>,
+    log: Option<Log>,
+    /// Nothing may be done that is not recorded yet: a first pass over an edited runbook.
+    only_replays: bool,
 }
 
-/// How a step ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Settlement {
-    /// Applied; what the server answered.
-    Done(Value),
-    /// Surely not applied.
-    Refused(String),
-    /// Nobody knows.
-    Unknown(String),
-}
-
-/// Where a run's steps are recorded.
-pub trait Journal: Send + Sync {
-    /// The settled result of this step, if an earlier process of the run got that far.
-    fn answer(&self, key: &StepKey) -> Option<Settlement>;
-
-    /// # Errors
-    /// When the step could not be recorded: it must not be sent then.
-    fn begin(&self, key: &StepKey, began: Began) -> Result<()>;
-
-    /// # Errors
-    /// When the settlement could not be recorded.
-    fn settle(&self, key: &StepKey, settlement: Settlement) -> Result<()>;
-}
-
-/// A journal that lives as long as its process: it knows what is begun and not settled, and nothing else.
-#[derive(Default)]
-pub struct Memory(Mutex<BTreeMap<StepKey, Began>>);
-
-impl Memory {
-    /// Steps that were sent and of which nobody knows whether they were applied.
-    pub fn unsettled(&self) -> Vec<(StepKey, Began)> {
-        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.iter().map(|(key, began)| (key.clone(), began.clone())).collect()
-    }
-}
-
-impl Journal for Memory {
-    fn answer(&self, _: &StepKey) -> Option<Settlement> {
-        None
+impl Journal {
+    /// A journal that ends with its process.
+    pub fn in_memory(clock: Clock) -> Self {
+        Self::new("rehearsal".to_owned(), [0; 32], clock, State::default(), None)
     }
 
-    fn begin(&self, key: &StepKey, began: Began) -> Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), began);
-        Ok(())
+    /// A journal of what was done before, and a place for what follows.
+    pub fn new(run: String, key: Key, clock: Clock, state: State, log: Option<Log>) -> Self {
+        Self { run, key, clock, state: Mutex::new(state), log, only_replays: false }
     }
 
-    fn settle(&self, key: &StepKey, settlement: Settlement) -> Result<()> {
-        if !matches!(settlement, Settlement::Unknown(_)) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    /// The same past, with nothing to come: whoever goes beyond it is stopped.
+    #[must_use]
+    pub fn only_replaying(&self) -> Self {
+        let mut copy = Self::new(self.run.clone(), self.key, self.clock.clone(), self.state().clone(), None);
+        copy.only_replays = true;
+        copy
+    }
+
+    pub fn only_replays(&self) -> bool {
+        self.only_replays
+    }
+
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// A keyed hash.
+    pub fn hash(&self, text: &str) -> String {
+        blake3::keyed_hash(&self.key, text.as_bytes()).to_hex()[..32].to_owned()
+    }
+
+    /// What tells on the server that a thing was made by this step of this run.
+    pub fn marker(&self, key: &StepKey) -> String {
+        marker(&self.run, key, self.state().rounds(&key.lane))
+    }
+
+    /// What is known of a call before it is made.
+    pub fn replay(&self, lane: &str, call: u64, identity: &Identity) -> Replay {
+        let mut state = self.state();
+        match state.replay(lane, call, identity) {
+            Replay::Answer(saved, last) => Replay::Answer(state.whole_saved(saved), last),
+            Replay::Again(saved) => Replay::Again(state.whole_saved(saved)),
+            other => other,
         }
-        Ok(())
     }
+
+    /// Whether the lane has been further than this call.
+    pub fn is_replaying(&self, lane: &str, call: u64) -> bool {
+        self.state().is_replaying(lane, call)
+    }
+
+    /// A call begins that will have more lines than its result.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn called(&self, lane: &Arc<str>, call: u64, identity: &Identity) -> Result<()> {
+        if self.state().knows_call(lane, call, identity) {
+            return Ok(());
+        }
+        self.append(Record::Called { lane: lane.clone(), call, identity: identity.clone() }).map(drop)
+    }
+
+    /// What this step settled on the last time.
+    pub fn decided(&self, key: &StepKey) -> Option<Saved> {
+        let state = self.state();
+        state.decided(key).map(|saved| state.whole_saved(saved))
+    }
+
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn decide(&self, key: &StepKey, result: Saved, awaited: Vec<String>) -> Result<()> {
+        let (lane, call, step) = (key.lane.clone(), key.call, key.step);
+        self.append(Record::Decided { lane, call, step, result, awaited }).map(drop)
+    }
+
+    /// What is known of a step before it is made.
+    pub fn step(&self, key: &StepKey, method: &str, path: &str) -> Known {
+        let state = self.state();
+        match state.step(key, method, path) {
+            Known::Settled(Settlement::Done(answer)) => Known::Settled(Settlement::Done(state.whole(&answer))),
+            Known::Kept(answer) => Known::Kept(state.whole(&answer)),
+            other => other,
+        }
+    }
+
+    /// A change is about to leave: this comes back when that is on the disk.
+    ///
+    /// # Errors
+    /// When it is not; nothing may be sent then.
+    pub fn begin(&self, key: &StepKey, method: &str, path: &str) -> Result<()> {
+        let (lane, call, step) = (key.lane.clone(), key.call, key.step);
+        let number =
+            self.append(Record::Began { lane, call, step, method: method.to_owned(), path: path.to_owned() })?;
+        self.sync(number)
+    }
+
+    /// # Errors
+    /// When it cannot be recorded: the step stays unknown.
+    pub fn settle(&self, key: &StepKey, settlement: Settlement) -> Result<()> {
+        let (lane, call, step) = (key.lane.clone(), key.call, key.step);
+        self.append(Record::Settled { lane, call, step, settlement }).map(drop)
+    }
+
+    /// An earlier attempt has done this step already.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn keep(&self, key: &StepKey, method: &str, path: &str, answer: Value) -> Result<()> {
+        let (lane, call, step) = (key.lane.clone(), key.call, key.step);
+        let (method, path) = (method.to_owned(), path.to_owned());
+        self.append(Record::Kept { lane, call, step, method, path, answer }).map(drop)
+    }
+
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn returned(&self, lane: &Arc<str>, call: u64, identity: Identity, result: Saved, last: u64) -> Result<()> {
+        self.append(Record::Returned { lane: lane.clone(), call, identity, result, last }).map(drop)
+    }
+
+    pub fn item(&self, lane: &str) -> Item {
+        let state = self.state();
+        match state.item(lane) {
+            Item::Ended { mut ended, began } => {
+                ended.result = state.whole_saved(ended.result);
+                Item::Ended { ended, began }
+            }
+            other => other,
+        }
+    }
+
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn attempt(
+        &self,
+        lane: &Arc<str>,
+        attempt: u32,
+        not_before: Option<Timestamp>,
+        cause: Option<SavedError>,
+    ) -> Result<()> {
+        self.append(Record::Attempt { lane: lane.clone(), attempt, not_before, cause }).map(drop)
+    }
+
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn ended(&self, lane: &Arc<str>, ended: Ended) -> Result<()> {
+        self.append(Record::Ended { lane: lane.clone(), ended }).map(drop)
+    }
+
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn retry_failed(&self) -> Result<()> {
+        self.append(Record::RetryFailed).map(drop)
+    }
+
+    /// The server told what it is: the first time it is recorded, later it must be the same.
+    ///
+    /// # Errors
+    /// `Mismatch` when it is another one.
+    pub fn meet(&self, generation: Generation) -> Result<()> {
+        let known = self.state().generation();
+        match known {
+            Some(known) if known == generation => Ok(()),
+            Some(known) => Err(Error::new(
+                crate::error::Kind::Mismatch,
+                format!("the run began on a {} server, and this one is {}", known.word(), generation.word()),
+            )
+            .hint("resume with the settings of the cloud that it began on")),
+            None => self.append(Record::Cloud { generation }).map(drop),
+        }
+    }
+
+    /// Keeps what reports tell. What cannot be written is said by the next change.
+    pub fn event(&self, event: &Event) {
+        if self.log.is_some() && is_told(&event.fact) && !is_said_before(&event.fact) {
+            let _ = self.append_at(event.at, Record::Event { event: event.clone() });
+        }
+    }
+
+    /// Requests of which nobody knows whether they were applied.
+    pub fn unsettled(&self) -> Vec<Unsettled> {
+        self.state().unsettled()
+    }
+
+    /// What the records say together.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(&self, record: Record) -> Result<u64> {
+        self.append_at(self.clock.now(), record)
+    }
+
+    /// Writes a record and takes it into the state, in one order for all lanes.
+    fn append_at(&self, at: Timestamp, mut record: Record) -> Result<u64> {
+        let large = self.take_large(&mut record);
+        let line = Line { at, record };
+        let text = self.log.as_ref().map(|_| file::encode(&line));
+        let mut state = self.state();
+        if let Some((hash, value)) = large.filter(|(hash, _)| !state.has_value(hash)) {
+            let line = Line { at, record: Record::Value { hash, value } };
+            if let Some(log) = &self.log {
+                log.append(&file::encode(&line))?;
+            }
+            apply(&mut state, &line)?;
+        }
+        let number = match (&self.log, text) {
+            (Some(log), Some(text)) => log.append(&text)?,
+            _ => 0,
+        };
+        apply(&mut state, &line)?;
+        Ok(number)
+    }
+
+    fn sync(&self, number: u64) -> Result<()> {
+        self.log.as_ref().map_or(Ok(()), |log| log.sync(number))
+    }
+
+    /// Puts a hash in the place of a large value.
+    fn take_large(&self, record: &mut Record) -> Option<(String, Value)> {
+        let value = match record {
+            Record::Decided { result, .. } | Record::Returned { result, .. } => result.value_mut(),
+            Record::Ended { ended, .. } => ended.result.value_mut(),
+            Record::Settled { settlement: Settlement::Done(answer), .. } | Record::Kept { answer, .. } => Some(answer),
+            _ => None,
+        }?;
+        let text = value.to_string();
+        if text.len() <= LARGE {
+            return None;
+        }
+        let hash = self.hash(&text);
+        let mut short = serde_json::json!({ replay::VALUE: hash });
+        if let Some(id) = value.get("id") {
+            short["id"] = id.clone();
+        }
+        Some((hash, std::mem::replace(value, short)))
+    }
+}
+
+/// Keeps what reports tell, and passes it on.
+pub struct Recorder {
+    pub journal: Arc<Journal>,
+    pub next: Arc<dyn Sink>,
+}
+
+impl Sink for Recorder {
+    fn emit(&self, event: Event) {
+        self.journal.event(&event);
+        self.next.emit(event);
+    }
+}
+
+/// `[coriolis-run m4k7t2qa main/3:web-01 2.1]`, with a hash for a lane that is too long to be read.
+fn marker(run: &str, key: &StepKey, rounds: u32) -> String {
+    let lane = if key.lane.len() > 80 {
+        blake3::hash(key.lane.as_bytes()).to_hex()[..16].to_owned()
+    } else {
+        key.lane.replace(['[', ']', '\n'], "_")
+    };
+    let round = if rounds > 0 { format!("#{rounds}") } else { String::new() };
+    format!("[coriolis-run {run} {lane} {}.{}{round}]", key.call, key.step)
+}
+
+fn apply(state: &mut State, line: &Line) -> Result<()> {
+    state.apply(line).map_err(|why| Error::internal(format!("the journal contradicts itself: {why}")))
+}
+
+/// Whether reports of old runs need it.
+fn is_told(fact: &Fact) -> bool {
+    !matches!(fact, Fact::CallStarted { .. } | Fact::CallFinished { .. } | Fact::StepSettled { .. })
+}
+
+fn is_said_before(fact: &Fact) -> bool {
+    matches!(fact, Fact::ItemFinished { earlier: true, .. })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_step_nobody_knows_about_stays_unsettled() {
-        let journal = Memory::default();
-        let began = Began { function: "transfer_execute", method: "POST", path: "transfers/1/executions".into() };
-        let key = |step| StepKey { lane: "main".into(), call: 1, step };
-        for step in 1..=3 {
-            journal.begin(&key(step), began.clone()).unwrap();
-        }
-        journal.settle(&key(1), Settlement::Done(Value::Null)).unwrap();
-        journal.settle(&key(2), Settlement::Unknown("reset".into())).unwrap();
-        journal.settle(&key(3), Settlement::Refused("400".into())).unwrap();
-        assert_eq!(journal.unsettled(), [(key(2), began)]);
-    }
-}
+mod tests;

@@ -4,11 +4,11 @@ mod status;
 
 pub use status::{Phase, phase, task_is_final};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which Coriolis API a server speaks. Never both: 1.1.0 (2024-12-05) replaced replicas and migrations by transfers
 /// and deployments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Generation {
     /// `/replicas`, `/migrations`: servers up to 1.0.21.

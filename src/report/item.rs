@@ -72,7 +72,7 @@ impl Item {
                 self.attempts = self.attempts.max(*attempts);
                 self.cause = Some(cause.clone());
             }
-            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause } => {
+            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, .. } => {
                 self.state = State::Done(*outcome);
                 self.attempt = *attempts;
                 self.elapsed_seconds = *elapsed_seconds;

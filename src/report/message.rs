@@ -96,7 +96,8 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             let text = retry(&format!("{function}, attempt"), *attempt, *attempts, &text::time(*next, zone), cause);
             Some(Message::new(Weight::News, label, text).headed(Tone::Warning, "RETRY"))
         }
-        Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause } => {
+        Fact::ItemFinished { earlier: true, .. } => None,
+        Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, .. } => {
             Some(ended(board, event, label, *outcome, *attempts, *elapsed_seconds, cause.as_deref()))
         }
         Fact::WaitFinished { subject, status, elapsed_seconds, .. } => {
@@ -110,8 +111,23 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
         }
         Fact::Logged { level, message } => logged(*level, label, message),
         Fact::StopRequested { now } => Some(stopping(*now)),
+        Fact::RunResumed { run, calls, after } => Some(resumed(run, *calls, after.as_deref())),
+        Fact::GateReached { gate, question } => {
+            let text = format!("gate {gate}: {}", text::one_line(question));
+            Some(Message::new(Weight::News, label, text).headed(Tone::Warning, "ASKED"))
+        }
+        Fact::GateAnswered { gate, answer, by } => {
+            let text = format!("gate {gate}: {} answered {}", text::one_line(by), text::one_line(answer));
+            Some(Message::new(Weight::News, label, text))
+        }
         _ => None,
     }
+}
+
+fn resumed(run: &str, calls: usize, after: Option<&str>) -> Message {
+    let calls = crate::error::count(calls, "call");
+    let after = after.map(|who| format!(", which {who} left behind")).unwrap_or_default();
+    Message::new(Weight::News, String::new(), format!("going on with run {run}{after}: {calls} done before"))
 }
 
 /// The name of a wave, behind the item in which it was opened.

@@ -87,6 +87,36 @@ pub struct Aside {
     _until: Sender<()>,
 }
 
+impl Aside {
+    /// Writes a question, or what ends one, without a line break of its own.
+    pub fn prompt(&self, text: &str) {
+        let mut err = Stream::new(Box::new(std::io::stderr()));
+        err.raw(&text::one_line(text.trim_end_matches('\n')));
+        if text.ends_with('\n') {
+            err.raw("\n");
+        }
+        err.flush();
+    }
+}
+
+/// The way to the terminal for prompts.
+#[derive(Clone)]
+pub struct Stage {
+    door: Sender<Order>,
+}
+
+impl Stage {
+    /// Takes the picture off the terminal until the result is dropped; facts are kept meanwhile.
+    pub fn aside(&self) -> Aside {
+        let (gone, is_gone) = mpsc::channel();
+        let (until, dropped) = mpsc::channel();
+        if self.door.send(Order::Aside(gone, dropped)).is_ok() {
+            let _ = is_gone.recv();
+        }
+        Aside { _until: until }
+    }
+}
+
 struct Door(Mutex<Sender<Order>>);
 
 impl Sink for Door {
@@ -110,14 +140,9 @@ impl Report {
         (sink, Self { door, thread: Some(thread) })
     }
 
-    /// Takes the picture off the terminal until the result is dropped; facts are kept meanwhile.
-    pub fn aside(&self) -> Aside {
-        let (gone, is_gone) = mpsc::channel();
-        let (until, dropped) = mpsc::channel();
-        if self.door.send(Order::Aside(gone, dropped)).is_ok() {
-            let _ = is_gone.recv();
-        }
-        Aside { _until: until }
+    /// A handle for those who need the terminal for themselves.
+    pub fn stage(&self) -> Stage {
+        Stage { door: self.door.clone() }
     }
 
     /// Ends the report: clears the picture, prints what is to be said at the end, and gives the streams back.

@@ -55,7 +55,7 @@ impl Output {
 }
 
 impl Stream {
-    fn new(to: Box<dyn Write + Send>) -> Self {
+    pub(super) fn new(to: Box<dyn Write + Send>) -> Self {
         Self { to, closed: false, lost: None }
     }
 

@@ -54,6 +54,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             attempts: 1,
             elapsed_seconds,
             cause: Some("数据\u{1b}[0m".repeat(60)),
+            earlier: false,
         }),
         id.clone().prop_map(|subject| Fact::WaitStarted { subject, since: scene::minute(0.0) }),
         (id.clone(), number, any::<Option<(u64, u64)>>()).prop_map(|(subject, percent, bytes)| Fact::WaitChanged {

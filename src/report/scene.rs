@@ -43,7 +43,11 @@ pub fn retried(minutes: f64, origin: Origin, cause: &str) -> Event {
 
 pub fn finished(minutes: f64, origin: Origin, outcome: Outcome, attempts: u32, cause: Option<&str>) -> Event {
     let cause = cause.map(str::to_owned);
-    event(minutes, origin, Fact::ItemFinished { outcome, attempts, elapsed_seconds: minutes * 60.0, cause })
+    event(
+        minutes,
+        origin,
+        Fact::ItemFinished { outcome, attempts, elapsed_seconds: minutes * 60.0, cause, earlier: false },
+    )
 }
 
 pub fn subject(id: &str) -> Subject {

@@ -159,7 +159,7 @@ fn nothing_is_drawn_while_the_terminal_is_somebody_elses() {
     let err = Paper::default();
     let output = Output::new(Box::new(io::sink()), Box::new(err.clone()));
     let (sink, report) = Report::start(View::Bars, output, Screen::default(), Clock::new(Speed::Max));
-    let aside = report.aside();
+    let aside = report.stage().aside();
     let before = err.text();
     short_run().into_iter().for_each(|event| sink.emit(event));
     assert_eq!(err.text(), before);

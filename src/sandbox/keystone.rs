@@ -326,6 +326,11 @@ impl Keystone {
         Ok(())
     }
 
+    /// As a deletion that was accepted leaves it.
+    pub(super) fn forget_credential(&mut self) {
+        self.credential.deleted = true;
+    }
+
     fn own(&self, token: &str, user: &str, now: Timestamp) -> Result<(), Denied> {
         self.valid(token, now).filter(|_| user == self.user.id).map(|_| ()).ok_or_else(Denied::unauthorized)
     }

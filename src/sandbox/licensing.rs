@@ -8,6 +8,8 @@ use super::view::stamp;
 
 /// Where it is served; the catalog says so.
 pub(super) const PREFIX: &str = "/licensing";
+/// What a licence begins with: nothing else of it is looked at.
+pub(super) const BEGIN: &str = "-----BEGIN";
 const PERIOD: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// What one licence is good for.
 const EACH: usize = 100;
@@ -43,8 +45,8 @@ impl Licensing {
     pub(super) fn new(seed: u64, now: Timestamp) -> Self {
         let mut licensing = Self { seed, appliances: Vec::new() };
         let id = licensing.create(now)["id"].as_str().unwrap_or_default().to_owned();
-        // Its text is not looked at any further.
-        let _ = licensing.register(&id, "-----BEGIN", now);
+        // That appliance is there, and that is a licence.
+        let _ = licensing.register(&id, BEGIN, now);
         let reservation = Reservation { id: draw(seed, &["reservation", &id]).uuid(), created: now };
         licensing.appliances[0].reservations.push(reservation);
         licensing
@@ -108,7 +110,7 @@ impl Licensing {
     pub(super) fn register(&mut self, appliance: &str, pem: &str, now: Timestamp) -> Result<Value, Denied> {
         let seed = self.seed;
         let appliance = self.found_mut(appliance)?;
-        if !pem.contains("-----BEGIN") {
+        if !pem.contains(BEGIN) {
             return Err((400, "The licence is not in PEM format".into()));
         }
         let id = draw(seed, &["licence", &appliance.id, &appliance.registered.to_string()]).uuid();

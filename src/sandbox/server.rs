@@ -22,7 +22,9 @@ use super::cloud::{Caller, Cloud, Refusal};
 use super::draw::draw;
 use super::fault::{Fault, Trouble, take};
 use super::keystone::Keystone;
-use super::routes::{Answer, Incoming, Services, answer, logs};
+use super::ledger::Ledger;
+use super::rebuild::{is_kept, may_change, rebuild};
+use super::routes::{Answer, Incoming, Services, answer, asks_who, logs};
 use super::scenario::Scenario;
 use super::wire::{Cut, Port};
 use crate::clock::Clock;
@@ -65,6 +67,8 @@ struct App {
     region: String,
     cloud: Arc<Mutex<Cloud>>,
     keystone: Mutex<Keystone>,
+    /// Taken while the cloud is held, so that its lines are in the order of the changes.
+    ledger: Mutex<Option<Ledger>>,
     faults: Mutex<Vec<Fault>>,
     accepted: Mutex<Vec<Accepted>>,
     requests: AtomicU64,
@@ -78,15 +82,37 @@ struct App {
 /// # Errors
 /// Those of binding the socket.
 pub async fn serve(options: Options) -> io::Result<Sandbox> {
+    begin(options, None).await
+}
+
+/// Starts a sandbox that keeps its changes in a ledger, and has those that the ledger already holds: a sandbox that is
+/// served again with the same options goes on as if it had never ended. Tokens are gone, and secrets are masks.
+///
+/// # Errors
+/// Those of [`serve`] and of the file; `InvalidInput` for the ledger of another sandbox and for a clock that stands
+/// before its last change ([`Ledger::stopped`]); `InvalidData` for a change that does not give what it gave.
+pub async fn serve_kept(options: Options, ledger: Ledger) -> io::Result<Sandbox> {
+    begin(options, Some(ledger)).await
+}
+
+async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandbox> {
     let Options { generation, seed, scenario, listen, clock, token_lifetime } = options;
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let mut keystone = Keystone::new(seed, &scenario, token_lifetime);
     keystone.base = format!("http://{address}");
-    let mut cloud = Cloud::new(seed, generation, &scenario, clock.now());
+    let began = match &mut ledger {
+        Some(ledger) => ledger.begin(generation, seed, &keystone.base, clock.now())?,
+        None => clock.now(),
+    };
+    let mut cloud = Cloud::new(seed, generation, &scenario, began);
     if let Some(project) = keystone.projects.first() {
         let owner = Caller { project: project.id.clone(), user: keystone.user.id.clone(), delegates: true };
-        cloud.furnish(&scenario.endpoints, &owner, clock.now());
+        cloud.furnish(&scenario.endpoints, &owner, began);
+    }
+    let mut accepted = Vec::new();
+    if let Some(ledger) = &ledger {
+        rebuild(ledger, &mut cloud, &mut keystone, |incoming, status| accepted.extend(noted(incoming, status)))?;
     }
     let cloud = Arc::new(Mutex::new(cloud));
     let world = cloud.clone();
@@ -99,8 +125,9 @@ pub async fn serve(options: Options) -> io::Result<Sandbox> {
         region: scenario.region,
         cloud,
         keystone: Mutex::new(keystone),
+        ledger: Mutex::new(ledger),
         faults: Mutex::default(),
-        accepted: Mutex::default(),
+        accepted: Mutex::new(accepted),
         requests: AtomicU64::default(),
         changing: AtomicUsize::default(),
         peak: AtomicUsize::default(),
@@ -191,6 +218,10 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.server.abort();
+        // Connections may outlive the listener: what they still carry is not carried out.
+        if let Some(ledger) = lock(&self.app.ledger).as_mut() {
+            ledger.close();
+        }
     }
 }
 
@@ -203,8 +234,8 @@ async fn handle(
     body: Bytes,
 ) -> Response {
     let _busy = app.clock.busy();
-    let incoming = incoming(&method, &uri, &headers, body);
-    let changes = incoming.path.starts_with("/v1/") && matches!(incoming.method.as_str(), "POST" | "PUT" | "DELETE");
+    let mut incoming = incoming(&method, &uri, &headers, body);
+    let changes = incoming.changes();
     let _in_flight = changes.then(|| InFlight::enter(&app));
     if changes {
         let mut held = app.held.subscribe();
@@ -215,7 +246,7 @@ async fn handle(
     if trouble.is_some_and(Trouble::drops) {
         cut.now();
     }
-    let answer = app.answer(&incoming, trouble, changes);
+    let answer = app.answer(&mut incoming, trouble);
     app.respond(answer, incoming.path.starts_with("/v1"))
 }
 
@@ -248,7 +279,7 @@ async fn stream_logs(
 }
 
 impl App {
-    fn answer(&self, incoming: &Incoming, trouble: Option<Trouble>, changes: bool) -> Answer {
+    fn answer(&self, incoming: &mut Incoming, trouble: Option<Trouble>) -> Answer {
         if trouble == Some(Trouble::Unauthorized) {
             return Answer::unauthorized(&lock(&self.keystone).base);
         }
@@ -262,23 +293,32 @@ impl App {
         let answered = {
             let mut cloud = lock(&self.cloud);
             let mut keystone = lock(&self.keystone);
+            let mut ledger = lock(&self.ledger);
             let (now, wall) = (self.clock.now(), self.clock.wall());
-            answer(Services { cloud: &mut cloud, keystone: &mut keystone, now, wall }, incoming)
+            if asks_who(&incoming.path) {
+                incoming.caller = incoming.token.as_deref().and_then(|token| keystone.caller(token, wall));
+            }
+            if let Some(why) = ledger.as_ref().and_then(Ledger::closed)
+                && may_change(&incoming.method, &incoming.path)
+            {
+                return self.unkept(why);
+            }
+            let answered = answer(Services { cloud: &mut cloud, keystone: &mut keystone, now, wall }, incoming);
+            if let Some(ledger) = ledger.as_mut()
+                && is_kept(incoming, answered.status)
+                && let Err(error) = ledger.append(incoming, now, answered.status)
+            {
+                return self.unkept(&error.to_string());
+            }
+            answered
         };
-        if changes {
-            self.note(incoming, answered.status);
-        }
+        lock(&self.accepted).extend(noted(incoming, answered.status));
         if trouble.is_some() { unavailable() } else { answered }
     }
 
-    fn note(&self, incoming: &Incoming, status: u16) {
-        let path = incoming.path.splitn(4, '/').last().unwrap_or_default();
-        lock(&self.accepted).push(Accepted {
-            method: incoming.method.clone(),
-            path: format!("/{path}"),
-            status,
-            body: serde_json::from_slice(&incoming.body).unwrap_or(Value::Null),
-        });
+    /// Who changes what cannot be kept is not told that it is done: it would be gone after the next start.
+    fn unkept(&self, why: &str) -> Answer {
+        Answer::refused(&Refusal::new(500, format!("The sandbox cannot keep changes: {why}")), self.generation)
     }
 
     fn respond(&self, answer: Answer, migration: bool) -> Response {
@@ -337,7 +377,22 @@ fn incoming(method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Inc
         token: header("x-auth-token"),
         subject: header("x-subject-token"),
         body: body.to_vec(),
+        caller: None,
     }
+}
+
+/// As [`Accepted`], if it is one.
+fn noted(incoming: &Incoming, status: u16) -> Option<Accepted> {
+    if !incoming.changes() {
+        return None;
+    }
+    let path = incoming.path.splitn(4, '/').last().unwrap_or_default();
+    Some(Accepted {
+        method: incoming.method.clone(),
+        path: format!("/{path}"),
+        status,
+        body: serde_json::from_slice(&incoming.body).unwrap_or(Value::Null),
+    })
 }
 
 fn lock<Guarded>(mutex: &Mutex<Guarded>) -> MutexGuard<'_, Guarded> {

@@ -11,6 +11,17 @@ use crate::model::Generation;
 
 mod services;
 
+fn options(generation: Generation, clock: &Clock) -> Options {
+    Options {
+        generation,
+        seed: 7,
+        scenario: Scenario::default(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        clock: clock.clone(),
+        token_lifetime: Duration::from_secs(3600),
+    }
+}
+
 /// A client with a token.
 struct Client {
     sandbox: Sandbox,
@@ -22,15 +33,11 @@ struct Client {
 impl Client {
     async fn of(generation: Generation) -> Self {
         let clock = Clock::new(Speed::Max);
-        let options = Options {
-            generation,
-            seed: 7,
-            scenario: Scenario::default(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            clock: clock.clone(),
-            token_lifetime: Duration::from_secs(3600),
-        };
-        let sandbox = serve(options).await.unwrap();
+        let sandbox = serve(options(generation, &clock)).await.unwrap();
+        Self::on(sandbox, clock).await
+    }
+
+    async fn on(sandbox: Sandbox, clock: Clock) -> Self {
         let mut client = Self { sandbox, clock, http: reqwest::Client::new(), token: String::new() };
         client.token = client.login().await;
         client
@@ -224,6 +231,20 @@ async fn injected_faults_act_before_or_after() {
     let accepted = client.sandbox.accepted();
     assert_eq!(accepted.len(), 2, "{accepted:?}");
     assert_eq!((accepted[1].path.as_str(), accepted[1].status), (path.as_str(), 200));
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_not_said_to_be_done_and_nothing_is_done_after_it() {
+    let clock = Clock::new(Speed::Max);
+    let ledger = Ledger::full(Generation::Current, 7, clock.now());
+    let sandbox = serve_kept(options(Generation::Current, &clock), ledger).await.unwrap();
+    let client = Client::on(sandbox, clock).await;
+    let region = || client.send("POST", "/regions", Some(json!({"region": {"name": "north"}})));
+    let why = "The sandbox cannot keep changes: Bad file descriptor (os error 9)";
+    assert_eq!(message(&region().await), (500, why));
+    assert_eq!(message(&region().await), (500, why));
+    assert_eq!(client.get("/regions").await["regions"].as_array().unwrap().len(), 1);
+    assert_eq!(client.get("/transfers").await["transfers"], json!([]), "what is only read is answered");
 }
 
 #[tokio::test]

@@ -215,7 +215,7 @@ fn check_kind(kind: Kind, value: &Dynamic, what: &str) -> Result<()> {
 
 pub fn text_of(value: &Dynamic) -> String {
     match value.read_lock::<Secret>() {
-        Some(secret) => secret.expose().to_owned(),
+        Some(secret) => secret.expose().unwrap_or_default().to_owned(),
         None => value.flatten_clone().to_string(),
     }
 }

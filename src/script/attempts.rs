@@ -30,9 +30,11 @@ pub fn attempts(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> R
             return Err(if tries > 1 { error.detail("tries", tries) } else { error });
         }
         tries += 1;
-        let next = duration::after(call.host.clock.now(), pause);
+        let next = call.moment(|now| duration::after(now, pause))?;
         let (function, cause) = (call.function.name.to_owned(), cause(&error));
-        call.emit(Fact::UnitRetried { function, attempt: tries, attempts: retries.saturating_add(1), cause, next });
+        if next > call.host.clock.now() {
+            call.emit(Fact::UnitRetried { function, attempt: tries, attempts: retries.saturating_add(1), cause, next });
+        }
         call.host.cancel.sleep_until(&call.host.clock, next)?;
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }

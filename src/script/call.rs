@@ -1,5 +1,6 @@
 //! One use of a function: its arguments, and its steps, each through the journal.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,11 +10,13 @@ use serde_json::Value;
 use super::arguments::{Arguments, Options, text_of};
 use super::function::Function;
 use super::host::{Cloud, Host, Lane};
-use super::value::to_script;
+use super::saved::{self, Source};
 use crate::client::{Failure, Request};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Fact, Level};
-use crate::journal::{Began, Settlement, StepKey};
+use crate::journal::StepKey;
+use crate::journal::record::{Identity, Saved, Settlement};
+use crate::journal::replay::Known;
 use crate::model::Generation;
 use crate::watch::Target;
 
@@ -26,20 +29,39 @@ pub struct Call<'a> {
     /// Its number in the lane, from 1.
     pub number: u64,
     pub arguments: Arguments,
-    pub(super) steps: u32,
+    /// Which call it is, for the journal.
+    pub identity: Identity,
+    pub(super) steps: Cell<u32>,
+}
+
+/// What became of a changing request.
+#[derive(Debug)]
+pub enum Sent {
+    Done(Value),
+    /// Surely not applied: the server said no.
+    Refused(Error),
+    /// Nobody knows.
+    Lost(Error),
+    /// Its answer was lost once, and nothing of it was found.
+    Absent,
 }
 
 impl Call<'_> {
     /// # Errors
     /// Whatever keeps us from the cloud.
     pub fn cloud(&self) -> Result<&Cloud> {
+        if self.host.journal.only_replays() {
+            return Err(Error::interrupted());
+        }
         self.host.cloud()
     }
 
     /// # Errors
     /// Whatever keeps us from the cloud.
     pub fn generation(&self) -> Result<Generation> {
-        self.cloud()?.client.generation(&self.lane.origin)
+        let generation = self.cloud()?.client.generation(&self.lane.origin)?;
+        self.host.journal.meet(generation)?;
+        Ok(generation)
     }
 
     /// Sends what changes nothing.
@@ -62,36 +84,129 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `Unknown` when nobody knows whether it was applied; else what the server or the network says.
-    pub fn change(&mut self, request: &Request) -> Result<Value> {
-        self.try_change(request)?.map_err(|failure| match failure {
-            Failure::Refused(error) => error,
-            Failure::Lost(error) => unknown(error),
-        })
+    pub fn change(&self, request: &Request) -> Result<Value> {
+        let (_, sent) = self.send(request)?;
+        match sent {
+            Sent::Done(answer) => Ok(answer),
+            Sent::Refused(error) => Err(error),
+            Sent::Lost(error) => Err(unknown(error)),
+            Sent::Absent => Err(unknown(lost_before())),
+        }
     }
 
-    /// As [`Call::change`], for a body that can find out what became of a lost reply.
+    /// As [`Call::change`], for a body that can find out what became of a lost answer.
     ///
     /// # Errors
-    /// When the step could not be recorded, or the cloud not be reached at all; the inner failure is the step's own.
-    pub fn try_change(&mut self, request: &Request) -> Result<Result<Value, Failure>> {
+    /// When the step could not be recorded, or the cloud not be reached at all.
+    pub fn send(&self, request: &Request) -> Result<(StepKey, Sent)> {
         self.host.cancel.check()?;
-        self.steps += 1;
-        let key = StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step: self.steps };
-        if let Some(Settlement::Done(answer)) = self.host.journal.answer(&key) {
-            return Ok(Ok(answer));
+        let key = self.next_step();
+        let (journal, method, path) = (&self.host.journal, request.method.word(), request.path.as_str());
+        match journal.step(&key, method, path) {
+            Known::Settled(Settlement::Done(answer)) => return Ok((key, Sent::Done(answer))),
+            Known::Settled(Settlement::Refused(error)) => return Ok((key, Sent::Refused(error.into()))),
+            Known::Settled(Settlement::Absent) => return Ok((key, Sent::Absent)),
+            Known::Kept(answer) => {
+                self.is_open()?;
+                journal.keep(&key, method, path, answer.clone())?;
+                return Ok((key, Sent::Done(answer)));
+            }
+            Known::Open => return Ok((key, Sent::Lost(lost_before()))),
+            Known::Nothing => {}
         }
         let client = &self.cloud()?.client;
-        let (method, path) = (request.method.word(), request.path.clone());
-        self.host.journal.begin(&key, Began { function: self.function.name, method, path: path.clone() })?;
+        self.is_open()?;
+        journal.begin(&key, method, path)?;
         let outcome = client.change(&self.lane.origin, request);
-        let (settlement, status) = match &outcome {
-            Ok(answer) => (Settlement::Done(answer.clone()), 200),
-            Err(Failure::Refused(error)) => (Settlement::Refused(error.to_string()), error.status().unwrap_or(0)),
-            Err(Failure::Lost(error)) => (Settlement::Unknown(error.to_string()), error.status().unwrap_or(0)),
+        let (sent, status) = match outcome {
+            Ok(answer) => {
+                journal.settle(&key, Settlement::Done(saved::seal_json(self.host, answer.clone())))?;
+                (Sent::Done(answer), 200)
+            }
+            Err(Failure::Refused(error)) => {
+                let status = error.status().unwrap_or(0);
+                if let Some(refusal) = saved::saved_error(self.host, &error) {
+                    journal.settle(&key, Settlement::Refused(refusal))?;
+                }
+                (Sent::Refused(error), status)
+            }
+            Err(Failure::Lost(error)) => {
+                let status = error.status().unwrap_or(0);
+                (Sent::Lost(error), status)
+            }
         };
-        self.host.journal.settle(&key, settlement)?;
-        self.emit(Fact::StepSettled { call: self.number, step: self.steps, method: method.to_owned(), path, status });
-        Ok(outcome)
+        let (method, path) = (method.to_owned(), path.to_owned());
+        self.emit(Fact::StepSettled { call: self.number, step: key.step, method, path, status });
+        Ok((key, sent))
+    }
+
+    /// What was found out about a step whose answer was lost.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn settle(&self, key: &StepKey, found: Option<&Value>) -> Result<()> {
+        let settlement = match found {
+            Some(made) => Settlement::Done(saved::seal_json(self.host, made.clone())),
+            None => Settlement::Absent,
+        };
+        self.host.journal.settle(key, settlement)
+    }
+
+    /// Something that the body goes by: found out once, and the same again when the run is resumed.
+    ///
+    /// # Errors
+    /// That of `find`, now or then.
+    pub fn decide(&self, find: impl FnOnce(&Self) -> Result<Value>) -> Result<Value> {
+        let key = self.next_step();
+        match self.host.journal.decided(&key) {
+            Some(Saved::Ok(value)) => return Ok(value),
+            Some(Saved::Error(error)) => return Err(error.into()),
+            _ => {}
+        }
+        self.is_open()?;
+        let found = find(self);
+        let saved = match &found {
+            Ok(value) => Some(Saved::Ok(saved::seal_json(self.host, value.clone()))),
+            Err(error) => saved::saved_error(self.host, error).map(Saved::Error),
+        };
+        if let Some(saved) = saved {
+            self.host.journal.decide(&key, saved, Vec::new())?;
+        }
+        found
+    }
+
+    /// A point in time that stays the same when the run is resumed.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn moment(&self, choose: impl FnOnce(Timestamp) -> Timestamp) -> Result<Timestamp> {
+        let chosen = self.decide(|call| Ok(choose(call.host.clock.now()).to_string().into()))?;
+        let text = chosen.as_str().unwrap_or_default();
+        text.parse().map_err(|_| Error::internal(format!("the journal has `{text}` for a time")))
+    }
+
+    /// The text that is put into what this call makes next, so that it is found again.
+    pub fn marker(&self) -> String {
+        let step = self.steps.get() + 1;
+        self.host.journal.marker(&StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step })
+    }
+
+    fn next_step(&self) -> StepKey {
+        self.steps.set(self.steps.get() + 1);
+        StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step: self.steps.get() }
+    }
+
+    /// Before its first step a call is on record; beyond what is recorded a first pass does not go.
+    pub(super) fn opens(&self) -> Result<()> {
+        self.host.journal.called(&self.lane.origin.lane, self.number, &self.identity)
+    }
+
+    /// Before its first step a call is on record; beyond what is recorded a first pass does not go.
+    pub fn is_open(&self) -> Result<()> {
+        if self.host.journal.only_replays() {
+            return Err(Error::interrupted());
+        }
+        self.host.journal.called(&self.lane.origin.lane, self.number, &self.identity)
     }
 
     /// Waits until the thing is final, through the one watcher.
@@ -99,7 +214,30 @@ impl Call<'_> {
     /// # Errors
     /// `Failed` with the first failed task and its `exception_details`, `Cancelled`, `Timeout`, `Interrupted`.
     pub fn wait(&self, target: Target, deadline: Option<Timestamp>) -> Result<Value> {
-        self.cloud()?.watcher.wait(&self.lane.origin, target, deadline)
+        let mut finished = self.wait_all(vec![target], deadline)?;
+        finished.pop().ok_or_else(|| Error::internal("a wait without an end"))
+    }
+
+    /// As [`Call::wait`], for several things at once. What did not succeed is on record: the next attempt makes it anew.
+    ///
+    /// # Errors
+    /// The first of theirs.
+    pub fn wait_all(&self, targets: Vec<Target>, deadline: Option<Timestamp>) -> Result<Vec<Value>> {
+        let key = self.next_step();
+        if let Some(Saved::Error(error)) = self.host.journal.decided(&key) {
+            return Err(error.into());
+        }
+        self.is_open()?;
+        let ids: Vec<String> = targets.iter().map(|target| target.kind.id().to_owned()).collect();
+        let results = self.cloud()?.watcher.wait_all(&self.lane.origin, targets, deadline);
+        let failed = ids.into_iter().zip(&results).filter(|(_, result)| made_badly(result)).map(|(id, _)| id).collect();
+        let finished: Result<Vec<Value>> = results.into_iter().collect();
+        if let Err(error) = &finished
+            && let Some(saved) = saved::saved_error(self.host, error)
+        {
+            self.host.journal.decide(&key, Saved::Error(saved), failed)?;
+        }
+        finished
     }
 
     pub fn emit(&self, fact: Fact) {
@@ -123,13 +261,14 @@ impl Call<'_> {
         self.value(parameter).cloned().unwrap_or(Dynamic::UNIT)
     }
 
-    /// What the server sent, as the script sees it.
-    pub fn shown(&self, value: Value) -> Dynamic {
+    /// What the server sent, as the script sees it: without the marks by which runs find what they made.
+    pub fn shown(&self, mut value: Value) -> Dynamic {
+        unmark(&mut value);
         let objects = value.as_array().and_then(|list| list.first()).unwrap_or(&value);
         if let Some(fields) = objects.as_object() {
             self.host.meet_fields(fields.keys().map(String::as_str));
         }
-        to_script(value)
+        saved::unseal(self.host, value, &Source::Nowhere)
     }
 
     /// A required argument of kind text; empty where it is missing, which the row rules out.
@@ -144,6 +283,42 @@ impl Call<'_> {
             .and_then(|value| value.flatten_clone().try_cast::<FnPtr>())
             .ok_or_else(|| Error::internal(format!("`{parameter}` is no closure")))
     }
+}
+
+/// Whether what was waited for ended so that another try makes it anew.
+fn made_badly(result: &Result<Value>) -> bool {
+    result.as_ref().is_err_and(|error| matches!(error.kind, Kind::Failed | Kind::Cancelled | Kind::NotFound))
+}
+
+fn lost_before() -> Error {
+    Error::new(Kind::Unknown, "the run was stopped before the answer came")
+}
+
+/// Takes off the line that a run has put into notes and descriptions.
+fn unmark(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(unmark),
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                match field {
+                    Value::String(text) if matches!(name.as_str(), "notes" | "description") => {
+                        if let Some(plain) = without_marker(text) {
+                            *field = if plain.is_empty() { Value::Null } else { plain.into() };
+                        }
+                    }
+                    Value::Array(_) | Value::Object(_) => unmark(field),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The text without its last line, where that is a marker.
+fn without_marker(text: &str) -> Option<String> {
+    let (plain, last) = text.rsplit_once('\n').unwrap_or(("", text));
+    (last.starts_with("[coriolis-run ") && last.ends_with(']')).then(|| plain.to_owned())
 }
 
 /// A change of which nobody knows whether it was applied: no script may catch this and go on.

@@ -26,7 +26,7 @@ pub const LANE_STACK: usize = 16 << 20;
 pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     let mut engine = bare();
     engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
-    engine.set_module_resolver(Modules::of(&host.folder));
+    engine.set_module_resolver(Modules::of(&host.imports));
     for (name, function) in catalog::names() {
         register(&mut engine, host, name, function);
     }
@@ -92,7 +92,10 @@ fn register_types(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &
 
 fn say(host: &Arc<Host>, fact: Fact) {
     let lane = Lane::current().unwrap_or_else(Lane::main);
-    host.emit(&lane, fact);
+    // What was said before the run was interrupted is not said again.
+    if !host.journal.is_replaying(&lane.origin.lane, lane.last_call()) {
+        host.emit(&lane, fact);
+    }
 }
 
 /// Reads a runbook.

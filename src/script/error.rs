@@ -41,7 +41,7 @@ impl Fault {
 
 /// An interruption, an unknown step and a bug cannot be caught; everything else is a map.
 pub fn throw(error: Error, position: Position) -> Box<EvalAltResult> {
-    if matches!(error.kind, Kind::Interrupted | Kind::Unknown | Kind::Internal) {
+    if error.kind.is_final() {
         return Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Uncatchable(error)), position));
     }
     let mut map = to_map(&error);
@@ -132,6 +132,9 @@ fn kind_of(word: &str) -> Option<Kind> {
         Kind::Unknown,
         Kind::Interrupted,
         Kind::ItemsFailed,
+        Kind::Mismatch,
+        Kind::NeedsAnswer,
+        Kind::Journal,
         Kind::Internal,
     ]
     .into_iter()

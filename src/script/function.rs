@@ -214,6 +214,11 @@ impl Function {
         names
     }
 
+    /// Whether it may run a closure of the script.
+    pub fn takes_closure(&self) -> bool {
+        self.effect == Effect::Drives && self.parameters.iter().any(|parameter| matches!(parameter.kind, Kind::Closure))
+    }
+
     /// How many arguments it takes, at least and at most.
     pub fn arity(&self) -> (usize, usize) {
         let required = self.parameters.iter().filter(|parameter| !parameter.optional).count();

@@ -10,7 +10,10 @@ use rhai::NativeCallContext;
 
 use super::check::CapturedWrites;
 use super::functions::Index;
+use super::gates::Gates;
+use super::modules::Imports;
 use super::parameters::Parameters;
+use super::saved::Vault;
 use crate::cancel::Cancel;
 use crate::client::Client;
 use crate::clock::Clock;
@@ -37,12 +40,18 @@ pub struct Host {
     pub clock: Clock,
     pub cancel: Cancel,
     pub events: Arc<dyn Sink>,
-    pub journal: Arc<dyn Journal>,
+    pub journal: Arc<Journal>,
+    /// Who answers what the run asks.
+    pub gates: Arc<dyn Gates>,
+    /// The secrets that this process has met.
+    pub vault: Vault,
     pub parameters: Parameters,
     /// Relative paths in a script are relative to its folder.
     pub folder: PathBuf,
     /// Those given on the command line are relative to this.
     pub directory: PathBuf,
+    /// The modules of the script.
+    pub imports: Arc<Imports>,
     connect: Connect,
     cloud: OnceLock<Result<Cloud>>,
     /// Lists that many lanes look into.
@@ -59,9 +68,10 @@ impl Host {
         clock: Clock,
         cancel: Cancel,
         events: Arc<dyn Sink>,
-        journal: Arc<dyn Journal>,
+        (journal, gates): (Arc<Journal>, Arc<dyn Gates>),
         parameters: Parameters,
         (folder, directory): (PathBuf, PathBuf),
+        imports: Imports,
         connect: Connect,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -69,9 +79,12 @@ impl Host {
             cancel,
             events,
             journal,
+            gates,
+            vault: Vault::default(),
             parameters,
             folder,
             directory,
+            imports: Arc::new(imports),
             connect,
             cloud: OnceLock::new(),
             index: Index::default(),
@@ -87,7 +100,11 @@ impl Host {
         self.cloud.get_or_init(|| (self.connect)()).as_ref().map_err(Clone::clone)
     }
 
+    /// Says a fact, once: what a resumed run does again in thought is not said again.
     pub fn emit(&self, lane: &Lane, fact: Fact) {
+        if self.journal.only_replays() {
+            return;
+        }
         self.events.emit(Event { v: VERSION, at: self.clock.now(), origin: lane.origin.clone(), fact });
     }
 
@@ -152,19 +169,34 @@ impl Lane {
         Arc::new(Self { origin: Origin { lane: "main".into(), wave: None, item: None }, calls: AtomicU64::new(0) })
     }
 
-    /// The lane of one item: its parent's path, the number of the call that opened it, and the item's key.
-    pub fn child(&self, call: u64, wave: &str, item: &str, attempt: u32) -> Arc<Self> {
-        let mut path = format!("{}/{call}:{item}", self.origin.lane);
-        if attempt > 1 {
-            path.push_str(&format!("#{attempt}"));
-        }
+    /// The lane of one item, the same for each of its attempts: its parent's path, the number of the call that opened
+    /// it, and the item's key.
+    pub fn child(&self, call: u64, wave: &str, item: &str) -> Arc<Self> {
+        let key = item.replace('%', "%25").replace('/', "%2F");
+        let path = format!("{}/{call}:{key}", self.origin.lane);
         let origin = Origin { lane: path.into(), wave: Some(wave.into()), item: Some(item.into()) };
         Arc::new(Self { origin, calls: AtomicU64::new(0) })
+    }
+
+    /// The same lane from its first call: for the next attempt.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { origin: self.origin.clone(), calls: AtomicU64::new(0) }
     }
 
     /// The number of the next call: from 1.
     pub fn next_call(&self) -> u64 {
         self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The number of the last call.
+    pub fn last_call(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Goes on behind this call: those in between were made by closures of one that answers from the journal.
+    pub fn skip_to(&self, call: u64) {
+        self.calls.fetch_max(call, Ordering::Relaxed);
     }
 
     /// The lane that a call runs in.

@@ -1,17 +1,24 @@
-//! The one path that every call takes: announce, read the arguments, run the body, announce.
+//! The one path that every call takes: read the arguments, consult the journal, announce, run the body, record, announce.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rhai::{Dynamic, EvalAltResult, NativeCallContext};
+use rhai::{Dynamic, EvalAltResult, Map as ScriptMap, NativeCallContext, Position};
 
 use super::arguments::Arguments;
 use super::call::Call;
 use super::error::{Fault, locate};
-use super::function::{Effect, Function};
+use super::function::{Effect, Function, Kind};
 use super::host::{Host, Lane};
-use crate::error::Error;
+use super::saved::{self, Source};
+use super::value::Secret;
+use crate::error::{Error, Result};
 use crate::event::Fact;
+use crate::journal::record::{Identity, Saved};
+use crate::journal::replay::{Replay, mismatch};
+
+type Returned = Result<Dynamic, Box<EvalAltResult>>;
 
 /// Runs one call of `function`.
 ///
@@ -23,23 +30,123 @@ pub fn invoke(
     name: &str,
     context: &NativeCallContext<'_>,
     arguments: &[Dynamic],
-) -> Result<Dynamic, Box<EvalAltResult>> {
+) -> Returned {
     let position = context.call_position();
-    let arguments =
-        Arguments::read(function, name, arguments).map_err(|error| Fault::from(error).into_script(position))?;
+    let read = Arguments::read(function, name, arguments).map_err(|error| Fault::from(error).into_script(position))?;
     let lane = Lane::of(context);
     if function.effect == Effect::Pure {
-        let call = Call { host, context, function, lane, number: 0, arguments, steps: 0 };
+        let identity = Identity { function: function.name.to_owned(), arguments: String::new(), shown: String::new() };
+        let call = Call { host, context, function, lane, number: 0, arguments: read, identity, steps: Cell::new(0) };
         return run(call).map_err(|fault| fault.into_script(position));
     }
     host.cancel.check().map_err(|error| Fault::from(error).into_script(position))?;
     let number = lane.next_call();
+    let identity = saved::identity(host, function.name, &told(function, arguments));
+    if let Some(returned) = recorded(host, function, &lane, number, &identity, arguments, position) {
+        return returned;
+    }
+    usable(arguments).map_err(|error| Fault::from(error).into_script(position))?;
     host.emit(&lane, Fact::CallStarted { call: number, function: name.to_owned() });
-    let call = Call { host, context, function, lane: lane.clone(), number, arguments, steps: 0 };
-    let result = run(call).map_err(|fault| fault.into_script(position));
+    let call = Call {
+        host,
+        context,
+        function,
+        lane: lane.clone(),
+        number,
+        arguments: read,
+        identity: identity.clone(),
+        steps: Cell::new(0),
+    };
+    // A closure among the arguments has calls of its own: this one comes before them in the journal.
+    let begun = if function.takes_closure() { call.opens() } else { Ok(()) };
+    let result = begun.map_err(Fault::from).and_then(|()| run(call)).and_then(|value| {
+        record(host, &lane, number, &identity, &Ok(value.clone()))?;
+        Ok(value)
+    });
+    let result = result.or_else(|fault| {
+        let failed = Err(fault);
+        record(host, &lane, number, &identity, &failed)?;
+        failed
+    });
+    let result = result.map_err(|fault| fault.into_script(position));
     let error = result.as_ref().err().map(|thrown| locate(thrown).error.message);
     host.emit(&lane, Fact::CallFinished { call: number, function: name.to_owned(), error });
     result
+}
+
+/// What the journal has for this call; `None` when it is to be made.
+fn recorded(
+    host: &Arc<Host>,
+    function: &Function,
+    lane: &Arc<Lane>,
+    number: u64,
+    identity: &Identity,
+    arguments: &[Dynamic],
+    position: Position,
+) -> Option<Returned> {
+    let path = &lane.origin.lane;
+    let source = source(function, arguments);
+    match host.journal.replay(path, number, identity) {
+        Replay::Live => None,
+        Replay::Differs(was) => Some(Err(Fault::from(mismatch(path, number, &was, identity)).into_script(position))),
+        Replay::Answer(result, last) => {
+            lane.skip_to(last);
+            saved::replayed(host, result, &source, position)
+        }
+        Replay::Again(result) => {
+            let again = host.journal.returned(path, number, identity.clone(), result.clone(), number);
+            match again {
+                Ok(()) => saved::replayed(host, result, &source, position),
+                Err(error) => Some(Err(Fault::from(error).into_script(position))),
+            }
+        }
+    }
+}
+
+/// Writes down how a call ended, unless it has not: an interrupted one is made when the run is resumed.
+fn record(
+    host: &Host,
+    lane: &Lane,
+    number: u64,
+    identity: &Identity,
+    result: &Result<Dynamic, Fault>,
+) -> Result<(), Fault> {
+    let Some(outcome) = saved::outcome(host, result) else { return Ok(()) };
+    // What is a function of recorded things alone is made again rather than kept.
+    if outcome == Saved::Unwritten {
+        return Ok(());
+    }
+    let last = lane.last_call();
+    Ok(host.journal.returned(&lane.origin.lane, number, identity.clone(), outcome, last)?)
+}
+
+/// The arguments that make a call the one it is: how many run at once may be changed before a run is resumed.
+fn told<'a>(function: &Function, arguments: &'a [Dynamic]) -> Vec<&'a Dynamic> {
+    let kinds = function.assign(arguments.len()).into_iter().map(|index| function.parameters[index].kind);
+    let leaves_out = |kind: Kind| function.takes_closure() && matches!(kind, Kind::Options(_));
+    arguments.iter().zip(kinds).filter(|(_, kind)| !leaves_out(*kind)).map(|(argument, _)| argument).collect()
+}
+
+/// Where the secrets in a call's result came from.
+fn source(function: &Function, arguments: &[Dynamic]) -> Source {
+    let first = || arguments.first().map(ToString::to_string).unwrap_or_default();
+    match function.name {
+        "secret_payload" => Source::Barbican(first()),
+        "read_csv" | "read_json" => Source::File(first()),
+        _ => Source::Nowhere,
+    }
+}
+
+/// Secrets that a resumed run was given back by their hashes are read before they are used.
+fn usable(arguments: &[Dynamic]) -> Result<()> {
+    let read = |value: &Dynamic| value.read_lock::<Secret>().map_or(Ok(()), |secret| secret.expose().map(drop));
+    for argument in arguments {
+        read(argument)?;
+        if let Some(fields) = argument.read_lock::<ScriptMap>().filter(|fields| !fields.contains_key("id")) {
+            fields.values().try_for_each(read)?;
+        }
+    }
+    Ok(())
 }
 
 /// A panic in a body would cross the engine: it becomes an error that says it is ours.

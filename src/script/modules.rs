@@ -1,13 +1,20 @@
-//! Where imports come from: the engine's own resolver, with an end to modules that import each other in a circle.
+//! Where imports come from: the texts that the run has kept, else files; with an end to modules that import each other in
+//! a circle.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rhai::module_resolvers::FileModuleResolver;
-use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
+use rhai::{
+    AST, ASTNode, Engine, EvalAltResult, Expr, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared,
+    Stmt,
+};
 
-use super::error::throw;
-use crate::error::Error;
+use super::engine::bare;
+use super::error::{Fault, throw};
+use crate::error::{Error, Result as Outcome};
 
 thread_local! {
     /// The modules that this thread is in the middle of loading, outermost first.
@@ -16,18 +23,101 @@ thread_local! {
 
 type Resolved = Result<Shared<Module>, Box<EvalAltResult>>;
 
-/// Loads `.rhai` files below one folder. A circle would otherwise overflow the stack.
-pub struct Modules(FileModuleResolver);
+/// Keeps the text of a module under the name that it is imported by.
+pub type KeepImport = Box<dyn Fn(&str, &str) -> Outcome<()> + Send + Sync>;
+
+/// The modules of one run: a text that was read once stays the same, also when the run is resumed.
+pub struct Imports {
+    folder: PathBuf,
+    texts: Mutex<BTreeMap<String, String>>,
+    modules: Mutex<BTreeMap<String, Shared<Module>>>,
+    keep: KeepImport,
+}
+
+impl Imports {
+    pub fn new(folder: PathBuf, kept: BTreeMap<String, String>, keep: KeepImport) -> Self {
+        Self { folder, texts: Mutex::new(kept), modules: Mutex::default(), keep }
+    }
+
+    /// Those of a folder, of which nothing is kept.
+    pub fn of_folder(folder: &Path) -> Self {
+        Self::new(folder.to_owned(), BTreeMap::new(), Box::new(|_, _| Ok(())))
+    }
+
+    fn text(&self, name: &str, position: Position) -> Result<String, Box<EvalAltResult>> {
+        if let Some(text) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(text.clone());
+        }
+        let text = read_module(&self.folder, name).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Box::new(EvalAltResult::ErrorModuleNotFound(name.to_owned(), position)),
+            _ => throw(Error::input(format!("cannot read the module `{name}`: {error}")).caused_by(error), position),
+        })?;
+        (self.keep)(name, &text).map_err(|error| Fault::from(error).into_script(position))?;
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text.clone());
+        Ok(text)
+    }
+}
+
+/// The text of a module, from its file in the runbook's folder.
+///
+/// # Errors
+/// Those of the file.
+pub fn read_module(folder: &Path, name: &str) -> io::Result<String> {
+    let mut path = folder.join(name);
+    path.set_extension("rhai");
+    std::fs::read_to_string(path)
+}
+
+/// The names that a script imports by a text that stands in it.
+pub fn imported(text: &str) -> Vec<String> {
+    let Ok(ast) = bare().compile(text) else { return Vec::new() };
+    let mut names = Vec::new();
+    ast.walk(&mut |path| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last()
+            && let Expr::StringConstant(name, _) = &import.0
+        {
+            names.push(name.to_string());
+        }
+        true
+    });
+    names
+}
+
+/// Gives the engine the modules of a run. A circle would otherwise overflow the stack.
+pub struct Modules(Arc<Imports>);
 
 impl Modules {
-    pub fn of(folder: &Path) -> Self {
-        Self(FileModuleResolver::new_with_path(folder))
+    pub fn of(imports: &Arc<Imports>) -> Self {
+        Self(imports.clone())
+    }
+
+    /// The module of this name; `evaluate` makes it of its tree.
+    fn module(
+        &self,
+        engine: &Engine,
+        name: &str,
+        position: Position,
+        evaluate: impl FnOnce(&AST) -> Result<Module, Box<EvalAltResult>>,
+    ) -> Resolved {
+        let known = self.0.modules.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(module) = known {
+            return Ok(module);
+        }
+        let text = self.0.text(name, position)?;
+        let inside =
+            |error: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.to_owned(), error, position));
+        let mut ast = engine.compile(text).map_err(|error| inside(error.into()))?;
+        ast.set_source(name);
+        let module: Shared<Module> = evaluate(&ast).map_err(inside)?.into();
+        self.0.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), module.clone());
+        Ok(module)
     }
 }
 
 impl ModuleResolver for Modules {
-    fn resolve(&self, engine: &Engine, source: Option<&str>, path: &str, position: Position) -> Resolved {
-        unless_loading(path, position, || self.0.resolve(engine, source, path, position))
+    fn resolve(&self, engine: &Engine, _: Option<&str>, path: &str, position: Position) -> Resolved {
+        let evaluate = |ast: &AST| Module::eval_ast_as_new(Scope::new(), ast, engine);
+        unless_loading(path, position, || self.module(engine, path, position, evaluate))
     }
 
     fn resolve_raw(
@@ -38,7 +128,8 @@ impl ModuleResolver for Modules {
         path: &str,
         position: Position,
     ) -> Resolved {
-        unless_loading(path, position, || self.0.resolve_raw(engine, global, scope, path, position))
+        let evaluate = |ast: &AST| Module::eval_ast_as_new_raw(engine, scope, global, ast);
+        unless_loading(path, position, || self.module(engine, path, position, evaluate))
     }
 }
 

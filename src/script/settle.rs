@@ -1,16 +1,18 @@
 //! What became of a change whose answer was lost: look on the server for what it may have made, and adopt it.
+//!
+//! Answers are lost on a live connection, and when the process ends between sending and reading: both come here.
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::call::{Call, unknown};
-use crate::client::{Failure, Request};
-use crate::error::Result;
+use super::call::{Call, Sent, unknown};
+use crate::client::Request;
+use crate::error::{Error, Result};
 
 /// What to do with a change that no look finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Otherwise {
-    /// Send it again: applied late as well, the server would refuse the second one.
+    /// Send it again: nothing of it is there, or the server would refuse the second one.
     Again,
     /// Leave it to the operator: a second one would make a second thing.
     Ask,
@@ -18,45 +20,137 @@ pub enum Otherwise {
 
 /// How often a change is sent at most.
 const TRIES: u32 = 3;
-/// How long a request may be under way on the server before a look can miss it.
-const UNDER_WAY: SignedDuration = SignedDuration::from_secs(5);
+/// How long a request may be under way on the server before a look can miss it: the slowest of 24 at once took 7 s.
+const UNDER_WAY: [SignedDuration; 3] =
+    [SignedDuration::ZERO, SignedDuration::from_secs(5), SignedDuration::from_secs(20)];
 
 /// Sends a change; when its answer is lost, `look` tells what it has made, if anything.
 ///
 /// # Errors
 /// What the server says; `Unknown` when nobody can tell.
 pub fn change(
-    call: &mut Call<'_>,
+    call: &Call<'_>,
     request: &Request,
     otherwise: Otherwise,
     look: impl Fn(&Call<'_>) -> Result<Option<Value>>,
 ) -> Result<Value> {
+    let what = format!("{} {}", request.method.word(), request.path);
     for tries in 1.. {
-        let error = match call.try_change(request)? {
-            Ok(made) => return Ok(made),
-            Err(Failure::Refused(error)) => return Err(error),
-            Err(Failure::Lost(error)) => error,
+        let (key, sent) = call.send(request)?;
+        let error = match sent {
+            Sent::Done(made) => return Ok(made),
+            Sent::Refused(error) => return Err(error),
+            // What was looked for in vain was sent again, or is to be.
+            Sent::Absent => continue,
+            Sent::Lost(error) => error,
         };
-        let lost = format!("lost the answer to {} {} ({error})", request.method.word(), request.path);
-        if let Some(made) = search(call, &look).map_err(|_| unknown(error.clone()))? {
+        call.is_open()?;
+        let lost = format!("lost the answer to {what} ({error})");
+        if let Some(made) = search(call, &look).map_err(|why| unfound(&error, &why))? {
+            call.settle(&key, Some(&made))?;
             call.warn(format!("{lost}: it was carried out, going on with what it made"));
             return Ok(made);
         }
-        if otherwise == Otherwise::Ask || tries == TRIES {
+        let asked = otherwise == Otherwise::Ask;
+        if tries >= TRIES || (asked && !is_allowed(call, &what)?) {
             return Err(unknown(error));
         }
+        call.settle(&key, None)?;
         call.warn(format!("{lost}: it was not carried out, sending it again"));
     }
     unreachable!("the loop ends with its last try")
 }
 
+/// Sends a change that may be sent twice: the second time it changes nothing, or says that there is nothing to change.
+///
+/// # Errors
+/// What the server says; `Unknown` when it answers none of several tries.
+pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bool) -> Result<Value> {
+    let mut repeated = false;
+    for tries in 1.. {
+        let (key, sent) = call.send(request)?;
+        match sent {
+            Sent::Done(answer) => return Ok(answer),
+            Sent::Refused(error) if repeated && is_done(&error) => return Ok(Value::Null),
+            Sent::Refused(error) => return Err(error),
+            Sent::Absent => repeated = true,
+            Sent::Lost(error) if tries >= TRIES => return Err(unknown(error)),
+            Sent::Lost(error) => {
+                call.is_open()?;
+                call.settle(&key, None)?;
+                let (method, path) = (request.method.word(), &request.path);
+                call.warn(format!("lost the answer to {method} {path} ({error}): sending it again does no harm"));
+                repeated = true;
+            }
+        }
+    }
+    unreachable!("the loop ends with its last try")
+}
+
+/// Deletes: what is gone the second time was deleted the first time.
+///
+/// # Errors
+/// As [`repeat`].
+pub fn remove(call: &Call<'_>, request: &Request) -> Result<Value> {
+    repeat(call, request, |refusal| refusal.status() == Some(404))
+}
+
+/// Makes a thing that can be found again: its field `mark` gets a line that names the run and the step.
+///
+/// # Errors
+/// As [`change`].
+pub fn make(
+    call: &Call<'_>,
+    mark: &str,
+    mut fields: Map<String, Value>,
+    build: impl Fn(Map<String, Value>) -> Result<Request>,
+    list: impl Fn(&Call<'_>) -> Result<Vec<Value>>,
+) -> Result<Value> {
+    let marker = call.marker();
+    let text = match fields.get(mark).and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        Some(text) => format!("{text}\n{marker}"),
+        None => marker.clone(),
+    };
+    fields.insert(mark.to_owned(), text.into());
+    change(call, &build(fields)?, Otherwise::Again, |call| {
+        let marked = |thing: &Value| thing[mark].as_str().is_some_and(|text| text.ends_with(&marker));
+        let mut found = list(call)?.into_iter().filter(marked);
+        Ok(found.next())
+    })
+}
+
 /// Looks at once, and again when what was under way must have arrived.
 fn search(call: &Call<'_>, look: impl Fn(&Call<'_>) -> Result<Option<Value>>) -> Result<Option<Value>> {
-    for pause in [SignedDuration::ZERO, UNDER_WAY] {
+    for pause in UNDER_WAY {
         call.host.cancel.sleep_until(&call.host.clock, call.host.clock.now() + pause)?;
         if let Some(made) = look(call)? {
             return Ok(Some(made));
         }
     }
     Ok(None)
+}
+
+/// Whether somebody who has looked says that it may be sent again.
+fn is_allowed(call: &Call<'_>, what: &str) -> Result<bool> {
+    let gate = call.gate("repeat");
+    let question = format!("the answer to {what} was lost, and nothing that it made is found. Send it again?");
+    match call.host.gates.ask(&gate, &question)? {
+        Some(answer) => Ok(answer.is_yes()),
+        None => {
+            call.warn(format!(
+                "{question} Answer with `coriolis-run answer {} {gate} yes`, then resume",
+                call.host.journal.run()
+            ));
+            Ok(false)
+        }
+    }
+}
+
+/// The look itself failed.
+fn unfound(error: &Error, why: &Error) -> Error {
+    if why.kind.is_final() {
+        why.clone()
+    } else {
+        unknown(error.clone()).context(format!("while looking for it: {why}"))
+    }
 }

@@ -1,7 +1,7 @@
 //! Values between JSON and the script: plain maps and arrays, secrets opaque.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map as ScriptMap};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,15 +12,50 @@ use crate::secret::{MASK, Place};
 
 /// A secret in a script: usable in requests, shown as `***`.
 #[derive(Clone)]
-pub struct Secret(Arc<SecretString>);
+pub struct Secret(Arc<Kept>);
+
+enum Kept {
+    Known(SecretString),
+    /// Recorded by its hash alone, and read again when it is needed.
+    Recorded {
+        hash: String,
+        read: Box<dyn Fn() -> Result<String> + Send + Sync>,
+        found: OnceLock<Result<SecretString>>,
+    },
+}
 
 impl Secret {
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Arc::new(SecretString::from(text.into())))
+        Self(Arc::new(Kept::Known(SecretString::from(text.into()))))
     }
 
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+    /// One that is read when it is used for the first time.
+    pub fn lazy(hash: &str, read: impl Fn() -> Result<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Kept::Recorded { hash: hash.to_owned(), read: Box::new(read), found: OnceLock::new() }))
+    }
+
+    /// # Errors
+    /// When it has to be read again, and cannot be.
+    pub fn expose(&self) -> Result<&str> {
+        match self.0.as_ref() {
+            Kept::Known(text) => Ok(text.expose_secret()),
+            Kept::Recorded { read, found, .. } => {
+                let found = found.get_or_init(|| read().map(SecretString::from));
+                found.as_ref().map(|text| text.expose_secret()).map_err(Clone::clone)
+            }
+        }
+    }
+
+    /// The hash of one that was recorded.
+    pub fn recorded(&self) -> Option<&str> {
+        match self.0.as_ref() {
+            Kept::Known(_) => None,
+            Kept::Recorded { hash, .. } => Some(hash),
+        }
+    }
+
+    fn equals(&self, other: &Self) -> bool {
+        matches!((self.expose(), other.expose()), (Ok(one), Ok(other)) if one == other)
     }
 }
 
@@ -42,8 +77,8 @@ pub fn register(engine: &mut Engine) {
         .register_fn("to_json", |map: &mut ScriptMap| to_shown(&Dynamic::from(map.clone())).to_string())
         .register_fn("+", |text: ImmutableString, _: Secret| format!("{text}{MASK}"))
         .register_fn("+", |_: Secret, text: ImmutableString| format!("{MASK}{text}"))
-        .register_fn("==", |a: Secret, b: Secret| a.expose() == b.expose())
-        .register_fn("!=", |a: Secret, b: Secret| a.expose() != b.expose());
+        .register_fn("==", |a: Secret, b: Secret| a.equals(&b))
+        .register_fn("!=", |a: Secret, b: Secret| !a.equals(&b));
 }
 
 /// What a server sent, as a script sees it; text under the name of a secret becomes a [`Secret`].
@@ -122,7 +157,7 @@ pub fn to_json(value: &Dynamic, secrets: Secrets) -> Result<Value> {
             .map(Value::Object);
     }
     if let Some(secret) = value.read_lock::<Secret>() {
-        return Ok(if secrets == Secrets::Exposed { secret.expose().into() } else { MASK.into() });
+        return Ok(if secrets == Secrets::Exposed { secret.expose()?.into() } else { MASK.into() });
     }
     if let Some(range) = value.read_lock::<std::ops::Range<i64>>() {
         return Ok(range.clone().map(Value::from).collect());

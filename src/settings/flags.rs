@@ -7,7 +7,8 @@ use super::{Origin, Secret, Sourced};
 
 /// Which cloud, and who we are there. Each flag has an environment variable of the same name (`OS_AUTH_URL`), and a
 /// place in clouds.yaml.
-#[derive(clap::Args, Clone, Debug, Default)]
+#[derive(clap::Args, Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[command(next_help_heading = "Cloud")]
 pub struct CloudFlags {
     /// Cloud of clouds.yaml to use
@@ -31,6 +32,7 @@ pub struct CloudFlags {
     pub os_user_domain_id: Option<String>,
     /// Password; better given as OS_PASSWORD, which other users of the machine cannot see
     #[arg(long, short = 'P', global = true, value_name = "PASSWORD", hide_short_help = true)]
+    #[serde(skip)]
     pub os_password: Option<Secret>,
     /// Project to work in
     #[arg(long, global = true, value_name = "NAME")]
@@ -50,6 +52,7 @@ pub struct CloudFlags {
     pub os_tenant_id: Option<String>,
     /// A token to use as it is; better given as OS_TOKEN
     #[arg(long, visible_alias = "os-token", global = true, value_name = "TOKEN", hide_short_help = true)]
+    #[serde(skip)]
     pub os_auth_token: Option<Secret>,
     #[arg(long, global = true, value_name = "ID", hide_short_help = true)]
     pub os_application_credential_id: Option<String>,
@@ -57,6 +60,7 @@ pub struct CloudFlags {
     pub os_application_credential_name: Option<String>,
     /// Secret of the application credential; better given as OS_APPLICATION_CREDENTIAL_SECRET
     #[arg(long, global = true, value_name = "SECRET", hide_short_help = true)]
+    #[serde(skip)]
     pub os_application_credential_secret: Option<Secret>,
     /// PEM file of further authorities to trust
     #[arg(long, global = true, value_name = "FILE")]
@@ -85,6 +89,28 @@ pub struct CloudFlags {
 }
 
 impl CloudFlags {
+    /// Those that are given here, and `others` where nothing at all is.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        let secrets = Self {
+            os_password: self.os_password.clone(),
+            os_auth_token: self.os_auth_token.clone(),
+            os_application_credential_secret: self.os_application_credential_secret.clone(),
+            ..Self::default()
+        };
+        let named = serde_json::to_value(&self).ok() != serde_json::to_value(Self::default()).ok();
+        if named {
+            self
+        } else {
+            Self {
+                os_password: secrets.os_password,
+                os_auth_token: secrets.os_auth_token,
+                os_application_credential_secret: secrets.os_application_credential_secret,
+                ..others
+            }
+        }
+    }
+
     pub(super) fn place(&self) -> Place {
         let text = |value: &Option<String>| value.clone();
         let secret = |value: &Option<Secret>| value.as_ref().map(|value| value.expose_secret().to_owned());

@@ -21,6 +21,31 @@ pub enum Action {
     Finished,
 }
 
+/// What an earlier process of the run has come to with an item; attempts are numbered from 1.
+#[derive(Clone, Debug)]
+pub enum Earlier {
+    Ended {
+        outcome: Outcome,
+        attempts: u32,
+        elapsed: SignedDuration,
+        cause: Option<Error>,
+        began: Timestamp,
+    },
+    /// This attempt was under way.
+    Interrupted {
+        attempt: u32,
+        began: Timestamp,
+        cause: Option<Error>,
+    },
+    /// This attempt waits for its time.
+    Waiting {
+        attempt: u32,
+        began: Timestamp,
+        not_before: Timestamp,
+        cause: Option<Error>,
+    },
+}
+
 /// What happened, for those who watch.
 #[derive(Clone, Debug)]
 pub enum News {
@@ -28,6 +53,8 @@ pub enum News {
     Retried { item: usize, attempt: u32, attempts: u32, cause: Error, next: Timestamp },
     /// The item has its outcome.
     Ended { item: usize },
+    /// The item had its outcome before this process began.
+    Restored { item: usize },
     /// Nothing new starts any more.
     Stopping { reason: String },
 }
@@ -37,8 +64,6 @@ pub enum News {
 pub struct Machine {
     options: Options,
     items: Vec<Item>,
-    /// The first item that has never been started.
-    fresh: usize,
     running: usize,
     failures: usize,
     /// Why nothing new starts, and the same for people.
@@ -60,6 +85,8 @@ struct Item {
 enum State {
     Fresh,
     Running,
+    /// An earlier process had begun it: it goes first, and goes on although nothing new starts any more.
+    Interrupted,
     /// For its next attempt, without holding a slot.
     Waiting(Timestamp),
     Ended(Outcome, SignedDuration),
@@ -81,7 +108,6 @@ impl Machine {
         Ok(Self {
             options,
             items: keys.into_iter().map(item).collect(),
-            fresh: 0,
             running: 0,
             failures: 0,
             stopped: None,
@@ -90,9 +116,36 @@ impl Machine {
         })
     }
 
+    /// What an earlier process of the run has come to with an item.
+    pub fn restore(&mut self, number: usize, earlier: Earlier) {
+        let item = &mut self.items[number];
+        match earlier {
+            Earlier::Ended { outcome, attempts, elapsed, cause, began } => {
+                (item.attempts, item.began, item.cause) = (attempts, Some(began), cause);
+                item.state = State::Ended(outcome, elapsed);
+                self.news.push(News::Restored { item: number });
+                if matches!(outcome, Outcome::Failed | Outcome::Unknown) {
+                    self.failures += 1;
+                }
+            }
+            Earlier::Interrupted { attempt, began, cause } => {
+                (item.attempts, item.began, item.cause) = (attempt.saturating_sub(1), Some(began), cause);
+                item.state = State::Interrupted;
+            }
+            Earlier::Waiting { attempt, began, not_before, cause } => {
+                (item.attempts, item.began, item.cause) = (attempt.saturating_sub(1), Some(began), cause);
+                item.state = State::Waiting(not_before);
+            }
+        }
+        self.began = self.began.into_iter().chain(self.items[number].began).min();
+    }
+
     /// What to do now. Retries that are due go before items that have never been started; both in their order.
     pub fn next(&mut self, now: Timestamp) -> Vec<Action> {
         self.began.get_or_insert(now);
+        if self.failures > self.allowed() {
+            self.stop(Stop::Failures, now);
+        }
         let mut actions = Vec::new();
         while let Some(item) = self.candidate(now) {
             actions.push(self.launch(item, now));
@@ -190,11 +243,17 @@ impl Machine {
     }
 
     fn candidate(&self, now: Timestamp) -> Option<usize> {
-        if self.stopped.is_some() || self.running >= self.options.limit {
+        if self.running >= self.options.limit || self.is_paused() {
+            return None;
+        }
+        if let Some(item) = self.items.iter().position(|item| item.state == State::Interrupted) {
+            return Some(item);
+        }
+        if self.stopped.is_some() {
             return None;
         }
         let due = self.waiting().filter(|(at, _)| *at <= now).min();
-        due.map(|(_, item)| item).or_else(|| (self.fresh < self.items.len()).then_some(self.fresh))
+        due.map(|(_, item)| item).or_else(|| self.items.iter().position(|item| item.state == State::Fresh))
     }
 
     fn waiting(&self) -> impl Iterator<Item = (Timestamp, usize)> {
@@ -209,9 +268,6 @@ impl Machine {
     }
 
     fn launch(&mut self, number: usize, now: Timestamp) -> Action {
-        if number == self.fresh {
-            self.fresh += 1;
-        }
         self.running += 1;
         let item = &mut self.items[number];
         item.state = State::Running;
@@ -238,12 +294,14 @@ impl Machine {
         for item in 0..self.items.len() {
             match self.items[item].state {
                 State::Fresh => self.end(item, Outcome::Skipped, now),
-                State::Waiting(_) if stop == Stop::Pause => self.end(item, Outcome::Cancelled, now),
+                State::Waiting(_) | State::Interrupted if stop == Stop::Pause => {
+                    self.end(item, Outcome::Cancelled, now)
+                }
                 State::Waiting(_) => {
                     self.failures += 1;
                     self.end(item, Outcome::Failed, now);
                 }
-                State::Running | State::Ended(..) => {}
+                State::Interrupted | State::Running | State::Ended(..) => {}
             }
         }
     }

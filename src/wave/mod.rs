@@ -4,6 +4,6 @@ mod machine;
 mod options;
 mod outcome;
 
-pub use machine::{Action, Machine, News};
+pub use machine::{Action, Earlier, Machine, News};
 pub use options::{Budget, Options};
 pub use outcome::{ItemOutcome, Summary};

@@ -9,6 +9,7 @@ mod errors;
 mod examples;
 mod golden;
 mod lanes;
+mod ledger;
 mod operations;
 mod reference;
 mod rehearsal;

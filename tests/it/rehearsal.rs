@@ -15,12 +15,14 @@ use coriolis_run::client::{self, Access, Client, Identity};
 use coriolis_run::clock::{Clock, Speed};
 use coriolis_run::error::{Error, Kind, Result};
 use coriolis_run::event::{Event, Fact, Sink};
-use coriolis_run::journal::Memory;
+use coriolis_run::journal::Journal;
 use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{self, Accepted, Fault, Sandbox, Scenario, Trouble};
 use coriolis_run::script::engine::build;
 use coriolis_run::script::error::{Located, Place};
+use coriolis_run::script::gates::Nobody;
 use coriolis_run::script::host::{Cloud, Connect, Host, Lane};
+use coriolis_run::script::modules::Imports;
 use coriolis_run::script::parameters::Parameters;
 use coriolis_run::script::run::{compile, evaluate};
 use coriolis_run::script::value::to_shown;
@@ -125,9 +127,10 @@ impl Stage {
             self.clock.clone(),
             cancel.clone(),
             record.clone(),
-            Arc::new(Memory::default()),
+            (Arc::new(Journal::in_memory(self.clock.clone())), Arc::new(Nobody)),
             Parameters::parse(&self.options.set).unwrap(),
             (self.options.folder.clone(), self.options.folder.clone()),
+            Imports::of_folder(&self.options.folder),
             self.connect(cancel, record.clone(), logins.clone()),
         );
         let main = Lane::main();

@@ -8,6 +8,9 @@ use super::{Caller, Cloud, Refusal, Service};
 use crate::sandbox::machine::Machine;
 use crate::sandbox::scenario::{self, Role};
 
+/// Passwords that let nobody in.
+pub(in crate::sandbox) const TELLING: [&str; 3] = ["wrong", "bad", "crash"];
+
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Endpoint {
     pub id: String,

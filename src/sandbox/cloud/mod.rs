@@ -17,6 +17,7 @@ mod transfers;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::draw::{Draw, draw};
@@ -29,7 +30,7 @@ use super::secrets::{self, Secrets};
 use crate::model::Generation;
 
 pub(super) use deployments::{Deployed, Deployment, Direct};
-pub(super) use endpoints::{Endpoint, EndpointDraft};
+pub(super) use endpoints::{Endpoint, EndpointDraft, TELLING};
 pub(super) use executions::{Execution, ExecutionKind};
 pub(super) use logs::{LOGS, LogLine};
 pub(super) use pools::{Pool, role_word};
@@ -64,7 +65,7 @@ const LEGACY: Words = Words {
 };
 
 /// Who asks, and for which project.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Caller {
     pub project: String,
     pub user: String,

@@ -36,6 +36,8 @@ pub(super) struct Incoming {
     pub token: Option<String>,
     pub subject: Option<String>,
     pub body: Vec<u8>,
+    /// Whose token that is, where the service asks.
+    pub caller: Option<Caller>,
 }
 
 /// What is sent back.
@@ -68,6 +70,11 @@ struct Call<'app> {
 const JSON: &str = "application/json";
 
 impl Incoming {
+    /// Whether it is for the migration service, and to change something there.
+    pub(super) fn changes(&self) -> bool {
+        self.path.starts_with("/v1/") && matches!(self.method.as_str(), "POST" | "PUT" | "DELETE")
+    }
+
     fn value(&self, key: &str) -> Option<&str> {
         self.query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
@@ -185,6 +192,11 @@ impl Answer {
     }
 }
 
+/// Whether who asks matters to the service behind this path; Keystone looks at tokens itself.
+pub(super) fn asks_who(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/") || path.starts_with(PREFIX) || path.starts_with(logs::PREFIX)
+}
+
 /// Answers one request.
 pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     let path = incoming.path.as_str();
@@ -208,9 +220,8 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
 
 /// The migration service: the token first, then the path, then the project.
 fn migration(services: Services<'_>, incoming: &Incoming) -> Answer {
-    let Services { cloud, keystone, now, wall } = services;
-    let caller = incoming.token.as_deref().and_then(|token| keystone.caller(token, wall));
-    let Some(caller) = caller else { return Answer::unauthorized(&keystone.base) };
+    let Services { cloud, keystone, now, .. } = services;
+    let Some(caller) = incoming.caller.clone() else { return Answer::unauthorized(&keystone.base) };
     if incoming.path == "/v1" {
         return Answer::new(302, "text/plain; charset=utf8", "").with("location", format!("{}/v1/", keystone.base));
     }

@@ -9,15 +9,15 @@ use crate::sandbox::secrets::{Denied, PREFIX, reference};
 const PAGE: (usize, usize) = (10, 100);
 
 pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
-    let Services { cloud, keystone, now, wall } = services;
+    let Services { cloud, keystone, now, .. } = services;
     let path = incoming.path.strip_prefix(PREFIX).unwrap_or_default();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let base = keystone.base.clone();
     if segments.is_empty() {
         return Answer::json(300, &json!({"versions": {"values": [version(&base)]}}));
     }
-    let caller = incoming.token.as_deref().and_then(|token| keystone.caller(token, wall));
-    let Some(caller) = caller.filter(|caller| !caller.project.is_empty()) else { return Answer::unauthorized(&base) };
+    let caller = incoming.caller.clone().filter(|caller| !caller.project.is_empty());
+    let Some(caller) = caller else { return Answer::unauthorized(&base) };
     let wants_text = incoming.accept.as_deref().is_some_and(|accept| accept.contains("text/plain"));
     let wants_json = incoming.accept.as_deref().is_some_and(|accept| accept.contains("json"));
     let text = |payload: String| Answer::new(200, "text/plain; charset=UTF-8", payload);

@@ -143,7 +143,8 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
     let force = call.options().flag("force").unwrap_or(false);
-    match call.change(&deployments::cancel(call.generation()?, &id, force)) {
+    let request = deployments::cancel(call.generation()?, &id, force);
+    match settle::repeat(call, &request, |refusal| refusal.status() == Some(400)) {
         Ok(_) => {}
         Err(error) => migrations::cancel(call, &id, force, error)?,
     }
@@ -152,7 +153,7 @@ fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
-    match call.change(&deployments::delete(call.generation()?, &id)) {
+    match settle::remove(call, &deployments::delete(call.generation()?, &id)) {
         Ok(_) => {}
         Err(error) => migrations::delete(call, &id, error)?,
     }
@@ -172,18 +173,20 @@ pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     Ok(fields)
 }
 
-/// Starts a deployment. When the answer is lost, the deployments known before tell whether it has begun; it is not sent
-/// again, a second one would make second machines.
+/// Starts a deployment. When the answer is lost, the deployments known before tell whether it has begun: its notes are
+/// its transfer's, a mark would prove nothing.
 ///
 /// # Errors
-/// What the server says; `Unknown` when no look finds it.
-pub fn start(call: &mut Call<'_>, transfer: &str, mut fields: Map<String, Value>) -> Result<Value> {
-    let before: Vec<Value> = of_transfer(call, transfer)?.iter().map(|deployment| deployment["id"].clone()).collect();
+/// What the server says; `Unknown` when no look tells.
+pub fn start(call: &Call<'_>, transfer: &str, mut fields: Map<String, Value>) -> Result<Value> {
+    let before = call
+        .decide(|call| Ok(of_transfer(call, transfer)?.iter().map(|deployment| deployment["id"].clone()).collect()))?;
+    let is_new = |deployment: &Value| before.as_array().is_some_and(|before| !before.contains(&deployment["id"]));
     fields.insert("transfer_id".to_owned(), transfer.into());
     let request = deployments::create(call.generation()?, fields)?;
-    let begun = settle::change(call, &request, Otherwise::Ask, |call| {
+    let begun = settle::change(call, &request, Otherwise::Again, |call| {
         call.host.index.forget();
-        Ok(of_transfer(call, transfer)?.into_iter().find(|deployment| !before.contains(&deployment["id"])))
+        Ok(of_transfer(call, transfer)?.into_iter().find(is_new))
     })?;
     let deployment = present::deployment(begun);
     call.host.index.add_deployment(&deployment);

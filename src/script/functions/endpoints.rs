@@ -13,6 +13,7 @@ use crate::script::arguments::Options;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle;
 use crate::script::value::to_script;
 
 const ENDPOINT: Parameter =
@@ -189,7 +190,8 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
     };
     fields.insert("connection_info".to_owned(), connection);
     let skip = call.options().flag("skip_validation").unwrap_or(false);
-    let mut endpoint = call.change(&endpoints::create(fields))?;
+    let build = |fields| Ok(endpoints::create(fields));
+    let mut endpoint = settle::make(call, "description", fields, build, |call| call.read_list(&endpoints::list()))?;
     if !skip && let Some(id) = endpoint["id"].as_str().map(str::to_owned) {
         endpoint["validation"] = validated(call, &id)?;
     }
@@ -206,13 +208,13 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     if let Some(connection) = connection(call, &name)? {
         fields.insert("connection_info".to_owned(), connection);
     }
-    let endpoint = call.change(&endpoints::update(&id, fields))?;
+    let endpoint = settle::repeat(call, &endpoints::update(&id, fields), |_| false)?;
     Ok(call.shown(endpoint))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::endpoint(call, &call.argument("endpoint"))?;
-    call.change(&endpoints::delete(&id))?;
+    settle::remove(call, &endpoints::delete(&id))?;
     Ok(Dynamic::UNIT)
 }
 
@@ -222,7 +224,7 @@ fn validate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn validated(call: &mut Call<'_>, id: &str) -> Result<Value> {
-    let answer = present::validation(call.change(&endpoints::validate_connection(id))?);
+    let answer = present::validation(settle::repeat(call, &endpoints::validate_connection(id), |_| false)?);
     if answer["valid"] == false {
         let message = answer["message"].as_str().unwrap_or("the server gives no reason");
         call.warn(format!("the connection of the endpoint {id} is not valid: {message}"));

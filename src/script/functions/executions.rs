@@ -8,7 +8,7 @@ use super::guards::{before_copy, status, switches_off};
 use super::resolve;
 use super::transfers::{FILTERS, TRANSFER, fetch, filters, listed};
 use super::units::label;
-use crate::client::{executions, present};
+use crate::client::{Request, executions, present};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::model::Phase;
 use crate::script::call::Call;
@@ -131,32 +131,33 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let (transfer, id) = resolve::execution(call)?;
     let force = call.options().flag("force").unwrap_or(false);
-    call.change(&executions::cancel(call.generation()?, &transfer, &id, force))?;
+    // Once it is being cancelled, a second request is refused, and that is as good.
+    let request = executions::cancel(call.generation()?, &transfer, &id, force);
+    settle::repeat(call, &request, |refusal| refusal.status() == Some(400))?;
     Ok(Dynamic::UNIT)
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let (transfer, id) = resolve::execution(call)?;
-    call.change(&executions::delete(call.generation()?, &transfer, &id))?;
+    settle::remove(call, &executions::delete(call.generation()?, &transfer, &id))?;
     Ok(Dynamic::UNIT)
 }
 
-/// Starts an execution. When the answer is lost, the number of the newest one before tells whether it has begun; the
-/// server refuses a second one while the first runs, so it may be sent again.
+/// Starts an execution.
 ///
 /// # Errors
 /// What the server says; `Unknown` when no look tells.
-pub fn start(call: &mut Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
-    let newest = resolve::newest_execution(call, transfer)?;
-    let before = number(newest.as_ref());
-    if newest.as_ref().is_some_and(switches_off) && !call.options().flag("copy_again").unwrap_or(false) {
-        let of = fetch(call, transfer)?;
-        before_copy(&label(&of), newest.as_ref(), &of_transfer(call, transfer)?)?;
-    }
-    let request = executions::create(call.generation()?, transfer, fields)?;
-    let begun = settle::change(call, &request, Otherwise::Again, |call| {
-        Ok(resolve::newest_execution(call, transfer)?.filter(|newest| number(Some(newest)) > before))
+pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
+    let copies_again = call.options().flag("copy_again").unwrap_or(false);
+    call.decide(|call| {
+        let newest = resolve::newest_execution(call, transfer)?;
+        if newest.as_ref().is_some_and(switches_off) && !copies_again {
+            let of = fetch(call, transfer)?;
+            before_copy(&label(&of), newest.as_ref(), &of_transfer(call, transfer)?)?;
+        }
+        Ok(Value::Null)
     })?;
+    let begun = begun(call, transfer, &executions::create(call.generation()?, transfer, fields)?)?;
     if status(&begun) == Phase::Idle {
         return Err(Error::new(
             Failure::Api,
@@ -165,6 +166,19 @@ pub fn start(call: &mut Call<'_>, transfer: &str, fields: Map<String, Value>) ->
         .hint("an application credential cannot execute: Coriolis makes a Keystone trust for it"));
     }
     Ok(present::execution(begun))
+}
+
+/// Sends what begins an execution. When the answer is lost, the number of the newest one before tells whether it has
+/// begun; the server refuses a second one while the first runs, so it may be sent again.
+///
+/// # Errors
+/// What the server says; `Unknown` when no look tells.
+pub fn begun(call: &Call<'_>, transfer: &str, request: &Request) -> Result<Value> {
+    let before = call.decide(|call| Ok(number(resolve::newest_execution(call, transfer)?.as_ref()).into()))?;
+    let before = before.as_i64().unwrap_or(0);
+    settle::change(call, request, Otherwise::Again, |call| {
+        Ok(resolve::newest_execution(call, transfer)?.filter(|newest| number(Some(newest)) > before))
+    })
 }
 
 fn number(execution: Option<&Value>) -> i64 {

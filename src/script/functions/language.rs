@@ -29,7 +29,8 @@ pub const ROWS: &[Function] = &[
         result: "the value",
         summary: "Get a parameter of the runbook.",
         example: "print(param(\"limit\", #{ default: 8, help: \"VMs at once\" }));",
-        effect: Effect::Reads,
+        // Kept with the run itself.
+        effect: Effect::Pure,
         noun_verb: false,
         body: param,
     },
@@ -68,6 +69,17 @@ pub const ROWS: &[Function] = &[
         effect: Effect::Drives,
         noun_verb: false,
         body: sleep,
+    },
+    Function {
+        name: "confirm",
+        aliases: &[],
+        parameters: &[Parameter::required("question", Kind::Text, "What is about to happen, and whether it may.")],
+        result: "true; a no is thrown as `refused`",
+        summary: "Wait at a gate until somebody says yes; without a terminal the run pauses until `coriolis-run answer` has.",
+        example: "try { confirm(\"switch off wave 1?\"); } catch (e) { print(e.kind); }",
+        effect: Effect::Drives,
+        noun_verb: false,
+        body: confirm,
     },
     Function {
         name: "log",
@@ -135,9 +147,31 @@ fn now(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn sleep(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let duration = duration_of(&call.argument("duration"))?;
-    let deadline = duration::after(call.host.clock.now(), duration);
+    let deadline = call.moment(|now| duration::after(now, duration))?;
     call.host.cancel.sleep_until(&call.host.clock, deadline)?;
     Ok(Dynamic::UNIT)
+}
+
+fn confirm(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let question = call.text("question");
+    let gate = call.gate(&question);
+    call.is_open()?;
+    match call.ask(&gate, &question)? {
+        Some(answer) if answer.is_yes() => Ok(true.into()),
+        Some(answer) => Err(Error::new(
+            crate::error::Kind::Refused,
+            format!("`{question}` was answered `{}` by {}", answer.text, answer.by),
+        )
+        .detail("gate", gate)
+        .into()),
+        None => {
+            let run = call.run();
+            let hint = format!("answer it: `coriolis-run answer {run} {gate} yes`, then `coriolis-run resume {run}`");
+            Err(Error::new(crate::error::Kind::NeedsAnswer, format!("gate {gate} waits for an answer: {question}"))
+                .hint(hint)
+                .into())
+        }
+    }
 }
 
 fn log(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

@@ -19,6 +19,7 @@ use crate::model::{Generation, Phase};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::settle;
 use crate::script::value::{Secrets, to_json};
 use crate::watch::Target;
 
@@ -51,7 +52,9 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let mut fields = fields(call)?;
     if call.generation()? == Generation::Legacy {
         fields.extend(call.options().body(&["replication_count", "shutdown_instances"])?);
-        let migration = call.change(&migrations::create(Generation::Legacy, fields)?)?;
+        let list = deployments::list(Generation::Legacy, &Filters::default());
+        let build = |fields| migrations::create(Generation::Legacy, fields);
+        let migration = settle::make(call, "notes", fields, build, |call| call.read_list(&list))?;
         return Ok(call.shown(present::deployment(migration)));
     }
     if call.options().has("replication_count") {
@@ -87,22 +90,22 @@ pub fn show(call: &Call<'_>, id: &str, otherwise: Error) -> Result<Value> {
 ///
 /// # Errors
 /// `otherwise` where the id is of nothing of the kind, or nothing is under way.
-pub fn cancel(call: &mut Call<'_>, id: &str, force: bool, otherwise: Error) -> Result<()> {
+pub fn cancel(call: &Call<'_>, id: &str, force: bool, otherwise: Error) -> Result<()> {
     let (_, execution, deployment) = halves(call, id, otherwise.clone())?;
     let generation = call.generation()?;
     let text = |object: &Value| object["id"].as_str().unwrap_or_default().to_owned();
     if status(&execution) == Phase::Active {
-        call.change(&requests::cancel(generation, id, &text(&execution), force))?;
+        settle::repeat(call, &requests::cancel(generation, id, &text(&execution), force), is_over)?;
         return Ok(());
     }
     match deployment.filter(|deployment| status(deployment) == Phase::Active) {
         // Before it has begun it cannot be cancelled; deleting it calls it off.
         Some(deployment) if deployment["status"] == "PENDING" => {
-            call.change(&deployments::delete(generation, &text(&deployment)))?;
+            settle::remove(call, &deployments::delete(generation, &text(&deployment)))?;
             Ok(())
         }
         Some(deployment) => {
-            call.change(&deployments::cancel(generation, &text(&deployment), force))?;
+            settle::repeat(call, &deployments::cancel(generation, &text(&deployment), force), is_over)?;
             Ok(())
         }
         None => Err(otherwise),
@@ -116,11 +119,16 @@ pub fn cancel(call: &mut Call<'_>, id: &str, force: bool, otherwise: Error) -> R
 pub fn delete(call: &mut Call<'_>, id: &str, otherwise: Error) -> Result<()> {
     let (_, _, deployment) = halves(call, id, otherwise)?;
     let generation = call.generation()?;
-    call.change(&transfers::delete(generation, id))?;
+    settle::remove(call, &transfers::delete(generation, id))?;
     if let Some(deployment) = deployment {
-        call.change(&deployments::delete(generation, deployment["id"].as_str().unwrap_or_default()))?;
+        settle::remove(call, &deployments::delete(generation, deployment["id"].as_str().unwrap_or_default()))?;
     }
     Ok(())
+}
+
+/// Once it is being cancelled, a second request is refused, and that is as good.
+fn is_over(refusal: &Error) -> bool {
+    refusal.status() == Some(400)
 }
 
 fn halves(call: &Call<'_>, id: &str, otherwise: Error) -> Result<(Value, Value, Option<Value>)> {

@@ -4,6 +4,7 @@ use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
 use super::endpoints::refuse_nothing;
+use super::executions;
 use super::settings::{USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, put_map_or_file, put_switch, put_user_scripts};
 use super::{resolve, schedules};
 use crate::client::{Direction, Filters, present, transfers};
@@ -11,6 +12,7 @@ use crate::error::{Error, Result, count};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle;
 
 pub const TRANSFER: Parameter =
     Parameter::required("transfer", Kind::Reference(Noun::Transfer), "Its id, its object, or the name of its VM.");
@@ -192,7 +194,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     refuse_nothing(call.options(), "replica_update")?;
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let request = transfers::update(call.generation()?, &id, settings(call)?)?;
-    let execution = call.change(&request)?;
+    let execution = executions::begun(call, &id, &request)?;
     Ok(call.shown(present::execution(execution)))
 }
 
@@ -200,7 +202,7 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     // A server that cannot tell its schedules still deletes.
     let lasting = schedules::lasting(call, &id).unwrap_or_default();
-    call.change(&transfers::delete(call.generation()?, &id))?;
+    settle::remove(call, &transfers::delete(call.generation()?, &id))?;
     if !lasting.is_empty() {
         call.warn(format!(
             "the deleted replica {id} leaves {} running in vain: {}",
@@ -214,7 +216,8 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn disks_delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
-    let execution = call.change(&transfers::delete_disks(call.generation()?, &id))?;
+    let request = transfers::delete_disks(call.generation()?, &id);
+    let execution = executions::begun(call, &id, &request)?;
     Ok(call.shown(present::execution(execution)))
 }
 
@@ -222,9 +225,21 @@ pub fn fetch(call: &Call<'_>, id: &str) -> Result<Value> {
     Ok(present::transfer(call.read(&transfers::show(call.generation()?, id))?))
 }
 
-pub fn make(call: &mut Call<'_>, fields: Map<String, Value>) -> Result<Value> {
-    let request = transfers::create(call.generation()?, fields)?;
-    let transfer = present::transfer(call.change(&request)?);
+/// Creates a transfer. When the answer is lost, the one that carries this step's mark is it.
+pub fn make(call: &Call<'_>, fields: Map<String, Value>) -> Result<Value> {
+    let generation = call.generation()?;
+    let list = transfers::list(generation, &Filters::default());
+    let made = settle::make(
+        call,
+        "notes",
+        fields,
+        |fields| transfers::create(generation, fields),
+        |call| {
+            call.host.index.forget();
+            call.read_list(&list)
+        },
+    )?;
+    let transfer = present::transfer(made);
     call.host.index.add_transfer(&transfer);
     Ok(transfer)
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rhai::Dynamic;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::deployments::{self, DEPLOY};
 use super::executions::{self, COPY_AGAIN};
 use super::guards::{Facts, Overrides, before_deploy, newest_copy, status, switches_off};
 use super::resolve;
-use super::transfers::{ENDS, SETTINGS, TRANSFER, fetch, fields};
-use crate::client::{Filters, instances, present, transfers};
+use super::transfers::{ENDS, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
+use crate::client::{Filters, instances, present};
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::model::Phase;
@@ -21,7 +21,6 @@ use crate::script::attempts::attempts;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
-use crate::script::settle::{self, Otherwise};
 use crate::watch::Target;
 
 const SYNC: &[Key] = &[
@@ -93,13 +92,16 @@ pub const ROWS: &[Function] = &[
 
 fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let fields = fields(call)?;
-    let all = call.host.index.transfers(call)?;
-    let found: Vec<&Value> = all.iter().filter(|transfer| same_transfer(transfer, &fields)).collect();
+    let found = call.decide(|call| {
+        let all = call.host.index.transfers(call)?;
+        let same = all.iter().filter(|transfer| same_transfer(transfer, &fields));
+        Ok(same.map(|transfer| transfer["id"].clone()).collect())
+    })?;
+    let found: Vec<&str> = found.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (mut transfer, created) = match found.as_slice() {
-        [] => (make_once(call, fields)?, true),
-        [only] => (fetch(call, only["id"].as_str().unwrap_or_default())?, false),
+        [] => (transfers_made(call, fields)?, true),
+        [only] => (fetch(call, only)?, false),
         many => {
-            let ids: Vec<&str> = many.iter().filter_map(|transfer| transfer["id"].as_str()).collect();
             let names = fields["instances"]
                 .as_array()
                 .into_iter()
@@ -108,7 +110,7 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
                 .collect::<Vec<_>>()
                 .join(", ");
             return Err(Error::new(Failure::Ambiguous, format!("there are {} replicas of `{names}`", many.len()))
-                .hint(format!("deployed, each makes a VM: delete all but one of {}", ids.join(", ")))
+                .hint(format!("deployed, each makes a VM: delete all but one of {}", many.join(", ")))
                 .into());
         }
     };
@@ -137,35 +139,45 @@ fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Faul
 fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
-    let newest = resolve::newest_execution(call, &id)?;
-    if let (Some(max_age), Some(newest)) = (duration_option(call, "max_age")?, &newest)
-        && !shutdown
-        && is_fresh(newest, call.host.clock.now(), max_age)
-    {
-        return Ok(call.shown(present::execution(newest.clone())));
+    let max_age = duration_option(call, "max_age")?;
+    // What is there already: a copy that is fresh enough, or one that is under way.
+    let there = call.decide(|call| {
+        let Some(newest) = resolve::newest_execution(call, &id)? else { return Ok(Value::Null) };
+        let is_fresh = max_age.is_some_and(|max_age| is_fresh(&newest, call.host.clock.now(), max_age));
+        let joins = is_copy(&newest) && (!shutdown || switches_off(&newest));
+        Ok(match status(&newest) {
+            _ if is_fresh && !shutdown => json!({ "fresh": newest["id"] }),
+            Phase::Active => json!({ "running": newest["id"], "number": newest["number"], "joins": joins }),
+            _ => Value::Null,
+        })
+    })?;
+    if let Some(fresh) = there["fresh"].as_str() {
+        let execution = call.read(&crate::client::executions::show(call.generation()?, &id, fresh))?;
+        return Ok(call.shown(present::execution(execution)));
     }
     let transfer = fetch(call, &id)?;
-    let mut running = newest.filter(|execution| status(execution) == Phase::Active);
+    let mut running = there["running"].as_str();
     let execution = attempts(call, |call| {
         if let Some(active) = running.take() {
-            let joins = is_copy(&active) && (!shutdown || switches_off(&active));
-            let number = active["number"].clone();
+            let joins = there["joins"] == true;
+            let number = &there["number"];
             let what = if joins { "joining it" } else { "waiting for its end before the copy begins" };
             call.warn(format!("execution #{number} of `{}` is already running: {what}", label(&transfer)));
-            let ended = wait_execution(call, &transfer, &id, active);
+            let ended = wait_execution(call, &transfer, &id, active, None);
             if joins {
                 return ended;
             }
             // How the other's execution ended is its own affair; that we are to stop is ours.
             if let Err(error) = ended
-                && matches!(error.kind, Failure::Interrupted | Failure::Timeout | Failure::Login)
+                && (error.kind.is_final() || matches!(error.kind, Failure::Timeout | Failure::Login))
             {
                 return Err(error);
             }
         }
         let fields = Map::from_iter([("shutdown_instances".to_owned(), Value::Bool(shutdown))]);
         let started = executions::start(call, &id, fields)?;
-        wait_execution(call, &transfer, &id, started)
+        let execution = started["id"].as_str().unwrap_or_default().to_owned();
+        wait_execution(call, &transfer, &id, &execution, Some(started))
     })?;
     Ok(call.shown(present::execution(execution)))
 }
@@ -178,15 +190,20 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
     let fields = deployments::fields(call)?;
     let deployment = attempts(call, |call| {
-        let started = match under_way(call, &id)? {
-            Some(deployment) => deployment,
+        let running = call.decide(|call| Ok(under_way(call, &id)?.map_or(Value::Null, Value::String)))?;
+        let (deployment, started) = match running.as_str() {
+            Some(running) => {
+                call.warn(format!("deployment {running} of `{}` is already running: joining it", label(&transfer)));
+                (running.to_owned(), None)
+            }
             None => {
-                guard(call, &id, &transfer, requires.as_deref())?;
-                deployments::start(call, &id, fields.clone())?
+                call.decide(|call| guard(call, &id, &transfer, requires.as_deref()).map(|()| Value::Null))?;
+                let started = deployments::start(call, &id, fields.clone())?;
+                (started["id"].as_str().unwrap_or_default().to_owned(), Some(started))
             }
         };
-        let deployment = started["id"].as_str().unwrap_or_default().to_owned();
-        let target = Target::deployment(deployment, label(&transfer)).first(started);
+        let target = Target::deployment(deployment, label(&transfer));
+        let target = started.map_or(target.clone(), |started| target.first(started));
         let finished = call.wait(target, deadline(call)?);
         call.host.index.forget();
         finished
@@ -194,8 +211,8 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(call.shown(present::deployment(deployment)))
 }
 
-/// A deployment of the transfer that is already running: an earlier run has started it, this one joins it.
-fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
+/// The id of a deployment of the transfer that is already running: an earlier run has started it, this one joins it.
+fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<String>> {
     let known = deployments::of_transfer(call, transfer)?;
     let Some(active) = known.iter().find(|deployment| status(deployment) == Phase::Active) else { return Ok(None) };
     let id = active["id"].as_str().unwrap_or_default();
@@ -204,20 +221,7 @@ fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
         call.host.index.forget();
         return Ok(None);
     }
-    call.warn(format!("deployment {id} of `{}` is already running: joining it", label(&deployment)));
-    Ok(Some(deployment))
-}
-
-/// Creates a transfer of which there is none yet: when the answer is lost, one that is there now is it.
-fn make_once(call: &mut Call<'_>, fields: Map<String, Value>) -> Result<Value> {
-    let request = transfers::create(call.generation()?, fields.clone())?;
-    let made = settle::change(call, &request, Otherwise::Ask, |call| {
-        call.host.index.forget();
-        Ok(call.host.index.transfers(call)?.iter().find(|transfer| same_transfer(transfer, &fields)).cloned())
-    })?;
-    let transfer = present::transfer(made);
-    call.host.index.add_transfer(&transfer);
-    Ok(transfer)
+    Ok(Some(id.to_owned()))
 }
 
 /// Whether a transfer is between these endpoints and of these VMs.
@@ -264,10 +268,18 @@ fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>) ->
     before_deploy(&facts, overrides)
 }
 
-fn wait_execution(call: &Call<'_>, transfer: &Value, id: &str, started: Value) -> Result<Value> {
-    let execution = started["id"].as_str().unwrap_or_default().to_owned();
-    let disks = disk_sizes(call, transfer);
-    let target = Target::execution(id, execution, label(transfer)).first(started).disks(disks);
+fn wait_execution(
+    call: &Call<'_>,
+    transfer: &Value,
+    id: &str,
+    execution: &str,
+    started: Option<Value>,
+) -> Result<Value> {
+    let target = Target::execution(id, execution, label(transfer)).disks(disk_sizes(call, transfer));
+    let target = match started {
+        Some(started) => target.first(started),
+        None => target,
+    };
     call.wait(target, deadline(call)?)
 }
 
@@ -308,7 +320,8 @@ fn is_copy(execution: &Value) -> bool {
 }
 
 pub fn deadline(call: &Call<'_>) -> Result<Option<Timestamp>> {
-    Ok(duration_option(call, "timeout")?.map(|timeout| duration::after(call.host.clock.now(), timeout)))
+    let timeout = duration_option(call, "timeout")?;
+    timeout.map(|timeout| call.moment(|now| duration::after(now, timeout))).transpose()
 }
 
 /// An option that is a duration.

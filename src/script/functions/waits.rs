@@ -75,7 +75,7 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn all(call: &Call<'_>, targets: Vec<Target>, deadline: Option<Timestamp>) -> Result<Vec<Value>> {
-    call.cloud()?.watcher.wait_all(&call.lane.origin, targets, deadline).into_iter().collect()
+    if targets.is_empty() { Ok(Vec::new()) } else { call.wait_all(targets, deadline) }
 }
 
 fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
@@ -87,7 +87,7 @@ fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
         if !answer.is_unit() && answer.as_bool() != Ok(false) {
             return Ok(answer);
         }
-        let next = duration::after(clock.now(), interval.max(Duration::from_millis(10)));
+        let next = call.moment(|now| duration::after(now, interval.max(Duration::from_millis(10))))?;
         if let Some(deadline) = deadline.filter(|deadline| *deadline < next) {
             cancel.sleep_until(clock, deadline)?;
             return Err(Error::new(Failure::Timeout, "what was waited for did not become true in time").into());

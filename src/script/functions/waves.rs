@@ -1,25 +1,20 @@
-//! Many items at once: waves and `each`. When what starts is decided by the wave's machine; here it is done.
+//! Many items at once: waves and `each`.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::collections::BTreeMap;
 
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, ImmutableString, Map as ScriptMap};
 
 use super::units::duration_option;
 use crate::cancel::Wish;
-use crate::clock::Signal;
 use crate::error::{Error, Kind as Failure, Result, count};
-use crate::event::{Fact, Outcome, cause};
+use crate::event::Outcome;
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
-use crate::script::engine::LANE_STACK;
-use crate::script::error::{Fault, locate, to_map};
+use crate::script::drive::{Ended, drive};
+use crate::script::error::{Fault, to_map};
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
-use crate::script::host::Lane;
-use crate::script::lanes::Runner;
 use crate::script::value::describe;
-use crate::wave::{Action, Budget, ItemOutcome, Machine, News, Options, Summary};
+use crate::wave::{Budget, Options, Summary};
 
 const WAVE: &[Key] = &[
     Key::new("limit", Kind::Integer, "How many items at once; default 10."),
@@ -79,9 +74,6 @@ pub const ROWS: &[Function] = &[
         body: each,
     },
 ];
-
-/// What a lane ended with: the closure's value, or what it threw.
-type Ended = Result<Dynamic, Box<EvalAltResult>>;
 
 fn wave(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let name = call.text("name");
@@ -165,137 +157,6 @@ fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> R
         };
         error.hint("give items a `name`, or say with `key` which field or closure tells them apart").into()
     })
-}
-
-/// Launches what the machine says, each item on a thread of its own, until all have ended.
-fn drive(
-    call: &Call<'_>,
-    name: &str,
-    items: &Array,
-    keys: Vec<String>,
-    options: Options,
-) -> Result<(Summary, BTreeMap<usize, Ended>)> {
-    let runner = Runner::new(call.host, call.context, &call.closure("body")?)?;
-    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
-    let limit = options.limit.min(keys.len());
-    let named = keys.iter().map(|key| key.as_str().into()).collect();
-    let mut machine = Machine::new(keys, options)?;
-    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total: items.len(), limit });
-    let bell = clock.signal();
-    let _listening = cancel.listen(&bell);
-    let done: Mutex<VecDeque<(usize, Ended)>> = Mutex::default();
-    let mut ended = BTreeMap::new();
-    thread::scope(|scope| -> Result<()> {
-        loop {
-            while let Some((item, result)) = done.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-                let outcome = result.as_ref().map(drop).map_err(|thrown| placed(thrown));
-                ended.insert(item, result);
-                machine.finished(item, outcome, clock.now());
-            }
-            if cancel.wish() != Wish::Continue {
-                machine.pause(clock.now());
-            }
-            let mut wake = None;
-            let actions = machine.next(clock.now());
-            announce(call, name, &mut machine);
-            for action in actions {
-                match action {
-                    Action::Launch { item, attempt } => {
-                        let lane = call.lane.child(call.number, name, machine.key(item), attempt);
-                        call.host.emit(&lane, Fact::ItemStarted { attempt });
-                        let launch =
-                            Launch { runner: &runner, lane, item, argument: &items[item], done: &done, bell: &bell };
-                        let busy = clock.busy();
-                        let thread = thread::Builder::new().name(machine.key(item).to_owned()).stack_size(LANE_STACK);
-                        thread
-                            .spawn_scoped(scope, move || {
-                                launch.run();
-                                drop(busy);
-                            })
-                            .map_err(|error| Error::internal(format!("cannot start a thread: {error}")))?;
-                    }
-                    Action::Wake { at } => wake = Some(at),
-                    Action::Finished => return Ok(()),
-                }
-            }
-            clock.park(&bell, wake);
-        }
-    })?;
-    let summary = machine.summary(clock.now());
-    let (counts, elapsed_seconds) = (summary.counts, summary.elapsed.as_secs_f64());
-    call.emit(Fact::WaveFinished { name: name.to_owned(), counts, elapsed_seconds });
-    Ok((summary, ended))
-}
-
-/// One attempt of one item, on its own thread.
-struct Launch<'a> {
-    runner: &'a Runner<'a>,
-    lane: std::sync::Arc<Lane>,
-    item: usize,
-    argument: &'a Dynamic,
-    done: &'a Mutex<VecDeque<(usize, Ended)>>,
-    bell: &'a Signal,
-}
-
-impl Launch<'_> {
-    fn run(self) {
-        let result = self.runner.run(&self.lane, self.argument);
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back((self.item, result));
-        self.bell.ring();
-    }
-}
-
-/// What an item ended with, with its place in the script.
-fn placed(thrown: &EvalAltResult) -> Error {
-    let located = locate(thrown);
-    match located.place {
-        Some(place) => {
-            let source = place.source.map(|source| format!("{source}:")).unwrap_or_default();
-            let place = format!("{source}{}:{}", place.line, place.column);
-            located.error.detail("place", place)
-        }
-        None => located.error,
-    }
-}
-
-/// The cause in a line, with the place where it was thrown.
-fn told(error: &Error) -> String {
-    match error.details.get("place").and_then(serde_json::Value::as_str) {
-        Some(place) if error.kind != Failure::Interrupted => format!("{} (at {place})", cause(error)),
-        _ => cause(error),
-    }
-}
-
-fn announce(call: &Call<'_>, name: &str, machine: &mut Machine) {
-    let mut stopping = None;
-    for news in machine.take_news() {
-        match news {
-            News::Retried { item, attempt, attempts, cause: error, next } => {
-                let lane = call.lane.child(call.number, name, machine.key(item), 1);
-                call.host.emit(&lane, Fact::ItemRetried { attempt, attempts, cause: told(&error), next });
-            }
-            News::Ended { item } => {
-                let Some(ended) = machine.outcome(item) else { continue };
-                let lane = call.lane.child(call.number, name, &ended.key, 1);
-                call.host.emit(&lane, finished(&ended, stopping.as_deref()));
-            }
-            News::Stopping { reason } => {
-                stopping = Some(reason.clone());
-                call.emit(Fact::WaveStopping { name: name.to_owned(), reason });
-            }
-        }
-    }
-}
-
-fn finished(item: &ItemOutcome, stopping: Option<&str>) -> Fact {
-    let skipped =
-        || stopping.filter(|_| item.outcome == Outcome::Skipped).map(|reason| format!("not started: {reason}"));
-    Fact::ItemFinished {
-        outcome: item.outcome,
-        attempts: item.attempts,
-        elapsed_seconds: item.elapsed.as_secs_f64(),
-        cause: item.cause.as_ref().map(told).or_else(skipped),
-    }
 }
 
 fn result_map(summary: &Summary, ended: &mut BTreeMap<usize, Ended>) -> ScriptMap {

@@ -123,6 +123,7 @@ fn the_first_cause_is_kept_and_the_news_tell_the_story() {
                 format!("{item} retried {attempt}/{attempts} at {}: {cause}", second(*next))
             }
             News::Ended { item } => format!("{item} ended"),
+            News::Restored { item } => format!("{item} had ended"),
             News::Stopping { reason } => format!("stopping: {reason}"),
         })
         .collect();

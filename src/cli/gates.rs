@@ -1,0 +1,65 @@
+//! Who answers the gates of a run: what was answered from elsewhere, or the terminal.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::journal::runs::Directory;
+use crate::process::read_line;
+use crate::report::Stage;
+use crate::script::gates::{Answer, Gates};
+
+/// How often it is looked whether somebody has answered from elsewhere, in the eye's time.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// The gates of a run that is kept.
+pub struct Desk {
+    pub directory: Option<Directory>,
+    pub cancel: Cancel,
+    /// The terminal, where there is one that people can type at.
+    pub terminal: Option<Stage>,
+    /// Who sits at it.
+    pub user: String,
+}
+
+impl Desk {
+    fn elsewhere(&self, gate: &str) -> Option<Answer> {
+        let answer = self.directory.as_ref()?.answer_to(gate)?;
+        Some(Answer { text: answer.answer, by: answer.by })
+    }
+}
+
+impl Gates for Desk {
+    fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>> {
+        if let Some(answer) = self.elsewhere(gate) {
+            return Ok(Some(answer));
+        }
+        let Some(terminal) = &self.terminal else { return Ok(None) };
+        let aside = terminal.aside();
+        loop {
+            aside.prompt(&format!("{question} [yes/no] "));
+            let (line, typed) = mpsc::channel();
+            // A line that nobody types keeps its reader for ever: it must not keep the run.
+            thread::spawn(move || line.send(read_line()));
+            loop {
+                match typed.recv_timeout(LOOK) {
+                    Ok(Some(text)) if matches!(text.trim(), "yes" | "y" | "no" | "n") => {
+                        return Ok(Some(Answer { text: text.trim().to_owned(), by: self.user.clone() }));
+                    }
+                    Ok(Some(_)) => break,
+                    // The end of the input is no answer.
+                    Ok(None) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.cancel.check()?;
+                        if let Some(answer) = self.elsewhere(gate) {
+                            aside.prompt("\n");
+                            return Ok(Some(answer));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

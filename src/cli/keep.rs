@@ -1,0 +1,220 @@
+//! What is kept of a run while it runs: its directory, its lock, its journal.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+
+use super::world::World;
+use crate::clock::Clock;
+use crate::error::{Error, ExitCode, Kind, Result};
+use crate::journal::file::{self, Log, Medium};
+use crate::journal::replay::State;
+use crate::journal::runs::{Directory, End, Holder, Lock, Meta, Sources, Store};
+use crate::journal::{Journal, Key};
+use crate::process::Process;
+use crate::secret;
+
+/// The state directory: `--state-dir`, else `$XDG_STATE_HOME/coriolis-run`, else `~/.local/state/coriolis-run`.
+///
+/// # Errors
+/// `Input` when none of them is there to be used.
+pub fn store(process: &Process, given: Option<&PathBuf>) -> Result<Store> {
+    let below = |root: PathBuf| root.join("coriolis-run");
+    let root = match (given, process.variable("XDG_STATE_HOME"), process.variable("HOME")) {
+        (Some(given), ..) => process.directory.join(given),
+        // The rule for that variable: a relative path is no path.
+        (None, Some(state), _) if PathBuf::from(state).is_absolute() => below(state.into()),
+        (None, _, Some(home)) => below(PathBuf::from(home).join(".local/state")),
+        (None, ..) => {
+            return Err(Error::input("nothing says where runs are to be kept: HOME is not set")
+                .hint("name a folder with `--state-dir`"));
+        }
+    };
+    Ok(Store::new(root))
+}
+
+/// This process, as the lock and others see it.
+pub fn holder(process: &Process, wall: Timestamp) -> Holder {
+    Holder { user: process.user(), host: process.host(), pid: process.id(), since: wall }
+}
+
+/// What is kept of one run.
+pub struct Kept {
+    place: Arc<Place>,
+    pub journal: Arc<Journal>,
+    /// Who worked on it and left it without a word.
+    pub before: Option<Holder>,
+    _lock: Option<Lock>,
+}
+
+/// Where it is kept: from the beginning, or from the first change on.
+struct Place {
+    directory: OnceLock<Mutex<Directory>>,
+}
+
+impl Kept {
+    /// A new run: its directory is made at once.
+    ///
+    /// # Errors
+    /// `Journal` when it cannot be kept.
+    pub fn begin(
+        store: &Store,
+        meta: Meta,
+        sources: &Sources,
+        world: impl FnOnce() -> Result<World>,
+    ) -> Result<(Self, World)> {
+        let key = store.key()?;
+        let owner = meta.owner.clone();
+        let directory = store.create(meta, sources)?;
+        let lock = directory.lock(&owner, false)?;
+        let world = world()?;
+        let clock = world.clock.clone();
+        let log = Log::new(Arc::new(file::create(&directory.journal(), clock.now())?));
+        let journal = Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log));
+        let kept = Self { place: Place::of(directory), journal: Arc::new(journal), before: None, _lock: Some(lock) };
+        Ok((kept, world))
+    }
+
+    /// A run that is kept from its first change on: most expressions have none.
+    ///
+    /// # Errors
+    /// `Journal` when even the key of the hashes cannot be kept.
+    pub fn at_first_change(store: &Store, meta: Meta, sources: Sources, clock: &Clock) -> Result<Self> {
+        let place = Arc::new(Place { directory: OnceLock::new() });
+        let (id, made, store) = (meta.id.clone(), place.clone(), store.clone());
+        let key = Key::default();
+        let first = clock.now();
+        let lazy = Lazy {
+            state: Mutex::default(),
+            make: Box::new(move || {
+                let directory = store.create(meta.clone(), &sources)?;
+                let file = file::create(&directory.journal(), first)?;
+                let _ = made.directory.set(Mutex::new(directory));
+                Ok(file)
+            }),
+        };
+        let journal = Journal::new(id, key, clock.clone(), State::default(), Some(Log::new(Arc::new(lazy))));
+        Ok(Self { place, journal: Arc::new(journal), before: None, _lock: None })
+    }
+
+    /// Goes on with a run.
+    ///
+    /// # Errors
+    /// `Input` when somebody else has it, `Journal` when it is damaged.
+    pub fn take_up(
+        store: &Store,
+        directory: Directory,
+        lock: Lock,
+        state: State,
+        end: u64,
+        clock: Clock,
+    ) -> Result<Self> {
+        let path = directory.journal();
+        let file = if path.exists() { file::reopen(&path, end)? } else { file::create(&path, clock.now())? };
+        let log = Log::new(Arc::new(file));
+        let journal = Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log));
+        let before = lock.before.clone();
+        Ok(Self { place: Place::of(directory), journal: Arc::new(journal), before, _lock: Some(lock) })
+    }
+
+    /// A run of which nothing is kept.
+    pub fn nothing(clock: Clock) -> Self {
+        let place = Arc::new(Place { directory: OnceLock::new() });
+        Self { place, journal: Arc::new(Journal::in_memory(clock)), before: None, _lock: None }
+    }
+
+    /// The run's id, where it is kept.
+    pub fn id(&self) -> Option<String> {
+        self.directory().map(|directory| directory.meta.id)
+    }
+
+    pub fn directory(&self) -> Option<Directory> {
+        let directory = self.place.directory.get()?;
+        Some(directory.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Keeps a module that the script has imported just now.
+    ///
+    /// # Errors
+    /// `Journal` when it cannot be kept.
+    pub fn keep_import(&self, name: &str, text: &str) -> Result<()> {
+        let Some(directory) = self.directory() else { return Ok(()) };
+        directory.keep_import(name, text).map_err(|error| {
+            Error::new(Kind::Journal, format!("cannot keep the module `{name}`: {error}")).caused_by(error)
+        })
+    }
+
+    /// Writes down how it ended; `None` when it begins again.
+    pub fn finish(&self, end: Option<(Timestamp, ExitCode, Option<String>)>) {
+        let Some(directory) = self.place.directory.get() else { return };
+        let mut directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
+        directory.meta.finished = end.map(|(at, code, cause)| End { at, exit_code: code as u8, cause });
+        // Without it the run counts as interrupted, and is resumed all the same.
+        let _ = directory.save();
+    }
+}
+
+impl Place {
+    fn of(directory: Directory) -> Arc<Self> {
+        let place = Self { directory: OnceLock::new() };
+        let _ = place.directory.set(Mutex::new(directory));
+        Arc::new(place)
+    }
+}
+
+/// Parameters as they are kept: those that are secrets by their names have to be given again.
+pub fn kept_parameters(set: &[String]) -> std::collections::BTreeMap<String, Option<String>> {
+    let pairs = set.iter().filter_map(|setting| setting.split_once('='));
+    pairs
+        .map(|(name, value)| {
+            let name = name.trim();
+            (name.to_owned(), (!secret::is_secret_name(name)).then(|| value.to_owned()))
+        })
+        .collect()
+}
+
+/// A file that is made when something has to be on the disk.
+struct Lazy {
+    state: Mutex<Pending>,
+    make: Box<dyn Fn() -> Result<File> + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Pending {
+    lines: Vec<u8>,
+    file: Option<Arc<File>>,
+}
+
+impl Medium for Lazy {
+    fn write(&self, line: &[u8]) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &state.file {
+            Some(file) => file.as_ref().write_all(line),
+            None => state.lines.write_all(line),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let file = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            match &state.file {
+                Some(file) => file.clone(),
+                None => {
+                    let file = Arc::new((self.make)().map_err(|error: Error| io::Error::other(error.to_string()))?);
+                    file.as_ref().write_all(&std::mem::take(&mut state.lines))?;
+                    state.file = Some(file.clone());
+                    file
+                }
+            }
+        };
+        file.sync_data()
+    }
+}
+
+/// The refusal of a run without a name.
+pub fn nothing_to_resume() -> Error {
+    Error::new(Kind::Input, "there is no unfinished run of a runbook").hint("`coriolis-run runs` lists all runs")
+}

@@ -1,0 +1,268 @@
+//! The journal on disk: append, group commit, and reading it back with what a crash leaves behind.
+//!
+//! A line ends with its checksum (`"sum":"1a2b3c4d"`), so that damage is told from what was written. What has no end
+//! is the line during whose writing the process died: it is dropped. Anything else that does not fit is damage.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::record::{Line, Record, VERSION};
+use super::replay::State;
+use crate::error::{Error, Kind, Result};
+
+/// Where lines go. Tests have some that break.
+pub trait Medium: Send + Sync {
+    /// # Errors
+    /// Those of the disk; nothing may be written after one.
+    fn write(&self, line: &[u8]) -> io::Result<()>;
+
+    /// Comes back when all that was written is on the disk.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn sync(&self) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn write(&self, line: &[u8]) -> io::Result<()> {
+        let mut file = self;
+        file.write_all(line)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// An append-only file whose writers share its fsyncs.
+pub struct Log {
+    medium: Arc<dyn Medium>,
+    state: Mutex<Written>,
+    synced: Condvar,
+}
+
+#[derive(Default)]
+struct Written {
+    /// How many lines were written, and how many of them are surely on the disk.
+    lines: u64,
+    durable: u64,
+    /// Somebody syncs right now, for all who wait.
+    syncing: bool,
+    broken: Option<Error>,
+}
+
+impl Log {
+    pub fn new(medium: Arc<dyn Medium>) -> Self {
+        Self { medium, state: Mutex::default(), synced: Condvar::new() }
+    }
+
+    /// Appends a line; says its number.
+    ///
+    /// # Errors
+    /// `Journal` when the disk does not take it, and ever after.
+    pub fn append(&self, line: &str) -> Result<u64> {
+        let mut state = self.lock();
+        state.usable()?;
+        if let Err(error) = self.medium.write(line.as_bytes()) {
+            return Err(state.breaks(error));
+        }
+        state.lines += 1;
+        Ok(state.lines)
+    }
+
+    /// Comes back when the line of this number is on the disk. Who comes first syncs for all who wait meanwhile.
+    ///
+    /// # Errors
+    /// `Journal` when the disk fails.
+    pub fn sync(&self, number: u64) -> Result<()> {
+        let mut state = self.lock();
+        loop {
+            if state.durable >= number {
+                return Ok(());
+            }
+            state.usable()?;
+            if state.syncing {
+                state = self.synced.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            state.syncing = true;
+            let lines = state.lines;
+            drop(state);
+            let result = self.medium.sync();
+            state = self.lock();
+            state.syncing = false;
+            match result {
+                Ok(()) => state.durable = state.durable.max(lines),
+                Err(error) => drop(state.breaks(error)),
+            }
+            self.synced.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Written {
+    fn usable(&self) -> Result<()> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    fn breaks(&mut self, error: io::Error) -> Error {
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk, then resume the run",
+            _ => "mend the disk, then resume the run",
+        };
+        let message = format!("cannot write the run's journal: {}", plain(&error));
+        let error = Error::new(Kind::Journal, message).hint(hint).caused_by(error);
+        self.broken = Some(error.clone());
+        error
+    }
+}
+
+/// A line of text for a record, with its checksum.
+pub fn encode(line: &Line) -> String {
+    let mut text = serde_json::to_string(line).expect("records are plain data");
+    text.pop();
+    let sum = checksum(&text);
+    text.push_str(&format!(",\"sum\":\"{sum}\"}}\n"));
+    text
+}
+
+/// `,"sum":"1a2b3c4d"}`
+const TAIL: usize = 18;
+
+fn decode(text: &str) -> Result<Line, String> {
+    let cut = text.len().checked_sub(TAIL).filter(|cut| text.is_char_boundary(*cut)).ok_or("it is too short")?;
+    let (body, tail) = text.split_at(cut);
+    if tail != format!(",\"sum\":\"{}\"}}", checksum(body)) {
+        return Err("its checksum does not fit".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| format!("it cannot be read: {error}"))
+}
+
+fn checksum(body: &str) -> String {
+    blake3::hash(body.as_bytes()).to_hex()[..8].to_owned()
+}
+
+/// What a file holds.
+pub struct Read {
+    pub lines: Vec<Line>,
+    /// Where the last whole line ends; behind it is what a crash cut off.
+    pub end: u64,
+}
+
+/// The lines of a journal.
+///
+/// # Errors
+/// `Journal` with the number of a damaged line.
+pub fn read(text: &[u8]) -> Result<Read, (usize, String)> {
+    let mut lines = Vec::new();
+    let mut end = 0;
+    let mut rest = text;
+    let mut number = 0;
+    while !rest.is_empty() {
+        number += 1;
+        let Some(length) = rest.iter().position(|byte| *byte == b'\n') else { break };
+        let line = std::str::from_utf8(&rest[..length]).map_err(|_| "it is not text".to_owned()).and_then(decode);
+        let is_last = rest.len() == length + 1;
+        match line {
+            Ok(line) => lines.push(line),
+            // A disk may have kept the end of a line and lost its middle, when the machine died.
+            Err(_) if is_last => break,
+            Err(why) => return Err((number, why)),
+        }
+        end += length as u64 + 1;
+        rest = &rest[length + 1..];
+    }
+    Ok(Read { lines, end })
+}
+
+/// Folds a file's lines.
+///
+/// # Errors
+/// The number of the line that does not fit, and why.
+pub fn fold(lines: &[Line]) -> Result<State, (usize, String)> {
+    match lines.first().map(|line| &line.record) {
+        None | Some(Record::Journal { .. }) => {}
+        Some(_) => return Err((1, "it does not say the journal's version".to_owned())),
+    }
+    let mut state = State::default();
+    for (index, line) in lines.iter().enumerate() {
+        state.apply(line).map_err(|why| (index + 1, why))?;
+    }
+    Ok(state)
+}
+
+/// A journal's lines from its file, whole or not.
+///
+/// # Errors
+/// `Journal`: it cannot be read, or line so and so is damaged.
+pub fn load(path: &Path) -> Result<Read> {
+    let text = std::fs::read(path).map_err(|error| {
+        Error::new(Kind::Journal, format!("cannot read the journal {}: {}", path.display(), plain(&error)))
+            .caused_by(error)
+    })?;
+    read(&text).map_err(|damage| damaged(path, &damage))
+}
+
+pub fn damaged(path: &Path, (number, why): &(usize, String)) -> Error {
+    Error::new(Kind::Journal, format!("line {number} of the journal {} is damaged: {why}", path.display())).hint(
+        format!(
+            "restore the file from a copy, or keep one and cut it before line {number}: what later lines recorded is then \
+             looked for on the server, or asked"
+        ),
+    )
+}
+
+/// Opens for appending what [`load`] has read: the torn rest is cut off.
+///
+/// # Errors
+/// `Journal` when it cannot be written.
+pub fn reopen(path: &Path, end: u64) -> Result<File> {
+    let open = || -> io::Result<File> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+        Ok(file)
+    };
+    open().map_err(|error| unwritable(path, error))
+}
+
+/// A new journal with its first line.
+///
+/// # Errors
+/// `Journal` when it cannot be made.
+pub fn create(path: &Path, at: jiff::Timestamp) -> Result<File> {
+    let open = || -> io::Result<File> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(encode(&Line { at, record: Record::Journal { version: VERSION } }).as_bytes())?;
+        Ok(file)
+    };
+    open().map_err(|error| unwritable(path, error))
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Error {
+    Error::new(Kind::Journal, format!("cannot write the journal {}: {}", path.display(), plain(&error)))
+        .hint("free the disk, mend its rights, or name another folder with `--state-dir`")
+        .caused_by(error)
+}
+
+/// An operating system's message without its number.
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.clone(), |(message, _)| message.to_lowercase())
+}
+
+/// Reads a file that may not be there.
+pub fn read_optional(path: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,553 @@
+//! What a run has done so far, as its records tell: which calls answer, which steps are open, what a retry does anew.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::StepKey;
+use super::record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
+use crate::error::{Error, Result};
+use crate::event::Outcome;
+use crate::model::Generation;
+
+/// The key under which a large value's hash stands in its place.
+pub const VALUE: &str = "$value";
+
+/// The records of a run, folded. The same records in the same order give the same state.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    lanes: BTreeMap<Arc<str>, Lane>,
+    values: HashMap<String, Arc<Value>>,
+    generation: Option<Generation>,
+    last: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Lane {
+    calls: BTreeMap<u64, Call>,
+    /// Calls of an earlier attempt that this one has left behind; what they made is not made again.
+    spare: Vec<Call>,
+    /// Whether calls may differ from what is recorded: something before them was done anew.
+    loose: bool,
+    /// How often something in it was done anew.
+    rounds: u32,
+    attempt: u32,
+    running: bool,
+    not_before: Option<Timestamp>,
+    began: Option<Timestamp>,
+    cause: Option<SavedError>,
+    ended: Option<Ended>,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    identity: Identity,
+    steps: BTreeMap<u32, Step>,
+    /// Steps that an earlier attempt has done; a request that equals one of them is not sent again.
+    kept: VecDeque<(String, String, Value)>,
+    /// Ids of what this call waited for and what did not succeed.
+    awaited: BTreeSet<String>,
+    returned: Option<Saved>,
+    last: u64,
+    /// Whether it opened lanes.
+    is_wave: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Decided(Saved),
+    Sent { method: String, path: String, settlement: Option<Settlement> },
+}
+
+/// What is known of a call that is about to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Replay {
+    /// It was made: this is its result, and the lane's last number when it ended.
+    Answer(Saved, u64),
+    /// The same, from an earlier attempt that had another number for it.
+    Again(Saved),
+    /// Something else was recorded in its place.
+    Differs(Identity),
+    /// Nothing: make it. Its steps may be known.
+    Live,
+}
+
+/// What is known of a step that is about to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    Nothing,
+    /// Begun, and nobody knows what became of it.
+    Open,
+    Settled(Settlement),
+    /// Done by an earlier attempt.
+    Kept(Value),
+}
+
+/// What is known of an item that is about to be worked on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    Fresh,
+    /// An attempt was under way.
+    Interrupted {
+        attempt: u32,
+        began: Timestamp,
+        cause: Option<SavedError>,
+    },
+    /// The next attempt waits for its time.
+    Waiting {
+        attempt: u32,
+        began: Timestamp,
+        not_before: Timestamp,
+        cause: Option<SavedError>,
+    },
+    Ended {
+        ended: Ended,
+        began: Timestamp,
+    },
+}
+
+/// A changing request without an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    pub key: StepKey,
+    pub function: String,
+    pub method: String,
+    pub path: String,
+}
+
+impl State {
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// When it cannot follow what was there.
+    pub fn apply(&mut self, line: &Line) -> Result<(), String> {
+        self.last = self.last.max(Some(line.at));
+        match &line.record {
+            Record::Journal { version } if *version > super::record::VERSION => {
+                return Err(format!("it is of version {version}, made by a newer coriolis-run"));
+            }
+            Record::Journal { .. } | Record::Event { .. } => {}
+            Record::Cloud { generation } => self.generation = Some(*generation),
+            Record::Value { hash, value } => {
+                self.values.entry(hash.clone()).or_insert_with(|| Arc::new(value.clone()));
+            }
+            Record::Called { lane, call, identity } => self.lane(lane).enter(*call, identity),
+            Record::Decided { lane, call, step, result, awaited } => {
+                let call = self.call(lane, *call)?;
+                call.awaited.extend(awaited.iter().cloned());
+                call.steps.insert(*step, Step::Decided(result.clone()));
+            }
+            Record::Began { lane, call, step, method, path } => {
+                let sent = Step::Sent { method: method.clone(), path: path.clone(), settlement: None };
+                self.call(lane, *call)?.steps.insert(*step, sent);
+            }
+            Record::Settled { lane, call, step, settlement } => match self.call(lane, *call)?.steps.get_mut(step) {
+                Some(Step::Sent { settlement: open, .. }) => *open = Some(settlement.clone()),
+                _ => return Err(format!("step {step} of call {call} in lane {lane} ends and never began")),
+            },
+            Record::Kept { lane, call, step, method, path, answer } => {
+                let call = self.call(lane, *call)?;
+                call.take_kept(method, path);
+                let settlement = Some(Settlement::Done(answer.clone()));
+                call.steps.insert(*step, Step::Sent { method: method.clone(), path: path.clone(), settlement });
+            }
+            Record::Returned { lane, call, identity, result, last } => {
+                let lane = self.lane(lane);
+                lane.enter(*call, identity);
+                lane.forget_spare(identity);
+                if let Some(call) = lane.calls.get_mut(call) {
+                    call.returned = Some(result.clone());
+                    call.last = *last;
+                }
+            }
+            Record::Attempt { lane, attempt, not_before, cause } => {
+                if *attempt > self.lane(lane).attempt && *attempt > 1 {
+                    self.redo(lane);
+                }
+                let lane = self.lane(lane);
+                lane.attempt = *attempt;
+                lane.running = not_before.is_none();
+                lane.not_before = *not_before;
+                lane.began.get_or_insert(line.at);
+                if lane.cause.is_none() {
+                    lane.cause.clone_from(cause);
+                }
+            }
+            Record::Ended { lane, ended } => {
+                let lane = self.lane(lane);
+                lane.began.get_or_insert(line.at);
+                lane.ended = Some(ended.clone());
+            }
+            Record::RetryFailed => self.retry_failed(),
+        }
+        Ok(())
+    }
+
+    /// After the last record of an earlier process: what may have been a passing trouble is tried again.
+    pub fn reopen(&mut self) {
+        for lane in self.lanes.values_mut() {
+            if let Some(mut last) = lane.calls.last_entry()
+                && last.get().returned.as_ref().is_some_and(Saved::is_transient)
+            {
+                last.get_mut().returned = None;
+                last.get_mut().steps.retain(|_, step| !matches!(step, Step::Decided(saved) if saved.is_transient()));
+            }
+        }
+    }
+
+    pub fn replay(&mut self, lane: &str, number: u64, identity: &Identity) -> Replay {
+        let Some(lane) = self.lanes.get_mut(lane) else { return Replay::Live };
+        match lane.calls.get(&number) {
+            Some(call) if call.identity.is(identity) => {
+                return match &call.returned {
+                    Some(saved) => Replay::Answer(saved.clone(), call.last),
+                    None => Replay::Live,
+                };
+            }
+            Some(call) if !lane.loose => return Replay::Differs(call.identity.clone()),
+            Some(_) => lane.leave(number),
+            None => {}
+        }
+        let made = lane.spare.iter().find(|call| call.identity.is(identity) && call.is_change() && call.is_ok());
+        made.and_then(|call| call.returned.clone()).map_or(Replay::Live, Replay::Again)
+    }
+
+    /// Whether more calls of the lane are recorded than this number.
+    pub fn is_replaying(&self, lane: &str, number: u64) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| lane.calls.range(number + 1..).next().is_some())
+    }
+
+    pub fn knows_call(&self, lane: &str, number: u64, identity: &Identity) -> bool {
+        let call = self.lanes.get(lane).and_then(|lane| lane.calls.get(&number));
+        call.is_some_and(|call| call.identity.is(identity))
+    }
+
+    pub fn decided(&self, key: &StepKey) -> Option<Saved> {
+        match self.find_call(&key.lane, key.call)?.steps.get(&key.step)? {
+            Step::Decided(saved) => Some(saved.clone()),
+            Step::Sent { .. } => None,
+        }
+    }
+
+    pub fn step(&self, key: &StepKey, method: &str, path: &str) -> Known {
+        let Some(call) = self.find_call(&key.lane, key.call) else { return Known::Nothing };
+        match call.steps.get(&key.step) {
+            Some(Step::Sent { settlement: Some(settlement), .. }) => Known::Settled(settlement.clone()),
+            Some(Step::Sent { settlement: None, .. }) => Known::Open,
+            Some(Step::Decided(_)) => Known::Nothing,
+            None => {
+                let kept = call.kept.iter().find(|(known, at, _)| known == method && at == path);
+                kept.map_or(Known::Nothing, |(_, _, answer)| Known::Kept(answer.clone()))
+            }
+        }
+    }
+
+    pub fn item(&self, lane: &str) -> Item {
+        let Some(lane) = self.lanes.get(lane) else { return Item::Fresh };
+        let Some(began) = lane.began else { return Item::Fresh };
+        let cause = lane.cause.clone();
+        match (&lane.ended, lane.not_before, lane.attempt) {
+            (Some(ended), ..) => Item::Ended { ended: ended.clone(), began },
+            (None, Some(not_before), attempt) => Item::Waiting { attempt, began, not_before, cause },
+            (None, None, 0) => Item::Fresh,
+            (None, None, attempt) => Item::Interrupted { attempt, began, cause },
+        }
+    }
+
+    /// How often something in the lane was done anew.
+    pub fn rounds(&self, lane: &str) -> u32 {
+        self.lanes.get(lane).map_or(0, |lane| lane.rounds)
+    }
+
+    /// Which API the server spoke.
+    pub fn generation(&self) -> Option<Generation> {
+        self.generation
+    }
+
+    /// The time of the last record.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// How many calls have a result.
+    pub fn settled_calls(&self) -> usize {
+        let calls = self.lanes.values().flat_map(|lane| lane.calls.values());
+        calls.filter(|call| call.returned.is_some()).count()
+    }
+
+    /// How many lanes of items have ended so.
+    pub fn items_ended(&self, outcome: Outcome) -> usize {
+        let ended = self.lanes.values().filter_map(|lane| lane.ended.as_ref());
+        ended.filter(|ended| ended.outcome == outcome).count()
+    }
+
+    /// Requests of which nobody knows whether they were applied.
+    pub fn unsettled(&self) -> Vec<Unsettled> {
+        let mut found = Vec::new();
+        for (path, lane) in &self.lanes {
+            for (number, call) in &lane.calls {
+                for (step, sent) in &call.steps {
+                    if let Step::Sent { method, path: at, settlement: None } = sent {
+                        found.push(Unsettled {
+                            key: StepKey { lane: path.clone(), call: *number, step: *step },
+                            function: call.identity.function.clone(),
+                            method: method.clone(),
+                            path: at.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    pub fn has_value(&self, hash: &str) -> bool {
+        self.values.contains_key(hash)
+    }
+
+    /// The value itself where its hash stands in its place.
+    pub fn whole(&self, value: &Value) -> Value {
+        match value.get(VALUE).and_then(Value::as_str).and_then(|hash| self.values.get(hash)) {
+            Some(whole) => whole.as_ref().clone(),
+            None => value.clone(),
+        }
+    }
+
+    pub fn whole_saved(&self, saved: Saved) -> Saved {
+        match saved {
+            Saved::Ok(value) => Saved::Ok(self.whole(&value)),
+            Saved::Thrown(value) => Saved::Thrown(self.whole(&value)),
+            other => other,
+        }
+    }
+
+    /// The next attempt of this lane repeats the failed call, or makes the thing anew whose wait failed, and nothing
+    /// before it.
+    fn redo(&mut self, path: &str) {
+        let Some(lane) = self.lanes.get_mut(path) else { return };
+        lane.loose = true;
+        lane.rounds += 1;
+        lane.ended = None;
+        let Some(last) = lane.calls.last_key_value().map(|(number, _)| *number) else { return };
+        // A call that runs closures is around theirs.
+        let failed: Vec<u64> = lane
+            .calls
+            .iter()
+            .filter(|(number, call)| !call.is_ok() && call.last.max(**number) >= last)
+            .map(|(number, _)| *number)
+            .collect();
+        let Some(outermost) = failed.first().copied() else {
+            // The script itself threw: what it has read since its last change is read again.
+            while let Some(last) = lane.calls.last_entry()
+                && last.get().is_read()
+            {
+                last.remove();
+            }
+            return;
+        };
+        let mut awaited = BTreeSet::new();
+        for number in &failed {
+            awaited.extend(lane.calls.get(number).into_iter().flat_map(|call| call.awaited.iter().cloned()));
+        }
+        lane.calls.retain(|number, call| *number <= outermost || failed.contains(number) || !call.is_read());
+        for (number, call) in &mut lane.calls {
+            if failed.contains(number) || call.has_made(&awaited) {
+                call.reset(&awaited);
+            }
+        }
+        for number in failed {
+            self.reopen_items(path, number);
+        }
+    }
+
+    /// The items of the wave that this call opened, and that did not end well, are worked on again.
+    fn reopen_items(&mut self, path: &str, call: u64) {
+        let prefix = format!("{path}/{call}:");
+        let below: Vec<Arc<str>> = self
+            .lanes
+            .keys()
+            .filter(|lane| lane.starts_with(&prefix) && parent(lane).is_some_and(|(up, _)| up == path))
+            .cloned()
+            .collect();
+        for lane in below {
+            if self
+                .lanes
+                .get(&lane)
+                .is_some_and(|lane| lane.ended.as_ref().is_some_and(|ended| ended.outcome != Outcome::Ok))
+            {
+                self.redo(&lane);
+                self.lane(&lane).start_over();
+            }
+        }
+    }
+
+    fn retry_failed(&mut self) {
+        let failed: Vec<Arc<str>> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.ended.as_ref().is_some_and(|ended| ended.outcome != Outcome::Ok))
+            .map(|(path, _)| path.clone())
+            .collect();
+        // From the innermost: an outer lane's failed call is the wave that its inner ones stand in.
+        for path in failed.iter().rev() {
+            self.redo(path);
+            self.lane(path).start_over();
+        }
+        for path in &failed {
+            let mut below: &str = path;
+            while let Some((up, call)) = parent(below) {
+                let Some(lane) = self.lanes.get_mut(up) else { break };
+                lane.loose = true;
+                if lane.ended.take().is_some() {
+                    lane.start_over();
+                }
+                if let Some(call) = lane.calls.get_mut(&call) {
+                    call.returned = None;
+                }
+                below = up;
+            }
+        }
+        let main = self.lanes.get("main").and_then(|lane| lane.calls.last_key_value());
+        if main.is_some_and(|(_, call)| call.returned.is_some() && !call.is_ok()) {
+            self.redo("main");
+        }
+        // Items that were never started have no lane: the wave that skipped them is entered again.
+        self.enter_thrown_waves();
+    }
+
+    /// A wave that threw is entered again.
+    fn enter_thrown_waves(&mut self) {
+        for lane in self.lanes.values_mut() {
+            for call in lane.calls.values_mut() {
+                if call.is_wave && !call.is_ok() && call.returned.take().is_some() {
+                    lane.loose = true;
+                }
+            }
+        }
+    }
+
+    fn lane(&mut self, path: &Arc<str>) -> &mut Lane {
+        if !self.lanes.contains_key(path)
+            && let Some((up, call)) = parent(path)
+            && let Some(opener) = self.lanes.get_mut(up).and_then(|lane| lane.calls.get_mut(&call))
+        {
+            opener.is_wave = true;
+        }
+        self.lanes.entry(path.clone()).or_default()
+    }
+
+    fn call(&mut self, lane: &Arc<str>, number: u64) -> Result<&mut Call, String> {
+        let call = self.lanes.get_mut(lane).and_then(|lane| lane.calls.get_mut(&number));
+        call.ok_or_else(|| format!("a step of call {number} in lane {lane}, which was never called"))
+    }
+
+    fn find_call(&self, lane: &str, number: u64) -> Option<&Call> {
+        self.lanes.get(lane)?.calls.get(&number)
+    }
+}
+
+/// The lane above, and the number of the call there that opened this one: `main/3:web-01` is below call 3 of `main`.
+/// Keys may hold slashes and colons themselves, so the first fitting cut whose call is a number counts from the right.
+fn parent(path: &str) -> Option<(&str, u64)> {
+    path.match_indices('/').rev().find_map(|(at, _)| {
+        let (number, _) = path[at + 1..].split_once(':')?;
+        Some((&path[..at], number.parse().ok()?))
+    })
+}
+
+impl Lane {
+    /// A call begins, or is already known.
+    fn enter(&mut self, number: u64, identity: &Identity) {
+        if self.calls.get(&number).is_some_and(|call| !call.identity.is(identity)) {
+            self.leave(number);
+        }
+        self.calls.entry(number).or_insert_with(|| Call {
+            identity: identity.clone(),
+            steps: BTreeMap::new(),
+            kept: VecDeque::new(),
+            awaited: BTreeSet::new(),
+            returned: None,
+            last: number,
+            is_wave: false,
+        });
+    }
+
+    /// From this number on the lane goes another way than before.
+    fn leave(&mut self, number: u64) {
+        self.spare.extend(self.calls.split_off(&number).into_values());
+    }
+
+    fn forget_spare(&mut self, identity: &Identity) {
+        if let Some(index) = self.spare.iter().position(|call| call.identity.is(identity) && call.is_ok()) {
+            self.spare.remove(index);
+        }
+    }
+
+    /// The item has its attempts before it again.
+    fn start_over(&mut self) {
+        (self.attempt, self.running, self.not_before, self.began) = (0, false, None, None);
+        (self.cause, self.ended) = (None, None);
+    }
+}
+
+impl Call {
+    fn is_ok(&self) -> bool {
+        matches!(self.returned, Some(Saved::Ok(_)))
+    }
+
+    /// Whether it went well and changed nothing.
+    fn is_read(&self) -> bool {
+        self.is_ok() && !self.is_change() && !self.is_wave
+    }
+
+    fn is_change(&self) -> bool {
+        self.steps.values().any(|step| matches!(step, Step::Sent { .. }))
+    }
+
+    /// Whether a step of it made one of these.
+    fn has_made(&self, ids: &BTreeSet<String>) -> bool {
+        self.steps.values().any(|step| step.made().is_some_and(|id| ids.contains(id)))
+    }
+
+    /// Does it anew, but for the steps that stand.
+    fn reset(&mut self, failed: &BTreeSet<String>) {
+        let stands = |step: &Step| !step.made().is_some_and(|id| failed.contains(id));
+        for step in std::mem::take(&mut self.steps).into_values().filter(stands) {
+            if let Step::Sent { method, path, settlement: Some(Settlement::Done(answer)) } = step {
+                self.kept.push_back((method, path, answer));
+            }
+        }
+        self.awaited.clear();
+        self.returned = None;
+    }
+
+    fn take_kept(&mut self, method: &str, path: &str) {
+        if let Some(index) = self.kept.iter().position(|(known, at, _)| known == method && at == path) {
+            self.kept.remove(index);
+        }
+    }
+}
+
+impl Step {
+    /// The id of what it made.
+    fn made(&self) -> Option<&str> {
+        match self {
+            Step::Sent { settlement: Some(Settlement::Done(answer)), .. } => answer["id"].as_str(),
+            _ => None,
+        }
+    }
+}
+
+/// The error of a run that goes another way than its journal.
+pub fn mismatch(lane: &str, number: u64, recorded: &Identity, now: &Identity) -> Error {
+    Error::new(
+        crate::error::Kind::Mismatch,
+        format!(
+            "call {number} of lane `{lane}` is another one than the journal has\n  recorded: {}({})\n  now:      {}({})",
+            recorded.function, recorded.shown, now.function, now.shown
+        ),
+    )
+    .hint("nothing was sent; resume with the runbook as it was, or start a new run")
+}

@@ -1,0 +1,504 @@
+//! Where runs lie: a directory each below the state directory, with what is needed to go on with it.
+//!
+//! `run.json` (what it is), `runbook.rhai` and `imports/` (as they were when it began), `journal.jsonl`,
+//! `answers.jsonl` (what people answered to its gates), `sandbox.jsonl` (a rehearsal's cloud), `lock`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::file::{self, plain, read_optional};
+use super::{Key, record};
+use crate::error::{Error, Kind, Result, count};
+use crate::model::Generation;
+
+/// The state directory: all runs, and the key of their hashes.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What a run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// [`record::VERSION`].
+    pub version: u32,
+    pub id: String,
+    pub kind: RunKind,
+    /// The runbook as it was named, or the expression.
+    pub name: String,
+    /// What relative paths in the script are relative to.
+    pub folder: PathBuf,
+    /// What those of the command line are relative to.
+    pub directory: PathBuf,
+    pub started: Timestamp,
+    pub owner: Holder,
+    /// Where it happens, for people; another cloud on resume is refused.
+    pub cloud: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Rehearsal>,
+    /// The parameters that were given; `null` for one that is a secret and has to be given again.
+    #[serde(default)]
+    pub set: BTreeMap<String, Option<String>>,
+    /// The flags that name the cloud, without secrets.
+    #[serde(default)]
+    pub flags: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<End>,
+}
+
+/// How the last process of a run ended it; a run without one was killed, or goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    pub at: Timestamp,
+    pub exit_code: u8,
+    /// Why, when it is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    Runbook,
+    Expression,
+    Session,
+}
+
+/// The simulated cloud of a rehearsal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    pub generation: Generation,
+    pub seed: u64,
+}
+
+/// Who works on a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Holder {
+    pub user: String,
+    pub host: String,
+    pub pid: u32,
+    pub since: Timestamp,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// A process works on it.
+    Running,
+    Done,
+    /// It ended with an error, or with failed items.
+    Failed,
+    Paused,
+    /// A gate waits for an answer.
+    Waiting,
+    /// Its process is gone and left no end.
+    Interrupted,
+}
+
+impl Status {
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Done => "done",
+            Status::Failed => "failed",
+            Status::Paused => "paused",
+            Status::Waiting => "needs answer",
+            Status::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether `resume` without a name may mean it.
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Status::Failed | Status::Paused | Status::Waiting | Status::Interrupted)
+    }
+}
+
+/// An answer to a gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    pub gate: String,
+    pub answer: String,
+    pub by: String,
+    pub at: Timestamp,
+}
+
+/// The directory of one run.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    pub path: PathBuf,
+    pub meta: Meta,
+}
+
+/// The script of a run as it was when the run began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    pub runbook: String,
+    /// By the path that an `import` names.
+    pub imports: BTreeMap<String, String>,
+}
+
+/// A run that this process alone works on, until this is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    /// Who held it and is gone without having said so.
+    pub before: Option<Holder>,
+}
+
+impl Store {
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What keys the hashes of all runs; made at its first use.
+    ///
+    /// # Errors
+    /// `Journal` when it can be neither read nor made.
+    pub fn key(&self) -> Result<Key> {
+        let path = self.root.join("key");
+        let read = || -> io::Result<Option<Key>> {
+            match fs::read(&path) {
+                Ok(bytes) => Ok(Key::try_from(bytes.as_slice()).ok()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let make = || -> io::Result<Key> {
+            if let Some(key) = read()? {
+                return Ok(key);
+            }
+            private_folder(&self.root)?;
+            let mut key = Key::default();
+            getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+            // Two first runs at once: the one that links its key first wins, whole or not at all.
+            let own = self.root.join(format!("key.{}", new_id()?));
+            write_private(&own, &key)?;
+            let linked = fs::hard_link(&own, &path);
+            fs::remove_file(&own)?;
+            match linked {
+                Ok(()) => Ok(key),
+                Err(_) => read()?.ok_or_else(|| io::Error::other("the key's file is damaged")),
+            }
+        };
+        make().map_err(|error| self.unusable(error))
+    }
+
+    /// Where the run of this id is kept.
+    pub fn run_folder(&self, id: &str) -> PathBuf {
+        self.root.join("runs").join(id)
+    }
+
+    /// A new run with its directory.
+    ///
+    /// # Errors
+    /// `Journal` when it cannot be made there.
+    pub fn create(&self, meta: Meta, sources: &Sources) -> Result<Directory> {
+        let make = || -> io::Result<Directory> {
+            let path = self.run_folder(&meta.id);
+            private_folder(&path.join("imports"))?;
+            for folder in [&self.root, &self.root.join("runs"), &path] {
+                private_folder(folder)?;
+            }
+            write_private(&path.join("runbook.rhai"), sources.runbook.as_bytes())?;
+            for (name, text) in &sources.imports {
+                write_private(&import_file(&path, name), text.as_bytes())?;
+            }
+            let directory = Directory { path, meta: meta.clone() };
+            directory.save()?;
+            File::open(&directory.path)?.sync_all()?;
+            File::open(self.root.join("runs"))?.sync_all()?;
+            Ok(directory)
+        };
+        make().map_err(|error| self.unusable(error))
+    }
+
+    /// All runs, the newest first; what is no run is passed over.
+    ///
+    /// # Errors
+    /// `Journal` when the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Directory>> {
+        let folder = self.root.join("runs");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.unusable(error)),
+        };
+        let mut runs: Vec<Directory> = entries.filter_map(|entry| Directory::open(entry.ok()?.path()).ok()).collect();
+        runs.sort_by(|a, b| b.meta.started.cmp(&a.meta.started).then_with(|| a.meta.id.cmp(&b.meta.id)));
+        Ok(runs)
+    }
+
+    /// The run of this id, or of the only id that begins so.
+    ///
+    /// # Errors
+    /// `Input` when there is none, or more than one; `Journal` when its files are damaged.
+    pub fn find(&self, prefix: &str) -> Result<Directory> {
+        let exact = self.root.join("runs").join(prefix);
+        if !prefix.is_empty() && !prefix.contains(['/', '.']) && exact.is_dir() {
+            return Directory::open(exact);
+        }
+        let mut fitting: Vec<Directory> =
+            self.list()?.into_iter().filter(|run| run.meta.id.starts_with(prefix)).collect();
+        match (fitting.len(), fitting.pop()) {
+            (1, Some(only)) => Ok(only),
+            (0, _) => Err(Error::input(format!("there is no run `{prefix}`")).hint("`coriolis-run runs` lists them")),
+            (some, _) => Err(Error::input(format!("`{prefix}` fits {}", count(some, "run")))
+                .hint("write more of the id; `coriolis-run runs` lists them")),
+        }
+    }
+
+    fn unusable(&self, error: io::Error) -> Error {
+        Error::new(Kind::Journal, format!("cannot keep runs in {}: {}", self.root.display(), plain(&error)))
+            .hint("free the disk, mend the folder's rights, or name another one with `--state-dir`")
+            .caused_by(error)
+    }
+}
+
+impl Directory {
+    /// # Errors
+    /// `Journal` when it is no run's.
+    pub fn open(path: PathBuf) -> Result<Self> {
+        let file = path.join("run.json");
+        let wrong = |why: String| {
+            Error::new(Kind::Journal, format!("{} is no run's: {why}", file.display()))
+                .hint("restore the file, or remove the directory")
+        };
+        let text = fs::read_to_string(&file).map_err(|error| wrong(plain(&error)))?;
+        let meta: Meta = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if meta.version > record::VERSION {
+            return Err(wrong(format!("it is of version {}, made by a newer coriolis-run", meta.version)));
+        }
+        Ok(Self { path, meta })
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// The log of a rehearsal's cloud.
+    pub fn sandbox(&self) -> PathBuf {
+        self.path.join("sandbox.jsonl")
+    }
+
+    /// # Errors
+    /// `Journal` when the snapshot cannot be read.
+    pub fn sources(&self) -> Result<Sources> {
+        let read = || -> io::Result<Sources> {
+            let runbook = fs::read_to_string(self.path.join("runbook.rhai"))?;
+            let mut imports = BTreeMap::new();
+            for entry in fs::read_dir(self.path.join("imports"))? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().replace("%2F", "/").replace("%25", "%");
+                imports.insert(name, fs::read_to_string(entry.path())?);
+            }
+            Ok(Sources { runbook, imports })
+        };
+        read().map_err(|error| {
+            Error::new(
+                Kind::Journal,
+                format!("cannot read the runbook kept in {}: {}", self.path.display(), plain(&error)),
+            )
+            .caused_by(error)
+        })
+    }
+
+    /// From now on the run goes by another text; the old one stays beside it.
+    ///
+    /// # Errors
+    /// `Journal` when it cannot be written.
+    pub fn replace_sources(&self, sources: &Sources) -> Result<()> {
+        let replace = || -> io::Result<()> {
+            let runbook = self.path.join("runbook.rhai");
+            fs::rename(&runbook, self.path.join("runbook.before.rhai"))?;
+            write_private(&runbook, sources.runbook.as_bytes())?;
+            for (name, text) in &sources.imports {
+                self.keep_import(name, text)?;
+            }
+            Ok(())
+        };
+        replace().map_err(|error| {
+            Error::new(Kind::Journal, format!("cannot keep the edited runbook: {}", plain(&error))).caused_by(error)
+        })
+    }
+
+    /// Keeps a module that the script has imported just now.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn keep_import(&self, name: &str, text: &str) -> io::Result<()> {
+        write_private(&import_file(&self.path, name), text.as_bytes())
+    }
+
+    /// Replaces `run.json` as a whole.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn save(&self) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(&self.meta).expect("plain data") + "\n";
+        let next = self.path.join("run.json.next");
+        write_private(&next, text.as_bytes())?;
+        fs::rename(next, self.path.join("run.json"))
+    }
+
+    /// Takes the run for this process.
+    ///
+    /// # Errors
+    /// `Input` naming who has it.
+    pub fn lock(&self, holder: &Holder, take_over: bool) -> Result<Lock> {
+        let path = self.path.join("lock");
+        let open = || OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).open(&path);
+        let failed = |error: io::Error| {
+            Error::new(Kind::Journal, format!("cannot lock the run: {}: {}", path.display(), plain(&error)))
+        };
+        let mut file = open().map_err(failed)?;
+        let before = self.holder();
+        let held = |holder: Option<Holder>, hint: String| {
+            let who = holder.map_or("another process".to_owned(), |holder| holder.describe());
+            Error::input(format!("run {} is in the hands of {who}", self.meta.id)).hint(hint)
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(held(before, "wait for its end, or stop it there with Ctrl-C".to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        // Whether a process on another machine is alive cannot be seen from here.
+        if let Some(other) = before.as_ref().filter(|other| other.host != holder.host && !take_over) {
+            let hint =
+                format!("if that process is surely gone, add `--take-over`; nothing tells from {} here", holder.host);
+            return Err(held(Some(other.clone()), hint));
+        }
+        let write = |file: &mut File| -> io::Result<()> {
+            file.set_len(0)?;
+            io::Seek::rewind(file)?;
+            file.write_all(serde_json::to_string(holder).expect("plain data").as_bytes())
+        };
+        write(&mut file).map_err(failed)?;
+        Ok(Lock { file, before })
+    }
+
+    /// Whose name stands in the lock.
+    pub fn holder(&self) -> Option<Holder> {
+        serde_json::from_str(&read_optional(&self.path.join("lock")).ok()??).ok()
+    }
+
+    /// Whether a process of this machine works on it.
+    pub fn is_locked(&self) -> bool {
+        match File::open(self.path.join("lock")) {
+            Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+            Err(_) => false,
+        }
+    }
+
+    pub fn status(&self) -> Status {
+        if self.is_locked() {
+            return Status::Running;
+        }
+        match self.meta.finished.as_ref().map(|end| end.exit_code) {
+            None => Status::Interrupted,
+            Some(0) => Status::Done,
+            Some(6) => Status::Paused,
+            Some(8) => Status::Waiting,
+            Some(_) => Status::Failed,
+        }
+    }
+
+    /// Writes down what somebody answered.
+    ///
+    /// # Errors
+    /// `Journal` when it cannot be written.
+    pub fn answer(&self, answer: &Answer) -> Result<()> {
+        let line = serde_json::to_string(answer).expect("plain data") + "\n";
+        let write = || -> io::Result<()> {
+            let path = self.path.join("answers.jsonl");
+            let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+            file.write_all(line.as_bytes())?;
+            file.sync_data()
+        };
+        write().map_err(|error| {
+            Error::new(Kind::Journal, format!("cannot write down the answer: {}", plain(&error))).caused_by(error)
+        })
+    }
+
+    /// What was answered to this gate, the last time.
+    pub fn answer_to(&self, gate: &str) -> Option<Answer> {
+        let text = read_optional(&self.path.join("answers.jsonl")).ok()??;
+        let answers = text.lines().filter_map(|line| serde_json::from_str::<Answer>(line).ok());
+        answers.filter(|answer| answer.gate == gate).last()
+    }
+
+    /// Removes the run for good.
+    ///
+    /// # Errors
+    /// `Journal` when a file does not go.
+    pub fn remove(self) -> Result<()> {
+        fs::remove_dir_all(&self.path).map_err(|error| {
+            Error::new(Kind::Journal, format!("cannot remove {}: {}", self.path.display(), plain(&error)))
+                .caused_by(error)
+        })
+    }
+
+    /// The lines of its journal; none where it never got so far.
+    ///
+    /// # Errors
+    /// `Journal` when it is damaged.
+    pub fn lines(&self) -> Result<file::Read> {
+        if !self.journal().exists() {
+            return Ok(file::Read { lines: Vec::new(), end: 0 });
+        }
+        file::load(&self.journal())
+    }
+}
+
+impl Holder {
+    /// `ann@host, process 4711, since 2026-06-01 20:00 UTC`
+    pub fn describe(&self) -> String {
+        let since = self.since.strftime("%Y-%m-%d %H:%M UTC");
+        format!("{}@{}, process {}, since {since}", self.user, self.host, self.pid)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Whoever comes next sees that the run was left in order; the system lets go of the lock itself.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// An id that is short to type: no letters or digits that look alike.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn new_id() -> io::Result<String> {
+    const LETTERS: &[u8; 32] = b"23456789abcdefghijkmnpqrstuvwxyz";
+    let mut random = [0_u8; 8];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(random.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
+}
+
+fn import_file(path: &Path, name: &str) -> PathBuf {
+    path.join("imports").join(name.replace('%', "%25").replace('/', "%2F"))
+}
+
+fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}

@@ -1,0 +1,68 @@
+//! Makes a cloud again: each change of a ledger is applied at its time, through the same routes.
+
+use std::io;
+
+use super::cloud::Cloud;
+use super::keystone::Keystone;
+use super::ledger::{Entry, Ledger};
+use super::routes::{Incoming, Services, answer};
+
+/// Where application credentials are.
+const USERS: &str = "/v3/users/";
+
+/// Whether this method on this path is for something that outlives the process. Tokens do not.
+pub(super) fn may_change(method: &str, path: &str) -> bool {
+    let served = ["/v1/", super::secrets::PREFIX, super::licensing::PREFIX].iter().any(|at| path.starts_with(at));
+    match method {
+        "POST" | "PUT" => served,
+        "DELETE" => served || path.starts_with(USERS),
+        _ => false,
+    }
+}
+
+/// Whether a ledger has to keep this request, which was answered so: anything that may have changed the cloud. The
+/// migration service counts, and leaves things behind, also where it refuses.
+pub(super) fn is_kept(incoming: &Incoming, status: u16) -> bool {
+    let done = if incoming.changes() { incoming.caller.is_some() } else { status < 300 };
+    done && may_change(&incoming.method, &incoming.path)
+}
+
+/// Applies what the ledger holds, and tells each change with its status.
+///
+/// # Errors
+/// `InvalidData` for a change that is answered otherwise than it was.
+pub(super) fn rebuild(
+    ledger: &Ledger,
+    cloud: &mut Cloud,
+    keystone: &mut Keystone,
+    mut told: impl FnMut(&Incoming, u16),
+) -> io::Result<()> {
+    for (line, entry) in ledger.entries() {
+        if entry.path.starts_with(USERS) {
+            keystone.forget_credential();
+            continue;
+        }
+        let incoming = incoming(entry, ledger.body(entry));
+        let services = Services { cloud: &mut *cloud, keystone: &mut *keystone, now: entry.at, wall: entry.at };
+        let status = answer(services, &incoming).status;
+        if status != entry.status {
+            return Err(ledger.differs(line, entry, status));
+        }
+        told(&incoming, status);
+    }
+    Ok(())
+}
+
+fn incoming(entry: &Entry, body: Vec<u8>) -> Incoming {
+    Incoming {
+        method: entry.method.clone(),
+        path: entry.path.clone(),
+        query: entry.query.clone(),
+        accept: None,
+        json: entry.json,
+        token: None,
+        subject: None,
+        body,
+        caller: entry.caller.clone(),
+    }
+}

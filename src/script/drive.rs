@@ -1,0 +1,253 @@
+//! Working on many items at once: each on a lane and a thread of its own, when the wave's machine says so.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rhai::{Array, Dynamic, EvalAltResult};
+
+use super::call::Call;
+use super::engine::LANE_STACK;
+use super::error::locate;
+use super::host::Lane;
+use super::lanes::Runner;
+use super::saved::{Source, replayed, saved_error, seal};
+use crate::cancel::Wish;
+use crate::clock::Signal;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Fact, Outcome, cause};
+use crate::journal::record::{Ended as Recorded, Saved, SavedError};
+use crate::journal::replay::Item;
+use crate::wave::{Action, Earlier, ItemOutcome, Machine, News, Options, Summary};
+
+/// What a lane ended with: the closure's value, or what it threw.
+pub type Ended = Result<Dynamic, Box<EvalAltResult>>;
+
+/// Launches what the machine says, each item on a thread of its own, until all have ended. What an earlier process of
+/// the run has brought to an end is not entered again.
+pub fn drive(
+    call: &Call<'_>,
+    name: &str,
+    items: &Array,
+    keys: Vec<String>,
+    options: Options,
+) -> Result<(Summary, BTreeMap<usize, Ended>)> {
+    let runner = Runner::new(call.host, call.context, &call.closure("body")?)?;
+    let (clock, cancel, journal) = (&call.host.clock, &call.host.cancel, &call.host.journal);
+    let limit = options.limit.min(keys.len());
+    let named = keys.iter().map(|key| key.as_str().into()).collect();
+    let lanes: Vec<Arc<Lane>> = keys.iter().map(|key| call.lane.child(call.number, name, key)).collect();
+    // In a first pass over what is recorded nothing is tried again: whether it would be is not on record.
+    let options = if journal.only_replays() { Options { retries: 0, ..options } } else { options };
+    let mut machine = Machine::new(keys, options)?;
+    let mut ended = restore(call, &mut machine, &lanes);
+    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total: items.len(), limit });
+    let bell = clock.signal();
+    let _listening = cancel.listen(&bell);
+    let done: Mutex<VecDeque<(usize, Ended)>> = Mutex::default();
+    let mut fatal = None;
+    thread::scope(|scope| -> Result<()> {
+        loop {
+            while let Some((item, result)) = done.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+                let outcome = result.as_ref().map(drop).map_err(|thrown| placed(thrown));
+                if let Err(error) = &outcome
+                    && stops_the_run(error)
+                {
+                    fatal.get_or_insert(error.clone());
+                }
+                ended.insert(item, result);
+                machine.finished(item, outcome, clock.now());
+            }
+            if fatal.is_some() && cancel.wish() == Wish::Continue {
+                cancel.press();
+            }
+            if cancel.wish() != Wish::Continue {
+                machine.pause(clock.now());
+            }
+            let mut wake = None;
+            let actions = machine.next(clock.now());
+            if let Err(error) = announce(call, name, &mut machine, &lanes, &ended) {
+                fatal.get_or_insert(error);
+            }
+            for action in actions {
+                match action {
+                    Action::Launch { item, attempt } => {
+                        let lane = lanes[item].clone();
+                        if let Err(error) = journal.attempt(&lane.origin.lane, attempt, None, None) {
+                            fatal.get_or_insert(error);
+                        }
+                        call.host.emit(&lane, Fact::ItemStarted { attempt });
+                        let lane = Arc::new(lane.again());
+                        let launch =
+                            Launch { runner: &runner, lane, item, argument: &items[item], done: &done, bell: &bell };
+                        let busy = clock.busy();
+                        let thread = thread::Builder::new().name(machine.key(item).to_owned()).stack_size(LANE_STACK);
+                        thread
+                            .spawn_scoped(scope, move || {
+                                launch.run();
+                                drop(busy);
+                            })
+                            .map_err(|error| Error::internal(format!("cannot start a thread: {error}")))?;
+                    }
+                    Action::Wake { at } => wake = Some(at),
+                    Action::Finished => return Ok(()),
+                }
+            }
+            if fatal.is_none() || cancel.wish() != Wish::Continue {
+                clock.park(&bell, wake);
+            }
+        }
+    })?;
+    if let Some(error) = fatal {
+        return Err(error);
+    }
+    let summary = machine.summary(clock.now());
+    if journal.only_replays() && summary.counts.cancelled > 0 {
+        return Err(Error::interrupted());
+    }
+    let (counts, elapsed_seconds) = (summary.counts, summary.elapsed.as_secs_f64());
+    call.emit(Fact::WaveFinished { name: name.to_owned(), counts, elapsed_seconds });
+    Ok((summary, ended))
+}
+
+/// Tells the machine what is on record of each item; gives the results of those that have ended.
+fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTreeMap<usize, Ended> {
+    let mut results = BTreeMap::new();
+    let error = |cause: Option<SavedError>| cause.map(Error::from);
+    for (item, lane) in lanes.iter().enumerate() {
+        let earlier = match call.host.journal.item(&lane.origin.lane) {
+            Item::Fresh => continue,
+            Item::Interrupted { attempt, began, cause } => Earlier::Interrupted { attempt, began, cause: error(cause) },
+            // Nobody waits in a first pass.
+            Item::Waiting { attempt, began, cause, .. } if call.host.journal.only_replays() => {
+                Earlier::Interrupted { attempt, began, cause: error(cause) }
+            }
+            Item::Waiting { attempt, began, not_before, cause } => {
+                Earlier::Waiting { attempt, began, not_before, cause: error(cause) }
+            }
+            Item::Ended { ended, began } => {
+                let cause = match &ended.result {
+                    Saved::Error(error) => Some(Error::from(error.clone())),
+                    _ => None,
+                };
+                match replayed(call.host, ended.result, &Source::Nowhere, call.context.call_position()) {
+                    Some(result) => drop(results.insert(item, result)),
+                    // What it returned cannot be written down: its lane gives it again.
+                    None => {
+                        machine.restore(item, Earlier::Interrupted { attempt: ended.attempts, began, cause });
+                        continue;
+                    }
+                }
+                let elapsed = jiff::SignedDuration::from_secs_f64(ended.elapsed_seconds);
+                Earlier::Ended { outcome: ended.outcome, attempts: ended.attempts, elapsed, cause, began }
+            }
+        };
+        machine.restore(item, earlier);
+    }
+    results
+}
+
+/// What one lane meets and all have to stop for.
+fn stops_the_run(error: &Error) -> bool {
+    matches!(error.kind, Kind::Mismatch | Kind::NeedsAnswer | Kind::Journal)
+}
+
+/// One attempt of one item, on its own thread.
+struct Launch<'a> {
+    runner: &'a Runner<'a>,
+    lane: Arc<Lane>,
+    item: usize,
+    argument: &'a Dynamic,
+    done: &'a Mutex<VecDeque<(usize, Ended)>>,
+    bell: &'a Signal,
+}
+
+impl Launch<'_> {
+    fn run(self) {
+        let result = self.runner.run(&self.lane, self.argument);
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back((self.item, result));
+        self.bell.ring();
+    }
+}
+
+/// What an item ended with, with its place in the script.
+fn placed(thrown: &EvalAltResult) -> Error {
+    let located = locate(thrown);
+    match located.place {
+        Some(place) => {
+            let source = place.source.map(|source| format!("{source}:")).unwrap_or_default();
+            let place = format!("{source}{}:{}", place.line, place.column);
+            located.error.detail("place", place)
+        }
+        None => located.error,
+    }
+}
+
+/// The cause in a line, with the place where it was thrown.
+fn told(error: &Error) -> String {
+    match error.details.get("place").and_then(serde_json::Value::as_str) {
+        Some(place) if error.kind != Kind::Interrupted => format!("{} (at {place})", cause(error)),
+        _ => cause(error),
+    }
+}
+
+/// Says and records what happened to the items.
+fn announce(
+    call: &Call<'_>,
+    name: &str,
+    machine: &mut Machine,
+    lanes: &[Arc<Lane>],
+    results: &BTreeMap<usize, Ended>,
+) -> Result<()> {
+    let mut stopping = None;
+    for news in machine.take_news() {
+        match news {
+            News::Retried { item, attempt, attempts, cause: error, next } => {
+                let lane = &lanes[item];
+                let cause = saved_error(call.host, &error);
+                call.host.journal.attempt(&lane.origin.lane, attempt, Some(next), cause)?;
+                call.host.emit(lane, Fact::ItemRetried { attempt, attempts, cause: told(&error), next });
+            }
+            News::Ended { item } => {
+                let Some(ended) = machine.outcome(item) else { continue };
+                let lane = &lanes[item];
+                if let Some(result) = recorded(call, &ended, results.get(&item)) {
+                    call.host.journal.ended(&lane.origin.lane, result)?;
+                }
+                call.host.emit(lane, finished(&ended, stopping.as_deref(), false));
+            }
+            News::Restored { item } => {
+                let Some(ended) = machine.outcome(item) else { continue };
+                call.host.emit(&lanes[item], finished(&ended, None, true));
+            }
+            News::Stopping { reason } => {
+                stopping = Some(reason.clone());
+                call.emit(Fact::WaveStopping { name: name.to_owned(), reason });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How an item ended, for the journal; `None` for what a resumed run takes up again.
+fn recorded(call: &Call<'_>, item: &ItemOutcome, result: Option<&Ended>) -> Option<Recorded> {
+    let result = match (item.outcome, result, &item.cause) {
+        (Outcome::Ok, Some(Ok(value)), _) => seal(call.host, value).map_or(Saved::Unwritten, Saved::Ok),
+        (Outcome::Failed, _, Some(cause)) => Saved::Error(saved_error(call.host, cause)?),
+        _ => return None,
+    };
+    let elapsed_seconds = item.elapsed.as_secs_f64();
+    Some(Recorded { outcome: item.outcome, attempts: item.attempts, elapsed_seconds, result })
+}
+
+fn finished(item: &ItemOutcome, stopping: Option<&str>, earlier: bool) -> Fact {
+    let skipped =
+        || stopping.filter(|_| item.outcome == Outcome::Skipped).map(|reason| format!("not started: {reason}"));
+    Fact::ItemFinished {
+        outcome: item.outcome,
+        attempts: item.attempts,
+        elapsed_seconds: item.elapsed.as_secs_f64(),
+        cause: item.cause.as_ref().map(told).or_else(skipped),
+        earlier,
+    }
+}

@@ -1,0 +1,84 @@
+//! Gates: places where a run waits for somebody's answer.
+
+use super::call::Call;
+use crate::error::Result;
+use crate::event::Fact;
+
+/// What somebody said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub text: String,
+    pub by: String,
+}
+
+impl Answer {
+    pub fn is_yes(&self) -> bool {
+        matches!(self.text.trim().to_lowercase().as_str(), "yes" | "y" | "true")
+    }
+}
+
+/// Where answers come from: a terminal, or what was answered from elsewhere.
+pub trait Gates: Send + Sync {
+    /// The answer; `None` when nobody is there to give one.
+    ///
+    /// # Errors
+    /// When asking was interrupted.
+    fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>>;
+}
+
+/// Nobody is there.
+pub struct Nobody;
+
+impl Gates for Nobody {
+    fn ask(&self, _: &str, _: &str) -> Result<Option<Answer>> {
+        Ok(None)
+    }
+}
+
+impl Call<'_> {
+    /// Asks, and says that it was asked and what was answered.
+    ///
+    /// # Errors
+    /// When asking was interrupted.
+    pub fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>> {
+        self.emit(Fact::GateReached { gate: gate.to_owned(), question: question.to_owned() });
+        let answer = self.host.gates.ask(gate, question)?;
+        if let Some(Answer { text, by }) = answer.clone() {
+            self.emit(Fact::GateAnswered { gate: gate.to_owned(), answer: text, by });
+        }
+        Ok(answer)
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        self.host.journal.run()
+    }
+
+    /// The name of a gate of this call: words, the item, and the call's number, so that no two are the same.
+    pub fn gate(&self, words: &str) -> String {
+        let item = self.lane.origin.item.as_deref().map(|item| format!("{}.", slug(item))).unwrap_or_default();
+        format!("{}.{item}{}", slug(words), self.number)
+    }
+}
+
+/// A few words that need no quotes in a shell.
+fn slug(text: &str) -> String {
+    let words: Vec<String> = text
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(4)
+        .map(str::to_lowercase)
+        .collect();
+    if words.is_empty() { "gate".to_owned() } else { words.join("-") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug;
+
+    #[test]
+    fn a_gate_is_named_by_its_first_words() {
+        assert_eq!(slug("Switch off 12 VMs of wave 1?"), "switch-off-12-vms");
+        assert_eq!(slug("?"), "gate");
+    }
+}

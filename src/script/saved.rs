@@ -1,0 +1,330 @@
+//! Values as a journal keeps them, and back: secrets as keyed hashes with the place to read them again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map as ScriptMap, Position};
+use serde_json::{Map, Value, json};
+
+use super::error::{Fault, locate, throw};
+use super::host::Host;
+use super::value::{Secret, Secrets, to_json, to_shown};
+use crate::error::{Error, Kind, Result};
+use crate::event::Origin;
+use crate::journal::record::{Identity, Saved, SavedError};
+use crate::secret::{ExposeSecret, Place, SecretString};
+
+/// A secret in a recorded value: its keyed hash.
+const SECRET: &str = "$secret";
+/// A number that JSON cannot say.
+const FLOAT: &str = "$float";
+const CHARACTER: &str = "$character";
+/// An object map that would be taken for one of these.
+const MAP: &str = "$map";
+/// How much of a call's arguments is kept for people.
+const SHOWN: usize = 160;
+
+/// The secrets that this process has met, by their hashes: those that a run records and reads back itself.
+#[derive(Default)]
+pub struct Vault(Mutex<HashMap<String, SecretString>>);
+
+impl Vault {
+    fn put(&self, hash: &str, text: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains_key(hash) {
+            known.insert(hash.to_owned(), text.to_owned().into());
+        }
+    }
+
+    fn get(&self, hash: &str) -> Option<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(hash).map(|text| text.expose_secret().to_owned())
+    }
+
+    /// Everything met so far, for whoever must keep it out of what he writes.
+    pub fn texts(&self) -> Vec<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|text| text.expose_secret().to_owned()).collect()
+    }
+}
+
+/// A script's value as the journal keeps it; `None` for what cannot be written down, as a closure.
+pub fn seal(host: &Host, value: &Dynamic) -> Option<Value> {
+    seal_at(host, Place::default(), value)
+}
+
+fn seal_at(host: &Host, place: Place, value: &Dynamic) -> Option<Value> {
+    if value.is_shared() {
+        return seal_at(host, place, &value.flatten_clone());
+    }
+    if let Some(secret) = value.read_lock::<Secret>() {
+        return Some(sealed_secret(host, &secret));
+    }
+    if let Some(values) = value.read_lock::<Array>() {
+        return values.iter().map(|value| seal_at(host, place, value)).collect::<Option<Vec<_>>>().map(Value::Array);
+    }
+    if let Some(fields) = value.read_lock::<ScriptMap>() {
+        let mut object = Map::new();
+        for (name, value) in fields.iter() {
+            let sealed = match value.read_lock::<rhai::ImmutableString>() {
+                Some(text) if place.is_secret(name) && !text.is_empty() => sealed_text(host, &text),
+                _ => seal_at(host, place.inside(name), value)?,
+            };
+            object.insert(name.to_string(), sealed);
+        }
+        let escaped = object.len() == 1 && object.keys().all(|name| name.starts_with('$'));
+        return Some(if escaped { json!({ MAP: object }) } else { object.into() });
+    }
+    if let Ok(number) = value.as_float()
+        && !number.is_finite()
+    {
+        return Some(json!({ FLOAT: number.to_string() }));
+    }
+    if let Ok(character) = value.as_char() {
+        return Some(json!({ CHARACTER: character.to_string() }));
+    }
+    if value.is::<FnPtr>() {
+        return None;
+    }
+    to_json(value, Secrets::Exposed).ok()
+}
+
+/// What a server sent, without its secrets.
+pub fn seal_json(host: &Host, value: Value) -> Value {
+    seal_json_at(host, Place::default(), value)
+}
+
+fn seal_json_at(host: &Host, place: Place, value: Value) -> Value {
+    match value {
+        Value::Array(values) => values.into_iter().map(|value| seal_json_at(host, place, value)).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| {
+                let sealed = match value {
+                    Value::String(text) if place.is_secret(&name) => sealed_text(host, &text),
+                    Value::Number(number) if place.is_secret(&name) => sealed_text(host, &number.to_string()),
+                    other => seal_json_at(host, place.inside(&name), other),
+                };
+                (name, sealed)
+            })
+            .collect(),
+        other => other,
+    }
+}
+
+fn sealed_text(host: &Host, text: &str) -> Value {
+    let hash = host.journal.hash(text);
+    host.vault.put(&hash, text);
+    json!({ SECRET: hash })
+}
+
+fn sealed_secret(host: &Host, secret: &Secret) -> Value {
+    match (secret.recorded(), secret.expose()) {
+        (Some(hash), _) => json!({ SECRET: hash }),
+        (None, Ok(text)) => sealed_text(host, text),
+        (None, Err(_)) => Value::Null,
+    }
+}
+
+/// Where the secrets of a value can be read again.
+#[derive(Clone)]
+pub enum Source {
+    /// From the connection of the endpoint whose object they stand in.
+    Endpoint(String),
+    /// From this secret of Barbican.
+    Barbican(String),
+    /// From this file of the runbook's folder.
+    File(String),
+    Nowhere,
+}
+
+/// A value from the journal as the script had it; `function` and `first` say which call gave it, with which first
+/// argument.
+pub fn unseal(host: &Arc<Host>, value: Value, source: &Source) -> Dynamic {
+    unseal_at(host, Place::default(), value, source)
+}
+
+fn unseal_at(host: &Arc<Host>, place: Place, value: Value, source: &Source) -> Dynamic {
+    match value {
+        Value::Array(values) => {
+            values.into_iter().map(|value| unseal_at(host, place, value, source)).collect::<Array>().into()
+        }
+        Value::Object(fields) => {
+            if let Some(only) = only_field(&fields) {
+                match (only, fields.values().next()) {
+                    (SECRET, Some(Value::String(hash))) => return revived(host, hash, source).into(),
+                    (FLOAT, Some(Value::String(text))) => return text.parse::<f64>().unwrap_or(f64::NAN).into(),
+                    (CHARACTER, Some(Value::String(text))) => return text.chars().next().unwrap_or_default().into(),
+                    (MAP, Some(Value::Object(inner))) => return map_of(host, place, inner.clone(), source),
+                    _ => {}
+                }
+            }
+            map_of(host, place, fields, source)
+        }
+        Value::Null => Dynamic::UNIT,
+        Value::Bool(flag) => flag.into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => number.into(),
+            None => number.as_f64().unwrap_or(f64::NAN).into(),
+        },
+        Value::String(text) => text.into(),
+    }
+}
+
+fn only_field(fields: &Map<String, Value>) -> Option<&str> {
+    let mut names = fields.keys();
+    names.next().filter(|name| name.starts_with('$') && names.len() == 0).map(String::as_str)
+}
+
+fn map_of(host: &Arc<Host>, place: Place, fields: Map<String, Value>, source: &Source) -> Dynamic {
+    let source = match (fields.get("id").and_then(Value::as_str), fields.contains_key("connection_info")) {
+        (Some(id), true) => Source::Endpoint(id.to_owned()),
+        _ => source.clone(),
+    };
+    let field = |(name, value): (String, Value)| {
+        let value = match value {
+            Value::String(text) if place.is_secret(&name) => Dynamic::from(Secret::new(text)),
+            Value::Number(number) if place.is_secret(&name) => Dynamic::from(Secret::new(number.to_string())),
+            other => unseal_at(host, place.inside(&name), other, &source),
+        };
+        (rhai::Identifier::from(name), value)
+    };
+    fields.into_iter().map(field).collect::<ScriptMap>().into()
+}
+
+struct Revived(Secret);
+
+impl From<Revived> for Dynamic {
+    fn from(revived: Revived) -> Self {
+        Dynamic::from(revived.0)
+    }
+}
+
+/// A recorded secret: what this process has met, or what is read again when it is needed.
+fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Revived {
+    if let Some(text) = host.vault.get(hash) {
+        return Revived(Secret::new(text));
+    }
+    let (host, source, wanted) = (host.clone(), source.clone(), hash.to_owned());
+    Revived(Secret::lazy(hash, move || {
+        let lost = |why: String| {
+            Error::new(Kind::Input, format!("a secret that the run has used cannot be read again: {why}"))
+                .hint("secrets are not kept; put it back where it was, or start a new run")
+        };
+        let place = match &source {
+            Source::Endpoint(id) => format!("the connection of endpoint {id}"),
+            Source::Barbican(reference) => format!("the secret {reference}"),
+            Source::File(path) => format!("the file `{path}`"),
+            Source::Nowhere => return Err(lost("nothing tells where it came from".to_owned())),
+        };
+        let texts = read_again(&host, &source).map_err(|error| lost(format!("{place}: {error}")))?;
+        let found = texts.into_iter().find(|text| host.journal.hash(text) == wanted);
+        found.ok_or_else(|| lost(format!("{place} holds another one now")))
+    }))
+}
+
+/// Every text that stands where the secret came from.
+fn read_again(host: &Arc<Host>, source: &Source) -> Result<Vec<String>> {
+    let origin = Origin { lane: "main".into(), wave: None, item: None };
+    let mut texts = Vec::new();
+    match source {
+        Source::Endpoint(id) => {
+            let endpoint = host.cloud()?.client.send(&origin, &crate::client::endpoints::show(id))?;
+            collect(&endpoint, &mut texts);
+        }
+        Source::Barbican(reference) => {
+            let payload = host.cloud()?.client.send(&origin, &crate::client::secrets::payload(reference))?;
+            collect(&payload, &mut texts);
+        }
+        Source::File(path) => {
+            let text = std::fs::read_to_string(host.path(path))
+                .map_err(|error| Error::input(error.to_string()).caused_by(error))?;
+            match serde_json::from_str(&text) {
+                Ok(value) => collect(&value, &mut texts),
+                Err(_) => {
+                    texts.extend(text.split([',', ';', '\t', '\n', '\r', '"']).map(|cell| cell.trim().to_owned()))
+                }
+            }
+        }
+        Source::Nowhere => {}
+    }
+    Ok(texts)
+}
+
+fn collect(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Number(number) => texts.push(number.to_string()),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+        Value::Object(fields) => fields.values().for_each(|value| collect(value, texts)),
+        _ => {}
+    }
+}
+
+/// What a call ended with, for the journal; `None` for what is no end of it.
+pub fn outcome(host: &Host, result: &Result<Dynamic, Fault>) -> Option<Saved> {
+    match result {
+        Ok(value) => Some(seal(host, value).map_or(Saved::Unwritten, Saved::Ok)),
+        Err(Fault::Error(error)) => saved_error(host, error).map(Saved::Error),
+        Err(Fault::Thrown(thrown)) => thrown_outcome(host, thrown),
+    }
+}
+
+/// What a closure ended with.
+pub fn thrown_outcome(host: &Host, thrown: &EvalAltResult) -> Option<Saved> {
+    let error = locate(thrown).error;
+    if error.kind.is_final() {
+        return None;
+    }
+    match thrown.unwrap_inner() {
+        EvalAltResult::ErrorRuntime(value, _) if value.is_map() => {
+            Some(seal(host, value).map_or(Saved::Unwritten, Saved::Thrown))
+        }
+        _ => saved_error(host, &error).map(Saved::Error),
+    }
+}
+
+/// An error without secrets; `None` for one after which the call is not over.
+pub fn saved_error(host: &Host, error: &Error) -> Option<SavedError> {
+    if error.kind.is_final() {
+        return None;
+    }
+    let mut saved = SavedError::from(error);
+    let details = seal_json(host, Value::Object(std::mem::take(&mut saved.details)));
+    saved.details = details.as_object().cloned().unwrap_or_default();
+    Some(saved)
+}
+
+/// A recorded outcome, as the call would have ended; `None` when it has to be made again.
+pub fn replayed(
+    host: &Arc<Host>,
+    saved: Saved,
+    source: &Source,
+    position: Position,
+) -> Option<Result<Dynamic, Box<EvalAltResult>>> {
+    match saved {
+        Saved::Ok(value) => Some(Ok(unseal(host, value, source))),
+        Saved::Error(error) => Some(Err(throw(error.into(), position))),
+        Saved::Thrown(value) => {
+            let value = unseal(host, value, source);
+            Some(Err(Box::new(EvalAltResult::ErrorRuntime(value, position))))
+        }
+        Saved::Unwritten => None,
+    }
+}
+
+/// Which call this is: the function and its arguments, without secrets.
+pub fn identity(host: &Host, function: &str, arguments: &[&Dynamic]) -> Identity {
+    let sealed: Vec<Value> =
+        arguments.iter().map(|argument| seal(host, argument).unwrap_or_else(|| to_shown(argument))).collect();
+    let text = Value::Array(sealed).to_string();
+    let shown = arguments.iter().map(|argument| to_shown(argument).to_string()).collect::<Vec<_>>().join(", ");
+    Identity { function: function.to_owned(), arguments: host.journal.hash(&text), shown: shortened(&shown) }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
+    }
+}
