@@ -3,6 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+/// What is done to a pool is done by a process of its own, which has to start first.
+const START: SignedDuration = SignedDuration::from_secs(3);
 const VALIDATION: SignedDuration = SignedDuration::from_secs(10);
 const SHARED: SignedDuration = SignedDuration::from_secs(30);
 const HEALTH: SignedDuration = SignedDuration::from_secs(20);
@@ -100,7 +102,8 @@ impl Story {
         self.push(now, [Step::Touched, info("Successfully updated minion pool properties")]);
     }
 
-    /// From nothing to machines that wait for work. `since` is the status that it comes from.
+    /// From nothing to machines that wait for work. `since` is the status that it has until that begins: a pool that
+    /// was made just now looks like one that nobody wants allocated.
     pub(super) fn allocate(
         &mut self,
         now: Timestamp,
@@ -109,11 +112,13 @@ impl Story {
         takes: SignedDuration,
         flaw: Option<Flaw>,
     ) {
-        let (validated, deployed) = (now + VALIDATION, now + VALIDATION + SHARED);
+        let started = now + START;
+        let (validated, deployed) = (started + VALIDATION, started + VALIDATION + SHARED);
         let booted = deployed + takes;
+        self.rest(now, since);
         self.push(now, [info("Begun minion pool allocation process")]);
-        self.go(now, since, "VALIDATING_INPUTS");
-        self.push(now, [info("Validating minion pool options")]);
+        self.go(started, since, "VALIDATING_INPUTS");
+        self.push(started, [info("Validating minion pool options")]);
         if flaw == Some(Flaw::Options) {
             self.fail(validated, "the minion pool options were refused");
             self.revert(validated, "VALIDATING_INPUTS", "ERROR");
@@ -190,15 +195,17 @@ impl Story {
     pub(super) fn deallocate(&mut self, now: Timestamp) {
         self.steps.retain(|(at, _)| *at <= now);
         let machines: Vec<String> = self.seen(now).machines.iter().map(|machine| machine.id.to_owned()).collect();
-        let gone = if machines.is_empty() { now } else { now + TEAR_DOWN };
+        let started = now + START;
+        let gone = if machines.is_empty() { started } else { started + TEAR_DOWN };
+        self.rest(now, "IN_MAINTENANCE");
         self.push(now, [info("Begun minion pool deallocation process")]);
         if !machines.is_empty() {
-            self.go(now, "IN_MAINTENANCE", "DEALLOCATING_MACHINES");
+            self.go(started, "IN_MAINTENANCE", "DEALLOCATING_MACHINES");
         }
         for id in &machines {
             let begun = format!("Deallocating minion machine with internal pool ID '{id}'");
             let ended = format!("Successfully deallocated minion machine with internal pool ID '{id}'");
-            self.push(now, [Step::Machine(id.clone(), State::of("DEALLOCATING")), info(&begun)]);
+            self.push(started, [Step::Machine(id.clone(), State::of("DEALLOCATING")), info(&begun)]);
             self.push(gone, [Step::Gone(id.clone()), info(&ended)]);
         }
         let since = if machines.is_empty() { "IN_MAINTENANCE" } else { "DEALLOCATING_MACHINES" };
@@ -241,6 +248,13 @@ impl Story {
         };
         for id in held.into_iter().filter(|id| taken.contains(id)) {
             self.push(at, [Step::Machine(id, State::of("AVAILABLE"))]);
+        }
+    }
+
+    /// A change of status that no event tells of.
+    fn rest(&mut self, at: Timestamp, status: &'static str) {
+        if self.seen(at).status != status {
+            self.push(at, [Step::Status(status)]);
         }
     }
 
@@ -316,6 +330,7 @@ mod tests {
     fn a_pool_goes_from_its_inputs_to_its_machines_and_back() {
         let mut story = allocated();
         let expected = [
+            ("DEALLOCATED", 0),
             ("VALIDATING_INPUTS", 0),
             ("ALLOCATING_SHARED_RESOURCES", 0),
             ("ALLOCATING_MACHINES", 2),
@@ -324,8 +339,24 @@ mod tests {
         assert_eq!(statuses(&story, start()), expected);
         let later = start() + SignedDuration::from_hours(1);
         story.deallocate(later);
-        let expected = [("DEALLOCATING_MACHINES", 2), ("DEALLOCATING_SHARED_RESOURCES", 0), ("DEALLOCATED", 0)];
+        let expected = [
+            ("IN_MAINTENANCE", 2),
+            ("DEALLOCATING_MACHINES", 2),
+            ("DEALLOCATING_SHARED_RESOURCES", 0),
+            ("DEALLOCATED", 0),
+        ];
         assert_eq!(statuses(&story, later), expected);
+        let again = later + SignedDuration::from_hours(1);
+        story.allocate(again, "IN_MAINTENANCE", &[], SignedDuration::ZERO, None);
+        assert_eq!(statuses(&story, again)[..2], [("IN_MAINTENANCE", 0), ("VALIDATING_INPUTS", 0)]);
+    }
+
+    #[test]
+    fn a_pool_whose_allocation_has_not_begun_tells_so_by_its_events_alone() {
+        let (allocating, idle) = (allocated(), Story::new(start()));
+        let (allocating, idle) = (allocating.seen(start()), idle.seen(start()));
+        assert_eq!((allocating.status, allocating.updated), (idle.status, idle.updated));
+        assert_eq!((allocating.events.len(), idle.events.len()), (2, 1));
     }
 
     #[test]

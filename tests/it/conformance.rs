@@ -52,7 +52,6 @@ const EXCEPTIONS: &[(&str, u32, &str)] = &[
     ("operator-legacy", 30, OTHER_PROVIDER),
     ("operator-legacy", 39, OTHER_PROVIDER),
     ("operator-legacy", 48, OTHER_PROVIDER),
-    ("legacy", 287, RACE),
     ("legacy", 323, OTHER_PROVIDER),
     ("current", 1048, RACE),
     ("legacy", 327, POLICY),

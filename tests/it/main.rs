@@ -13,6 +13,7 @@ mod history;
 mod lanes;
 mod ledger;
 mod lost;
+mod operations;
 mod reference;
 mod rehearsal;
 mod resume;

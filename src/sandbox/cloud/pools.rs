@@ -274,18 +274,18 @@ impl Cloud {
         Ok(&self.pools[position])
     }
 
-    /// Says also whether there was anything to do: for a pool without machines there is not.
+    /// There is nothing to do for a pool that is deallocated, and that is no error.
     pub(in crate::sandbox) fn deallocate_pool(
         &mut self,
         caller: &Caller,
         id: &str,
         force: bool,
         now: Timestamp,
-    ) -> Result<(&Pool, bool), Refusal> {
+    ) -> Result<&Pool, Refusal> {
         let position = self.pool_position(caller, id).map_err(unclassed)?;
         let seen = self.pools[position].story.seen(now);
         if seen.status == "DEALLOCATED" {
-            return Ok((&self.pools[position], false));
+            return Ok(&self.pools[position]);
         }
         if !force && !matches!(seen.status, "ALLOCATED" | "ERROR") {
             return Err(Refusal::bad(format!(
@@ -304,7 +304,7 @@ impl Cloud {
             )));
         }
         self.pools[position].story.deallocate(now);
-        Ok((&self.pools[position], true))
+        Ok(&self.pools[position])
     }
 
     /// # Errors

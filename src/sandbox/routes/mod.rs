@@ -103,7 +103,11 @@ impl Incoming {
     fn wrapped(&self, wrapper: &str, what: &str) -> Result<Map<String, Value>, Refusal> {
         match self.document()?.ok_or_else(Refusal::no_body)? {
             Value::Object(mut fields) => match fields.remove(wrapper) {
-                Some(Value::Object(inner)) => Ok(inner),
+                Some(Value::Object(inner)) => {
+                    // A transfer's changes are stored later, by their execution.
+                    let later = what == "update" && matches!(wrapper, "transfer" | "replica");
+                    if later || fits(wrapper, &inner) { Ok(inner) } else { Err(Refusal::internal()) }
+                }
                 Some(_) => Err(Refusal::input("'NoneType' object is not subscriptable")),
                 None => Err(Refusal::bad(format!(
                     "The {wrapper} {what} body needs to be encased inside the \"{wrapper}\" key"
@@ -123,6 +127,16 @@ impl Incoming {
             _ => Err(Refusal::bad("Malformed request body")),
         }
     }
+}
+
+/// Whether the server's database takes the texts of a body: no more than a column holds, and no character of four
+/// bytes, which its character set does not know.
+fn fits(wrapper: &str, fields: &Map<String, Value>) -> bool {
+    let mut texts = ["notes", "description"].into_iter().filter_map(|name| fields.get(name)?.as_str());
+    texts.all(|text| {
+        let room = if wrapper == "region" { text.chars().count() <= 1024 } else { text.len() <= 65_535 };
+        room && text.chars().all(|character| character.len_utf8() < 4)
+    })
 }
 
 impl Answer {
@@ -281,4 +295,21 @@ struct Vocabulary {
     transfers: &'static str,
     deployment: &'static str,
     deployments: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_taken_as_far_as_the_servers_database_takes_them() {
+        let takes =
+            |wrapper: &str, name: &str, text: String| fits(wrapper, &Map::from_iter([(name.into(), text.into())]));
+        assert!(takes("transfer", "notes", "x".repeat(65_535)));
+        assert!(!takes("transfer", "notes", "x".repeat(65_536)));
+        assert!(takes("region", "description", "é".repeat(1024)));
+        assert!(!takes("region", "description", "x".repeat(1025)));
+        assert!(takes("endpoint", "description", "two\nlines ✓".into()));
+        assert!(!takes("endpoint", "description", "\u{1F680}".into()));
+    }
 }

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::actions::unknown;
 use super::{Answer, Call, Refusal};
-use crate::model::Generation;
 use crate::sandbox::cloud::{Pool, role_word};
 use crate::sandbox::draw::draw;
 use crate::sandbox::pool::Minion;
@@ -20,16 +19,14 @@ impl Call<'_> {
             ("POST", []) => {
                 let body = self.incoming.wrapped("minion_pool", "creation")?;
                 let id = self.cloud.create_pool(&self.caller, &body, self.now)?.id.clone();
-                // A legacy server answers before the allocation begins.
-                let early = (self.cloud.generation == Generation::Legacy).then_some("DEALLOCATED");
-                self.pool_answer(&id, early)
+                self.pool_answer(&id)
             }
             (_, ["new" | "detail"] | [_, "edit"]) => Err(Refusal::no_method()),
-            ("GET", [id]) => self.pool_answer(id, None),
+            ("GET", [id]) => self.pool_answer(id),
             ("PUT", [id]) => {
                 let body = self.incoming.wrapped("minion_pool", "update")?;
                 self.cloud.update_pool(&self.caller, id, &body, self.now)?;
-                self.pool_answer(id, None)
+                self.pool_answer(id)
             }
             ("DELETE", [id]) => self.cloud.delete_pool(&self.caller, id, self.now).map(|()| Answer::none()),
             ("POST", [id, "actions"]) => self.pool_action(id),
@@ -39,27 +36,19 @@ impl Call<'_> {
 
     fn pool_action(&mut self, id: &str) -> Result<Answer, Refusal> {
         let (action, argument) = self.incoming.action()?;
-        // While the service gets going, it answers with this.
-        let mut answered = Some("IN_MAINTENANCE");
         match action.as_str() {
-            "allocate" => {
-                self.cloud.allocate_pool(&self.caller, id, self.now)?;
-            }
-            "refresh" => {
-                self.cloud.refresh_pool(&self.caller, id, self.now)?;
-                answered = None;
-            }
+            "allocate" => self.cloud.allocate_pool(&self.caller, id, self.now)?,
+            "refresh" => self.cloud.refresh_pool(&self.caller, id, self.now)?,
             "deallocate" => {
                 let force = argument.get("force").and_then(Value::as_bool).unwrap_or(false);
-                let (_, begun) = self.cloud.deallocate_pool(&self.caller, id, force, self.now)?;
-                answered = answered.filter(|_| begun);
+                self.cloud.deallocate_pool(&self.caller, id, force, self.now)?
             }
             other => return Err(unknown(other)),
-        }
-        self.pool_answer(id, answered)
+        };
+        self.pool_answer(id)
     }
 
-    fn pool_answer(&self, id: &str, status: Option<&str>) -> Result<Answer, Refusal> {
+    fn pool_answer(&self, id: &str) -> Result<Answer, Refusal> {
         let pool = self.cloud.pool(&self.caller, id)?;
         let mut shown = self.listed(pool);
         let events = pool.story.seen(self.now).events;
@@ -76,9 +65,6 @@ impl Call<'_> {
         shown["progress_updates"] = json!([]);
         shown["user_id"] = pool.user.as_str().into();
         shown["project_id"] = pool.project.as_str().into();
-        if let Some(status) = status {
-            shown["status"] = status.into();
-        }
         Ok(Answer::of("minion_pool", shown))
     }
 

@@ -32,8 +32,12 @@ pub const DEPLOY: &[Key] = &[
     Key::new("user_scripts", Kind::Map, "Instead of the replica's own."),
     USER_SCRIPT_GLOBAL,
     USER_SCRIPT_INSTANCE,
-    Key::new("instance_osmorphing_minion_pool_mappings", Kind::Map, "VM to minion pool.")
-        .aliases(&["osmorphing_minion_pool_mapping"]),
+    Key::new(
+        "instance_osmorphing_minion_pool_mappings",
+        Kind::Map,
+        "VM to minion pool: its id, its name, or the object.",
+    )
+    .aliases(&["osmorphing_minion_pool_mapping"]),
 ];
 
 const DEPLOY_FIELDS: [&str; 5] =
@@ -149,7 +153,10 @@ fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
-    settle::remove(call, &deployments::delete(call.generation()?, &id))?;
+    match settle::remove(call, &deployments::delete(call.generation()?, &id)) {
+        Ok(_) => {}
+        Err(error) => migrations::delete(call, &id, error)?,
+    }
     Ok(Dynamic::UNIT)
 }
 
@@ -162,6 +169,7 @@ pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     put_user_scripts(call, &mut fields)?;
     put_switch(call, &mut fields, "clone_disks", "dont_clone_disks")?;
     put_switch(call, &mut fields, "skip_os_morphing", "os_morphing")?;
+    resolve::put_pools(call, &mut fields, "instance_osmorphing_minion_pool_mappings")?;
     Ok(fields)
 }
 

@@ -12,7 +12,7 @@ use super::guards::status;
 use super::resolve;
 use super::transfers::{ENDS, SETTINGS, fetch, fields, make};
 use super::units::label;
-use crate::client::{Filters, deployments, executions as requests, migrations, present};
+use crate::client::{Filters, deployments, executions as requests, migrations, present, transfers};
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::model::{Generation, Phase};
@@ -37,7 +37,7 @@ pub const ROWS: &[Function] = &[Function {
     name: "migration_create",
     aliases: &[],
     parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS, MIGRATE]), "What to migrate.")],
-    result: "the migration, for `wait_for`, `migration_show` and `migration_cancel`",
+    result: "the migration, for `wait_for`, `migration_show`, `migration_cancel` and `migration_delete`",
     summary: "Start copying and deploying in one, without waiting.",
     example: "let m = migration_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(m).status);",
     effect: Effect::Changes,
@@ -110,6 +110,20 @@ pub fn cancel(call: &Call<'_>, id: &str, force: bool, otherwise: Error) -> Resul
         }
         None => Err(otherwise),
     }
+}
+
+/// Deletes both halves of a migration: first the transfer, which the server refuses while either is under way.
+///
+/// # Errors
+/// `otherwise` where the id is of nothing of the kind; what the server says.
+pub fn delete(call: &mut Call<'_>, id: &str, otherwise: Error) -> Result<()> {
+    let (_, _, deployment) = halves(call, id, otherwise)?;
+    let generation = call.generation()?;
+    settle::remove(call, &transfers::delete(generation, id))?;
+    if let Some(deployment) = deployment {
+        settle::remove(call, &deployments::delete(generation, deployment["id"].as_str().unwrap_or_default()))?;
+    }
+    Ok(())
 }
 
 /// Once it is being cancelled, a second request is refused, and that is as good.

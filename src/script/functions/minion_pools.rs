@@ -286,7 +286,7 @@ pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Timestamp>) -> Resul
         let pool = call.read(&minion_pools::show(id))?;
         let name = pool["name"].as_str().unwrap_or(id);
         match pool["status"].as_str() {
-            Some("ALLOCATED" | "DEALLOCATED") => return Ok(pool),
+            Some("ALLOCATED" | "DEALLOCATED") if !busy(&pool) => return Ok(pool),
             Some("ERROR") => {
                 let why = last_error(&pool).unwrap_or("the server gives no reason");
                 return Err(Error::new(Failure::Failed, format!("the minion pool `{name}` failed: {why}")));
@@ -301,6 +301,22 @@ pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Timestamp>) -> Resul
     }
 }
 
+/// Whether something is done to a pool although its status is one of rest.
+///
+/// The status says nothing of the machines, which a refresh is about, and nothing of an allocation that was asked for
+/// at the pool's creation until the server's process for it runs: until then only an event more than the creation's
+/// own tells it from a pool that nobody wants allocated.
+fn busy(pool: &Value) -> bool {
+    let machines = pool["minion_machines"].as_array().is_some_and(|machines| machines.iter().any(changes));
+    let events = pool["events"].as_array().map_or(&[][..], Vec::as_slice);
+    let untouched = pool["status"] == "DEALLOCATED" && pool["updated_at"].is_null();
+    machines || untouched && events.len() > 1 && events.iter().all(|event| event["level"] != "ERROR")
+}
+
+fn changes(machine: &Value) -> bool {
+    matches!(machine["allocation_status"].as_str(), Some("ALLOCATING" | "HEALTHCHECKING" | "DEALLOCATING"))
+}
+
 /// What the latest event of the level `ERROR` says.
 fn last_error(pool: &Value) -> Option<&str> {
     let errors = pool["events"].as_array()?.iter().filter(|event| event["level"] == "ERROR");
@@ -312,6 +328,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_pool_is_busy_before_its_first_allocation_runs_and_while_its_machines_are_looked_after() {
+        let (added, begun) = (json!({"level": "INFO", "index": 0}), json!({"level": "INFO", "index": 1}));
+        let new = |events: &[&Value]| json!({"status": "DEALLOCATED", "updated_at": null, "events": events});
+        assert!(busy(&new(&[&added, &begun])));
+        assert!(!busy(&new(&[&added])), "nobody wants it allocated");
+        assert!(!busy(&new(&[&added, &json!({"level": "ERROR", "index": 1})])), "the process could not be started");
+
+        let mut deallocated = new(&[&added, &begun]);
+        deallocated["updated_at"] = "2026-06-01T20:00:00.000000".into();
+        assert!(!busy(&deallocated));
+
+        let with = |state: &str| json!({"status": "ALLOCATED", "minion_machines": [{"allocation_status": state}]});
+        assert!(busy(&with("HEALTHCHECKING")));
+        assert!(!busy(&with("IN_USE")) && !busy(&with("AVAILABLE")));
+    }
 
     #[test]
     fn a_broken_pool_says_what_happened_last() {

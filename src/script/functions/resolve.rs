@@ -1,7 +1,7 @@
 //! From what a script writes for a thing (its id, its object, its name) to the id.
 
 use rhai::{Dynamic, Map as ScriptMap};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::client::{Filters, Request, endpoints, executions, minion_pools, regions};
 use crate::error::{Error, Kind, Result, suggest};
@@ -54,6 +54,24 @@ pub fn region(call: &Call<'_>, value: &Dynamic) -> Result<String> {
 /// As [`endpoint`].
 pub fn minion_pool(call: &Call<'_>, value: &Dynamic) -> Result<String> {
     named(call, value, &minion_pools::list(), "minion pool")
+}
+
+/// Writes ids for the minion pools that the option `name`, VM to pool, gives by their names or objects.
+///
+/// # Errors
+/// As [`endpoint`].
+pub fn put_pools(call: &Call<'_>, fields: &mut Map<String, Value>, name: &str) -> Result<()> {
+    let Some(chosen) = call.options().get(name).and_then(|chosen| chosen.flatten_clone().try_cast::<ScriptMap>())
+    else {
+        return Ok(());
+    };
+    let mut ids = Map::new();
+    for (machine, pool) in chosen {
+        let id = if pool.is_unit() { Value::Null } else { minion_pool(call, &pool)?.into() };
+        ids.insert(machine.to_string(), id);
+    }
+    fields.insert(name.to_owned(), ids.into());
+    Ok(())
 }
 
 fn named(call: &Call<'_>, value: &Dynamic, list: &Request, noun: &str) -> Result<String> {

@@ -52,8 +52,12 @@ pub const SETTINGS: &[Key] = &[
         .aliases(&["origin_minion_pool"]),
     Key::new("destination_minion_pool_id", Kind::Reference(Noun::MinionPool), "A minion pool at the destination.")
         .aliases(&["destination_minion_pool"]),
-    Key::new("instance_osmorphing_minion_pool_mappings", Kind::Map, "VM to minion pool.")
-        .aliases(&["osmorphing_minion_pool_mapping"]),
+    Key::new(
+        "instance_osmorphing_minion_pool_mappings",
+        Kind::Map,
+        "VM to minion pool: its id, its name, or the object.",
+    )
+    .aliases(&["osmorphing_minion_pool_mapping"]),
     Key::new(
         "clone_disks",
         Kind::Flag,
@@ -270,6 +274,7 @@ fn settings(call: &Call<'_>) -> Result<Map<String, Value>> {
     put_user_scripts(call, &mut fields)?;
     put_switch(call, &mut fields, "clone_disks", "dont_clone_disks")?;
     put_switch(call, &mut fields, "skip_os_morphing", "os_morphing")?;
+    resolve::put_pools(call, &mut fields, "instance_osmorphing_minion_pool_mappings")?;
     for name in ["origin_minion_pool_id", "destination_minion_pool_id"] {
         if let Some(pool) = options.get(name) {
             fields.insert(name.to_owned(), resolve::minion_pool(call, pool)?.into());
