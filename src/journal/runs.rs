@@ -436,8 +436,8 @@ impl Directory {
     /// What was answered to this gate, the last time.
     pub fn answer_to(&self, gate: &str) -> Option<Answer> {
         let text = read_optional(&self.path.join("answers.jsonl")).ok()??;
-        let answers = text.lines().filter_map(|line| serde_json::from_str::<Answer>(line).ok());
-        answers.filter(|answer| answer.gate == gate).last()
+        let mut answers = text.lines().rev().filter_map(|line| serde_json::from_str::<Answer>(line).ok());
+        answers.find(|answer| answer.gate == gate)
     }
 
     /// Removes the run for good.

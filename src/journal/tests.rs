@@ -226,7 +226,7 @@ fn damage_in_the_middle_is_refused_with_its_line_and_a_torn_end_is_dropped() {
 fn a_newer_journal_is_refused() {
     let line = Line { at: clock().now(), record: Record::Journal { version: record::VERSION + 1 } };
     let read = read(encode(&line).as_bytes()).unwrap();
-    let (number, why) = fold(&read.lines).err().expect("refused");
+    let (number, why) = fold(&read.lines).expect_err("refused");
     assert_eq!((number, why.contains("newer")), (1, true));
 }
 

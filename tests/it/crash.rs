@@ -20,7 +20,8 @@ use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage, Yes};
 
 /// Waves, retries, a VM that fails once and one that always does, a gate, and the low-level functions.
 const RUNBOOK: &str = r#"
-    let extra = endpoint_create(#{ name: "extra", type: "openstack", connection: #{ password: "planted" } });
+    let from = endpoint_find("vcenter");
+    let extra = endpoint_create(#{ name: "extra", type: "vmware_vsphere", connection: from.connection_info });
     let vms = ["fail-once-mail-01", "fail-always-legacy-01"];
     let seeded = wave("seed", vms, #{ limit: 2, retries: 1, backoff: "1m", max_failures: 1 }, |vm| {
         let replica = replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: vm });
@@ -102,6 +103,8 @@ struct Left {
     found: Vec<String>,
     /// How many requests of each sort were carried out.
     carried_out: BTreeMap<String, usize>,
+    /// What the new endpoint was given: secrets are not on record, and are read again.
+    connection: Value,
 }
 
 impl Run {
@@ -139,7 +142,12 @@ impl Run {
             let path = request.path.split('/').filter(|part| part.len() < 32).collect::<Vec<_>>().join("/");
             *carried_out.entry(format!("{} {path}", request.method)).or_default() += 1;
         }
-        Left { result: played.value().clone(), found, carried_out }
+        let journal = std::fs::read_to_string(&self.journal).unwrap();
+        let made = played.accepted.iter().find(|request| request.path.ends_with("/endpoints")).unwrap();
+        let connection = made.body["endpoint"]["connection_info"].clone();
+        let password = connection["password"].as_str().unwrap();
+        assert!(!journal.contains(password) && password != "***");
+        Left { result: played.value().clone(), found, carried_out, connection }
     }
 }
 
