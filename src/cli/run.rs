@@ -24,7 +24,7 @@ use crate::report::{self, Finished, Report, Stage, View};
 use crate::script::engine::{bare, build, read_runbook};
 use crate::script::error::Located;
 use crate::script::gates::Nobody;
-use crate::script::host::{Host, Lane};
+use crate::script::host::{Host, Lane, Script, Seams};
 use crate::script::modules::{Imports, KeepImport, imported, read_module};
 use crate::script::parameters::Parameters;
 use crate::script::run::{asks_by_computed_name, compile, declared, evaluate};
@@ -226,18 +226,15 @@ impl Performance<'_> {
         let kept = self.kept.clone();
         let keep: KeepImport = Box::new(move |name, text| kept.keep_import(name, text));
         let world = &self.world;
-        evaluate_in(&self.plan, &self.source.text, keep, |folders, imports| {
-            Host::new(
-                world.clock.clone(),
-                world.cancel.clone(),
-                events.clone(),
-                (self.kept.journal.clone(), Arc::new(desk)),
-                given,
-                folders,
-                imports,
-                world.connect(events.clone()),
-            )
-        })
+        let seams = Seams {
+            clock: world.clock.clone(),
+            cancel: world.cancel.clone(),
+            events: events.clone(),
+            journal: self.kept.journal.clone(),
+            gates: Arc::new(desk),
+            connect: world.connect(events.clone()),
+        };
+        evaluate_in(&self.plan, &self.source.text, given, keep, seams)
     }
 
     /// What is said after the report: the result of an expression, or why the run ended.
@@ -322,23 +319,29 @@ pub fn replay(
     given: Parameters,
     past: Arc<Journal>,
 ) -> Result<Dynamic, Located> {
-    let connect = Box::new(|| Err(Error::interrupted()));
     let _busy = world.clock.busy();
-    evaluate_in(plan, &source.text, Box::new(|_, _| Ok(())), |folders, imports| {
-        let (clock, cancel, silence) = (world.clock.clone(), Cancel::default(), Arc::new(Silence));
-        Host::new(clock, cancel, silence, (past, Arc::new(Nobody)), given, folders, imports, connect)
-    })
+    let seams = Seams {
+        clock: world.clock.clone(),
+        cancel: Cancel::default(),
+        events: Arc::new(Silence),
+        journal: past,
+        gates: Arc::new(Nobody),
+        connect: Box::new(|| Err(Error::interrupted())),
+    };
+    evaluate_in(plan, &source.text, given, Box::new(|_, _| Ok(())), seams)
 }
 
-/// Evaluates a script on a host.
+/// Evaluates a script.
 fn evaluate_in(
     plan: &Plan,
     text: &str,
+    parameters: Parameters,
     keep: KeepImport,
-    host: impl FnOnce((PathBuf, PathBuf), Imports) -> Arc<Host>,
+    seams: Seams,
 ) -> Result<Dynamic, Located> {
-    let imports = Imports::new(plan.folder.clone(), plan.sources.imports.clone(), keep);
-    let host = host((plan.folder.clone(), plan.directory.clone()), imports);
+    let (folder, directory) = (plan.folder.clone(), plan.directory.clone());
+    let imports = Imports::new(folder.clone(), plan.sources.imports.clone(), keep);
+    let host = Host::new(seams, Script { parameters, folder, directory, imports });
     let main = Lane::main();
     let engine = build(&host, &main);
     // Parsed again by the engine that runs it: closures are found by what that engine has hashed.

@@ -1,1 +1,296 @@
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::file::{Medium, encode, fold, read};
+use super::*;
+use crate::clock::Speed;
+use crate::error::Kind;
+use crate::event::Outcome;
+
+const LANE: &str = "main/3:web-01";
+
+fn clock() -> Clock {
+    Clock::new(Speed::Max)
+}
+
+fn journal() -> Journal {
+    Journal::in_memory(clock())
+}
+
+fn identity(function: &str) -> Identity {
+    Identity { function: function.into(), arguments: function.into(), shown: String::new() }
+}
+
+fn key(call: u64, step: u32) -> StepKey {
+    StepKey { lane: LANE.into(), call, step }
+}
+
+/// Keeps what is written; a sync can be held.
+#[derive(Default)]
+struct Paper {
+    text: Mutex<Vec<u8>>,
+    syncs: AtomicUsize,
+    held: Mutex<bool>,
+    released: Condvar,
+    room: Option<usize>,
+}
+
+impl Medium for Paper {
+    fn write(&self, line: &[u8]) -> io::Result<()> {
+        let mut text = self.text.lock().unwrap();
+        if self.room.is_some_and(|room| text.len() + line.len() > room) {
+            // A disk that fills up takes what still fits.
+            let rest = self.room.unwrap() - text.len();
+            text.extend_from_slice(&line[..rest]);
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        text.extend_from_slice(line);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::AcqRel);
+        let mut held = self.held.lock().unwrap();
+        while *held {
+            held = self.released.wait(held).unwrap();
+        }
+        Ok(())
+    }
+}
+
+fn on(paper: &Arc<Paper>) -> Journal {
+    Journal::new("m4k7t2qa".into(), [1; 32], clock(), State::default(), Some(Log::new(paper.clone())))
+}
+
+#[test]
+fn a_call_answers_with_what_it_returned_and_only_to_the_same_call() {
+    let journal = journal();
+    journal.returned(&LANE.into(), 1, identity("endpoint_list"), Saved::Ok(json!([1])), 1).unwrap();
+    assert_eq!(journal.replay(LANE, 1, &identity("endpoint_list")), Replay::Answer(Saved::Ok(json!([1])), 1));
+    assert_eq!(journal.replay(LANE, 1, &identity("region_list")), Replay::Differs(identity("endpoint_list")));
+    assert_eq!(journal.replay(LANE, 2, &identity("endpoint_list")), Replay::Live);
+    assert_eq!(journal.replay("main", 1, &identity("region_list")), Replay::Live);
+}
+
+#[test]
+fn a_step_without_its_end_is_open_until_somebody_finds_out() {
+    let journal = journal();
+    journal.called(&LANE.into(), 1, &identity("transfer_create")).unwrap();
+    journal.begin(&key(1, 1), "POST", "transfers").unwrap();
+    assert_eq!(journal.step(&key(1, 1), "POST", "transfers"), Known::Open);
+    assert_eq!(journal.unsettled().len(), 1);
+    journal.settle(&key(1, 1), Settlement::Done(json!({"id": "t"}))).unwrap();
+    assert_eq!(journal.step(&key(1, 1), "POST", "transfers"), Known::Settled(Settlement::Done(json!({"id": "t"}))));
+    assert_eq!(journal.unsettled(), []);
+}
+
+#[test]
+fn the_next_attempt_makes_anew_what_failed_and_keeps_what_was_made_before() {
+    let journal = journal();
+    let lane: Arc<str> = LANE.into();
+    journal.attempt(&lane, 1, None, None).unwrap();
+    let made = |call: u64, function: &str, id: &str| {
+        journal.called(&lane, call, &identity(function)).unwrap();
+        journal.begin(&key(call, 1), "POST", function).unwrap();
+        journal.settle(&key(call, 1), Settlement::Done(json!({"id": id}))).unwrap();
+        journal.returned(&lane, call, identity(function), Saved::Ok(json!({"id": id})), call).unwrap();
+    };
+    made(1, "transfer_create", "T");
+    made(2, "transfer_execute", "E");
+    made(3, "region_create", "R");
+    let failed = SavedError { kind: Kind::Failed, message: "disk".into(), hint: None, details: Default::default() };
+    journal.called(&lane, 4, &identity("wait_for")).unwrap();
+    journal.decide(&key(4, 1), Saved::Error(failed.clone()), vec!["E".into()]).unwrap();
+    journal.returned(&lane, 4, identity("wait_for"), Saved::Error(failed), 4).unwrap();
+    journal.attempt(&lane, 2, None, None).unwrap();
+
+    assert!(matches!(journal.replay(LANE, 1, &identity("transfer_create")), Replay::Answer(..)));
+    assert_eq!(journal.replay(LANE, 2, &identity("transfer_execute")), Replay::Live);
+    assert_eq!(journal.step(&key(2, 1), "POST", "transfer_execute"), Known::Nothing, "it is sent again");
+    assert!(matches!(journal.replay(LANE, 3, &identity("region_create")), Replay::Answer(..)));
+    assert_eq!(journal.replay(LANE, 4, &identity("wait_for")), Replay::Live);
+}
+
+#[test]
+fn a_failed_call_of_two_steps_keeps_the_one_that_was_done() {
+    let journal = journal();
+    let lane: Arc<str> = LANE.into();
+    journal.attempt(&lane, 1, None, None).unwrap();
+    journal.called(&lane, 1, &identity("migration_create")).unwrap();
+    journal.begin(&key(1, 1), "POST", "transfers").unwrap();
+    journal.settle(&key(1, 1), Settlement::Done(json!({"id": "T"}))).unwrap();
+    let refused = SavedError { kind: Kind::Api, message: "no".into(), hint: None, details: Default::default() };
+    journal.begin(&key(1, 2), "POST", "transfers/T/executions").unwrap();
+    journal.settle(&key(1, 2), Settlement::Refused(refused.clone())).unwrap();
+    journal.returned(&lane, 1, identity("migration_create"), Saved::Error(refused), 1).unwrap();
+    journal.attempt(&lane, 2, None, None).unwrap();
+    assert_eq!(journal.step(&key(1, 1), "POST", "transfers"), Known::Kept(json!({"id": "T"})));
+    journal.keep(&key(1, 1), "POST", "transfers", json!({"id": "T"})).unwrap();
+    assert_eq!(journal.step(&key(1, 2), "POST", "transfers/T/executions"), Known::Nothing);
+    assert_eq!(journal.step(&key(1, 3), "POST", "transfers"), Known::Nothing, "it is kept once");
+}
+
+#[test]
+fn a_large_value_is_written_once_however_often_it_is_read() {
+    let paper = Arc::new(Paper::default());
+    let journal = on(&paper);
+    let list: Value = (0..10_000).map(|number| json!({"id": number, "name": "a replica"})).collect();
+    for lane in 0..100 {
+        let lane: Arc<str> = format!("main/1:{lane}").into();
+        journal.returned(&lane, 1, identity("transfer_list"), Saved::Ok(list.clone()), 1).unwrap();
+    }
+    let text = String::from_utf8(paper.text.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.matches("\"id\":9999,").count(), 1);
+    assert!(text.len() < list.to_string().len() + 100 * 300, "{} bytes", text.len());
+    assert_eq!(journal.replay("main/1:7", 1, &identity("transfer_list")), Replay::Answer(Saved::Ok(list), 1));
+}
+
+#[test]
+fn lanes_share_their_syncs() {
+    let paper = Arc::new(Paper::default());
+    *paper.held.lock().unwrap() = true;
+    let journal = Arc::new(on(&paper));
+    let threads: Vec<_> = (0..64)
+        .map(|lane| {
+            let journal = journal.clone();
+            std::thread::spawn(move || {
+                let lane: Arc<str> = format!("main/1:{lane}").into();
+                journal.called(&lane, 1, &identity("transfer_execute")).unwrap();
+                journal.begin(&StepKey { lane, call: 1, step: 1 }, "POST", "x").unwrap();
+            })
+        })
+        .collect();
+    // All lines are there, and one sync is under way: who came later waits for the next.
+    while paper.text.lock().unwrap().iter().filter(|byte| **byte == b'\n').count() < 128 {
+        std::thread::yield_now();
+    }
+    *paper.held.lock().unwrap() = false;
+    paper.released.notify_all();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert!(paper.syncs.load(Ordering::Acquire) <= 2, "{} syncs", paper.syncs.load(Ordering::Acquire));
+}
+
+#[test]
+fn a_full_disk_stops_before_the_next_change_and_loses_nothing_that_was_written() {
+    let paper = Arc::new(Paper { room: Some(700), ..Paper::default() });
+    let journal = on(&paper);
+    let lane: Arc<str> = LANE.into();
+    let mut begun = 0;
+    let error = loop {
+        let call = begun + 1;
+        let sent = journal.called(&lane, call, &identity("x")).and_then(|()| journal.begin(&key(call, 1), "POST", "x"));
+        match sent {
+            Ok(()) => begun += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind, Kind::Journal);
+    assert!(error.hint.unwrap().contains("make room"));
+    assert!(begun > 0);
+    let again = journal.begin(&key(99, 1), "POST", "x").expect_err("nothing is written behind a torn line");
+    assert_eq!(again.kind, Kind::Journal);
+    let text = paper.text.lock().unwrap().clone();
+    let whole = read(&text).expect("the torn line is dropped");
+    assert!(whole.end < 700 && !whole.lines.is_empty());
+}
+
+#[test]
+fn damage_in_the_middle_is_refused_with_its_line_and_a_torn_end_is_dropped() {
+    let paper = Arc::new(Paper::default());
+    let journal = on(&paper);
+    for call in 1..=3 {
+        journal.returned(&LANE.into(), call, identity("now"), Saved::Ok(json!("x")), call).unwrap();
+    }
+    let text = paper.text.lock().unwrap().clone();
+    let lines: Vec<usize> = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    for cut in lines[1] + 1..text.len() {
+        let read = read(&text[..cut]).unwrap();
+        assert_eq!((read.lines.len(), read.end), (2, lines[1] as u64), "cut at {cut}");
+    }
+    for at in lines[0]..lines[1] - 1 {
+        let mut damaged = text.clone();
+        damaged[at] ^= 1;
+        match read(&damaged) {
+            Err((number, _)) => assert_eq!(number, 2, "flipped at {at}"),
+            // A line break in the middle of a line damages it all the same.
+            Ok(_) => panic!("flipped at {at}, and nobody noticed"),
+        }
+    }
+}
+
+#[test]
+fn a_newer_journal_is_refused() {
+    let line = Line { at: clock().now(), record: Record::Journal { version: record::VERSION + 1 } };
+    let read = read(encode(&line).as_bytes()).unwrap();
+    let (number, why) = fold(&read.lines).err().expect("refused");
+    assert_eq!((number, why.contains("newer")), (1, true));
+}
+
+/// One thing that a lane does next.
+#[derive(Clone, Debug)]
+enum Does {
+    Reads,
+    Makes,
+    Fails,
+    WaitsInVain,
+    TriesAgain,
+}
+
+fn does() -> impl Strategy<Value = Vec<Does>> {
+    let one = prop_oneof![
+        Just(Does::Reads),
+        Just(Does::Makes),
+        Just(Does::Fails),
+        Just(Does::WaitsInVain),
+        Just(Does::TriesAgain)
+    ];
+    proptest::collection::vec(one, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is read back tells the same as what wrote it, wherever it is cut between two lines.
+    #[test]
+    fn a_journal_read_back_is_the_journal_that_was_written(story in does()) {
+        let paper = Arc::new(Paper::default());
+        let journal = on(&paper);
+        let lane: Arc<str> = LANE.into();
+        journal.attempt(&lane, 1, None, None).unwrap();
+        let (mut call, mut attempt, mut last) = (0, 1, String::new());
+        for what in story {
+            let failed = || SavedError { kind: Kind::Failed, message: "x".into(), hint: None, details: Default::default() };
+            call += 1;
+            match what {
+                Does::Reads => journal.returned(&lane, call, identity("read"), Saved::Ok(json!(call)), call).unwrap(),
+                Does::Makes => {
+                    last = format!("made-{attempt}-{call}");
+                    journal.called(&lane, call, &identity("make")).unwrap();
+                    journal.begin(&key(call, 1), "POST", "things").unwrap();
+                    journal.settle(&key(call, 1), Settlement::Done(json!({"id": last}))).unwrap();
+                    journal.returned(&lane, call, identity("make"), Saved::Ok(json!({"id": last})), call).unwrap();
+                }
+                Does::Fails => journal.returned(&lane, call, identity("fail"), Saved::Error(failed()), call).unwrap(),
+                Does::WaitsInVain => {
+                    journal.called(&lane, call, &identity("wait")).unwrap();
+                    journal.decide(&key(call, 1), Saved::Error(failed()), vec![last.clone()]).unwrap();
+                    journal.returned(&lane, call, identity("wait"), Saved::Error(failed()), call).unwrap();
+                }
+                Does::TriesAgain => {
+                    attempt += 1;
+                    call = 0;
+                    journal.attempt(&lane, attempt, None, None).unwrap();
+                }
+            }
+        }
+        let mut text = encode(&Line { at: clock().now(), record: Record::Journal { version: record::VERSION } }).into_bytes();
+        text.extend(paper.text.lock().unwrap().iter());
+        let again = fold(&read(&text).unwrap().lines).unwrap();
+        prop_assert_eq!(format!("{:?}", &*journal.state()), format!("{again:?}"));
+        prop_assert_eq!(again.items_ended(Outcome::Ok), 0);
+    }
+}

@@ -80,21 +80,8 @@ impl Call<'_> {
         self.cloud()?.client.list(&self.lane.origin, request)
     }
 
-    /// One step: a changing request, on record before it leaves and settled after.
-    ///
-    /// # Errors
-    /// `Unknown` when nobody knows whether it was applied; else what the server or the network says.
-    pub fn change(&self, request: &Request) -> Result<Value> {
-        let (_, sent) = self.send(request)?;
-        match sent {
-            Sent::Done(answer) => Ok(answer),
-            Sent::Refused(error) => Err(error),
-            Sent::Lost(error) => Err(unknown(error)),
-            Sent::Absent => Err(unknown(lost_before())),
-        }
-    }
-
-    /// As [`Call::change`], for a body that can find out what became of a lost answer.
+    /// One step: a changing request, on record before it leaves and settled after. What to do about a lost answer is
+    /// `settle`'s to say.
     ///
     /// # Errors
     /// When the step could not be recorded, or the cloud not be reached at all.
@@ -319,10 +306,4 @@ fn unmark(value: &mut Value) {
 fn without_marker(text: &str) -> Option<String> {
     let (plain, last) = text.rsplit_once('\n').unwrap_or(("", text));
     (last.starts_with("[coriolis-run ") && last.ends_with(']')).then(|| plain.to_owned())
-}
-
-/// A change of which nobody knows whether it was applied: no script may catch this and go on.
-pub fn unknown(error: Error) -> Error {
-    let hint = "look at the server before you repeat it; it was not sent again";
-    Error { kind: Kind::Unknown, hint: error.hint.clone().or_else(|| Some(hint.to_owned())), ..error }
 }

@@ -35,6 +35,26 @@ pub type Connect = Box<dyn Fn() -> Result<Cloud> + Send + Sync>;
 /// Sizes of disks in bytes; `None` where the cloud would not tell.
 type Sizes = Option<Vec<u64>>;
 
+/// What a run is plugged into.
+pub struct Seams {
+    pub clock: Clock,
+    pub cancel: Cancel,
+    pub events: Arc<dyn Sink>,
+    pub journal: Arc<Journal>,
+    pub gates: Arc<dyn Gates>,
+    pub connect: Connect,
+}
+
+/// What a script has beside its text.
+pub struct Script {
+    pub parameters: Parameters,
+    /// Its own.
+    pub folder: PathBuf,
+    /// That of the command line.
+    pub directory: PathBuf,
+    pub imports: Imports,
+}
+
 /// The world of one run.
 pub struct Host {
     pub clock: Clock,
@@ -64,16 +84,9 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(
-        clock: Clock,
-        cancel: Cancel,
-        events: Arc<dyn Sink>,
-        (journal, gates): (Arc<Journal>, Arc<dyn Gates>),
-        parameters: Parameters,
-        (folder, directory): (PathBuf, PathBuf),
-        imports: Imports,
-        connect: Connect,
-    ) -> Arc<Self> {
+    pub fn new(seams: Seams, script: Script) -> Arc<Self> {
+        let Seams { clock, cancel, events, journal, gates, connect } = seams;
+        let Script { parameters, folder, directory, imports } = script;
         Arc::new(Self {
             clock,
             cancel,

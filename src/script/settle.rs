@@ -5,18 +5,9 @@
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use super::call::{Call, Sent, unknown};
+use super::call::{Call, Sent};
 use crate::client::Request;
-use crate::error::{Error, Result};
-
-/// What to do with a change that no look finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Otherwise {
-    /// Send it again: nothing of it is there, or the server would refuse the second one.
-    Again,
-    /// Leave it to the operator: a second one would make a second thing.
-    Ask,
-}
+use crate::error::{Error, Kind, Result};
 
 /// How often a change is sent at most.
 const TRIES: u32 = 3;
@@ -24,16 +15,12 @@ const TRIES: u32 = 3;
 const UNDER_WAY: [SignedDuration; 3] =
     [SignedDuration::ZERO, SignedDuration::from_secs(5), SignedDuration::from_secs(20)];
 
-/// Sends a change; when its answer is lost, `look` tells what it has made, if anything.
+/// Sends a change; when its answer is lost, `look` tells what it has made, if anything. What is nowhere to be found
+/// after a while was not carried out, and is sent again.
 ///
 /// # Errors
 /// What the server says; `Unknown` when nobody can tell.
-pub fn change(
-    call: &Call<'_>,
-    request: &Request,
-    otherwise: Otherwise,
-    look: impl Fn(&Call<'_>) -> Result<Option<Value>>,
-) -> Result<Value> {
+pub fn change(call: &Call<'_>, request: &Request, look: impl Fn(&Call<'_>) -> Result<Option<Value>>) -> Result<Value> {
     let what = format!("{} {}", request.method.word(), request.path);
     for tries in 1.. {
         let (key, sent) = call.send(request)?;
@@ -51,8 +38,7 @@ pub fn change(
             call.warn(format!("{lost}: it was carried out, going on with what it made"));
             return Ok(made);
         }
-        let asked = otherwise == Otherwise::Ask;
-        if tries >= TRIES || (asked && !is_allowed(call, &what)?) {
+        if tries >= TRIES {
             return Err(unknown(error));
         }
         call.settle(&key, None)?;
@@ -112,7 +98,7 @@ pub fn make(
         None => marker.clone(),
     };
     fields.insert(mark.to_owned(), text.into());
-    change(call, &build(fields)?, Otherwise::Again, |call| {
+    change(call, &build(fields)?, |call| {
         let marked = |thing: &Value| thing[mark].as_str().is_some_and(|text| text.ends_with(&marker));
         let mut found = list(call)?.into_iter().filter(marked);
         Ok(found.next())
@@ -130,20 +116,46 @@ fn search(call: &Call<'_>, look: impl Fn(&Call<'_>) -> Result<Option<Value>>) ->
     Ok(None)
 }
 
-/// Whether somebody who has looked says that it may be sent again.
-fn is_allowed(call: &Call<'_>, what: &str) -> Result<bool> {
-    let gate = call.gate("repeat");
-    let question = format!("the answer to {what} was lost, and nothing that it made is found. Send it again?");
-    match call.host.gates.ask(&gate, &question)? {
-        Some(answer) => Ok(answer.is_yes()),
-        None => {
-            call.warn(format!(
-                "{question} Answer with `coriolis-run answer {} {gate} yes`, then resume",
-                call.host.journal.run()
-            ));
-            Ok(false)
+/// Sends a change of which the server shows nothing afterwards: when its answer is lost, somebody has to say whether it
+/// is sent again.
+///
+/// # Errors
+/// What the server says; `Unknown` when nobody answers, `Refused` when somebody says no.
+pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
+    let what = format!("{} {}", request.method.word(), request.path);
+    loop {
+        let (key, sent) = call.send(request)?;
+        let error = match sent {
+            Sent::Done(answer) => return Ok(answer),
+            Sent::Refused(error) => return Err(error),
+            Sent::Absent => continue,
+            Sent::Lost(error) => error,
+        };
+        call.is_open()?;
+        let gate = call.gate("repeat");
+        let question =
+            format!("the answer to {what} was lost, and nothing shows whether it was carried out. Send it again?");
+        match call.ask(&gate, &question)? {
+            Some(answer) if answer.is_yes() => call.settle(&key, None)?,
+            Some(answer) => {
+                return Err(Error::new(Kind::Refused, format!("{what} was not sent again: {} said no", answer.by)));
+            }
+            None => {
+                let run = call.run();
+                let hint = format!(
+                    "look at the server; then `coriolis-run answer {run} {gate} yes` to send it again, or `no`, and \
+                     `coriolis-run resume {run}`"
+                );
+                return Err(unknown(error).hint(hint));
+            }
         }
     }
+}
+
+/// A change of which nobody knows whether it was applied: no script may catch this and go on.
+fn unknown(error: Error) -> Error {
+    let hint = "look at the server before you repeat it; it was not sent again";
+    Error { kind: Kind::Unknown, hint: error.hint.clone().or_else(|| Some(hint.to_owned())), ..error }
 }
 
 /// The look itself failed.

@@ -8,17 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use coriolis_run::error::Result;
 use coriolis_run::journal::Journal;
 use coriolis_run::journal::file::{self, Log, Medium};
 use coriolis_run::journal::replay::State;
 use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{Accepted, Trouble};
-use coriolis_run::script::gates::{Answer, Gates};
 use serde_json::Value;
 
 use crate::command::folder;
-use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};
+use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage, Yes};
 
 /// Waves, retries, a VM that fails once and one that always does, a gate, and the low-level functions.
 const RUNBOOK: &str = r#"
@@ -87,14 +85,6 @@ impl Medium for Deathbed {
 
     fn sync(&self) -> io::Result<()> {
         if self.dead.load(Ordering::Acquire) { Err(self.end()) } else { Ok(()) }
-    }
-}
-
-struct Yes;
-
-impl Gates for Yes {
-    fn ask(&self, _: &str, _: &str) -> Result<Option<Answer>> {
-        Ok(Some(Answer { text: "yes".into(), by: "ann".into() }))
     }
 }
 

@@ -15,6 +15,7 @@ mod ledger;
 mod lost;
 mod reference;
 mod rehearsal;
+mod resume;
 mod runs;
 mod terminal;
 mod units;

@@ -20,8 +20,8 @@ use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{self, Accepted, Fault, Sandbox, Scenario, Trouble};
 use coriolis_run::script::engine::build;
 use coriolis_run::script::error::{Located, Place};
-use coriolis_run::script::gates::{Gates, Nobody};
-use coriolis_run::script::host::{Cloud, Connect, Host, Lane};
+use coriolis_run::script::gates::{Answer, Gates, Nobody};
+use coriolis_run::script::host::{Cloud, Connect, Host, Lane, Script, Seams};
 use coriolis_run::script::modules::Imports;
 use coriolis_run::script::parameters::Parameters;
 use coriolis_run::script::run::{compile, evaluate};
@@ -120,6 +120,11 @@ impl Stage {
         self.perform(source, (Arc::new(Journal::in_memory(self.clock.clone())), Arc::new(Nobody)), on_print)
     }
 
+    /// Runs a script to its end; somebody says yes at every gate.
+    pub fn play_with_consent(&self, source: &str) -> Rehearsal {
+        self.play_recorded(source, Arc::new(Journal::in_memory(self.clock.clone())), Arc::new(Yes))
+    }
+
     /// Runs a script to its end, or to that of its process, with a journal that may know what was done before.
     pub fn play_recorded(&self, source: &str, journal: Arc<Journal>, gates: Arc<dyn Gates>) -> Rehearsal {
         self.perform(source, (journal, gates), |_, _| {})
@@ -142,16 +147,22 @@ impl Stage {
         let record = Arc::new(Record { events: Mutex::default(), on_print });
         let logins = Arc::new(AtomicUsize::new(0));
         let cancel = Cancel::default();
-        let host = Host::new(
-            self.clock.clone(),
-            cancel.clone(),
-            record.clone(),
-            (journal, gates),
-            Parameters::parse(&self.options.set).unwrap(),
-            (self.options.folder.clone(), self.options.folder.clone()),
-            Imports::of_folder(&self.options.folder),
-            self.connect(cancel, record.clone(), logins.clone()),
-        );
+        let seams = Seams {
+            clock: self.clock.clone(),
+            cancel: cancel.clone(),
+            events: record.clone(),
+            journal,
+            gates,
+            connect: self.connect(cancel, record.clone(), logins.clone()),
+        };
+        let folder = self.options.folder.clone();
+        let script = Script {
+            parameters: Parameters::parse(&self.options.set).unwrap(),
+            imports: Imports::of_folder(&folder),
+            directory: folder.clone(),
+            folder,
+        };
+        let host = Host::new(seams, script);
         let main = Lane::main();
         let engine = build(&host, &main);
         let result = match compile(&engine, source) {
@@ -223,6 +234,15 @@ impl Rehearsal {
     /// How many events `fits` picks.
     pub fn count(&self, fits: impl Fn(&Event) -> bool) -> usize {
         self.events.iter().filter(|event| fits(event)).count()
+    }
+}
+
+/// Whoever is asked says yes.
+pub struct Yes;
+
+impl Gates for Yes {
+    fn ask(&self, _: &str, _: &str) -> Result<Option<Answer>> {
+        Ok(Some(Answer { text: "yes".into(), by: "ann".into() }))
     }
 }
 

@@ -228,26 +228,21 @@ fn a_lost_reply_never_starts_a_second_deployment() {
 }
 
 #[test]
-fn a_creation_whose_reply_is_lost_ends_the_run_as_unknown_and_is_not_sent_twice() {
+fn a_creation_whose_reply_is_lost_is_found_by_its_mark_and_not_made_twice() {
     for trouble in [Trouble::DroppedAfter, Trouble::UnavailableAfter] {
         on_both(|stage, generation| {
             let path = if generation == Generation::Current { "/transfers" } else { "/replicas" };
             stage.inject("POST", path, trouble);
-            let rehearsal = play(
-                stage,
-                r#"
-                try {
-                    wave("w", ["web-01"], #{ retries: 3, max_failures: 1 }, |name| {
-                        try { replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: name }); } catch (e) { }
-                    });
-                } catch (e) { print("caught"); }
-                endpoint_delete("openstack");
-            "#,
-            );
+            let create = r#"replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01", notes: "tier 1" }).notes"#;
+            let rehearsal = play(stage, create);
             let name = format!("{trouble:?} on {}", generation.word());
-            assert_eq!(rehearsal.kind(), Kind::Unknown, "{name}");
-            assert_eq!(rehearsal.printed, Vec::<String>::new(), "{name}: it cannot be caught");
-            assert_eq!(rehearsal.accepted.len(), 1, "{name}: {:?}", rehearsal.accepted);
+            assert_eq!(rehearsal.value(), &json!("tier 1"), "{name}: the mark is not shown");
+            assert_eq!(
+                rehearsal.replicas_made() + usize::from(trouble == Trouble::UnavailableAfter),
+                rehearsal.accepted.len(),
+                "{name}"
+            );
+            assert_eq!(play(stage, "replica_list().len()").value(), &json!(1), "{name}");
         });
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
-use crate::script::settle::{self, Otherwise};
+use crate::script::settle;
 
 const DEPLOYMENT: Parameter =
     Parameter::required("deployment", Kind::Reference(Noun::Deployment), "The deployment: its id or its object.");
@@ -176,7 +176,7 @@ pub fn start(call: &Call<'_>, transfer: &str, mut fields: Map<String, Value>) ->
     let is_new = |deployment: &Value| before.as_array().is_some_and(|before| !before.contains(&deployment["id"]));
     fields.insert("transfer_id".to_owned(), transfer.into());
     let request = deployments::create(call.generation()?, fields)?;
-    let begun = settle::change(call, &request, Otherwise::Again, |call| {
+    let begun = settle::change(call, &request, |call| {
         call.host.index.forget();
         Ok(of_transfer(call, transfer)?.into_iter().find(is_new))
     })?;

@@ -14,7 +14,7 @@ use crate::model::Phase;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
-use crate::script::settle::{self, Otherwise};
+use crate::script::settle;
 
 const TRANSFER_OR_EXECUTION: Parameter =
     Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica; or the execution's object alone.");
@@ -176,7 +176,7 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
 pub fn begun(call: &Call<'_>, transfer: &str, request: &Request) -> Result<Value> {
     let before = call.decide(|call| Ok(number(resolve::newest_execution(call, transfer)?.as_ref()).into()))?;
     let before = before.as_i64().unwrap_or(0);
-    settle::change(call, request, Otherwise::Again, |call| {
+    settle::change(call, request, |call| {
         Ok(resolve::newest_execution(call, transfer)?.filter(|newest| number(Some(newest)) > before))
     })
 }

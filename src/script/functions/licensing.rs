@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::settle;
 
 const APPLIANCE: Parameter = Parameter::required("appliance_id", Kind::Text, "The id of the appliance.");
 const LICENCE: Parameter = Parameter::required("licence_id", Kind::Text, "The id of the licence.");
@@ -198,6 +199,6 @@ fn read(call: &Call<'_>, request: &Request) -> Result<Dynamic, Fault> {
 }
 
 fn change(call: &mut Call<'_>, request: &Request) -> Result<Dynamic, Fault> {
-    let answer = call.change(request)?;
+    let answer = settle::ask(call, request)?;
     Ok(call.shown(answer))
 }

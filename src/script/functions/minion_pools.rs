@@ -15,7 +15,7 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
-use crate::script::settle::{self, Otherwise};
+use crate::script::settle;
 
 const POOL: Parameter =
     Parameter::required("pool", Kind::Reference(Noun::MinionPool), "The pool: its id, its name, or the object.");
@@ -249,7 +249,7 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
 /// refuses a second one while the first runs.
 fn act(call: &Call<'_>, id: &str, request: &Request) -> Result<Value> {
     let before = call.decide(|call| Ok(call.read(&minion_pools::show(id))?["status"].clone()))?;
-    settle::change(call, request, Otherwise::Again, |call| {
+    settle::change(call, request, |call| {
         Ok(Some(call.read(&minion_pools::show(id))?).filter(|pool| pool["status"] != before))
     })
 }

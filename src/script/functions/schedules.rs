@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
-use crate::script::settle::{self, Otherwise};
+use crate::script::settle;
 
 const TIME: &[Key] = &[
     Key::new("minute", Kind::Integer, "0 to 59. Without one it would run every minute, so there must be one."),
@@ -180,7 +180,7 @@ fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<V
     let is_it = |schedule: &Value| {
         schedule["schedule"] == time && before.as_array().is_some_and(|before| !before.contains(&schedule["id"]))
     };
-    settle::change(call, &schedules::create(generation, transfer, fields)?, Otherwise::Again, |call| {
+    settle::change(call, &schedules::create(generation, transfer, fields)?, |call| {
         Ok(call.read_list(&all)?.into_iter().find(is_it))
     })
 }

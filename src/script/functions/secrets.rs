@@ -9,7 +9,7 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
-use crate::script::settle::{self, Otherwise};
+use crate::script::settle;
 use crate::script::value::{Secret, Secrets, to_json};
 
 use super::resolve;
@@ -147,7 +147,7 @@ pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Valu
         return Err(Error::script("an empty secret cannot be stored").detail("key", "payload"));
     }
     let mark = call.marker();
-    settle::change(call, &secrets::store(name, &text, &mark), Otherwise::Again, |call| {
+    settle::change(call, &secrets::store(name, &text, &mark), |call| {
         let found = call.read(&secrets::marked(&mark))?;
         Ok(found["secrets"].get(0).map(|secret| secrets::reference(secret["secret_ref"].as_str().unwrap_or_default())))
     })

@@ -1,7 +1,7 @@
 //! Services: the server's own workers, shared by all projects; and what they say about themselves.
 
 use rhai::Dynamic;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::endpoints::refuse_nothing;
 use super::resolve;
@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::settle;
 
 const SERVICE: Parameter =
     Parameter::required("service", Kind::Reference(Noun::Service), "The service: its id or its object.");
@@ -108,7 +109,16 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let mut fields = call.options().body(&["host", "binary", "topic"])?;
     put_regions(call, &mut fields)?;
     put_switch(call, &mut fields, "enabled", "disabled")?;
-    let service = call.change(&services::create(fields))?;
+    let ids =
+        |call: &Call<'_>| Ok(call.read_list(&services::list())?.iter().map(|known| known["id"].clone()).collect());
+    let before = call.decide(ids)?;
+    let is_new = |known: &Value| before.as_array().is_some_and(|before| !before.contains(&known["id"]));
+    let same = |known: &Value| ["host", "binary", "topic"].iter().all(|name| known.get(*name) == fields.get(*name));
+    let request = services::create(fields.clone());
+    let service = settle::change(call, &request, |call| {
+        let all = call.read_list(&services::list())?;
+        Ok(all.into_iter().find(|known| is_new(known) && same(known)))
+    })?;
     Ok(call.shown(service))
 }
 
@@ -118,13 +128,13 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let mut fields = Map::new();
     put_regions(call, &mut fields)?;
     put_switch(call, &mut fields, "enabled", "disabled")?;
-    let service = call.change(&services::update(&id, fields))?;
+    let service = settle::repeat(call, &services::update(&id, fields), |_| false)?;
     Ok(call.shown(service))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("service"), "a service")?;
-    call.change(&services::delete(&id))?;
+    settle::remove(call, &services::delete(&id))?;
     Ok(Dynamic::UNIT)
 }
 

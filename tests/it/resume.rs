@@ -1,0 +1,258 @@
+//! Runs of the real binary that stop, are killed, and go on.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::command::{Ended, command, end, folder, runbook};
+
+/// The binary with a state directory of its own.
+fn keeping(state: &Path, arguments: &[&str]) -> Command {
+    let mut command = command(arguments);
+    command.env("XDG_STATE_HOME", state).env("USER", "ann");
+    command
+}
+
+fn run(state: &Path, arguments: &[&str]) -> Ended {
+    end(keeping(state, arguments))
+}
+
+/// The directories of the runs that are kept.
+fn runs(state: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(state.join("coriolis-run/runs"));
+    entries.map_or_else(|_| Vec::new(), |entries| entries.map(|entry| entry.unwrap().path()).collect())
+}
+
+fn only_run(state: &Path) -> PathBuf {
+    let [only] = runs(state).try_into().expect("one run");
+    only
+}
+
+fn lines(file: &Path) -> usize {
+    std::fs::read(file).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
+}
+
+/// How often each sort of change was carried out on the run's sandbox.
+fn carried_out(run: &Path) -> BTreeMap<String, usize> {
+    let text = std::fs::read_to_string(run.join("sandbox.jsonl")).unwrap();
+    let mut counts = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let path = entry["path"].as_str().unwrap();
+        let path: Vec<&str> = path.split('/').filter(|part| part.len() < 32).collect();
+        if entry["status"].as_u64().unwrap() < 300 && !path.contains(&"actions") {
+            *counts.entry(format!("{} {}", entry["method"], path.join("/"))).or_default() += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn a_killed_run_goes_on_and_makes_nothing_twice() {
+    let runbook = runbook("resume.rhai");
+    for sandbox in ["--sandbox", "--sandbox=legacy"] {
+        let state = folder(&format!("killed{sandbox}"));
+        let whole = run(&state, &[&runbook, sandbox]).expect(0);
+        let expected = carried_out(&only_run(&state));
+        let records = lines(&only_run(&state).join("journal.jsonl"));
+        for point in 0..13 {
+            let state = folder(&format!("killed{sandbox}"));
+            let mut child = keeping(&state, &[&runbook, sandbox]).spawn().unwrap();
+            let wanted = 2 + point * (records - 4) / 12;
+            while runs(&state).first().is_none_or(|run| lines(&run.join("journal.jsonl")) < wanted) {
+                assert!(child.try_wait().unwrap().is_none_or(|status| status.success()), "it ended badly");
+                std::thread::yield_now();
+            }
+            kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
+            child.wait().unwrap();
+            let resumed = run(&state, &["resume", "--speed", "max"]);
+            if resumed.code == 2 && resumed.stderr.contains("no unfinished run") {
+                continue;
+            }
+            assert_eq!(resumed.code, 0, "killed at {wanted}: {}", resumed.stderr);
+            assert!(resumed.stderr.contains("going on with run"), "{}", resumed.stderr);
+            assert_eq!(carried_out(&only_run(&state)), expected, "killed at record {wanted} of {records}");
+            assert_eq!(whole.stdout.lines().last(), resumed.stdout.lines().last(), "killed at {wanted}");
+        }
+    }
+}
+
+#[test]
+fn a_gate_pauses_a_run_without_a_terminal_until_somebody_answers() {
+    let state = folder("gate");
+    let runbook = runbook("gate.rhai");
+    let asked = run(&state, &[&runbook, "--sandbox"]).expect(8);
+    assert!(asked.stderr.contains("switch web-01 off?"), "{}", asked.stderr);
+    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let gate = "switch-web-01-off.3";
+    assert!(asked.stderr.contains(&format!("coriolis-run answer {id} {gate} yes")), "{}", asked.stderr);
+
+    run(&state, &["resume"]).expect(8);
+    let wrong = run(&state, &["answer", &id, "switch-web-01-of.3", "yes"]).expect(2);
+    assert!(wrong.stderr.contains(&format!("did you mean `{gate}`?")), "{}", wrong.stderr);
+    run(&state, &["answer", &id[..4], gate, "yes"]).expect(0);
+    let done = run(&state, &["resume"]).expect(0);
+    assert_eq!(done.stdout.lines().next(), Some("COMPLETED"));
+    assert!(done.stderr.contains("ann answered yes"), "{}", done.stderr);
+    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 3, "a replica and two executions");
+    let journal = std::fs::read_to_string(only_run(&state).join("journal.jsonl")).unwrap();
+    assert!(journal.contains(r#""event":"gate_answered""#) && journal.contains(r#""by":"ann""#));
+    let again = run(&state, &["resume"]).expect(2);
+    assert!(again.stderr.contains("there is no unfinished run"), "{}", again.stderr);
+}
+
+#[test]
+fn a_no_at_a_gate_ends_the_run() {
+    let state = folder("gate-no");
+    let runbook = runbook("gate.rhai");
+    run(&state, &[&runbook, "--sandbox"]).expect(8);
+    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    run(&state, &["answer", &id, "switch-web-01-off.3", "no"]).expect(0);
+    let ended = run(&state, &["resume"]).expect(1);
+    assert!(ended.stderr.contains("was answered `no` by ann"), "{}", ended.stderr);
+    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 2);
+}
+
+#[test]
+fn an_edited_runbook_that_goes_another_way_is_stopped_before_anything_is_sent() {
+    let state = folder("edited");
+    run(&state, &[&runbook("gate.rhai"), "--sandbox"]).expect(8);
+    let before = carried_out(&only_run(&state));
+    let edited = state.join("edited.rhai");
+    let text = std::fs::read_to_string(runbook("gate.rhai")).unwrap();
+    std::fs::write(&edited, text.replace("\"web-01\"", "\"web-02\"")).unwrap();
+    let stopped = run(&state, &["resume", "--script", edited.to_str().unwrap()]).expect(7);
+    assert!(stopped.stderr.contains("call 1 of lane `main`"), "{}", stopped.stderr);
+    assert!(
+        stopped.stderr.contains("recorded: transfer_ensure") && stopped.stderr.contains("web-02"),
+        "{}",
+        stopped.stderr
+    );
+    assert_eq!(carried_out(&only_run(&state)), before);
+
+    // What differs only behind the point that was reached is taken.
+    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    run(&state, &["answer", &id, "switch-web-01-off.3", "yes"]).expect(0);
+    std::fs::write(&edited, text.replace("print(replica_sync", "print(1); print(replica_sync")).unwrap();
+    let done = run(&state, &["resume", "--script", edited.to_str().unwrap()]).expect(0);
+    assert_eq!(done.stdout.lines().take(2).collect::<Vec<_>>(), ["1", "COMPLETED"]);
+}
+
+#[test]
+fn what_failed_is_done_again_and_what_is_done_is_not() {
+    let state = folder("retry-failed");
+    let script = state.join("w.rhai");
+    std::fs::write(
+        &script,
+        r#"wave("w", ["web-01", "fail-once-mail-01", "web-02"], #{ limit: 1 }, |vm| {
+            let r = replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: vm });
+            replica_sync(r).status
+        });
+        print("done");"#,
+    )
+    .unwrap();
+    let failed = run(&state, &[script.to_str().unwrap(), "--sandbox"]).expect(3);
+    assert!(failed.stderr.contains("--retry-failed"), "{}", failed.stderr);
+    let same = run(&state, &["resume"]).expect(3);
+    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 4, "nothing new: {}", same.stderr);
+    let done = run(&state, &["resume", "--retry-failed"]).expect(0);
+    assert!(done.stdout.starts_with("done\n"), "{}", done.stdout);
+    let counts = carried_out(&only_run(&state));
+    assert_eq!(counts.values().sum::<usize>(), 7, "three replicas, four executions: {counts:?}");
+}
+
+#[test]
+fn one_process_works_on_a_run_and_the_others_are_told_who() {
+    let state = folder("locked");
+    run(&state, &[&runbook("gate.rhai"), "--sandbox"]).expect(8);
+    let lock = std::fs::OpenOptions::new().write(true).open(only_run(&state).join("lock")).unwrap();
+    lock.lock().unwrap();
+    std::fs::write(
+        only_run(&state).join("lock"),
+        r#"{"user":"bob","host":"jump","pid":4711,"since":"2026-06-01T20:00:00Z"}"#,
+    )
+    .unwrap();
+    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let told = run(&state, &["resume", &id]).expect(2);
+    assert!(told.stderr.contains("bob@jump, process 4711, since 2026-06-01 20:00 UTC"), "{}", told.stderr);
+    drop(lock);
+    let elsewhere = run(&state, &["resume", &id]).expect(2);
+    assert!(elsewhere.stderr.contains("--take-over"), "{}", elsewhere.stderr);
+    let taken = run(&state, &["resume", &id, "--take-over"]).expect(8);
+    assert!(taken.stderr.contains("which bob@jump, process 4711"), "{}", taken.stderr);
+}
+
+#[test]
+fn a_damaged_journal_is_refused_with_its_line_and_a_torn_one_goes_on() {
+    let state = folder("damaged");
+    run(&state, &[&runbook("gate.rhai"), "--sandbox"]).expect(8);
+    let journal = only_run(&state).join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    run(&state, &["answer", &id, "switch-web-01-off.3", "yes"]).expect(0);
+    std::fs::write(&journal, text.replacen("transfer_ensure", "transfer_ensurE", 1)).unwrap();
+    let refused = run(&state, &["resume"]).expect(2);
+    assert!(refused.stderr.contains("is damaged") && refused.stderr.contains("line "), "{}", refused.stderr);
+    std::fs::write(&journal, &text[..text.len() - 30]).unwrap();
+    run(&state, &["resume"]).expect(0);
+    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 3);
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_keeps_a_run_from_beginning() {
+    let state = folder("read-only");
+    let file = state.join("coriolis-run");
+    std::fs::write(&file, "in the way").unwrap();
+    let refused = run(&state, &[&runbook("gate.rhai"), "--sandbox"]).expect(2);
+    assert!(
+        refused.stderr.contains("cannot keep runs in") && refused.stderr.contains("--state-dir"),
+        "{}",
+        refused.stderr
+    );
+    let elsewhere = state.join("elsewhere");
+    run(&state, &[&runbook("gate.rhai"), "--sandbox", "--state-dir", elsewhere.to_str().unwrap()]).expect(8);
+    assert!(elsewhere.join("runs").is_dir());
+}
+
+#[test]
+fn an_expression_is_kept_from_its_first_change_on_and_never_the_latest_run() {
+    let served = crate::command::Served::start("current");
+    let state = folder("expression");
+    let client = |expression: &str| {
+        let mut command = served.client(&["-e", expression]);
+        command.env("XDG_STATE_HOME", &state);
+        end(command)
+    };
+    client("endpoint_list().len()").expect(0);
+    assert_eq!(runs(&state).len(), 0);
+    client(r#"region_create("north").name"#).expect(0);
+    assert_eq!(runs(&state).len(), 1);
+    let latest = run(&state, &["resume"]).expect(2);
+    assert!(latest.stderr.contains("there is no unfinished run of a runbook"), "{}", latest.stderr);
+}
+
+#[test]
+fn nobody_else_reads_what_is_kept_and_no_secret_is_in_it() {
+    let state = folder("private");
+    let secret = "planted-4711";
+    let setting = format!("password={secret}");
+    run(&state, &[&runbook("resume.rhai"), "--sandbox", "--set", &setting]).expect(0);
+    let mut folders = vec![state.join("coriolis-run")];
+    while let Some(folder) = folders.pop() {
+        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700, "{}", folder.display());
+        for entry in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+                continue;
+            }
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", entry.display());
+            let text = String::from_utf8_lossy(&std::fs::read(&entry).unwrap()).into_owned();
+            assert!(!text.contains(secret), "{} has the secret", entry.display());
+        }
+    }
+}
