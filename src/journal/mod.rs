@@ -7,6 +7,7 @@ pub mod record;
 pub mod replay;
 pub mod runs;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -41,6 +42,8 @@ pub struct Journal {
     clock: Clock,
     state: Mutex<State>,
     log: Option<Log>,
+    /// The status and the task of each thing that is waited for, as they were written last.
+    seen: Mutex<HashMap<String, (String, Option<String>)>>,
     /// Nothing may be done that is not recorded yet: a first pass over an edited runbook.
     only_replays: bool,
 }
@@ -53,7 +56,7 @@ impl Journal {
 
     /// A journal of what was done before, and a place for what follows.
     pub fn new(run: String, key: Key, clock: Clock, state: State, log: Option<Log>) -> Self {
-        Self { run, key, clock, state: Mutex::new(state), log, only_replays: false }
+        Self { run, key, clock, state: Mutex::new(state), log, seen: Mutex::default(), only_replays: false }
     }
 
     /// The same past, with nothing to come: whoever goes beyond it is stopped.
@@ -219,8 +222,24 @@ impl Journal {
 
     /// Keeps what reports tell. What cannot be written is said by the next change.
     pub fn event(&self, event: &Event) {
-        if self.log.is_some() && is_told(&event.fact) && !is_said_before(&event.fact) {
+        if self.log.is_some() && is_told(&event.fact) && !is_said_before(&event.fact) && self.is_new(event) {
             let _ = self.append_at(event.at, Record::Event { event: event.clone() });
+        }
+    }
+
+    /// Whether a look at something that is waited for shows more than a higher percentage.
+    fn is_new(&self, event: &Event) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match &event.fact {
+            Fact::WaitChanged { subject, progress, .. } => {
+                let at = (progress.status.clone(), progress.task.clone());
+                seen.insert(subject.id.clone(), at.clone()) != Some(at)
+            }
+            Fact::WaitFinished { subject, .. } | Fact::WaitLeft { subject, .. } => {
+                seen.remove(&subject.id);
+                true
+            }
+            _ => true,
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod architecture;
+mod attempts;
 mod binary;
 mod command;
 mod conformance;
@@ -17,7 +18,6 @@ mod operations;
 mod reference;
 mod rehearsal;
 mod resume;
-
 mod runs;
 mod terminal;
 mod units;
