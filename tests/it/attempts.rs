@@ -3,7 +3,7 @@
 use coriolis_run::sandbox::Trouble;
 use proptest::prelude::*;
 
-use crate::rehearsal::{GENERATIONS, Options, Stage};
+use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};
 
 /// What an item's closure does next, each on a VM of its own.
 #[derive(Clone, Debug)]
@@ -48,31 +48,67 @@ fn line(number: usize, does: &Does) -> String {
     }
 }
 
+/// A wave of one item, which is tried three times.
+fn in_a_wave(lines: &[String], wanted: &str) -> String {
+    let body = lines.join("\n");
+    format!(r#"wave("w", ["one"], #{{ retries: 2, max_failures: 1 }}, |item| {{ {body} }}).{wanted}"#)
+}
+
+#[derive(Debug, PartialEq)]
+struct Made {
+    replicas: usize,
+    executions: usize,
+    endpoints: usize,
+}
+
+fn made(played: &Rehearsal) -> Made {
+    Made {
+        replicas: played.replicas_made(),
+        executions: played.carried_out("POST", "/executions"),
+        endpoints: played.carried_out("POST", "/endpoints"),
+    }
+}
+
+fn expected<'a>(story: impl Iterator<Item = &'a Does> + Clone) -> Made {
+    let count = |fits: fn(&Does) -> bool| story.clone().filter(|does| fits(does)).count();
+    Made {
+        replicas: count(|does| matches!(does, Does::CreatesReplica | Does::ExecutesAndWaits | Does::Syncs)),
+        executions: count(|does| matches!(does, Does::ExecutesAndWaits | Does::Syncs)),
+        endpoints: count(|does| matches!(does, Does::CreatesEndpoint)),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_an_item_made_before_it_failed_is_made_once(
-        story in proptest::collection::vec(does(), 1..7),
-        failing in 0_usize..12,
+        before in proptest::collection::vec(does(), 0..6),
+        after in proptest::collection::vec(does(), 0..3),
         legacy in any::<bool>(),
-        refused in any::<bool>(),
+    ) {
+        let mut lines: Vec<String> = before.iter().enumerate().map(|(number, does)| line(number, does)).collect();
+        lines.push(r#"endpoint_show("00000000-0000-4000-8000-000000000000");"#.to_owned());
+        lines.extend(after.iter().enumerate().map(|(number, does)| line(number + 10, does)));
+        let script = in_a_wave(&lines, "items.one.attempts");
+        let played = Stage::new(Options::of(GENERATIONS[usize::from(legacy)])).play(&script);
+        prop_assert_eq!(played.value(), &serde_json::json!(3), "{}", script);
+        prop_assert_eq!(made(&played), expected(before.iter()), "{}", script);
+    }
+
+    #[test]
+    fn what_is_made_is_made_once_whichever_answer_is_lost(
+        story in proptest::collection::vec(does(), 1..7),
+        lost in 0_usize..12,
+        legacy in any::<bool>(),
     ) {
         let lines: Vec<String> = story.iter().enumerate().map(|(number, does)| line(number, does)).collect();
-        let script = format!(r#"wave("w", ["one"], #{{ retries: 1 }}, |item| {{ {} }}).ok"#, lines.join("\n"));
-        let generation = GENERATIONS[usize::from(legacy)];
-        let stage = Stage::new(Options::of(generation));
-        // Refused before it acts: the attempt fails there. Or lost after it has acted: it is found.
-        let trouble = if refused { Trouble::Unauthorized } else { Trouble::DroppedAfter };
-        stage.inject_at_change(failing, trouble);
+        let script = in_a_wave(&lines, "ok");
+        let stage = Stage::new(Options::of(GENERATIONS[usize::from(legacy)]));
+        stage.inject_at_change(lost, Trouble::DroppedAfter);
         let played = stage.play(&script);
         prop_assert_eq!(played.value(), &serde_json::json!(["one"]), "{}", script);
-        let count = |fits: fn(&Does) -> bool| story.iter().filter(|does| fits(does)).count();
-        let replicas = count(|does| matches!(does, Does::CreatesReplica | Does::ExecutesAndWaits | Does::Syncs));
-        let executions = count(|does| matches!(does, Does::ExecutesAndWaits | Does::Syncs));
-        prop_assert_eq!(played.replicas_made(), replicas, "{}", script);
-        prop_assert_eq!(played.carried_out("POST", "/executions"), executions, "{}", script);
-        prop_assert_eq!(played.carried_out("POST", "/endpoints"), count(|does| matches!(does, Does::CreatesEndpoint)));
+        prop_assert_eq!(made(&played), expected(story.iter()), "{}", script);
     }
 
     #[test]
@@ -87,13 +123,12 @@ proptest! {
             r#"let failing = replica_create(#{{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "fail-once-mail-01" }}); {copies}"#
         ));
         lines.extend(after.iter().enumerate().map(|(number, does)| line(number + 10, does)));
-        let script = format!(r#"wave("w", ["one"], #{{ retries: 1 }}, |item| {{ {} }}).items.one.attempts"#, lines.join("\n"));
+        let script = in_a_wave(&lines, "items.one.attempts");
         let played = Stage::new(Options::default()).play(&script);
         prop_assert_eq!(played.value(), &serde_json::json!(2), "{}", script);
-        let others = before.iter().chain(&after);
-        let makes = |does: &&Does| matches!(does, Does::CreatesReplica | Does::ExecutesAndWaits | Does::Syncs);
-        let copies = |does: &&Does| matches!(does, Does::ExecutesAndWaits | Does::Syncs);
-        prop_assert_eq!(played.replicas_made(), 1 + others.clone().filter(makes).count(), "{}", script);
-        prop_assert_eq!(played.carried_out("POST", "/executions"), 2 + others.filter(copies).count(), "{}", script);
+        let mut made_once = expected(before.iter().chain(&after));
+        made_once.replicas += 1;
+        made_once.executions += 2;
+        prop_assert_eq!(made(&played), made_once, "{}", script);
     }
 }
