@@ -169,6 +169,7 @@ fn a_run_that_dies_at_any_record_is_resumed_and_makes_nothing_twice_on_legacy() 
 
 /// All points with `CRASH_MATRIX=all`, as `.ci/run` has it; else every seventh.
 fn points(all: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
+    #[allow(clippy::disallowed_methods, reason = "a test has no `Process` of its own")]
     let whole = std::env::var("CRASH_MATRIX").is_ok_and(|matrix| matrix == "all");
     all.step_by(if whole { 1 } else { 7 })
 }

@@ -71,7 +71,6 @@ pub struct Stage {
 pub struct Rehearsal {
     /// What the script's last expression gave, for eyes.
     pub result: Result<Value, Located>,
-    pub printed: Vec<String>,
     pub events: Vec<Event>,
     /// The changing requests since the sandbox began.
     pub accepted: Vec<Accepted>,
@@ -176,7 +175,6 @@ impl Stage {
         let events = record.events.lock().unwrap().clone();
         Rehearsal {
             result,
-            printed: events.iter().filter_map(printed).collect(),
             events,
             accepted: self.sandbox.accepted(),
             peak: self.sandbox.peak_changes_in_flight(),
