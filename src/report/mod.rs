@@ -93,6 +93,9 @@ impl Aside {
     pub fn prompt(&self, text: &str) {
         let mut err = Stream::new(Box::new(std::io::stderr()));
         err.raw(&text::one_line(text.trim_end_matches('\n')));
+        if text.ends_with(' ') {
+            err.raw(" ");
+        }
         if text.ends_with('\n') {
             err.raw("\n");
         }
