@@ -153,6 +153,8 @@ fn finished_waves(lines: &[Line], journal: &Journal) -> Vec<Event> {
     };
     let wanted = events.filter(|event| match &event.fact {
         Fact::WaveStarted { name, .. } | Fact::WaveFinished { name, .. } => is_theirs(&event.origin.lane, name),
+        // Where a process of the run begins: what it says of a wave again is the same wave.
+        Fact::RunStarted { .. } => true,
         Fact::ItemStarted { .. } | Fact::ItemRetried { .. } | Fact::ItemFinished { .. } => {
             state.is_closed(&event.origin.lane)
         }

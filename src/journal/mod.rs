@@ -81,8 +81,8 @@ impl Journal {
     }
 
     /// What tells on the server that a thing was made by this step of this run.
-    pub fn marker(&self, key: &StepKey) -> String {
-        marker(&self.run, key, self.state().rounds(&key.lane))
+    pub fn marker(&self, key: &StepKey, identity: &Identity) -> String {
+        marker(&self.run, key, self.state().rounds(&key.lane), identity)
     }
 
     /// What is known of a call before it is made.
@@ -316,15 +316,17 @@ impl Sink for Recorder {
     }
 }
 
-/// `[coriolis-run m4k7t2qa main/3:web-01 2.1]`, with a hash for a lane that is too long to be read.
-fn marker(run: &str, key: &StepKey, rounds: u32) -> String {
+/// `[coriolis-run m4k7t2qa main/3:web-01 2.1 5f0c]`, with a hash for a lane that is too long to be read. The last word is
+/// of the arguments: after a retry another call may have the same number.
+fn marker(run: &str, key: &StepKey, rounds: u32, identity: &Identity) -> String {
     let lane = if key.lane.len() > 80 {
         blake3::hash(key.lane.as_bytes()).to_hex()[..16].to_owned()
     } else {
         key.lane.replace(['[', ']', '\n'], "_")
     };
     let round = if rounds > 0 { format!("#{rounds}") } else { String::new() };
-    format!("[coriolis-run {run} {lane} {}.{}{round}]", key.call, key.step)
+    let call = &blake3::hash(format!("{} {}", identity.function, identity.arguments).as_bytes()).to_hex()[..8];
+    format!("[coriolis-run {run} {lane} {}.{}{round} {call}]", key.call, key.step)
 }
 
 fn apply(state: &mut State, line: &Line) -> Result<()> {

@@ -29,8 +29,8 @@ struct Lane {
     calls: BTreeMap<u64, Call>,
     /// Calls of an earlier attempt that this one has left behind; what they made is not made again.
     spare: Vec<Call>,
-    /// Whether calls may differ from what is recorded: something before them was done anew.
-    loose: bool,
+    /// From which call on they may differ from what is recorded: it, or something before them, was done anew.
+    loose: Option<u64>,
     /// How often something in it was done anew.
     rounds: u32,
     attempt: u32,
@@ -206,9 +206,12 @@ impl State {
                     None => Replay::Live,
                 };
             }
-            Some(call) if !lane.loose => return Replay::Differs(call.identity.clone()),
+            Some(call) if !lane.is_loose(number) => return Replay::Differs(call.identity.clone()),
             Some(_) => lane.leave(number),
             None => {}
+        }
+        if !lane.is_loose(number) {
+            return Replay::Live;
         }
         let made = lane.spare.iter().find(|call| call.identity.is(identity) && call.is_change() && call.is_ok());
         made.and_then(|call| call.returned.clone()).map_or(Replay::Live, Replay::Again)
@@ -333,7 +336,6 @@ impl State {
     /// before it.
     fn redo(&mut self, path: &str) {
         let Some(lane) = self.lanes.get_mut(path) else { return };
-        lane.loose = true;
         lane.rounds += 1;
         lane.ended = None;
         let Some(last) = lane.calls.last_key_value().map(|(number, _)| *number) else { return };
@@ -346,11 +348,14 @@ impl State {
             .collect();
         let Some(outermost) = failed.first().copied() else {
             // The script itself threw: what it has read since its last change is read again.
+            let mut from = last + 1;
             while let Some(last) = lane.calls.last_entry()
                 && last.get().is_read()
             {
+                from = *last.key();
                 last.remove();
             }
+            lane.loosen(from);
             return;
         };
         let mut awaited = BTreeSet::new();
@@ -358,11 +363,14 @@ impl State {
             awaited.extend(lane.calls.get(number).into_iter().flat_map(|call| call.awaited.iter().cloned()));
         }
         lane.calls.retain(|number, call| *number <= outermost || failed.contains(number) || !call.is_read());
+        let mut from = outermost;
         for (number, call) in &mut lane.calls {
             if failed.contains(number) || call.has_made(&awaited) {
                 call.reset(&awaited);
+                from = from.min(*number);
             }
         }
+        lane.loosen(from);
         for number in failed {
             self.reopen_items(path, number);
         }
@@ -405,7 +413,7 @@ impl State {
             let mut below: &str = path;
             while let Some((up, call)) = parent(below) {
                 let Some(lane) = self.lanes.get_mut(up) else { break };
-                lane.loose = true;
+                lane.loosen(call);
                 if lane.ended.take().is_some() {
                     lane.start_over();
                 }
@@ -426,9 +434,13 @@ impl State {
     /// A wave that threw is entered again.
     fn enter_thrown_waves(&mut self) {
         for lane in self.lanes.values_mut() {
-            for call in lane.calls.values_mut() {
-                if call.is_wave && !call.is_ok() && call.returned.take().is_some() {
-                    lane.loose = true;
+            let thrown = |call: &Call| call.is_wave && call.returned.is_some() && !call.is_ok();
+            let thrown: Vec<u64> =
+                lane.calls.iter().filter(|(_, call)| thrown(call)).map(|(number, _)| *number).collect();
+            for number in thrown {
+                lane.loosen(number);
+                if let Some(call) = lane.calls.get_mut(&number) {
+                    call.returned = None;
                 }
             }
         }
@@ -478,6 +490,14 @@ impl Lane {
             last: number,
             is_wave: false,
         });
+    }
+
+    fn is_loose(&self, number: u64) -> bool {
+        self.loose.is_some_and(|from| number >= from)
+    }
+
+    fn loosen(&mut self, from: u64) {
+        self.loose = Some(self.loose.map_or(from, |known| known.min(from)));
     }
 
     /// From this number on the lane goes another way than before.

@@ -206,17 +206,16 @@ impl Store {
     /// `Journal` when it cannot be made there.
     pub fn create(&self, meta: Meta, sources: &Sources) -> Result<Directory> {
         let make = || -> io::Result<Directory> {
-            let path = self.run_folder(&meta.id);
+            // Whoever is killed in between leaves no half of a run: it gets its name when it is whole.
+            let path = self.run_folder(&format!(".{}", meta.id));
             private_folder(&path.join("imports"))?;
-            for folder in [&self.root, &self.root.join("runs"), &path] {
-                private_folder(folder)?;
-            }
             write_private(&path.join("runbook.rhai"), sources.runbook.as_bytes())?;
             for (name, text) in &sources.imports {
                 write_private(&import_file(&path, name), text.as_bytes())?;
             }
-            let directory = Directory { path, meta: meta.clone() };
-            directory.save()?;
+            Directory { path: path.clone(), meta: meta.clone() }.save()?;
+            let directory = Directory { path: self.run_folder(&meta.id), meta: meta.clone() };
+            fs::rename(path, &directory.path)?;
             File::open(&directory.path)?.sync_all()?;
             File::open(self.root.join("runs"))?.sync_all()?;
             Ok(directory)
@@ -235,7 +234,10 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.unusable(error)),
         };
-        let mut runs: Vec<Directory> = entries.filter_map(|entry| Directory::open(entry.ok()?.path()).ok()).collect();
+        let mut runs: Vec<Directory> = entries
+            .filter_map(|entry| Directory::open(entry.ok()?.path()).ok())
+            .filter(Directory::has_its_name)
+            .collect();
         runs.sort_by(|a, b| b.meta.started.cmp(&a.meta.started).then_with(|| a.meta.id.cmp(&b.meta.id)));
         Ok(runs)
     }
@@ -281,6 +283,11 @@ impl Directory {
             return Err(wrong(format!("it is of version {}, made by a newer coriolis-run", meta.version)));
         }
         Ok(Self { path, meta })
+    }
+
+    /// Whether it was made to its end.
+    fn has_its_name(&self) -> bool {
+        self.path.file_name().is_some_and(|name| *name == *self.meta.id)
     }
 
     pub fn journal(&self) -> PathBuf {

@@ -116,6 +116,27 @@ fn the_next_attempt_makes_anew_what_failed_and_keeps_what_was_made_before() {
 }
 
 #[test]
+fn what_comes_before_the_first_thing_that_is_done_anew_must_be_the_same() {
+    let journal = journal();
+    let lane: Arc<str> = LANE.into();
+    journal.attempt(&lane, 1, None, None).unwrap();
+    let failed = SavedError { kind: Kind::Failed, message: "x".into(), hint: None, details: Default::default() };
+    journal.returned(&lane, 1, identity("region_create"), Saved::Ok(json!(1)), 1).unwrap();
+    journal.returned(&lane, 2, identity("verify"), Saved::Error(failed), 2).unwrap();
+    journal.attempt(&lane, 2, None, None).unwrap();
+    assert_eq!(journal.replay(LANE, 1, &identity("another")), Replay::Differs(identity("region_create")));
+    assert_eq!(journal.replay(LANE, 2, &identity("another")), Replay::Live);
+}
+
+#[test]
+fn two_calls_of_one_number_have_two_marks() {
+    let journal = journal();
+    let mark = |function| journal.marker(&key(1, 1), &identity(function));
+    assert_ne!(mark("one"), mark("other"));
+    assert_eq!(mark("one"), mark("one"));
+}
+
+#[test]
 fn a_failed_call_of_two_steps_keeps_the_one_that_was_done() {
     let journal = journal();
     let lane: Arc<str> = LANE.into();

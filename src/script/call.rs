@@ -175,7 +175,8 @@ impl Call<'_> {
     /// The text that is put into what this call makes next, so that it is found again.
     pub fn marker(&self) -> String {
         let step = self.steps.get() + 1;
-        self.host.journal.marker(&StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step })
+        let key = StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step };
+        self.host.journal.marker(&key, &self.identity)
     }
 
     fn next_step(&self) -> StepKey {

@@ -149,7 +149,7 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
 
 /// What one lane meets and all have to stop for.
 fn stops_the_run(error: &Error) -> bool {
-    matches!(error.kind, Kind::Mismatch | Kind::NeedsAnswer | Kind::Journal)
+    matches!(error.kind, Kind::Mismatch | Kind::NeedsAnswer | Kind::Journal | Kind::Login)
 }
 
 /// One attempt of one item, on its own thread.
@@ -233,6 +233,8 @@ fn announce(
 fn recorded(call: &Call<'_>, item: &ItemOutcome, result: Option<&Ended>) -> Option<Recorded> {
     let result = match (item.outcome, result, &item.cause) {
         (Outcome::Ok, Some(Ok(value)), _) => seal(call.host, value).map_or(Saved::Unwritten, Saved::Ok),
+        // A network that was away says nothing about the item: a resumed run takes it up again.
+        (Outcome::Failed, _, Some(cause)) if cause.kind == Kind::Unreachable => return None,
         (Outcome::Failed, _, Some(cause)) => Saved::Error(saved_error(call.host, cause)?),
         _ => return None,
     };

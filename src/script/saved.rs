@@ -286,7 +286,8 @@ pub fn thrown_outcome(host: &Host, thrown: &EvalAltResult) -> Option<Saved> {
 
 /// An error without secrets; `None` for one after which the call is not over.
 pub fn saved_error(host: &Host, error: &Error) -> Option<SavedError> {
-    if error.kind.is_final() {
+    // Credentials that were refused say nothing about the run: with others it goes on.
+    if error.kind.is_final() || error.kind == Kind::Login {
         return None;
     }
     let mut saved = SavedError::from(error);

@@ -327,7 +327,8 @@ impl Machine {
 
 fn outcome(error: &Error) -> Outcome {
     match error.kind {
-        Kind::Interrupted => Outcome::Cancelled,
+        // What the item itself has nothing to do with: it goes on when the run does.
+        Kind::Interrupted | Kind::NeedsAnswer | Kind::Mismatch | Kind::Journal | Kind::Login => Outcome::Cancelled,
         Kind::Unknown => Outcome::Unknown,
         _ => Outcome::Failed,
     }

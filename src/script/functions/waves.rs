@@ -90,6 +90,10 @@ fn wave(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         return Err(error.unwrap_or_else(|| Error::internal("an unknown item without a cause")).into());
     }
     if summary.over_budget {
+        let causes = summary.items.iter().filter_map(|item| item.cause.as_ref());
+        if let Some(away) = causes.clone().find(|cause| cause.kind == Failure::Unreachable) {
+            return Err(away.clone().context(format!("wave `{name}`")).into());
+        }
         return Err(thrown(call, &name, &summary, map));
     }
     Ok(map.into())
