@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use super::world::World;
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
+use crate::journal::Journal;
 use crate::journal::file::{self, Log, Medium};
 use crate::journal::replay::State;
 use crate::journal::runs::{Directory, End, Holder, Lock, Meta, Sources, Store};
-use crate::journal::{Journal, Key};
 use crate::process::Process;
 use crate::secret;
 
@@ -79,13 +79,11 @@ impl Kept {
     }
 
     /// A run that is kept from its first change on: most expressions have none.
-    ///
-    /// # Errors
-    /// `Journal` when even the key of the hashes cannot be kept.
-    pub fn at_first_change(store: &Store, meta: Meta, sources: Sources, clock: &Clock) -> Result<Self> {
+    pub fn at_first_change(store: &Store, meta: Meta, sources: Sources, clock: &Clock) -> Self {
         let place = Arc::new(Place { directory: OnceLock::new() });
         let (id, made, store) = (meta.id.clone(), place.clone(), store.clone());
-        let key = Key::default();
+        // Where no key can be kept no run can be either, and its first change will say so.
+        let key = store.key().unwrap_or_default();
         let first = clock.now();
         let lazy = Lazy {
             state: Mutex::default(),
@@ -97,7 +95,7 @@ impl Kept {
             }),
         };
         let journal = Journal::new(id, key, clock.clone(), State::default(), Some(Log::new(Arc::new(lazy))));
-        Ok(Self { place, journal: Arc::new(journal), before: None, _lock: None })
+        Self { place, journal: Arc::new(journal), before: None, _lock: None }
     }
 
     /// Goes on with a run.

@@ -137,7 +137,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
     };
     if arguments.expression.is_some() {
         let world = World::build(process, &scene)?;
-        let kept = Kept::at_first_change(&store, meta, sources, &world.clock)?;
+        let kept = Kept::at_first_change(&store, meta, sources, &world.clock);
         return Ok((world, kept, plan));
     }
     let ledger = store.run_folder(&id).join("sandbox.jsonl");

@@ -234,6 +234,15 @@ fn an_expression_is_kept_from_its_first_change_on_and_never_the_latest_run() {
     assert_eq!(runs(&state).len(), 1);
     let latest = run(&state, &["resume"]).expect(2);
     assert!(latest.stderr.contains("there is no unfinished run of a runbook"), "{}", latest.stderr);
+
+    // Named, it is resumed as any other.
+    let before = runs(&state);
+    client(r#"region_create("south"); throw "stop""#).expect(1);
+    let id = runs(&state).into_iter().find(|run| !before.contains(run)).expect("another one");
+    let mut resume = served.client(&["resume", id.file_name().unwrap().to_str().unwrap()]);
+    resume.env("XDG_STATE_HOME", &state);
+    end(resume).expect(1);
+    assert_eq!(client(r#"region_list().len()"#).expect(0).stdout.trim(), "2");
 }
 
 #[test]
