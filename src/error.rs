@@ -199,6 +199,12 @@ impl StdError for Error {
     }
 }
 
+/// An operating system's message without its number.
+pub fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.clone(), |(message, _)| message.to_lowercase())
+}
+
 /// `1 replica`, `2 replicas`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }

@@ -56,10 +56,14 @@ pub struct Scene<'a> {
 
 /// Where the run would happen, for people, without anything being begun.
 pub fn describe(process: &Process, scene: &Scene<'_>) -> String {
-    match scene.sandbox {
-        Some((generation, _)) => format!("sandbox, {} generation", generation.word()),
-        None => log_in(process, scene.flags, &process.environment, Clock::new(Speed::Real))
-            .map_or_else(|_| "no cloud".to_owned(), |(identity, _)| identity.describe()),
+    name(scene, &log_in(process, scene.flags, &process.environment, Clock::new(Speed::Real)))
+}
+
+fn name(scene: &Scene<'_>, login: &Result<Login>) -> String {
+    match (scene.sandbox, login) {
+        (Some((generation, _)), _) => format!("sandbox, {} generation", generation.word()),
+        (None, Ok((identity, _))) => identity.describe(),
+        (None, Err(_)) => "no cloud".to_owned(),
     }
 }
 
@@ -113,7 +117,7 @@ impl World {
             sandbox = Some(served);
         }
         let login = log_in(process, &flags, &environment, clock.clone());
-        let cloud = describe(process, scene);
+        let cloud = name(scene, &login);
         let sandboxed = sandbox.is_some();
         Ok(Self {
             clock,

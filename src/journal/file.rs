@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::record::{Line, Record, VERSION};
 use super::replay::State;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, plain};
 
 /// Where lines go. Tests have some that break.
 pub trait Medium: Send + Sync {
@@ -250,12 +250,6 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
     Error::new(Kind::Journal, format!("cannot write the journal {}: {}", path.display(), plain(&error)))
         .hint("free the disk, mend its rights, or name another folder with `--state-dir`")
         .caused_by(error)
-}
-
-/// An operating system's message without its number.
-pub fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error").map_or(text.clone(), |(message, _)| message.to_lowercase())
 }
 
 /// Reads a file that may not be there.

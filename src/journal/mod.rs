@@ -61,10 +61,8 @@ impl Journal {
 
     /// The same past, with nothing to come: whoever goes beyond it is stopped.
     #[must_use]
-    pub fn only_replaying(&self) -> Self {
-        let mut copy = Self::new(self.run.clone(), self.key, self.clock.clone(), self.state().clone(), None);
-        copy.only_replays = true;
-        copy
+    pub fn only_replaying(self) -> Self {
+        Self { log: None, only_replays: true, ..self }
     }
 
     pub fn only_replays(&self) -> bool {

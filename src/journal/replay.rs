@@ -34,7 +34,6 @@ struct Lane {
     /// How often something in it was done anew.
     rounds: u32,
     attempt: u32,
-    running: bool,
     not_before: Option<Timestamp>,
     began: Option<Timestamp>,
     cause: Option<SavedError>,
@@ -168,7 +167,6 @@ impl State {
                 }
                 let lane = self.lane(lane);
                 lane.attempt = *attempt;
-                lane.running = not_before.is_none();
                 lane.not_before = *not_before;
                 lane.began.get_or_insert(line.at);
                 if lane.cause.is_none() {
@@ -513,7 +511,7 @@ impl Lane {
 
     /// The item has its attempts before it again.
     fn start_over(&mut self) {
-        (self.attempt, self.running, self.not_before, self.began) = (0, false, None, None);
+        (self.attempt, self.not_before, self.began) = (0, None, None);
         (self.cause, self.ended) = (None, None);
     }
 }

@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::file::{self, plain, read_optional};
+use super::file::{self, read_optional};
 use super::{Key, record};
-use crate::error::{Error, Kind, Result, count};
+use crate::error::{Error, Kind, Result, count, plain};
 use crate::model::Generation;
 
 /// The state directory: all runs, and the key of their hashes.

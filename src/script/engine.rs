@@ -13,7 +13,7 @@ use super::host::{Host, Lane, LaneTag};
 use super::invoke::invoke;
 use super::modules::Modules;
 use super::value;
-use crate::error::Error;
+use crate::error::{Error, plain};
 use crate::event::{Fact, Level};
 
 /// How deep functions may call each other, and expressions nest: the same in debug and release builds.
@@ -107,10 +107,4 @@ pub fn read_runbook(path: &Path) -> Result<String, Error> {
         Error::input(format!("cannot read the runbook `{}`: {}", path.display(), plain(&error))).caused_by(error)
     })?;
     String::from_utf8(bytes).map_err(|_| Error::input(format!("the runbook `{}` is not UTF-8 text", path.display())))
-}
-
-/// The operating system's words without its number.
-pub fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string().to_lowercase();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -59,15 +59,8 @@ pub fn invoke(
     };
     // A closure among the arguments has calls of its own: this one comes before them in the journal.
     let begun = if function.takes_closure() { call.opens() } else { Ok(()) };
-    let result = begun.map_err(Fault::from).and_then(|()| run(call)).and_then(|value| {
-        record(host, &lane, number, &identity, &Ok(value.clone()))?;
-        Ok(value)
-    });
-    let result = result.or_else(|fault| {
-        let failed = Err(fault);
-        record(host, &lane, number, &identity, &failed)?;
-        failed
-    });
+    let result = begun.map_err(Fault::from).and_then(|()| run(call));
+    let result = record(host, &lane, number, &identity, &result).and(result);
     let result = result.map_err(|fault| fault.into_script(position));
     let error = result.as_ref().err().map(|thrown| locate(thrown).error.message);
     host.emit(&lane, Fact::CallFinished { call: number, function: name.to_owned(), error });

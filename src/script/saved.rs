@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::{Fault, locate, throw};
 use super::host::Host;
-use super::value::{Secret, Secrets, to_json, to_shown};
+use super::value::{Secret, Secrets, field_to_script, scalar_to_script, to_json, to_shown};
 use crate::error::{Error, Kind, Result};
 use crate::event::Origin;
 use crate::journal::record::{Identity, Saved, SavedError};
@@ -39,12 +39,6 @@ impl Vault {
     fn get(&self, hash: &str) -> Option<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(hash).map(|text| text.expose_secret().to_owned())
-    }
-
-    /// Everything met so far, for whoever must keep it out of what he writes.
-    pub fn texts(&self) -> Vec<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.values().map(|text| text.expose_secret().to_owned()).collect()
     }
 }
 
@@ -138,8 +132,7 @@ pub enum Source {
     Nowhere,
 }
 
-/// A value from the journal as the script had it; `function` and `first` say which call gave it, with which first
-/// argument.
+/// A value from the journal as the script had it; `source` says where its secrets are read again.
 pub fn unseal(host: &Arc<Host>, value: Value, source: &Source) -> Dynamic {
     unseal_at(host, Place::default(), value, source)
 }
@@ -152,7 +145,7 @@ fn unseal_at(host: &Arc<Host>, place: Place, value: Value, source: &Source) -> D
         Value::Object(fields) => {
             if let Some(only) = only_field(&fields) {
                 match (only, fields.values().next()) {
-                    (SECRET, Some(Value::String(hash))) => return revived(host, hash, source).into(),
+                    (SECRET, Some(Value::String(hash))) => return Dynamic::from(revived(host, hash, source)),
                     (FLOAT, Some(Value::String(text))) => return text.parse::<f64>().unwrap_or(f64::NAN).into(),
                     (CHARACTER, Some(Value::String(text))) => return text.chars().next().unwrap_or_default().into(),
                     (MAP, Some(Value::Object(inner))) => return map_of(host, place, inner.clone(), source),
@@ -161,13 +154,7 @@ fn unseal_at(host: &Arc<Host>, place: Place, value: Value, source: &Source) -> D
             }
             map_of(host, place, fields, source)
         }
-        Value::Null => Dynamic::UNIT,
-        Value::Bool(flag) => flag.into(),
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => number.into(),
-            None => number.as_f64().unwrap_or(f64::NAN).into(),
-        },
-        Value::String(text) => text.into(),
+        plain => scalar_to_script(plain),
     }
 }
 
@@ -182,31 +169,19 @@ fn map_of(host: &Arc<Host>, place: Place, fields: Map<String, Value>, source: &S
         _ => source.clone(),
     };
     let field = |(name, value): (String, Value)| {
-        let value = match value {
-            Value::String(text) if place.is_secret(&name) => Dynamic::from(Secret::new(text)),
-            Value::Number(number) if place.is_secret(&name) => Dynamic::from(Secret::new(number.to_string())),
-            other => unseal_at(host, place.inside(&name), other, &source),
-        };
+        let value = field_to_script(place, &name, value, |place, value| unseal_at(host, place, value, &source));
         (rhai::Identifier::from(name), value)
     };
     fields.into_iter().map(field).collect::<ScriptMap>().into()
 }
 
-struct Revived(Secret);
-
-impl From<Revived> for Dynamic {
-    fn from(revived: Revived) -> Self {
-        Dynamic::from(revived.0)
-    }
-}
-
 /// A recorded secret: what this process has met, or what is read again when it is needed.
-fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Revived {
+fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Secret {
     if let Some(text) = host.vault.get(hash) {
-        return Revived(Secret::new(text));
+        return Secret::new(text);
     }
     let (host, source, wanted) = (host.clone(), source.clone(), hash.to_owned());
-    Revived(Secret::lazy(hash, move || {
+    Secret::lazy(hash, move || {
         let lost = |why: String| {
             Error::new(Kind::Input, format!("a secret that the run has used cannot be read again: {why}"))
                 .hint("secrets are not kept; put it back where it was, or start a new run")
@@ -220,7 +195,7 @@ fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Revived {
         let texts = read_again(&host, &source).map_err(|error| lost(format!("{place}: {error}")))?;
         let found = texts.into_iter().find(|text| host.journal.hash(text) == wanted);
         found.ok_or_else(|| lost(format!("{place} holds another one now")))
-    }))
+    })
 }
 
 /// Every text that stands where the secret came from.

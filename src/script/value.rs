@@ -88,27 +88,43 @@ pub fn to_script(value: Value) -> Dynamic {
 
 fn to_script_at(place: Place, value: Value) -> Dynamic {
     match value {
-        Value::Null => Dynamic::UNIT,
+        Value::Array(values) => values.into_iter().map(|value| to_script_at(place, value)).collect::<Array>().into(),
+        Value::Object(fields) => {
+            let field = |(name, value): (String, Value)| {
+                let value = field_to_script(place, &name, value, to_script_at);
+                (rhai::Identifier::from(name), value)
+            };
+            fields.into_iter().map(field).collect::<ScriptMap>().into()
+        }
+        plain => scalar_to_script(plain),
+    }
+}
+
+/// A field's value: a secret by its name and place, or what `otherwise` makes of it.
+pub(super) fn field_to_script(
+    place: Place,
+    name: &str,
+    value: Value,
+    otherwise: impl FnOnce(Place, Value) -> Dynamic,
+) -> Dynamic {
+    match value {
+        Value::String(text) if place.is_secret(name) => Dynamic::from(Secret::new(text)),
+        Value::Number(number) if place.is_secret(name) => Dynamic::from(Secret::new(number.to_string())),
+        other => otherwise(place.inside(name), other),
+    }
+}
+
+/// What is neither a list nor an object.
+pub(super) fn scalar_to_script(value: Value) -> Dynamic {
+    match value {
         Value::Bool(flag) => flag.into(),
         Value::Number(number) => match number.as_i64() {
             Some(number) => number.into(),
             None => number.as_f64().unwrap_or(f64::NAN).into(),
         },
         Value::String(text) => text.into(),
-        Value::Array(values) => values.into_iter().map(|value| to_script_at(place, value)).collect::<Array>().into(),
-        Value::Object(fields) => {
-            fields.into_iter().map(|field| field_to_script(place, field)).collect::<ScriptMap>().into()
-        }
+        Value::Null | Value::Array(_) | Value::Object(_) => Dynamic::UNIT,
     }
-}
-
-fn field_to_script(place: Place, (name, value): (String, Value)) -> (rhai::Identifier, Dynamic) {
-    let value = match value {
-        Value::String(text) if place.is_secret(&name) => Dynamic::from(Secret::new(text)),
-        Value::Number(number) if place.is_secret(&name) => Dynamic::from(Secret::new(number.to_string())),
-        other => to_script_at(place.inside(&name), other),
-    };
-    (name.into(), value)
 }
 
 /// Whether secrets come out as they are (for a request) or as `***` (for eyes).

@@ -95,23 +95,12 @@ impl CloudFlags {
     /// Those that are given here, and `others` where nothing at all is.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
-        let secrets = Self {
-            os_password: self.os_password.clone(),
-            os_auth_token: self.os_auth_token.clone(),
-            os_application_credential_secret: self.os_application_credential_secret.clone(),
-            ..Self::default()
-        };
-        let named = serde_json::to_value(&self).ok() != serde_json::to_value(Self::default()).ok();
-        if named {
-            self
-        } else {
-            Self {
-                os_password: secrets.os_password,
-                os_auth_token: secrets.os_auth_token,
-                os_application_credential_secret: secrets.os_application_credential_secret,
-                ..others
-            }
+        if serde_json::to_value(&self).ok() != serde_json::to_value(Self::default()).ok() {
+            return self;
         }
+        // Secrets are never among those that were kept.
+        let Self { os_password, os_auth_token, os_application_credential_secret, .. } = self;
+        Self { os_password, os_auth_token, os_application_credential_secret, ..others }
     }
 
     pub(super) fn place(&self) -> Place {

@@ -2,9 +2,8 @@
 
 use rhai::{Array, Dynamic, Map as ScriptMap};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::script::call::Call;
-use crate::script::engine::plain;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Kind, Parameter};
 use crate::script::value::to_script;
