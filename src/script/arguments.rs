@@ -91,6 +91,7 @@ impl Options {
             };
             check_kind(key.kind, &value, &format!("`{word}` of `{name}`"))
                 .map_err(|error| error.detail("key", word.as_str()))?;
+            read_inside(&word, key.kind, &value)?;
             if options.insert(key.name, value).is_some() {
                 return Err(Error::script(format!("`{word}` says `{}` of `{name}` twice", key.name))
                     .detail("key", word.as_str()));
@@ -177,6 +178,18 @@ impl Options {
     }
 }
 
+/// The object maps inside an option: their keys are known as well.
+fn read_inside(word: &str, kind: Kind, value: &Dynamic) -> Result<()> {
+    match kind {
+        Kind::Options(keys) => Options::read(word, keys, value).map(drop),
+        Kind::Rows(keys) => {
+            let rows = value.flatten_clone().try_cast::<Array>().unwrap_or_default();
+            rows.iter().try_for_each(|row| Options::read(word, keys, row).map(drop))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The refusal of a key, with the nearest one that is known.
 pub fn unknown_key<'a>(function: &str, word: &str, keys: impl Iterator<Item = &'a Key>) -> Error {
     let names: Vec<&str> = keys.flat_map(|key| std::iter::once(key.name).chain(key.aliases.iter().copied())).collect();
@@ -194,12 +207,15 @@ fn check_kind(kind: Kind, value: &Dynamic, what: &str) -> Result<()> {
     }
     let fits = match kind {
         Kind::Any => true,
-        Kind::Text => value.is_string() || value.is::<Secret>(),
+        Kind::Text | Kind::Choice(_) | Kind::Word(_) | Kind::Path | Kind::Name(_) => {
+            value.is_string() || value.is::<Secret>()
+        }
         Kind::Integer => value.is_int(),
         Kind::Flag => value.is_bool(),
-        Kind::Map | Kind::Options(_) => value.is_map(),
+        Kind::Map | Kind::Mapping(..) | Kind::Options(_) => value.is_map(),
         Kind::List => value.is_array(),
-        Kind::Texts => {
+        Kind::Rows(_) => value.read_lock::<Array>().is_some_and(|list| list.iter().all(Dynamic::is_map)),
+        Kind::Texts | Kind::Names(_) => {
             value.is_string() || value.read_lock::<Array>().is_some_and(|list| list.iter().all(Dynamic::is_string))
         }
         Kind::Closure => value.is::<FnPtr>(),
@@ -207,10 +223,37 @@ fn check_kind(kind: Kind, value: &Dynamic, what: &str) -> Result<()> {
         Kind::Reference(_) => value.is_string() || value.is_map(),
     };
     // `()` stands for an option that is not given.
-    if fits || (value.is_unit() && !matches!(kind, Kind::Closure | Kind::Reference(_))) {
+    if fits {
+        return match kind {
+            Kind::Choice(words) if !words.contains(&text_of(value).as_str()) => {
+                Err(no_choice(what, &text_of(value), words))
+            }
+            _ => Ok(()),
+        };
+    }
+    if value.is_unit() && !matches!(kind, Kind::Closure | Kind::Reference(_)) {
         return Ok(());
     }
     Err(Error::script(format!("{what} must be {}, not {}", kind.word(), describe(value))))
+}
+
+/// The refusal of a word that is none of those there are.
+pub fn no_choice(what: &str, word: &str, words: &[&str]) -> Error {
+    let error = Error::script(format!("{what} cannot be `{word}`"));
+    match suggest(word, words.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("it is {}", one_of(words))),
+    }
+}
+
+/// `a`, `b` or `c`, with backticks.
+pub fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        None => String::new(),
+    }
 }
 
 pub fn text_of(value: &Dynamic) -> String {
@@ -231,9 +274,15 @@ pub fn texts_of(value: &Dynamic) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::function::{Effect, Parameter};
+    use crate::script::function::{Effect, Noun, Parameter};
 
-    static KEYS: [Key; 3] = [
+    static MAPPINGS: [Key; 2] = [
+        Key::new("default", Kind::Name(Noun::Storage), ""),
+        Key::new("disk_mappings", Kind::Rows(&[&[Key::new("disk_id", Kind::Text, "").required()]]), ""),
+    ];
+    static KEYS: [Key; 5] = [
+        Key::new("storage_mappings", Kind::Options(&[&MAPPINGS]), ""),
+        Key::new("scenario", Kind::Choice(&["replica", "live_migration"]), ""),
         Key::new("origin_endpoint_id", Kind::Text, "").aliases(&["origin_endpoint"]).required(),
         Key::new("instances", Kind::Texts, "").aliases(&["instance"]),
         Key::new("clone_disks", Kind::Flag, ""),
@@ -277,6 +326,22 @@ mod tests {
             ("`clone_disks` of `transfer_create` must be true or false, not a whole number".into(), None)
         );
         assert_eq!(error("#{}"), ("`transfer_create` wants `origin_endpoint_id`".into(), None));
+        assert_eq!(
+            error("#{ origin_endpoint: \"a\", scenario: \"replca\" }"),
+            ("`scenario` of `transfer_create` cannot be `replca`".into(), Some("did you mean `replica`?".into()))
+        );
+        assert_eq!(
+            error("#{ origin_endpoint: \"a\", scenario: \"cold\" }").1.as_deref(),
+            Some("it is `replica` or `live_migration`")
+        );
+        assert_eq!(
+            error("#{ origin_endpoint: \"a\", storage_mappings: #{ defalt: \"ssd\" } }"),
+            ("`storage_mappings` knows no key `defalt`".into(), Some("did you mean `default`?".into()))
+        );
+        assert_eq!(
+            error("#{ origin_endpoint: \"a\", storage_mappings: #{ disk_mappings: [#{ disk_id: \"1\" }, #{}] } }").0,
+            "`disk_mappings` wants `disk_id`"
+        );
         assert_eq!(
             error("#{ origin_endpoint: \"a\", origin_endpoint_id: \"b\" }").0,
             "`origin_endpoint_id` says `origin_endpoint_id` of `transfer_create` twice"

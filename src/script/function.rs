@@ -62,12 +62,26 @@ pub struct Key {
 pub enum Kind {
     Any,
     Text,
+    /// A text, and none but these.
+    Choice(&'static [&'static str]),
+    /// A text, mostly one of these; a server may know others.
+    Word(&'static [&'static str]),
+    /// The path of a file, relative to the runbook's folder.
+    Path,
+    /// What a thing of the cloud is called, as a text.
+    Name(Noun),
     Integer,
     Flag,
     Map,
+    /// An object map from what one thing is called to what another is called.
+    Mapping(Noun, Noun),
     List,
     /// A list of texts, or one text for a list of one.
     Texts,
+    /// What things of the cloud are called: a list of texts, or one text for a list of one.
+    Names(Noun),
+    /// A list of object maps with these keys and no other.
+    Rows(&'static [&'static [Key]]),
     Closure,
     /// `"90s"`, `"2h 30m"`, or a number of seconds.
     Duration,
@@ -87,6 +101,8 @@ pub enum Noun {
     Execution,
     Deployment,
     Instance,
+    Network,
+    Storage,
     Schedule,
     Region,
     Service,
@@ -99,12 +115,13 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Kind::Any => "a value",
-            Kind::Text => "a text",
+            Kind::Text | Kind::Choice(_) | Kind::Word(_) | Kind::Path | Kind::Name(_) => "a text",
             Kind::Integer => "a whole number",
             Kind::Flag => "true or false",
-            Kind::Map => "an object map",
+            Kind::Map | Kind::Mapping(..) => "an object map",
             Kind::List => "a list",
-            Kind::Texts => "a text or a list of texts",
+            Kind::Rows(_) => "a list of object maps",
+            Kind::Texts | Kind::Names(_) => "a text or a list of texts",
             Kind::Closure => "a closure",
             Kind::Duration => "a duration (\"90s\", \"2h 30m\", or seconds)",
             Kind::Budget => "a count or a percentage (\"10%\")",
@@ -119,12 +136,12 @@ impl Kind {
     pub fn key(self) -> &'static str {
         match self {
             Kind::Any => "any",
-            Kind::Text => "text",
+            Kind::Text | Kind::Choice(_) | Kind::Word(_) | Kind::Path | Kind::Name(_) => "text",
             Kind::Integer => "integer",
             Kind::Flag => "flag",
-            Kind::Map => "map",
-            Kind::List => "list",
-            Kind::Texts => "texts",
+            Kind::Map | Kind::Mapping(..) => "map",
+            Kind::List | Kind::Rows(_) => "list",
+            Kind::Texts | Kind::Names(_) => "texts",
             Kind::Closure => "closure",
             Kind::Duration => "duration",
             Kind::Budget => "budget",
@@ -163,6 +180,8 @@ impl Noun {
             Noun::Execution => "an execution (its id or the object)",
             Noun::Deployment => "a deployment (its id or the object)",
             Noun::Instance => "an instance (its name, its id, or the object)",
+            Noun::Network => "a network (its name or its id)",
+            Noun::Storage => "a storage backend (its name)",
             Noun::Schedule => "a schedule (its id or the object)",
             Noun::Region => "a region (its id, its name, or the object)",
             Noun::Service => "a service (its id or the object)",

@@ -180,13 +180,13 @@ fn argument_name(name: &str) -> String {
 
 fn rhai_type(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text => "String",
+        Kind::Text | Kind::Choice(_) | Kind::Word(_) | Kind::Path | Kind::Name(_) => "String",
         Kind::Integer => "int",
         Kind::Flag => "bool",
-        Kind::Map | Kind::Options(_) => "Map",
-        Kind::List => "Array",
+        Kind::Map | Kind::Mapping(..) | Kind::Options(_) => "Map",
+        Kind::List | Kind::Rows(_) => "Array",
         Kind::Closure => "FnPtr",
-        Kind::Any | Kind::Texts | Kind::Duration | Kind::Budget | Kind::Reference(_) => "?",
+        Kind::Any | Kind::Texts | Kind::Names(_) | Kind::Duration | Kind::Budget | Kind::Reference(_) => "?",
     }
 }
 
