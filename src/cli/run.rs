@@ -354,6 +354,7 @@ fn evaluate_in(
     let host = Host::new(seams, Script { parameters, folder, directory, imports });
     let main = Lane::main();
     let engine = build(&host, &main);
+    host.set_text(text);
     // Parsed again by the engine that runs it: closures are found by what that engine has hashed.
     let ast = compile(&engine, text).map_err(|mut findings| {
         let error = findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);

@@ -55,13 +55,15 @@ impl Default for Options {
 
 /// A shared handle to the client.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client {
+    shared: Arc<Inner>,
+    cancel: Cancel,
+}
 
 struct Inner {
     wire: Arc<Wire>,
     runtime: Handle,
     clock: Clock,
-    cancel: Cancel,
     events: Arc<dyn Sink>,
     generation: Shared<Generation>,
     /// Whether the server has ever answered as a Coriolis server does.
@@ -79,9 +81,15 @@ impl Client {
         runtime: Handle,
         options: Options,
     ) -> Result<Client> {
-        let wire = Arc::new(Wire::new(identity, cancel.clone(), &options)?);
+        let wire = Arc::new(Wire::new(identity, &options)?);
         let (generation, known) = (Shared::default(), AtomicBool::new(false));
-        Ok(Client(Arc::new(Inner { wire, runtime, clock, cancel, events, generation, known })))
+        Ok(Client { shared: Arc::new(Inner { wire, runtime, clock, events, generation, known }), cancel })
+    }
+
+    /// The same client, for somebody who is stopped by another wish.
+    #[must_use]
+    pub fn stopped_by(&self, cancel: Cancel) -> Client {
+        Client { shared: self.shared.clone(), cancel }
     }
 
     /// Which generation the server speaks: found once, by one or two requests, however many threads ask.
@@ -89,7 +97,7 @@ impl Client {
     /// # Errors
     /// `Unreachable` when it speaks neither, and whatever [`Client::send`] fails with.
     pub fn generation(&self, origin: &Origin) -> Result<Generation> {
-        self.0.generation.get_or_find(&self.0.clock, || self.probe(origin))
+        self.shared.generation.get_or_find(&self.shared.clock, || self.probe(origin))
     }
 
     /// Sends a request and waits for its answer: on a plain thread, which stays busy meanwhile; its token is given back
@@ -114,18 +122,18 @@ impl Client {
             tries += 1;
             let fault = match self.attempt(request) {
                 Ok(value) => {
-                    self.0.known.store(true, Ordering::Relaxed);
+                    self.shared.known.store(true, Ordering::Relaxed);
                     return Ok(value);
                 }
                 Err(fault) => fault,
             };
             if matches!(fault.reach, Reach::Answered { spoken: true, .. }) {
-                self.0.known.store(true, Ordering::Relaxed);
+                self.shared.known.store(true, Ordering::Relaxed);
             }
             if maybe && request.method == Method::Delete && fault.error.kind == Kind::NotFound {
                 return Ok(Value::Null);
             }
-            let next = retry::after(request, fault.reach, tries, self.0.known.load(Ordering::Relaxed));
+            let next = retry::after(request, fault.reach, tries, self.shared.known.load(Ordering::Relaxed));
             maybe |= request.changes() && next != Move::Refused && retry::may_have_acted(fault.reach);
             let error = self.explain(request, fault.error);
             let error = match next {
@@ -149,7 +157,7 @@ impl Client {
     /// As [`Client::send`].
     pub fn send_once(&self, request: &Request) -> Result<Value> {
         let answer = self.attempt(request).map_err(|fault| self.explain(request, fault.error))?;
-        self.0.known.store(true, Ordering::Relaxed);
+        self.shared.known.store(true, Ordering::Relaxed);
         Ok(answer)
     }
 
@@ -177,8 +185,8 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub fn listen(&self, request: &Request, limit: usize, timeout: Duration) -> Result<Vec<Value>> {
-        let (wire, sent) = (self.0.wire.clone(), request.clone());
-        self.on_runtime(async move { wire.listen(&sent, limit, timeout).await })
+        let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
+        self.on_runtime(async move { wire.listen(&sent, limit, timeout, &cancel).await })
             .unwrap_or_else(|| Err(Fault { error: Error::interrupted(), reach: Reach::NoAnswer }))
             .map_err(|fault| fault.error)
     }
@@ -195,35 +203,38 @@ impl Client {
     }
 
     fn access(&self) -> Result<Access> {
-        let wire = self.0.wire.clone();
+        let wire = self.shared.wire.clone();
         self.on_runtime(async move { wire.access().await }).unwrap_or_else(|| Err(Error::interrupted()))
     }
 
     fn attempt(&self, request: &Request) -> Result<Value, Fault> {
-        let (wire, sent) = (self.0.wire.clone(), request.clone());
-        self.on_runtime(async move { wire.attempt(&sent).await })
+        let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
+        self.on_runtime(async move { wire.attempt(&sent, &cancel).await })
             .unwrap_or_else(|| Err(Fault { error: Error::interrupted(), reach: Reach::NoAnswer }))
     }
 
     /// Blocks this thread on a future that runs on the runtime; `None` when the runtime has ended.
     fn on_runtime<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let (reply, answer) = oneshot::channel();
-        self.0.runtime.spawn(async move {
+        self.shared.runtime.spawn(async move {
             let _ = reply.send(future.await);
         });
         answer.blocking_recv().ok()
     }
 
     fn pause(&self, origin: &Origin, request: &Request, tries: u32, error: &Error) -> Result<()> {
-        self.0.cancel.check()?;
-        let next = self.0.clock.now() + retry::pause(tries);
+        self.cancel.check()?;
+        let next = self.shared.clock.now() + retry::pause(tries);
         let (method, path) = (request.method.word().to_owned(), request.path.clone());
         self.emit(origin, Fact::RequestRetried { method, path, cause: event::cause(error), next });
-        self.0.cancel.sleep_until(&self.0.clock, next)
+        self.cancel.sleep_until(&self.shared.clock, next)
     }
 
     fn explain(&self, request: &Request, error: Error) -> Error {
-        if error.status() == Some(500) && needs_trust(request) && self.0.wire.identity().uses_application_credential() {
+        if error.status() == Some(500)
+            && needs_trust(request)
+            && self.shared.wire.identity().uses_application_credential()
+        {
             return error.hint(
                 "log in with a password or a token: this makes the server create a Keystone trust, which no \
                  application credential can",
@@ -233,8 +244,8 @@ impl Client {
     }
 
     fn emit(&self, origin: &Origin, fact: Fact) {
-        let at = self.0.clock.now();
-        self.0.events.emit(Event { v: event::VERSION, at, origin: origin.clone(), fact });
+        let at = self.shared.clock.now();
+        self.shared.events.emit(Event { v: event::VERSION, at, origin: origin.clone(), fact });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,18 +81,17 @@ pub(super) struct Wire {
     /// Past any proxy: this machine is never asked through one.
     direct: Http,
     identity: Arc<dyn Identity>,
-    cancel: Cancel,
     in_flight: Semaphore,
     changes: Semaphore,
 }
 
 impl Wire {
-    pub(super) fn new(identity: Arc<dyn Identity>, cancel: Cancel, options: &Options) -> Result<Self> {
+    pub(super) fn new(identity: Arc<dyn Identity>, options: &Options) -> Result<Self> {
         let direct = connections(options, false)?;
         let http = if options.proxies { connections(options, true)? } else { direct.clone() };
         let in_flight = Semaphore::new(options.in_flight.max(1));
         let changes = Semaphore::new(options.changes_in_flight.max(1));
-        Ok(Self { http, direct, identity, cancel, in_flight, changes })
+        Ok(Self { http, direct, identity, in_flight, changes })
     }
 
     pub(super) fn identity(&self) -> &dyn Identity {
@@ -104,19 +104,25 @@ impl Wire {
 
     /// Sends `request` once; once more after a new login where the server does not take the token any longer, which it
     /// says before it does any work.
-    pub(super) async fn attempt(&self, request: &Request) -> Result<Value, Fault> {
-        let (access, reply) = self.exchange(request).await?;
+    pub(super) async fn attempt(&self, request: &Request, cancel: &Cancel) -> Result<Value, Fault> {
+        let (access, reply) = self.exchange(request, cancel).await?;
         if reply.status != 401 {
             return answer::read(request, &reply);
         }
         self.identity.renew(&access).await.map_err(not_logged_in)?;
-        let (_, reply) = self.exchange(request).await?;
+        let (_, reply) = self.exchange(request, cancel).await?;
         answer::read(request, &reply)
     }
 
     /// Opens a websocket and collects its messages until there are enough, time is up, somebody wants to stop, or the
     /// server has no more.
-    pub(super) async fn listen(&self, request: &Request, limit: usize, time: Duration) -> Result<Vec<Value>, Fault> {
+    pub(super) async fn listen(
+        &self,
+        request: &Request,
+        limit: usize,
+        time: Duration,
+        cancel: &Cancel,
+    ) -> Result<Vec<Value>, Fault> {
         let access = self.identity.access().await.map_err(not_logged_in)?;
         let base = self.base(request, &access).await?;
         let failed = |error: reqwest::Error| broken(request, &base, &error);
@@ -136,7 +142,7 @@ impl Wire {
         let mut said = Vec::new();
         let mut ear = Ear::default();
         let listening = async {
-            while said.len() < limit && self.cancel.wish() == Wish::Continue {
+            while said.len() < limit && cancel.wish() == Wish::Continue {
                 match tokio::time::timeout(GLANCE, ear.hear(&mut connection)).await {
                     Err(_) => {}
                     Ok(Ok(Some(message))) => said.extend(serde_json::from_slice::<Value>(&message).ok()),
@@ -162,9 +168,21 @@ impl Wire {
         }
     }
 
-    async fn exchange(&self, request: &Request) -> Result<(Access, Reply), Fault> {
+    /// As [`Wire::transfer`]; a read ends at once when the operator wants to leave.
+    async fn exchange(&self, request: &Request, cancel: &Cancel) -> Result<(Access, Reply), Fault> {
+        let mut transfer = pin!(self.transfer(request, cancel));
+        loop {
+            match tokio::time::timeout(GLANCE, &mut transfer).await {
+                Ok(ended) => return ended,
+                Err(_) if !request.changes() && cancel.wish() == Wish::Leave => return Err(stopped()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn transfer(&self, request: &Request, cancel: &Cancel) -> Result<(Access, Reply), Fault> {
         let _places = self.places(request).await;
-        self.check(request)?;
+        check(request, cancel)?;
         let access = self.identity.access().await.map_err(not_logged_in)?;
         let base = self.base(request, &access).await?;
         let message = self.message(request, &access, &base)?;
@@ -191,17 +209,6 @@ impl Wire {
             false => None,
         };
         (change, self.in_flight.acquire().await.expect("nobody closes it"))
-    }
-
-    /// After a long wait for a place the operator may have asked to stop: no change starts then. Reads go on until the
-    /// second time: to see what is running takes reads.
-    fn check(&self, request: &Request) -> Result<(), Fault> {
-        let stop = match self.cancel.wish() {
-            Wish::Continue => false,
-            Wish::Pause => request.changes(),
-            Wish::Leave => true,
-        };
-        if stop { Err(Fault { error: Error::interrupted(), reach: Reach::Kept }) } else { Ok(()) }
     }
 
     fn message(&self, request: &Request, access: &Access, base: &str) -> Result<reqwest::Request, Fault> {
@@ -233,6 +240,21 @@ impl Wire {
         };
         message.build().map_err(|error| kept(format!("cannot build a request: {}", root(&error))))
     }
+}
+
+/// After a long wait for a place the operator may have asked to stop: no change starts then. Reads go on until the second
+/// time: to see what is running takes reads.
+fn check(request: &Request, cancel: &Cancel) -> Result<(), Fault> {
+    let stop = match cancel.wish() {
+        Wish::Continue => false,
+        Wish::Pause => request.changes(),
+        Wish::Leave => true,
+    };
+    if stop { Err(stopped()) } else { Ok(()) }
+}
+
+fn stopped() -> Fault {
+    Fault { error: Error::interrupted(), reach: Reach::Kept }
 }
 
 fn connections(options: &Options, proxies: bool) -> Result<Http> {

@@ -171,7 +171,7 @@ impl Launch<'_> {
 }
 
 /// What an item ended with, with its place in the script.
-fn placed(thrown: &EvalAltResult) -> Error {
+pub(super) fn placed(thrown: &EvalAltResult) -> Error {
     let located = locate(thrown);
     match located.place {
         Some(place) => {

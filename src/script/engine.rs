@@ -11,6 +11,7 @@ use super::error::throw;
 use super::function::Function;
 use super::host::{Host, Lane, LaneTag};
 use super::invoke::invoke;
+use super::jobs;
 use super::modules::Modules;
 use super::value;
 use crate::error::{Error, plain};
@@ -30,6 +31,7 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     for (name, function) in catalog::names() {
         register(&mut engine, host, name, function);
     }
+    host.register_modules(&mut engine);
     let printer = host.clone();
     engine.on_print(move |text| say(&printer, Fact::Printed { text: text.to_owned() }));
     let debugger = host.clone();
@@ -58,6 +60,7 @@ pub fn bare() -> Engine {
         .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
         .disable_symbol("eval");
     value::register(&mut engine);
+    jobs::register(&mut engine);
     // The API's own `storage_mappings.default` needs one of the words that Rhai reserves for its future.
     #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
     engine.on_parse_token(|token, _, _| match token {

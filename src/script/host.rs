@@ -2,15 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rhai::NativeCallContext;
+use rhai::{Engine, Module, NativeCallContext};
 
 use super::check::CapturedWrites;
 use super::functions::Index;
 use super::gates::Gates;
+use super::jobs::Jobs;
 use super::modules::Imports;
 use super::parameters::Parameters;
 use super::saved::Vault;
@@ -55,10 +57,16 @@ pub struct Script {
     pub imports: Imports,
 }
 
-/// The world of one run.
+/// The world of one run, for those whom one wish stops: the run itself, or a job in its background.
 pub struct Host {
-    pub clock: Clock,
     pub cancel: Cancel,
+    shared: Arc<Shared>,
+    cloud: OnceLock<Result<Cloud>>,
+}
+
+/// What a run has once, however many work on it.
+pub struct Shared {
+    pub clock: Clock,
     pub events: Arc<dyn Sink>,
     pub journal: Arc<Journal>,
     /// Who answers what the run asks.
@@ -74,11 +82,19 @@ pub struct Host {
     pub imports: Arc<Imports>,
     connect: Connect,
     cloud: OnceLock<Result<Cloud>>,
+    /// What works in the background.
+    pub jobs: Jobs,
     /// Lists that many lanes look into.
     pub index: Index,
     /// Names of fields that scripts have met, for suggestions.
     fields: Mutex<BTreeSet<String>>,
     captured_writes: Mutex<CapturedWrites>,
+    /// Modules that were imported before what is evaluated, by their names in the script.
+    imported: Mutex<BTreeMap<String, rhai::Shared<Module>>>,
+    /// The text that is evaluated.
+    text: Mutex<Arc<str>>,
+    /// Whether it is typed piece by piece.
+    session: AtomicBool,
     /// By endpoint and instance; `None` where the cloud would not tell.
     disks: Mutex<BTreeMap<(String, String), Sizes>>,
 }
@@ -87,9 +103,8 @@ impl Host {
     pub fn new(seams: Seams, script: Script) -> Arc<Self> {
         let Seams { clock, cancel, events, journal, gates, connect } = seams;
         let Script { parameters, folder, directory, imports } = script;
-        Arc::new(Self {
+        let shared = Shared {
             clock,
-            cancel,
             events,
             journal,
             gates,
@@ -100,17 +115,34 @@ impl Host {
             imports: Arc::new(imports),
             connect,
             cloud: OnceLock::new(),
+            jobs: Jobs::default(),
             index: Index::default(),
             fields: Mutex::default(),
             captured_writes: Mutex::default(),
+            imported: Mutex::default(),
+            text: Mutex::new("".into()),
+            session: AtomicBool::new(false),
             disks: Mutex::default(),
-        })
+        };
+        Arc::new(Self { cancel, shared: Arc::new(shared), cloud: OnceLock::new() })
+    }
+
+    /// The same world for somebody who is stopped by another wish.
+    pub fn stopped_by(&self, cancel: Cancel) -> Arc<Self> {
+        Arc::new(Self { cancel, shared: self.shared.clone(), cloud: OnceLock::new() })
     }
 
     /// # Errors
     /// Whatever keeps us from the cloud: settings, login, network.
     pub fn cloud(&self) -> Result<&Cloud> {
-        self.cloud.get_or_init(|| (self.connect)()).as_ref().map_err(Clone::clone)
+        let mine = || -> Result<Cloud> {
+            let cloud = self.shared.cloud.get_or_init(|| (self.shared.connect)()).as_ref().map_err(Clone::clone)?;
+            Ok(Cloud {
+                client: cloud.client.stopped_by(self.cancel.clone()),
+                watcher: cloud.watcher.stopped_by(self.cancel.clone()),
+            })
+        };
+        self.cloud.get_or_init(mine).as_ref().map_err(Clone::clone)
     }
 
     /// Says a fact, once: what a resumed run does again in thought is not said again.
@@ -157,8 +189,49 @@ impl Host {
         writes.get(closure).and_then(|found| found.first()).map(|(name, _)| name.clone())
     }
 
+    /// What is evaluated from now on.
+    pub fn set_text(&self, text: &str) {
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+    }
+
+    /// The line of the script that a call stands in; `None` for one in a module.
+    pub fn line_of(&self, context: &NativeCallContext<'_>) -> Option<String> {
+        let line = context.call_position().line().filter(|_| context.fn_source().is_none())?;
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        text.lines().nth(line - 1).map(|line| line.trim().to_owned())
+    }
+
+    /// A module that every engine of the session has from now on.
+    pub fn keep_module(&self, name: &str, module: rhai::Shared<Module>) {
+        self.imported.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), module);
+    }
+
+    /// Gives an engine the modules that were imported before.
+    pub fn register_modules(&self, engine: &mut Engine) {
+        for (name, module) in self.imported.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            engine.register_static_module(name, module.clone());
+        }
+    }
+
+    /// From now on the script is typed piece by piece: what works in the background outlives each of them.
+    pub fn begin_session(&self) {
+        self.session.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_session(&self) -> bool {
+        self.session.load(Ordering::Relaxed)
+    }
+
     pub fn known_fields(&self) -> Vec<String> {
         self.fields.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+impl Deref for Host {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
     }
 }
 

@@ -1,7 +1,8 @@
 //! Closures on lanes of their own: each sees the script as sequential code does, and works on copies of what it captured.
 
 use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, Map as ScriptMap, NativeCallContext, Position,
+    Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, GlobalRuntimeState, Map as ScriptMap, NativeCallContext,
+    Position,
 };
 use std::sync::Arc;
 
@@ -11,6 +12,11 @@ use crate::error::{Error, Result};
 /// A closure of the script, ready to be run on any thread, any number of times.
 pub struct Runner<'a> {
     engine: &'a Engine,
+    closure: Background,
+}
+
+/// The same without an engine: whoever runs it brings one.
+pub struct Background {
     global: GlobalRuntimeState,
     source: Option<String>,
     position: Position,
@@ -19,21 +25,9 @@ pub struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     /// # Errors
-    /// `Script` when the closure assigns to a variable it captured: each lane has its own copy, the writes would be
-    /// lost without a word.
+    /// As [`Background::new`].
     pub fn new(host: &Host, context: &'a NativeCallContext<'a>, closure: &FnPtr) -> Result<Self> {
-        if let Some(name) = host.captured_write(closure.fn_name()) {
-            return Err(captured_write(&name));
-        }
-        let global = context.global_runtime_state().clone();
-        let source = context.fn_source().map(str::to_owned);
-        Ok(Self {
-            engine: context.engine(),
-            global,
-            source,
-            position: context.call_position(),
-            closure: closure.clone(),
-        })
+        Ok(Self { engine: context.engine(), closure: Background::new(host, context, closure)? })
     }
 
     /// Runs the closure on this thread as `lane`.
@@ -41,14 +35,41 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// What the closure throws.
     pub fn run(&self, lane: &Arc<Lane>, argument: &Dynamic) -> Result<Dynamic, Box<EvalAltResult>> {
+        self.closure.call(self.engine, lane, (detach(argument),))
+    }
+}
+
+impl Background {
+    /// # Errors
+    /// `Script` when the closure assigns to a variable it captured: each lane has its own copy, the writes would be
+    /// lost without a word.
+    pub fn new(host: &Host, context: &NativeCallContext<'_>, closure: &FnPtr) -> Result<Self> {
+        if let Some(name) = host.captured_write(closure.fn_name()) {
+            return Err(captured_write(&name));
+        }
+        let global = context.global_runtime_state().clone();
+        let source = context.fn_source().map(str::to_owned);
+        let mut closure = closure.clone();
+        closure.set_curry(closure.iter_curry().map(detach).collect::<Vec<_>>());
+        Ok(Self { global, source, position: context.call_position(), closure })
+    }
+
+    /// Runs the closure, which takes no argument, on this thread as `lane`.
+    ///
+    /// # Errors
+    /// What the closure throws.
+    pub fn run(&self, engine: &Engine, lane: &Arc<Lane>) -> Result<Dynamic, Box<EvalAltResult>> {
+        self.call(engine, lane, ())
+    }
+
+    fn call(&self, engine: &Engine, lane: &Arc<Lane>, arguments: impl FuncArgs) -> Result<Dynamic, Box<EvalAltResult>> {
         let mut global = self.global.clone();
         global.tag = Dynamic::from(LaneTag(lane.clone()));
         let context =
-            NativeCallContext::new_with_all_fields(self.engine, "wave", self.source.as_deref(), &global, self.position);
+            NativeCallContext::new_with_all_fields(engine, "wave", self.source.as_deref(), &global, self.position);
         let mut closure = self.closure.clone();
         closure.set_curry(self.closure.iter_curry().map(detach).collect::<Vec<_>>());
-        let argument = detach(argument);
-        lane.enter(|| closure.call_within_context::<Dynamic>(&context, (argument,)))
+        lane.enter(|| closure.call_within_context::<Dynamic>(&context, arguments))
     }
 }
 

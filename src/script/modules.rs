@@ -44,6 +44,17 @@ impl Imports {
         Self::new(folder.to_owned(), BTreeMap::new(), Box::new(|_, _| Ok(())))
     }
 
+    /// A module that a script has imported.
+    pub fn loaded(&self, name: &str) -> Option<Shared<Module>> {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Reads the files anew at the next import.
+    pub fn forget(&self) {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn text(&self, name: &str, position: Position) -> Result<String, Box<EvalAltResult>> {
         if let Some(text) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(text.clone());

@@ -32,14 +32,31 @@ pub fn compile(engine: &Engine, source: &str) -> Result<AST, Vec<Finding>> {
     if findings.is_empty() { Ok(ast) } else { Err(findings) }
 }
 
-/// Runs a compiled runbook on the lane `main`.
+/// Runs a compiled runbook on the lane `main`; it has ended when its jobs have.
 ///
 /// # Errors
 /// What the script throws, with its place and a suggestion.
 pub fn evaluate(engine: &Engine, host: &Arc<Host>, main: &Arc<Lane>, ast: &AST) -> Result<Dynamic, Located> {
+    let value = evaluate_in(engine, host, main, ast, &mut Scope::new());
+    let jobs = host.jobs.join(&host.clock);
+    let value = value?;
+    jobs.map_err(|error| Located { error, place: None, through: Vec::new() })?;
+    Ok(value)
+}
+
+/// The same with variables that are there before and afterwards.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_in(
+    engine: &Engine,
+    host: &Arc<Host>,
+    main: &Arc<Lane>,
+    ast: &AST,
+    scope: &mut Scope<'static>,
+) -> Result<Dynamic, Located> {
     host.set_captured_writes(captured_writes(ast));
-    let mut scope = Scope::new();
-    let run = || main.enter(|| engine.eval_ast_with_scope::<Dynamic>(&mut scope, ast));
+    let run = || main.enter(|| engine.eval_ast_with_scope::<Dynamic>(scope, ast));
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(thrown)) => Err(explain(locate(&thrown), engine, host, ast)),
@@ -103,7 +120,7 @@ fn is_constant(name: &str, source: &str) -> bool {
         .any(|rest| rest.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('=')))
 }
 
-fn unparsed(error: &ParseError, source: &str) -> Finding {
+pub(super) fn unparsed(error: &ParseError, source: &str) -> Finding {
     let position = error.position();
     let last = source.lines().count().max(1);
     let (line, column) = match position.line() {

@@ -23,12 +23,14 @@ const FIRST_REMINDER: SignedDuration = SignedDuration::from_mins(5);
 
 /// A handle to the one watcher of the process. Its thread starts with the first wait and ends when nobody waits.
 #[derive(Clone)]
-pub struct Watcher(Arc<Shared>);
+pub struct Watcher {
+    shared: Arc<Shared>,
+    cancel: Cancel,
+}
 
 struct Shared {
     ask: Arc<dyn Ask>,
     clock: Clock,
-    cancel: Cancel,
     events: Arc<dyn Sink>,
     /// Rung when somebody comes or goes.
     bell: Signal,
@@ -80,7 +82,14 @@ impl Watcher {
             remind: Timestamp::MIN,
             warned_of_feed: false,
         };
-        Self(Arc::new(Shared { ask, bell: clock.signal(), clock, cancel, events, state: Mutex::new(state) }))
+        let shared = Shared { ask, bell: clock.signal(), clock, events, state: Mutex::new(state) };
+        Self { shared: Arc::new(shared), cancel }
+    }
+
+    /// The same watcher, for somebody who is stopped by another wish.
+    #[must_use]
+    pub fn stopped_by(&self, cancel: Cancel) -> Self {
+        Self { shared: self.shared.clone(), cancel }
     }
 
     /// Waits until the target has ended and returns it as the server shows it. The caller's lane holds a busy token,
@@ -96,22 +105,23 @@ impl Watcher {
 
     /// Waits until all targets have ended; the results come in the targets' order, each as [`Watcher::wait`] has it.
     pub fn wait_all(&self, origin: &Origin, targets: Vec<Target>, deadline: Option<Timestamp>) -> Vec<Result<Value>> {
-        let signal = self.0.clock.signal();
-        let _listening = self.0.cancel.listen(&signal);
-        let numbers: Vec<u64> = targets.into_iter().map(|target| self.0.register(origin, &signal, target)).collect();
+        let signal = self.shared.clock.signal();
+        let _listening = self.cancel.listen(&signal);
+        let numbers: Vec<u64> =
+            targets.into_iter().map(|target| self.shared.register(origin, &signal, target)).collect();
         self.start();
         loop {
-            if let Some(results) = self.0.lock().fetch(&numbers) {
+            if let Some(results) = self.shared.lock().fetch(&numbers) {
                 return results;
             }
-            let end = self.0.cancel.check().err().or_else(|| {
-                let passed = deadline.filter(|deadline| self.0.clock.now() >= *deadline)?;
+            let end = self.cancel.check().err().or_else(|| {
+                let passed = deadline.filter(|deadline| self.shared.clock.now() >= *deadline)?;
                 Some(Error::new(Kind::Timeout, format!("the deadline passed at {passed}")))
             });
             match end {
-                Some(error) => self.0.leave(&numbers, &error),
+                Some(error) => self.shared.leave(&numbers, &error),
                 None => {
-                    self.0.clock.park(&signal, deadline);
+                    self.shared.clock.park(&signal, deadline);
                 }
             }
         }
@@ -119,24 +129,24 @@ impl Watcher {
 
     /// What is being waited for.
     pub fn waiting(&self) -> Vec<Subject> {
-        self.0.lock().watches.values().map(|watch| watch.watched.subject().clone()).collect()
+        self.shared.lock().watches.values().map(|watch| watch.watched.subject().clone()).collect()
     }
 
     /// Makes sure that the thread runs and knows of the change.
     fn start(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.shared.lock();
         if state.running || state.watches.is_empty() {
             drop(state);
-            self.0.bell.ring();
+            self.shared.bell.ring();
             return;
         }
         state.running = true;
         drop(state);
-        let shared = self.0.clone();
+        let shared = self.shared.clone();
         let busy = shared.clock.busy();
         let spawned = std::thread::Builder::new().name("watcher".to_owned()).spawn(move || run(&shared, busy));
         if let Err(error) = spawned {
-            self.0.stopped(&Error::internal("failed to start the watcher's thread").caused_by(error));
+            self.shared.stopped(&Error::internal("failed to start the watcher's thread").caused_by(error));
         }
     }
 }

@@ -19,5 +19,6 @@ mod reference;
 mod rehearsal;
 mod resume;
 mod runs;
+mod session;
 mod terminal;
 mod units;

@@ -25,6 +25,7 @@ use coriolis_run::script::host::{Cloud, Connect, Host, Lane, Script, Seams};
 use coriolis_run::script::modules::Imports;
 use coriolis_run::script::parameters::Parameters;
 use coriolis_run::script::run::{compile, evaluate};
+use coriolis_run::script::session::Session;
 use coriolis_run::script::value::to_shown;
 use coriolis_run::settings::{self, CloudFlags};
 use coriolis_run::watch::Watcher;
@@ -145,23 +146,7 @@ impl Stage {
         let on_print = Box::new(move |text: &str| on_print(&sandbox, text));
         let record = Arc::new(Record { events: Mutex::default(), on_print });
         let logins = Arc::new(AtomicUsize::new(0));
-        let cancel = Cancel::default();
-        let seams = Seams {
-            clock: self.clock.clone(),
-            cancel: cancel.clone(),
-            events: record.clone(),
-            journal,
-            gates,
-            connect: self.connect(cancel, record.clone(), logins.clone()),
-        };
-        let folder = self.options.folder.clone();
-        let script = Script {
-            parameters: Parameters::parse(&self.options.set).unwrap(),
-            imports: Imports::of_folder(&folder),
-            directory: folder.clone(),
-            folder,
-        };
-        let host = Host::new(seams, script);
+        let host = self.host((journal, gates), record.clone(), logins.clone());
         let main = Lane::main();
         let engine = build(&host, &main);
         let result = match compile(&engine, source) {
@@ -180,6 +165,39 @@ impl Stage {
             peak: self.sandbox.peak_changes_in_flight(),
             logins: logins.load(Ordering::Acquire),
         }
+    }
+
+    /// A script that is typed piece by piece; `cancel` stops one piece. Whoever evaluates holds a busy token.
+    pub fn session(&self, cancel: &Cancel) -> Session {
+        let record = Arc::new(Record { events: Mutex::default(), on_print: Box::new(|_| {}) });
+        let journal = Arc::new(Journal::in_memory(self.clock.clone()));
+        let host = self.host((journal, Arc::new(Nobody)), record, Arc::default());
+        Session::new(host.stopped_by(cancel.clone()))
+    }
+
+    fn host(
+        &self,
+        (journal, gates): (Arc<Journal>, Arc<dyn Gates>),
+        record: Arc<Record>,
+        logins: Arc<AtomicUsize>,
+    ) -> Arc<Host> {
+        let cancel = Cancel::default();
+        let seams = Seams {
+            clock: self.clock.clone(),
+            cancel: cancel.clone(),
+            events: record.clone(),
+            journal,
+            gates,
+            connect: self.connect(cancel, record, logins),
+        };
+        let folder = self.options.folder.clone();
+        let script = Script {
+            parameters: Parameters::parse(&self.options.set).unwrap(),
+            imports: Imports::of_folder(&folder),
+            directory: folder.clone(),
+            folder,
+        };
+        Host::new(seams, script)
     }
 
     fn connect(&self, cancel: Cancel, events: Arc<dyn Sink>, logins: Arc<AtomicUsize>) -> Connect {

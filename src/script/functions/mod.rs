@@ -8,6 +8,7 @@ mod executions;
 mod files;
 mod guards;
 mod index;
+mod jobs;
 mod language;
 mod licensing;
 mod logs;
@@ -45,6 +46,7 @@ pub const TABLES: &[(&str, &[Function])] = &[
     ("Units", units::ROWS),
     ("Waiting", waits::ROWS),
     ("Waves", waves::ROWS),
+    ("Jobs", jobs::ROWS),
     ("Files", files::ROWS),
     ("Language", language::ROWS),
 ];

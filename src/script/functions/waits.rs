@@ -15,6 +15,7 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::jobs::{self, Job};
 use crate::script::value::{Secrets, describe, to_json};
 use crate::watch::Target;
 
@@ -30,11 +31,11 @@ pub const ROWS: &[Function] = &[Function {
         Parameter::required(
             "what",
             Kind::Any,
-            "An execution, a deployment or migration, a replica (its newest execution), a list of them, a minion pool, or a closure that returns true in the end.",
+            "An execution, a deployment or migration, a replica (its newest execution), a list of them, a minion pool, a job, or a closure that returns true in the end.",
         ),
         Parameter::optional("options", Kind::Options(&[WAIT]), "How long."),
     ],
-    result: "the finished thing; for a list, the finished things in its order; for a closure, what it returned",
+    result: "the finished thing; for a list, the finished things in its order; for a job or a closure, what it returned",
     summary: "Wait until something is finished; throw a map with its first failed task if it failed.",
     example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(replica_execute(r)).status);",
     effect: Effect::Drives,
@@ -48,6 +49,9 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         return wait_until(call, &closure);
     }
     let deadline = deadline(call)?;
+    if let Some(finished) = ended_jobs(call, &what, deadline)? {
+        return Ok(finished);
+    }
     let object = if what.is_map() { to_json(&what, Secrets::Masked)? } else { Value::Null };
     if minion_pools::is_pool(&object) {
         return Ok(call.shown(minion_pools::wait(call, &object, deadline)?));
@@ -72,6 +76,24 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         Some(_) => call.shown(finished.into()),
         None => call.shown(finished.pop().unwrap_or_default()),
     })
+}
+
+/// What jobs returned, where a job or a list of them is waited for.
+fn ended_jobs(call: &Call<'_>, what: &Dynamic, deadline: Option<Timestamp>) -> Result<Option<Dynamic>> {
+    let ended = |job: Job| {
+        job.fetch();
+        job.wait(&call.host.clock, &call.host.cancel, deadline)
+    };
+    let job = |what: &Dynamic| jobs::find(call.host, what).filter(|_| !what.is_int());
+    if let Some(job) = job(what) {
+        return ended(job).map(Some);
+    }
+    let list = what.read_lock::<Array>().map(|list| list.clone()).unwrap_or_default();
+    let jobs: Option<Vec<Job>> = list.iter().map(job).collect();
+    match jobs.filter(|jobs| !jobs.is_empty()) {
+        Some(jobs) => Ok(Some(jobs.into_iter().map(ended).collect::<Result<Array>>()?.into())),
+        None => Ok(None),
+    }
 }
 
 fn all(call: &Call<'_>, targets: Vec<Target>, deadline: Option<Timestamp>) -> Result<Vec<Value>> {
