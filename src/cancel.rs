@@ -27,21 +27,31 @@ pub struct Cancel(Arc<Inner>);
 struct Inner {
     level: AtomicU8,
     listeners: Mutex<Vec<Signal>>,
+    /// A wish to stop everything stops this as well.
+    whole: Option<Cancel>,
 }
 
 /// Keeps a bell on the list of those that are rung; off again when dropped.
 pub struct Listening {
     cancel: Cancel,
     signal: Signal,
+    _whole: Option<Box<Listening>>,
 }
 
 impl Cancel {
+    /// The wish to stop a part: it hears the wishes for the whole as well, and keeps its own to itself.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self(Arc::new(Inner { whole: Some(self.clone()), ..Inner::default() }))
+    }
+
     pub fn wish(&self) -> Wish {
-        match self.0.level.load(Ordering::Acquire) {
+        let own = match self.0.level.load(Ordering::Acquire) {
             0 => Wish::Continue,
             1 => Wish::Pause,
             _ => Wish::Leave,
-        }
+        };
+        self.0.whole.as_ref().map_or(own, |whole| own.max(whole.wish()))
     }
 
     /// The next level: first pause, then leave. Says which it is now.
@@ -66,7 +76,8 @@ impl Cancel {
     /// Rings `signal` at every further press.
     pub fn listen(&self, signal: &Signal) -> Listening {
         self.listeners().push(signal.clone());
-        Listening { cancel: self.clone(), signal: signal.clone() }
+        let whole = self.0.whole.as_ref().map(|whole| Box::new(whole.listen(signal)));
+        Listening { cancel: self.clone(), signal: signal.clone(), _whole: whole }
     }
 
     /// Sleeps until `deadline`. The caller holds a busy token and no lock.
@@ -102,6 +113,26 @@ mod tests {
     use super::*;
     use crate::clock::Speed;
     use crate::error::Kind;
+
+    #[test]
+    fn a_part_stops_with_the_whole_and_the_whole_not_with_a_part() {
+        let whole = Cancel::default();
+        let (one, other) = (whole.part(), whole.part());
+        assert_eq!(
+            (one.press(), one.wish(), other.wish(), whole.wish()),
+            (Wish::Pause, Wish::Pause, Wish::Continue, Wish::Continue)
+        );
+        one.reset();
+        let clock = Clock::new(Speed::Real);
+        let (busy, sleeping, sleeper) = (clock.busy(), one.clone(), clock.clone());
+        let thread = std::thread::spawn(move || {
+            let _busy = busy;
+            sleeping.sleep_until(&sleeper, sleeper.now() + SignedDuration::from_hours(1))
+        });
+        whole.press();
+        assert_eq!(thread.join().expect("no panic").expect_err("interrupted").kind, Kind::Interrupted);
+        assert_eq!((one.wish(), other.wish()), (Wish::Pause, Wish::Pause));
+    }
 
     #[test]
     fn a_sleeper_is_woken_by_the_first_press() {

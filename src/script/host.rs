@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rhai::{Engine, Module, NativeCallContext};
@@ -67,6 +67,8 @@ pub struct Host {
 /// What a run has once, however many work on it.
 pub struct Shared {
     pub clock: Clock,
+    /// What stops all of it.
+    pub whole: Cancel,
     pub events: Arc<dyn Sink>,
     pub journal: Arc<Journal>,
     /// Who answers what the run asks.
@@ -93,8 +95,6 @@ pub struct Shared {
     imported: Mutex<BTreeMap<String, rhai::Shared<Module>>>,
     /// The text that is evaluated.
     text: Mutex<Arc<str>>,
-    /// Whether it is typed piece by piece.
-    session: AtomicBool,
     /// By endpoint and instance; `None` where the cloud would not tell.
     disks: Mutex<BTreeMap<(String, String), Sizes>>,
 }
@@ -105,6 +105,7 @@ impl Host {
         let Script { parameters, folder, directory, imports } = script;
         let shared = Shared {
             clock,
+            whole: cancel.clone(),
             events,
             journal,
             gates,
@@ -121,13 +122,12 @@ impl Host {
             captured_writes: Mutex::default(),
             imported: Mutex::default(),
             text: Mutex::new("".into()),
-            session: AtomicBool::new(false),
             disks: Mutex::default(),
         };
         Arc::new(Self { cancel, shared: Arc::new(shared), cloud: OnceLock::new() })
     }
 
-    /// The same world for somebody who is stopped by another wish.
+    /// The same world for somebody who can be stopped alone, by that wish.
     pub fn stopped_by(&self, cancel: Cancel) -> Arc<Self> {
         Arc::new(Self { cancel, shared: self.shared.clone(), cloud: OnceLock::new() })
     }
@@ -211,15 +211,6 @@ impl Host {
         for (name, module) in self.imported.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             engine.register_static_module(name, module.clone());
         }
-    }
-
-    /// From now on the script is typed piece by piece: what works in the background outlives each of them.
-    pub fn begin_session(&self) {
-        self.session.store(true, Ordering::Relaxed);
-    }
-
-    pub fn is_session(&self) -> bool {
-        self.session.load(Ordering::Relaxed)
     }
 
     pub fn known_fields(&self) -> Vec<String> {

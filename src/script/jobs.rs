@@ -100,7 +100,11 @@ impl Jobs {
             let untold = !job.lock().fetched;
             let result = job.wait(clock, &Cancel::default(), None);
             if untold && failure.is_ok() {
-                failure = result.map(drop);
+                // One that was stopped was stopped on purpose; an end of the whole run is said by the run.
+                failure = result.map(drop).or_else(|error| match error.kind {
+                    Kind::Interrupted => Ok(()),
+                    _ => Err(error),
+                });
             }
         }
         failure
@@ -187,7 +191,7 @@ impl Job {
 pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     let host = call.host;
     let work = Background::new(host, call.context, closure)?;
-    let cancel = if host.is_session() { Cancel::default() } else { host.cancel.clone() };
+    let cancel = host.whole.part();
     let what = host.line_of(call.context).unwrap_or_default();
     let job = host.jobs.add(what, host.clock.now(), cancel.clone());
     let lane = call.lane.child(call.number, JOB, &job.number().to_string());

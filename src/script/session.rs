@@ -40,7 +40,6 @@ pub enum Mistake {
 impl Session {
     /// `host` is stopped by whatever stops one input; jobs go on.
     pub fn new(host: Arc<Host>) -> Self {
-        host.begin_session();
         let main = Lane::main();
         let engine = build(&host, &main);
         let (functions, texts) = (AST::empty(), BTreeMap::new());
