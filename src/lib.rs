@@ -27,6 +27,7 @@ pub mod event;
 pub mod journal;
 pub mod model;
 pub mod process;
+pub mod repl;
 pub mod report;
 pub mod sandbox;
 pub mod script;
