@@ -207,9 +207,9 @@ fn check_kind(kind: Kind, value: &Dynamic, what: &str) -> Result<()> {
     }
     let fits = match kind {
         Kind::Any => true,
-        Kind::Text | Kind::Choice(_) | Kind::Word(_) | Kind::Path | Kind::Name(_) => {
-            value.is_string() || value.is::<Secret>()
-        }
+        Kind::Text | Kind::Word(_) | Kind::Path | Kind::Name(_) => value.is_string() || value.is::<Secret>(),
+        // What it refuses it names: no secret.
+        Kind::Choice(_) => value.is_string(),
         Kind::Integer => value.is_int(),
         Kind::Flag => value.is_bool(),
         Kind::Map | Kind::Mapping(..) | Kind::Options(_) => value.is_map(),

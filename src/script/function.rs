@@ -151,6 +151,33 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The texts that it is one of, or mostly one of.
+    pub fn words(self) -> &'static [&'static str] {
+        match self {
+            Kind::Choice(words) | Kind::Word(words) => words,
+            _ => &[],
+        }
+    }
+
+    /// The keys of the object map that it is, or of each object map in the list that it is.
+    pub fn keys(self) -> impl Iterator<Item = &'static Key> {
+        let groups: &'static [&'static [Key]] = match self {
+            Kind::Options(groups) | Kind::Rows(groups) => groups,
+            _ => &[],
+        };
+        groups.iter().copied().flatten()
+    }
+
+    /// What is referred to, or called by its name.
+    pub fn noun(self) -> Option<Noun> {
+        match self {
+            Kind::Reference(noun) | Kind::Name(noun) | Kind::Names(noun) => Some(noun),
+            _ => None,
+        }
+    }
+}
+
 impl Effect {
     /// How machines call it.
     pub fn key(self) -> &'static str {
@@ -173,6 +200,42 @@ impl Effect {
 }
 
 impl Noun {
+    /// How machines call it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Noun::Endpoint => "endpoint",
+            Noun::Transfer => "transfer",
+            Noun::Execution => "execution",
+            Noun::Deployment => "deployment",
+            Noun::Instance => "instance",
+            Noun::Network => "network",
+            Noun::Storage => "storage",
+            Noun::Schedule => "schedule",
+            Noun::Region => "region",
+            Noun::Service => "service",
+            Noun::MinionPool => "minion_pool",
+            Noun::Secret => "secret",
+        }
+    }
+
+    /// One of them, and several, as people say it.
+    pub fn plain(self) -> (&'static str, &'static str) {
+        match self {
+            Noun::Endpoint => ("endpoint", "endpoints"),
+            Noun::Transfer => ("replica", "replicas"),
+            Noun::Execution => ("execution", "executions"),
+            Noun::Deployment => ("deployment", "deployments"),
+            Noun::Instance => ("instance", "instances"),
+            Noun::Network => ("network", "networks"),
+            Noun::Storage => ("storage backend", "storage backends"),
+            Noun::Schedule => ("schedule", "schedules"),
+            Noun::Region => ("region", "regions"),
+            Noun::Service => ("service", "services"),
+            Noun::MinionPool => ("minion pool", "minion pools"),
+            Noun::Secret => ("secret", "secrets"),
+        }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Noun::Endpoint => "an endpoint (its id, its name, or the object)",

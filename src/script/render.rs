@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::arguments::one_of;
 use super::catalog;
 use super::function::{Function, Key, Kind, Parameter};
 
@@ -32,11 +33,9 @@ pub fn text(row: &Function) -> String {
     }
     for parameter in row.parameters {
         let optional = if parameter.optional { ", optional" } else { "" };
-        lines.push(format!("{}: {}{optional}", parameter.name, parameter.kind.word()));
+        lines.push(format!("{}: {}{optional}", parameter.name, accepts(parameter.kind)));
         lines.push(format!("  {}", parameter.help));
-        let keys: Vec<&Key> = keys(parameter).collect();
-        let width = keys.iter().map(|key| spelled(key).len()).max().unwrap_or(0);
-        lines.extend(keys.iter().map(|key| format!("    {:width$}  {}{}", spelled(key), must(key), key.help)));
+        lines.extend(key_lines(parameter.kind, "    "));
     }
     if !row.parameters.is_empty() {
         lines.push(String::new());
@@ -47,6 +46,35 @@ pub fn text(row: &Function) -> String {
     lines.push("Example:".to_owned());
     lines.extend(row.example.lines().map(|line| format!("  {line}")));
     lines.join("\n")
+}
+
+fn key_lines(kind: Kind, indent: &str) -> Vec<String> {
+    let width = kind.keys().map(|key| spelled(key).len()).max().unwrap_or(0);
+    let line = |key: &'static Key| {
+        let first = format!("{indent}{:width$}  {}{}", spelled(key), must(key), key.help);
+        std::iter::once(first).chain(key_lines(key.kind, &format!("{indent}  ")))
+    };
+    kind.keys().flat_map(line).collect()
+}
+
+/// What a value of this kind may be, in words.
+pub fn accepts(kind: Kind) -> String {
+    match kind {
+        Kind::Choice(words) => one_of(words),
+        Kind::Word(words) => format!("a text, such as {}", one_of(words)),
+        Kind::Path => "the path of a file".to_owned(),
+        Kind::Name(noun) => format!("the name of {}", article(noun.plain().0)),
+        Kind::Names(noun) => format!("the name of {}, or a list of names", article(noun.plain().0)),
+        Kind::Mapping(from, to) => {
+            format!("an object map from {} to {}", article(from.plain().0), article(to.plain().0))
+        }
+        other => other.word().to_owned(),
+    }
+}
+
+fn article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
 }
 
 /// The whole reference as a page.
@@ -77,12 +105,8 @@ pub fn markdown(row: &Function) -> String {
         .iter()
         .map(|parameter| {
             let optional = if parameter.optional { ", optional" } else { "" };
-            let head = format!("- `{}` ({}{optional}): {}", parameter.name, parameter.kind.word(), parameter.help);
-            let keys = keys(parameter).map(|key| {
-                let names: Vec<String> = spellings(key).map(|name| format!("`{name}`")).collect();
-                format!("  - {} ({}): {}{}", names.join(" or "), key.kind.word(), must(key), key.help)
-            });
-            std::iter::once(head).chain(keys).collect::<Vec<_>>().join("\n")
+            let head = format!("- `{}` ({}{optional}): {}", parameter.name, accepts(parameter.kind), parameter.help);
+            std::iter::once(head).chain(key_items(parameter.kind, "  ")).collect::<Vec<_>>().join("\n")
         })
         .collect();
     if !parameters.is_empty() {
@@ -91,6 +115,15 @@ pub fn markdown(row: &Function) -> String {
     parts.push(format!("Returns {}. Effect: {}.", row.result, row.effect.word()));
     parts.push(format!("```rust\n{}\n```", row.example));
     parts.join("\n\n")
+}
+
+fn key_items(kind: Kind, indent: &str) -> Vec<String> {
+    let item = |key: &'static Key| {
+        let names: Vec<String> = spellings(key).map(|name| format!("`{name}`")).collect();
+        let first = format!("{indent}- {} ({}): {}{}", names.join(" or "), accepts(key.kind), must(key), key.help);
+        std::iter::once(first).chain(key_items(key.kind, &format!("{indent}  ")))
+    };
+    kind.keys().flat_map(item).collect()
 }
 
 /// Every function as an entry of a list.
@@ -114,28 +147,42 @@ pub fn json(row: &Function) -> Value {
 }
 
 fn parameter_json(parameter: &Parameter) -> Value {
-    let mut entry = json!({
+    let entry = json!({
         "name": parameter.name,
         "kind": parameter.kind.key(),
-        "accepts": parameter.kind.word(),
+        "accepts": accepts(parameter.kind),
         "optional": parameter.optional,
         "help": parameter.help,
     });
-    if matches!(parameter.kind, Kind::Options(_)) {
-        entry["options"] = keys(parameter).map(key_json).collect();
-    }
-    entry
+    with_facts(entry, parameter.kind)
 }
 
 fn key_json(key: &Key) -> Value {
-    json!({
+    let entry = json!({
         "name": key.name,
         "aliases": key.aliases,
         "kind": key.kind.key(),
-        "accepts": key.kind.word(),
+        "accepts": accepts(key.kind),
         "required": key.required,
         "help": key.help,
-    })
+    });
+    with_facts(entry, key.kind)
+}
+
+/// What a kind says beside its word: the words and whether there are others, the noun, the keys inside.
+fn with_facts(mut entry: Value, kind: Kind) -> Value {
+    match kind {
+        Kind::Choice(words) | Kind::Word(words) => {
+            entry["words"] = json!(words);
+            entry["closed"] = matches!(kind, Kind::Choice(_)).into();
+        }
+        Kind::Path => entry["file"] = true.into(),
+        Kind::Reference(noun) | Kind::Name(noun) | Kind::Names(noun) => entry["noun"] = noun.key().into(),
+        Kind::Mapping(from, to) => entry["nouns"] = json!({ "from": from.key(), "to": to.key() }),
+        Kind::Options(_) | Kind::Rows(_) => entry["options"] = kind.keys().map(key_json).collect(),
+        _ => {}
+    }
+    entry
 }
 
 /// Definitions for editors that know Rhai: one for each name and number of arguments.
@@ -188,11 +235,6 @@ fn rhai_type(kind: Kind) -> &'static str {
         Kind::Closure => "FnPtr",
         Kind::Any | Kind::Texts | Kind::Names(_) | Kind::Duration | Kind::Budget | Kind::Reference(_) => "?",
     }
-}
-
-fn keys(parameter: &Parameter) -> impl Iterator<Item = &'static Key> {
-    let groups: &'static [&'static [Key]] = if let Kind::Options(groups) = parameter.kind { groups } else { &[] };
-    groups.iter().copied().flatten()
 }
 
 fn spellings(key: &Key) -> impl Iterator<Item = &'static str> {

@@ -11,6 +11,7 @@ mod errors;
 mod examples;
 mod golden;
 mod history;
+mod kinds;
 mod lanes;
 mod ledger;
 mod lost;

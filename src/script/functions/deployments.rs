@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
-use super::settings::{USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, put_switch, put_user_scripts};
+use super::settings::{USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_switch, put_user_scripts};
 use super::transfers::{FILTERS, TRANSFER, filters, listed};
 use super::{migrations, resolve};
 use crate::client::{deployments, present};
@@ -27,15 +27,19 @@ pub const DEPLOY: &[Key] = &[
     ),
     Key::new("force", Kind::Flag, "Deploy although no copy has completed: half a disk boots. Default false."),
     Key::new("skip_os_morphing", Kind::Flag, "Leave the system as it is. Default: the replica's own setting."),
-    Key::new("dont_clone_disks", Kind::Flag, "The opposite of `clone_disks`."),
-    Key::new("os_morphing", Kind::Flag, "The opposite of `skip_os_morphing`."),
-    Key::new("user_scripts", Kind::Map, "Instead of the replica's own."),
+    Key::new("dont_clone_disks", Kind::Flag, "The opposite of `clone_disks`. Default: the replica's own setting."),
+    Key::new("os_morphing", Kind::Flag, "The opposite of `skip_os_morphing`. Default: the replica's own setting."),
+    Key::new(
+        "user_scripts",
+        Kind::Options(&[USER_SCRIPTS]),
+        "Instead of the replica's own, as the API has it; default: those.",
+    ),
     USER_SCRIPT_GLOBAL,
     USER_SCRIPT_INSTANCE,
     Key::new(
         "instance_osmorphing_minion_pool_mappings",
-        Kind::Map,
-        "VM to minion pool: its id, its name, or the object.",
+        Kind::Mapping(Noun::Instance, Noun::MinionPool),
+        "VM to the minion pool that adapts it: its id, its name, or the object; default: the replica's own.",
     )
     .aliases(&["osmorphing_minion_pool_mapping"]),
 ];

@@ -2,6 +2,7 @@
 
 use rhai::Dynamic;
 
+use super::providers::PLATFORMS;
 use super::resolve;
 use super::secrets::{keep, secret_of};
 use super::settings::{MAPPED_REGIONS, map_or_file, put_regions};
@@ -23,7 +24,7 @@ const CONNECTION_INFO: Key =
     Key::new("connection_info", Kind::Map, "What the provider needs to connect, whole; secrets in it stay masked.")
         .aliases(&["connection"]);
 const CONNECTION_FILE: Key =
-    Key::new("connection_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder.");
+    Key::new("connection_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder.");
 const CONNECTION_SECRET: Key =
     Key::new("connection_secret", Kind::Reference(Noun::Secret), "The secret in Barbican that holds it.")
         .aliases(&["secret_ref"]);
@@ -32,23 +33,25 @@ const STORE_CONNECTION: Key =
 
 const CREATE: &[Key] = &[
     Key::new("name", Kind::Text, "How people call it.").required(),
-    Key::new("type", Kind::Text, "The provider's platform, such as `openstack`.").aliases(&["provider"]).required(),
+    Key::new("type", Kind::Word(&PLATFORMS), "The provider's platform; `provider_list` has the server's.")
+        .aliases(&["provider"])
+        .required(),
     CONNECTION_INFO,
     CONNECTION_FILE,
     CONNECTION_SECRET,
     STORE_CONNECTION,
-    Key::new("description", Kind::Text, "A text for people."),
+    Key::new("description", Kind::Text, "A text for people; default: none."),
     MAPPED_REGIONS,
     Key::new("skip_validation", Kind::Flag, "Do not try the connection afterwards; default false."),
 ];
 
 const UPDATE: &[Key] = &[
-    Key::new("name", Kind::Text, "The new name."),
+    Key::new("name", Kind::Text, "The new name; default: the old one."),
     CONNECTION_INFO,
     CONNECTION_FILE,
     CONNECTION_SECRET,
     STORE_CONNECTION,
-    Key::new("description", Kind::Text, "The new description."),
+    Key::new("description", Kind::Text, "The new description; default: the old one."),
     MAPPED_REGIONS,
 ];
 
@@ -111,7 +114,10 @@ pub const ROWS: &[Function] = &[
     Function {
         name: "endpoint_update",
         aliases: &[],
-        parameters: &[ENDPOINT, Parameter::required("options", Kind::Options(&[UPDATE]), "What to change.")],
+        parameters: &[
+            ENDPOINT,
+            Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
+        ],
         result: "the endpoint as it is now",
         summary: "Change an endpoint.",
         example: "print(endpoint_update(\"vcenter\", #{ description: \"old data centre\" }).description);",

@@ -8,7 +8,7 @@ use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Kind, Parameter};
 use crate::script::value::to_script;
 
-const PATH: Parameter = Parameter::required("path", Kind::Text, "Relative to the runbook's folder.");
+const PATH: Parameter = Parameter::required("path", Kind::Path, "Relative to the runbook's folder.");
 
 pub const ROWS: &[Function] = &[
     Function {

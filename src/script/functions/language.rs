@@ -15,8 +15,12 @@ use crate::script::value::{Secret, describe, to_shown};
 use crate::secret::is_secret_name;
 
 const PARAM: &[Key] = &[
-    Key::new("default", Kind::Any, "What it is when it is not given; a given value is read as the same kind."),
-    Key::new("help", Kind::Text, "A line for `--help`."),
+    Key::new(
+        "default",
+        Kind::Any,
+        "What it is when it is not given; a given value is read as the same kind. Default: it must be given.",
+    ),
+    Key::new("help", Kind::Text, "A line for `--help`; default: none."),
 ];
 
 pub const ROWS: &[Function] = &[
@@ -87,7 +91,11 @@ pub const ROWS: &[Function] = &[
         aliases: &[],
         parameters: &[
             Parameter::required("message", Kind::Any, "What to say."),
-            Parameter::optional("level", Kind::Text, "`debug`, `info` (default), `warning` or `error`."),
+            Parameter::optional(
+                "level",
+                Kind::Choice(&["debug", "info", "warning", "error", "warn"]),
+                "How grave it is; default `info`.",
+            ),
         ],
         result: "nothing",
         summary: "Say something to the people who watch the run; `print` is for data.",
@@ -182,11 +190,7 @@ fn confirm(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn log(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let word = call.value("level").map(text_of);
-    let Some(level) = word.as_deref().map_or(Some(Level::Info), level) else {
-        let error = Error::script(format!("there is no level `{}`", word.unwrap_or_default()));
-        return Err(error.hint("first the message, then `debug`, `info`, `warning` or `error`").into());
-    };
+    let level = call.value("level").map_or(Level::Info, |word| level(&text_of(word)));
     let message = match to_shown(&call.argument("message")) {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
@@ -195,13 +199,12 @@ fn log(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-fn level(word: &str) -> Option<Level> {
+fn level(word: &str) -> Level {
     match word {
-        "debug" => Some(Level::Debug),
-        "info" => Some(Level::Info),
-        "warning" | "warn" => Some(Level::Warning),
-        "error" => Some(Level::Error),
-        _ => None,
+        "debug" => Level::Debug,
+        "warning" | "warn" => Level::Warning,
+        "error" => Level::Error,
+        _ => Level::Info,
     }
 }
 

@@ -15,8 +15,8 @@ const LICENCE: Parameter = Parameter::required("licence_id", Kind::Text, "The id
 const RESERVATION: Parameter = Parameter::required("reservation_id", Kind::Text, "The id of the reservation.");
 
 const REGISTER: &[Key] = &[
-    Key::new("licence_pem", Kind::Text, "The licence's text."),
-    Key::new("licence_pem_file", Kind::Text, "The file that holds it, relative to the runbook's folder."),
+    Key::new("licence_pem", Kind::Text, "The licence's text; this or the file."),
+    Key::new("licence_pem_file", Kind::Path, "The file that holds it, relative to the runbook's folder."),
 ];
 
 /// An example that asks an appliance and says what is missing where there is none.

@@ -17,17 +17,21 @@ use crate::script::function::{Effect, Function, Key, Kind, Parameter};
 use crate::script::value::to_script;
 
 const DOWNLOAD: &[Key] = &[
-    Key::new("start_time", Kind::Any, "From when: how long ago (`\"2h\"`), a time, or seconds since 1970."),
+    Key::new(
+        "start_time",
+        Kind::Any,
+        "From when: how long ago (`\"2h\"`), a time, or seconds since 1970; default: from its beginning.",
+    ),
     Key::new("end_time", Kind::Any, "Until when, in the same ways; default: now."),
-    Key::new("out_file", Kind::Text, "Also write it to this file, relative to the runbook's folder."),
+    Key::new("out_file", Kind::Path, "Also write it to this file, relative to the runbook's folder; default: to none."),
 ];
 
 const STREAM: &[Key] = &[
     Key::new("log_name", Kind::Text, "Only this log; default: all."),
     Key::new(
         "severity",
-        Kind::Text,
-        "Only messages that are as grave as this: `EMERGENCY`, `ALERT`, `CRITICAL`, `ERROR`, `WARNING`, `NOTICE`, `INFO` or `DEBUG`.",
+        Kind::Word(&SEVERITIES),
+        "Only messages that are as grave as this, in capitals or not; default: all.",
     ),
     Key::new("limit", Kind::Integer, "End after so many messages; default 100."),
     Key::new("timeout", Kind::Duration, "End after so long, by this machine's clock; default \"10s\"."),

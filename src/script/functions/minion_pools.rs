@@ -21,21 +21,21 @@ const POOL: Parameter =
     Parameter::required("pool", Kind::Reference(Noun::MinionPool), "The pool: its id, its name, or the object.");
 
 const SETTINGS: &[Key] = &[
-    Key::new("notes", Kind::Text, "A text for people."),
+    Key::new("notes", Kind::Text, "A text for people; default: none."),
     Key::new("minimum_minions", Kind::Integer, "How many machines are always there; default 1."),
     Key::new("maximum_minions", Kind::Integer, "How many there may be at most; default: as the minimum."),
     Key::new("minion_max_idle_time", Kind::Integer, "After how many idle seconds a machine goes; default 1."),
     Key::new(
         "minion_retention_strategy",
-        Kind::Text,
-        "What becomes of an idle machine: `delete` (default) or `poweroff`.",
+        Kind::Choice(&["delete", "poweroff"]),
+        "What becomes of an idle machine; default `delete`.",
     ),
     Key::new(
         "environment_options",
         Kind::Map,
-        "What the provider wants to know; `endpoint_*_minion_pool_options_list` tells.",
+        "What the provider wants to know; `endpoint_*_minion_pool_options_list` tells. Default: nothing.",
     ),
-    Key::new("environment_options_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder."),
+    Key::new("environment_options_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder."),
 ];
 
 const CREATE: &[Key] = &[
@@ -43,13 +43,17 @@ const CREATE: &[Key] = &[
     Key::new("endpoint_id", Kind::Reference(Noun::Endpoint), "The endpoint in whose cloud the machines are.")
         .aliases(&["endpoint"])
         .required(),
-    Key::new("platform", Kind::Text, "`source` or `destination`: what the machines are for.").required(),
-    Key::new("os_type", Kind::Text, "`linux` or `windows`; source pools are `linux`.").required(),
+    Key::new("platform", Kind::Choice(&["source", "destination"]), "On which side the machines work.").required(),
+    Key::new("os_type", Kind::Word(&SYSTEMS), "The machines' system; source pools are `linux`.").required(),
     Key::new("skip_allocation", Kind::Flag, "Make no machines yet; default false."),
 ];
 
-const UPDATE: &[Key] =
-    &[Key::new("name", Kind::Text, "The new name."), Key::new("os_type", Kind::Text, "`linux` or `windows`.")];
+const SYSTEMS: [&str; 2] = ["linux", "windows"];
+
+const UPDATE: &[Key] = &[
+    Key::new("name", Kind::Text, "The new name; default: the old one."),
+    Key::new("os_type", Kind::Word(&SYSTEMS), "The machines' system; default: as it was."),
+];
 
 const DEALLOCATE: &[Key] = &[Key::new("force", Kind::Flag, "Also machines that are in use; default false.")];
 
@@ -116,7 +120,14 @@ pub const ROWS: &[Function] = &[
     Function {
         name: "minion_pool_update",
         aliases: &[],
-        parameters: &[POOL, Parameter::required("options", Kind::Options(&[UPDATE, SETTINGS]), "What to change.")],
+        parameters: &[
+            POOL,
+            Parameter::required(
+                "options",
+                Kind::Options(&[UPDATE, SETTINGS]),
+                "What to change; what is not named stays.",
+            ),
+        ],
         result: "the pool as it is now",
         summary: "Change a minion pool that is deallocated.",
         example: with_pool!("print(minion_pool_update(pool, #{ notes: \"for the web tier\" }).notes);"),

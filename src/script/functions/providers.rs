@@ -9,6 +9,24 @@ use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Kind, Parameter};
 
+/// Platforms that providers were seen or announced for; a server has only some of them, and may have others.
+pub const PLATFORMS: [&str; 14] = [
+    "openstack",
+    "vmware_vsphere",
+    "hyper-v",
+    "scvmm",
+    "aws",
+    "azure",
+    "oci",
+    "oracle_vm",
+    "olvm",
+    "rhev",
+    "proxmox",
+    "kubevirt",
+    "lxd",
+    "metal",
+];
+
 pub const ROWS: &[Function] = &[
     Function {
         name: "provider_list",
@@ -25,7 +43,11 @@ pub const ROWS: &[Function] = &[
         name: "provider_schema_list",
         aliases: &[],
         parameters: &[
-            Parameter::required("platform", Kind::Text, "Such as `openstack`; `provider_list` has them."),
+            Parameter::required(
+                "platform",
+                Kind::Word(&PLATFORMS),
+                "Such as `openstack`; `provider_list` has the server's.",
+            ),
             Parameter::required(
                 "type",
                 Kind::Any,

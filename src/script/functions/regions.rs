@@ -18,14 +18,14 @@ const REGION: Parameter =
 
 const CREATE: &[Key] = &[
     Key::new("name", Kind::Text, "Its name, where it is not the first argument."),
-    Key::new("description", Kind::Text, "A text for people."),
+    Key::new("description", Kind::Text, "A text for people; default: none."),
     ENABLED,
     DISABLED,
 ];
 
 const UPDATE: &[Key] = &[
-    Key::new("name", Kind::Text, "The new name."),
-    Key::new("description", Kind::Text, "The new description."),
+    Key::new("name", Kind::Text, "The new name; default: the old one."),
+    Key::new("description", Kind::Text, "The new description; default: the old one."),
     ENABLED,
     DISABLED,
 ];
@@ -80,7 +80,10 @@ pub const ROWS: &[Function] = &[
     Function {
         name: "region_update",
         aliases: &[],
-        parameters: &[REGION, Parameter::required("options", Kind::Options(&[UPDATE]), "What to change.")],
+        parameters: &[
+            REGION,
+            Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
+        ],
         result: "the region as it is now",
         summary: "Change a region.",
         example: "region_ensure(\"east\");\nprint(region_update(\"east\", #{ disabled: true }).enabled);",

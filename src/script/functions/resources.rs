@@ -18,15 +18,16 @@ const ENDPOINT: Parameter =
     Parameter::required("endpoint", Kind::Reference(Noun::Endpoint), "The endpoint: its id, its name, or the object.");
 
 const ENVIRONMENT: Key =
-    Key::new("environment", Kind::Map, "What the provider wants to know besides the connection.").aliases(&["env"]);
+    Key::new("environment", Kind::Map, "What the provider wants to know besides the connection; default: nothing.")
+        .aliases(&["env"]);
 
 const ENVIRONMENT_FILE: Key =
-    Key::new("environment_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder.");
+    Key::new("environment_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder.");
 
 const INSTANCES: &[Key] = &[
-    Key::new("name", Kind::Text, "A pattern that the provider understands, mostly a regular expression."),
+    Key::new("name", Kind::Text, "A pattern that the provider understands, mostly a regular expression; default: all."),
     Key::new("limit", Kind::Integer, "At most so many; default: all of them, page after page."),
-    Key::new("marker", Kind::Text, "The id of the last instance already seen."),
+    Key::new("marker", Kind::Text, "The id of the last instance already seen; default: from the first."),
     Key::new("refresh", Kind::Flag, "Ask the cloud anew instead of the worker's memory; default false."),
     ENVIRONMENT,
     ENVIRONMENT_FILE,
@@ -37,7 +38,11 @@ const ENVIRONMENT_ONLY: &[Key] = &[ENVIRONMENT, ENVIRONMENT_FILE];
 const INVENTORY: &[Key] = &[
     ENVIRONMENT,
     ENVIRONMENT_FILE,
-    Key::new("output_file", Kind::Text, "Also write it to this file, relative to the runbook's folder."),
+    Key::new(
+        "output_file",
+        Kind::Path,
+        "Also write it to this file, relative to the runbook's folder; default: to none.",
+    ),
 ];
 
 const OPTIONS: &[Key] = &[

@@ -16,15 +16,18 @@ use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::settle;
 
-const TIME: &[Key] = &[
+const MOMENT: &[Key] = &[
     Key::new("minute", Kind::Integer, "0 to 59. Without one it would run every minute, so there must be one."),
     Key::new("hour", Kind::Integer, "0 to 23, UTC; default: every hour."),
     Key::new("dom", Kind::Integer, "The day of the month, 1 to 31; default: every day.").aliases(&["day_of_month"]),
     Key::new("month", Kind::Integer, "1 to 12; default: every month."),
     Key::new("dow", Kind::Integer, "The day of the week, 0 (Monday) to 6 (Sunday); default: every day.")
         .aliases(&["day_of_week"]),
-    Key::new("schedule", Kind::Map, "The same as one object map, as the API has it.").aliases(&["time"]),
 ];
+
+const WHOLE: &[Key] =
+    &[Key::new("schedule", Kind::Options(&[MOMENT]), "The same as one object map, as the API has it.")
+        .aliases(&["time"])];
 
 const SETTINGS: &[Key] = &[
     Key::new("expiration_date", Kind::Text, "When it ends, such as `2030-01-02T03:04:05Z`; default: never.")
@@ -33,13 +36,13 @@ const SETTINGS: &[Key] = &[
         .aliases(&["shutdown_instance", "shutdown"]),
     Key::new("auto_deploy", Kind::Flag, "Deploy after each copy (current servers only); default false."),
     Key::new("enabled", Kind::Flag, "Whether it runs; default true."),
-    Key::new("disabled", Kind::Flag, "The opposite of `enabled`."),
+    Key::new("disabled", Kind::Flag, "The opposite of `enabled`; default false."),
 ];
 
 const OPPOSITES: &[Key] = &[
-    Key::new("no_expiration_date", Kind::Flag, "It shall never end."),
-    Key::new("dont_shutdown_instance", Kind::Flag, "The opposite of `shutdown_instances`."),
-    Key::new("dont_auto_deploy", Kind::Flag, "The opposite of `auto_deploy`."),
+    Key::new("no_expiration_date", Kind::Flag, "It shall never end; default: as it was."),
+    Key::new("dont_shutdown_instance", Kind::Flag, "The opposite of `shutdown_instances`; default: as it was."),
+    Key::new("dont_auto_deploy", Kind::Flag, "The opposite of `auto_deploy`; default: as it was."),
 ];
 
 const LIST: &[Key] = &[Key::new("hide_expired", Kind::Flag, "Only those whose time is not over; default false.")];
@@ -85,7 +88,10 @@ pub const ROWS: &[Function] = &[
     Function {
         name: "transfer_schedule_create",
         aliases: &["replica_schedule_create"],
-        parameters: &[TRANSFER, Parameter::required("options", Kind::Options(&[TIME, SETTINGS]), "When, and how.")],
+        parameters: &[
+            TRANSFER,
+            Parameter::required("options", Kind::Options(&[MOMENT, WHOLE, SETTINGS]), "When, and how."),
+        ],
         result: "the schedule",
         summary: "Let the server execute a replica at a time of the day, the week or the year.",
         example: with_schedule!("print(s.schedule.minute);"),
@@ -101,7 +107,7 @@ pub const ROWS: &[Function] = &[
             SCHEDULE,
             Parameter::required(
                 "options",
-                Kind::Options(&[TIME, SETTINGS, OPPOSITES]),
+                Kind::Options(&[MOMENT, WHOLE, SETTINGS, OPPOSITES]),
                 "What to change; `()` as a part of the time is *every*.",
             ),
         ],
@@ -241,7 +247,7 @@ fn time(call: &Call<'_>) -> Result<Option<Map<String, Value>>> {
     let mut written = Map::new();
     for (word, value) in options.body(&["schedule"])?["schedule"].as_object().into_iter().flatten() {
         // The command line's words for the API's.
-        let name = TIME.iter().find(|key| key.answers_to(word)).map_or(word.as_str(), |key| key.name);
+        let name = MOMENT.iter().find(|key| key.answers_to(word)).map_or(word.as_str(), |key| key.name);
         written.insert(name.to_owned(), value.clone());
     }
     Ok(Some(written))

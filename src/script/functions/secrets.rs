@@ -23,10 +23,10 @@ const SECRET: Parameter = Parameter::required(
 const STORE: &[Key] = &[
     Key::new("payload", Kind::Any, "What to keep: a text, a secret, or an object map, which is kept as JSON.")
         .required(),
-    Key::new("name", Kind::Text, "How people call it."),
+    Key::new("name", Kind::Text, "How people call it; default: it has no name."),
 ];
 
-const LIST: &[Key] = &[Key::new("name", Kind::Text, "Only those of this name.")];
+const LIST: &[Key] = &[Key::new("name", Kind::Name(Noun::Secret), "Only those of this name; default: all.")];
 
 /// An example that begins with a secret.
 macro_rules! with_secret {

@@ -16,10 +16,13 @@ use crate::script::settle;
 const SERVICE: Parameter =
     Parameter::required("service", Kind::Reference(Noun::Service), "The service: its id or its object.");
 
+const BINARIES: [&str; 3] = ["coriolis-worker", "coriolis-scheduler", "coriolis-minion-manager"];
+const TOPICS: [&str; 3] = ["coriolis_worker", "coriolis_scheduler", "coriolis_minion_manager"];
+
 const CREATE: &[Key] = &[
     Key::new("host", Kind::Text, "The machine it runs on.").required(),
-    Key::new("binary", Kind::Text, "Its program, such as `coriolis-worker`.").required(),
-    Key::new("topic", Kind::Text, "Where it listens, such as `coriolis_worker`.").required(),
+    Key::new("binary", Kind::Word(&BINARIES), "Its program.").required(),
+    Key::new("topic", Kind::Word(&TOPICS), "Where it listens.").required(),
     MAPPED_REGIONS,
     ENABLED,
     DISABLED,
@@ -64,7 +67,10 @@ pub const ROWS: &[Function] = &[
     Function {
         name: "service_update",
         aliases: &[],
-        parameters: &[SERVICE, Parameter::required("options", Kind::Options(&[UPDATE]), "What to change.")],
+        parameters: &[
+            SERVICE,
+            Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
+        ],
         result: "the service as it is now",
         summary: "Change a service's regions, or whether it gets work.",
         example: "print(service_update(service_list()[0], #{ disabled: true }).enabled);",

@@ -7,21 +7,48 @@ use super::resolve;
 use crate::error::{Error, Result};
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
-use crate::script::function::{Key, Kind};
+use crate::script::function::{Key, Kind, Noun};
 
 pub const ENABLED: Key = Key::new("enabled", Kind::Flag, "Whether it is in use; default true.");
-pub const DISABLED: Key = Key::new("disabled", Kind::Flag, "The opposite of `enabled`.");
+pub const DISABLED: Key = Key::new("disabled", Kind::Flag, "The opposite of `enabled`; default false.");
+
+/// As the API has them, for `user_scripts`.
+pub const USER_SCRIPTS: &[Key] = &[
+    Key::new("global", Kind::Options(&[SYSTEMS]), "System to script, for every VM of that system."),
+    Key::new("instances", Kind::Map, "VM to script; `()` takes one away."),
+];
+
+const SCRIPT: &str = "The script's text, or a list of `#{ payload, phase }`; `()` takes it away.";
+
+const SYSTEMS: &[Key] = &[
+    Key::new("linux", Kind::Any, SCRIPT),
+    Key::new("windows", Kind::Any, SCRIPT),
+    Key::new("bsd", Kind::Any, SCRIPT),
+    Key::new("osx", Kind::Any, SCRIPT),
+    Key::new("solaris", Kind::Any, SCRIPT),
+];
+
+const SCRIPT_FILE: &str = "The script's file, relative to the runbook's folder; `()` takes the script away.";
+
+const SYSTEM_FILES: &[Key] = &[
+    Key::new("linux", Kind::Path, SCRIPT_FILE),
+    Key::new("windows", Kind::Path, SCRIPT_FILE),
+    Key::new("bsd", Kind::Path, SCRIPT_FILE),
+    Key::new("osx", Kind::Path, SCRIPT_FILE),
+    Key::new("solaris", Kind::Path, SCRIPT_FILE),
+];
 
 pub const USER_SCRIPT_GLOBAL: Key = Key::new(
     "user_script_global",
-    Kind::Map,
-    "System (`linux`, `windows`, ...) to the path of a script that runs in every VM.",
+    Kind::Options(&[SYSTEM_FILES]),
+    "System to the path of a script that runs in every VM of that system; default: none.",
 );
 pub const USER_SCRIPT_INSTANCE: Key =
-    Key::new("user_script_instance", Kind::Map, "VM to the path of a script that runs in it.");
+    Key::new("user_script_instance", Kind::Map, "VM to the path of a script that runs in it; default: none.");
 
 pub const MAPPED_REGIONS: Key =
-    Key::new("mapped_regions", Kind::Texts, "Regions, by name or id.").aliases(&["coriolis_region", "regions"]);
+    Key::new("mapped_regions", Kind::Names(Noun::Region), "Regions, by name or id; default: none, or those it has.")
+        .aliases(&["coriolis_region", "regions"]);
 
 /// Puts a flag that two opposite words say into the fields of a request.
 ///

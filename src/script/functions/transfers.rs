@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::endpoints::refuse_nothing;
 use super::executions;
-use super::settings::{USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, put_map_or_file, put_switch, put_user_scripts};
+use super::settings::{
+    USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_map_or_file, put_switch, put_user_scripts,
+};
 use super::{resolve, schedules};
 use crate::client::{Direction, Filters, present, transfers};
 use crate::error::{Error, Result, count};
@@ -25,37 +27,121 @@ pub const ENDS: &[Key] = &[
     Key::new("destination_endpoint_id", Kind::Reference(Noun::Endpoint), "Where they go.")
         .aliases(&["destination_endpoint"])
         .required(),
-    Key::new("instances", Kind::Texts, "Names of VMs; several in one transfer succeed or fail together.")
-        .aliases(&["instance"])
-        .required(),
-    Key::new("scenario", Kind::Text, "`replica` (default) or `live_migration`."),
+    Key::new(
+        "instances",
+        Kind::Names(Noun::Instance),
+        "Names of VMs; several in one transfer succeed or fail together.",
+    )
+    .aliases(&["instance"])
+    .required(),
+    Key::new(
+        "scenario",
+        Kind::Choice(&["replica", "live_migration"]),
+        "What the copy is for (`live_migration`: current servers only); default `replica`.",
+    ),
+];
+
+const STORAGE: &[Key] = &[
+    Key::new("default", Kind::Name(Noun::Storage), "Where disks go that nothing else maps."),
+    Key::new("backend_mappings", Kind::Rows(&[BACKEND_MAPPING]), "Where the disks of a source backend go."),
+    Key::new("disk_mappings", Kind::Rows(&[DISK_MAPPING]), "Where single disks go."),
+];
+
+const BACKEND_MAPPING: &[Key] = &[
+    Key::new("source", Kind::Name(Noun::Storage), "The backend at the source.").required(),
+    Key::new("destination", Kind::Name(Noun::Storage), "The backend at the destination.").required(),
+];
+
+const DISK_MAPPING: &[Key] = &[
+    Key::new("disk_id", Kind::Text, "The disk's id; `endpoint_instance_show` has it under `devices.disks`.").required(),
+    Key::new("destination", Kind::Name(Noun::Storage), "The backend at the destination.").required(),
+];
+
+/// Of executions and deployments; those of transfers are their last execution's.
+const STATUSES: [&str; 10] = [
+    "UNEXECUTED",
+    "PENDING",
+    "RUNNING",
+    "AWAITING_MINION_ALLOCATIONS",
+    "COMPLETED",
+    "ERROR",
+    "CANCELLING",
+    "CANCELED",
+    "DEADLOCKED",
+    "ERROR_ALLOCATING_MINIONS",
+];
+
+const SORT_KEYS: [&str; 6] = [
+    "created_at",
+    "created_at:asc",
+    "updated_at",
+    "updated_at:asc",
+    "last_execution_status",
+    "last_execution_status:asc",
 ];
 
 /// What can be said when a transfer is made and changed later.
 pub const SETTINGS: &[Key] = &[
-    Key::new("notes", Kind::Text, "A text for people."),
-    Key::new("network_map", Kind::Map, "Source network to destination network."),
-    Key::new("network_map_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder."),
-    Key::new("source_environment", Kind::Map, "What the source's provider wants to know."),
-    Key::new("source_environment_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder."),
-    Key::new("destination_environment", Kind::Map, "What the destination's provider wants to know."),
-    Key::new("destination_environment_file", Kind::Text, "The same as a JSON file, relative to the runbook's folder."),
-    Key::new("storage_mappings", Kind::Map, "`default`, `backend_mappings`, `disk_mappings`."),
-    Key::new("default_storage_backend", Kind::Text, "Where disks go that nothing else maps."),
-    Key::new("disk_storage_mapping", Kind::Map, "Disk id to storage backend.").aliases(&["disk_storage_mappings"]),
-    Key::new("storage_backend_mapping", Kind::Map, "Source backend to destination backend.")
-        .aliases(&["storage_backend_mappings"]),
-    Key::new("user_scripts", Kind::Map, "`#{ global: #{ linux: ... }, instances: #{ name: ... } }`."),
+    Key::new("notes", Kind::Text, "A text for people; default: none."),
+    Key::new(
+        "network_map",
+        Kind::Mapping(Noun::Network, Noun::Network),
+        "Source network to destination network; default: none.",
+    ),
+    Key::new("network_map_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder."),
+    Key::new(
+        "source_environment",
+        Kind::Map,
+        "What the source's provider wants to know; `endpoint_source_options_list` tells. Default: nothing.",
+    ),
+    Key::new("source_environment_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder."),
+    Key::new(
+        "destination_environment",
+        Kind::Map,
+        "What the destination's provider wants to know; `endpoint_destination_options_list` tells. Default: nothing.",
+    ),
+    Key::new("destination_environment_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder."),
+    Key::new(
+        "storage_mappings",
+        Kind::Options(&[STORAGE]),
+        "Which disk goes to which storage, as the API has it; default: where the provider likes.",
+    ),
+    Key::new(
+        "default_storage_backend",
+        Kind::Name(Noun::Storage),
+        "Where disks go that nothing else maps; default: where the provider likes.",
+    ),
+    Key::new("disk_storage_mapping", Kind::Map, "Disk id to storage backend; default: none.")
+        .aliases(&["disk_storage_mappings"]),
+    Key::new(
+        "storage_backend_mapping",
+        Kind::Mapping(Noun::Storage, Noun::Storage),
+        "Source backend to destination backend; default: none.",
+    )
+    .aliases(&["storage_backend_mappings"]),
+    Key::new(
+        "user_scripts",
+        Kind::Options(&[USER_SCRIPTS]),
+        "Scripts that run in the VMs while they are adapted, as the API has it; default: none.",
+    ),
     USER_SCRIPT_GLOBAL,
     USER_SCRIPT_INSTANCE,
-    Key::new("origin_minion_pool_id", Kind::Reference(Noun::MinionPool), "A minion pool at the source.")
-        .aliases(&["origin_minion_pool"]),
-    Key::new("destination_minion_pool_id", Kind::Reference(Noun::MinionPool), "A minion pool at the destination.")
-        .aliases(&["destination_minion_pool"]),
+    Key::new(
+        "origin_minion_pool_id",
+        Kind::Reference(Noun::MinionPool),
+        "A minion pool at the source; default: machines made for it.",
+    )
+    .aliases(&["origin_minion_pool"]),
+    Key::new(
+        "destination_minion_pool_id",
+        Kind::Reference(Noun::MinionPool),
+        "A minion pool at the destination; default: machines made for it.",
+    )
+    .aliases(&["destination_minion_pool"]),
     Key::new(
         "instance_osmorphing_minion_pool_mappings",
-        Kind::Map,
-        "VM to minion pool: its id, its name, or the object.",
+        Kind::Mapping(Noun::Instance, Noun::MinionPool),
+        "VM to the minion pool that adapts it: its id, its name, or the object; default: a machine made for it.",
     )
     .aliases(&["osmorphing_minion_pool_mapping"]),
     Key::new(
@@ -63,9 +149,9 @@ pub const SETTINGS: &[Key] = &[
         Kind::Flag,
         "Deploy from clones of the copied disks, so that the copy stays; default true.",
     ),
-    Key::new("dont_clone_disks", Kind::Flag, "The opposite of `clone_disks`."),
+    Key::new("dont_clone_disks", Kind::Flag, "The opposite of `clone_disks`; default false."),
     Key::new("skip_os_morphing", Kind::Flag, "Leave the system as it is; default false."),
-    Key::new("os_morphing", Kind::Flag, "The opposite of `skip_os_morphing`."),
+    Key::new("os_morphing", Kind::Flag, "The opposite of `skip_os_morphing`; default true."),
 ];
 
 const PLAIN_SETTINGS: [&str; 6] = [
@@ -92,10 +178,14 @@ const SHOW: &[Key] = &[Key::new(
 .aliases(&["include_task_info"])];
 
 pub const FILTERS: &[Key] = &[
-    Key::new("status", Kind::Text, "Only those of this status."),
+    Key::new("status", Kind::Word(&STATUSES), "Only those of this status; default: all."),
     Key::new("limit", Kind::Integer, "At most so many; default: all."),
-    Key::new("marker", Kind::Text, "The id of the last one already seen."),
-    Key::new("sort", Kind::Text, "`key`, `key:asc` or `key:desc`, several separated by commas; default: newest first."),
+    Key::new("marker", Kind::Text, "The id of the last one already seen; default: from the first."),
+    Key::new(
+        "sort",
+        Kind::Word(&SORT_KEYS),
+        "`key`, `key:asc` or `key:desc`, several separated by commas; default: newest first.",
+    ),
     Key::new("show_deleted", Kind::Flag, "Deleted ones as well; default false."),
 ];
 
@@ -136,7 +226,10 @@ pub const ROWS: &[Function] = &[
     Function {
         name: "transfer_update",
         aliases: &["replica_update"],
-        parameters: &[TRANSFER, Parameter::required("options", Kind::Options(&[SETTINGS]), "What to change.")],
+        parameters: &[
+            TRANSFER,
+            Parameter::required("options", Kind::Options(&[SETTINGS]), "What to change; what is not named stays."),
+        ],
         result: "an execution: the change is real when that has completed",
         summary: "Change a replica's settings without waiting; object maps are merged into the old ones.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(wait_for(replica_update(r, #{ notes: \"web tier\" })).status);",

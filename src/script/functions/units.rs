@@ -29,12 +29,20 @@ const SYNC: &[Key] = &[
         .aliases(&["shutdown_instance", "shutdown"]),
     Key::new("retries", Kind::Integer, "How often a failed copy is done again, on the same replica; default 0."),
     Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
-    Key::new("max_age", Kind::Duration, "Do nothing if the newest copy has completed and is no older than this."),
+    Key::new(
+        "max_age",
+        Kind::Duration,
+        "Do nothing if the newest copy has completed and is no older than this; default: copy always.",
+    ),
     Key::new("timeout", Kind::Duration, "Give up waiting after so long; the copy goes on. Default: never."),
 ];
 
 const DEPLOY_UNIT: &[Key] = &[
-    Key::new("requires", Kind::Reference(Noun::Execution), "Deploy only what this execution copied."),
+    Key::new(
+        "requires",
+        Kind::Reference(Noun::Execution),
+        "Deploy only what this execution copied; default: the newest completed copy.",
+    ),
     Key::new("allow_stale", Kind::Flag, "Deploy although the newest copy has not completed; default false."),
     Key::new("deploy_again", Kind::Flag, "Deploy although it was deployed before; default false."),
     Key::new("duplicate", Kind::Flag, "Deploy although another replica of the VM exists; default false."),
