@@ -54,9 +54,9 @@ impl Session {
         &self.engine
     }
 
-    /// The variables and constants that there are, with their values.
-    pub fn variables(&self) -> impl Iterator<Item = (&str, Dynamic)> {
-        self.scope.iter().map(|(name, _, value)| (name, value))
+    /// The names of the variables and constants that there are.
+    pub fn variable_names(&self) -> impl Iterator<Item = &str> {
+        self.scope.iter_raw().map(|(name, ..)| name)
     }
 
     /// A variable's value.

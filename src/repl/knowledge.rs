@@ -1,0 +1,99 @@
+//! What completion knows: the session's variables and functions, the cloud's names, the files of the folder.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rhai::{Array, Dynamic, Map as ScriptMap};
+
+use super::complete::Knowledge;
+use super::names::{Name, Names, PATIENCE, What};
+use super::place::Link;
+use crate::script::catalog;
+use crate::script::session::Session;
+
+/// Beside a session that stands still while somebody types.
+pub struct Known {
+    pub session: Arc<Mutex<Session>>,
+    pub names: Names,
+    /// Relative paths begin here.
+    pub folder: PathBuf,
+    methods: Vec<String>,
+}
+
+impl Known {
+    pub fn new(session: Arc<Mutex<Session>>, names: Names, folder: PathBuf) -> Self {
+        let engine = session.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = engine.engine().collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
+        drop(engine);
+        let is_name = |name: &String| name.starts_with(char::is_alphabetic) && !name.contains('$');
+        let all: BTreeSet<String> =
+            all.into_iter().filter(is_name).filter(|name| catalog::find(name).is_none()).collect();
+        Self { session, names, folder, methods: all.into_iter().collect() }
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Knowledge for Known {
+    fn variables(&self) -> Vec<String> {
+        let session = self.session();
+        let names: BTreeSet<String> = session.variable_names().map(str::to_owned).collect();
+        names.into_iter().collect()
+    }
+
+    fn value(&self, of: &[Link]) -> Option<Dynamic> {
+        let [Link::Name(name), rest @ ..] = of else { return None };
+        follow(self.session().variable(name)?, rest)
+    }
+
+    fn functions(&self) -> Vec<(String, Vec<String>)> {
+        self.session().functions()
+    }
+
+    fn methods(&self) -> Vec<String> {
+        self.methods.clone()
+    }
+
+    fn names(&self, what: &What) -> Arc<[Name]> {
+        self.names.get(what, PATIENCE)
+    }
+
+    fn files(&self, typed: &str) -> Vec<String> {
+        let (folder, begin) = typed.rsplit_once('/').map_or(("", typed), |(folder, begin)| (folder, begin));
+        let written = if typed.contains('/') { format!("{folder}/") } else { String::new() };
+        let Ok(entries) = std::fs::read_dir(self.folder.join(&written)) else { return Vec::new() };
+        let mut found: Vec<String> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name().to_str()?.to_owned();
+                let hidden = name.starts_with('.') && !begin.starts_with('.');
+                let end = if entry.path().is_dir() { "/" } else { "" };
+                (name.starts_with(begin) && !hidden).then(|| format!("{written}{name}{end}"))
+            })
+            .collect();
+        found.sort();
+        found
+    }
+}
+
+/// From a value to what lies inside of it.
+fn follow(value: Dynamic, links: &[Link]) -> Option<Dynamic> {
+    let mut value = value;
+    for link in links {
+        let next = match link {
+            Link::Field(name) => value.read_lock::<ScriptMap>()?.get(name.as_str()).cloned(),
+            Link::Index(index) => {
+                let list = value.read_lock::<Array>()?;
+                let length = i64::try_from(list.len()).ok()?;
+                let at = if *index < 0 { length + index } else { *index };
+                list.get(usize::try_from(at).ok()?).cloned()
+            }
+            Link::Name(_) | Link::Call(_) => None,
+        };
+        value = next?.flatten_clone();
+    }
+    Some(value)
+}

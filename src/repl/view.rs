@@ -1,0 +1,137 @@
+//! How results look: tables and trees that fit the screen, or JSON, or YAML; times in a zone beside UTC on request.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use regex::Regex;
+use rhai::Dynamic;
+use serde_json::{Value, json};
+
+use crate::report::{json as json_text, table, text};
+use crate::script::jobs::{Job, Standing};
+use crate::script::value::to_shown;
+use crate::secret;
+
+/// In which form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    #[default]
+    Table,
+    Json,
+    Yaml,
+}
+
+/// What is looked at, and through what.
+#[derive(Clone, Default)]
+pub struct View {
+    pub form: Form,
+    /// Times are shown in this zone as well.
+    pub zone: Option<TimeZone>,
+}
+
+impl View {
+    /// A result without secrets, in so many columns; nothing for nothing.
+    pub fn render(&self, value: &Dynamic, now: Timestamp, width: usize) -> String {
+        let shown = match value.read_lock::<Job>() {
+            Some(job) => standing(&job.standing(now)),
+            None => to_shown(value),
+        };
+        self.render_json(shown, width)
+    }
+
+    /// The same for JSON.
+    pub fn render_json(&self, mut value: Value, width: usize) -> String {
+        secret::mask(&mut value);
+        if let (Some(zone), Form::Table) = (&self.zone, self.form) {
+            zoned(&mut value, zone);
+        }
+        match self.form {
+            Form::Table => table::render(&value, width),
+            Form::Json => json_text::pretty(&value),
+            // What JSON can say YAML can.
+            Form::Yaml => serde_yaml_ng::to_string(&value).unwrap_or_default().trim_end().to_owned(),
+        }
+    }
+}
+
+/// A job as a row.
+pub fn standing(job: &Standing) -> Value {
+    let mut row = json!({
+        "job": job.number,
+        "status": job.status,
+        "elapsed": text::duration(job.elapsed),
+        "what": text::cut(&text::one_line(&job.what), 60),
+    });
+    if let Some(error) = &job.error {
+        row["error"] = error.message.clone().into();
+    }
+    row
+}
+
+/// As much of a text as fits into so many lines, and how many lines were left out.
+pub fn fitting(text: &str, lines: usize) -> (String, usize) {
+    let all = text.lines().count();
+    if all <= lines {
+        return (text.to_owned(), 0);
+    }
+    (text.lines().take(lines).collect::<Vec<_>>().join("\n"), all - lines)
+}
+
+/// Writes the time of day in the zone behind every time; the server's are UTC without saying so.
+fn zoned(value: &mut Value, zone: &TimeZone) {
+    static TIME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?$").expect("the constant is a pattern"));
+    match value {
+        Value::String(text) if TIME.is_match(text) => {
+            let utc: Option<DateTime> = text.trim_end_matches('Z').parse().ok();
+            if let Some(at) = utc.and_then(|utc| utc.to_zoned(TimeZone::UTC).ok()) {
+                let here = at.timestamp().to_zoned(zone.clone());
+                let format = if here.date() == at.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+                text.push_str(&format!(" ({})", here.strftime(format)));
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| zoned(value, zone)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| zoned(value, zone)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(form: Form, zone: Option<&str>) -> View {
+        View { form, zone: zone.map(|name| TimeZone::get(name).unwrap()) }
+    }
+
+    #[test]
+    fn one_value_in_three_forms() {
+        let value = json!({"id": "1", "tags": ["a", "b"], "connection_info": {"password": "planted"}});
+        assert_eq!(
+            view(Form::Yaml, None).render_json(value.clone(), 80),
+            "id: '1'\ntags:\n- a\n- b\nconnection_info:\n  password: '***'"
+        );
+        assert!(view(Form::Json, None).render_json(value.clone(), 80).contains("\"password\": \"***\""));
+        assert!(view(Form::Table, None).render_json(value, 80).contains("| tags"));
+    }
+
+    #[test]
+    fn times_are_shown_in_a_zone_beside_utc() {
+        let shown = |text: &str| {
+            let mut value = json!(text);
+            zoned(&mut value, &TimeZone::get("Europe/Bucharest").unwrap());
+            value.as_str().unwrap_or_default().to_owned()
+        };
+        assert_eq!(shown("2026-06-01T20:00:00.000000"), "2026-06-01T20:00:00.000000 (23:00:00 EEST)");
+        assert_eq!(shown("2026-06-01T23:00:00Z"), "2026-06-01T23:00:00Z (2026-06-02 02:00:00 EEST)");
+        assert_eq!(shown("web-01"), "web-01");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_with_a_count() {
+        assert_eq!(fitting("1\n2\n3", 2), ("1\n2".to_owned(), 1));
+        assert_eq!(fitting("1\n2", 2), ("1\n2".to_owned(), 0));
+    }
+}
