@@ -2,7 +2,6 @@
 
 mod answer;
 pub mod args;
-mod diagnose;
 mod functions;
 mod gates;
 mod help;

@@ -14,6 +14,7 @@ use crate::journal::file;
 use crate::journal::record::{Line, Record};
 use crate::journal::runs::{Directory, Meta, RunKind, Sources, Store};
 use crate::process::Process;
+use crate::script::diagnose::Source;
 use crate::script::engine::read_runbook;
 use crate::settings::CloudFlags;
 
@@ -40,8 +41,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let meta = &directory.meta;
     let run = as_run(meta, &arguments)?;
     let origin = state.last();
-    let source =
-        super::diagnose::Source { name: meta.name.clone(), text: sources.runbook.clone(), folder: meta.folder.clone() };
+    let source = Source { name: meta.name.clone(), text: sources.runbook.clone(), folder: meta.folder.clone() };
     let ast = match parse(process, &source) {
         Ok(ast) => ast,
         Err(code) => return Ok(code),

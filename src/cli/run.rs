@@ -8,7 +8,6 @@ use rhai::{AST, Dynamic};
 use serde_json::Value;
 
 use super::args::{Format, OutputKind, RunArguments};
-use super::diagnose::Source;
 use super::gates::Desk;
 use super::keep::{self, Kept};
 use super::world::{self, Scene, World};
@@ -21,6 +20,7 @@ use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, record};
 use crate::process::{self, Process};
 use crate::report::{self, Finished, Report, Stage, View};
+use crate::script::diagnose::Source;
 use crate::script::engine::{bare, build, read_runbook};
 use crate::script::error::Located;
 use crate::script::gates::Nobody;

@@ -29,7 +29,9 @@ pub struct Candidate {
 /// What is known beside the text.
 pub trait Knowledge {
     fn variables(&self) -> Vec<String>;
-    /// The value that a chain leads to, where it is there already.
+    /// What a variable is, in words.
+    fn kind(&self, variable: &str) -> &'static str;
+    /// The value that a chain leads to, where it is there already; a list comes without its elements.
     fn value(&self, of: &[Link]) -> Option<Dynamic>;
     /// Functions of the session with their parameters.
     fn functions(&self) -> Vec<(String, Vec<String>)>;
@@ -123,7 +125,7 @@ fn expressions(argument: Option<&Argument>, typed: &str, known: &dyn Knowledge) 
     }
     let variables = known.variables().into_iter().filter(|name| name.starts_with(typed));
     found.extend(variables.map(|name| {
-        let note = known.value(&[Link::Name(name.clone())]).map_or(String::new(), |value| describe(&value).to_owned());
+        let note = known.kind(&name).to_owned();
         Candidate { text: name.clone(), shown: name, note }
     }));
     let own = known.functions().into_iter().filter(|(name, _)| name.starts_with(typed));

@@ -11,6 +11,7 @@ use super::names::{Name, Names, PATIENCE, What};
 use super::place::Link;
 use crate::script::catalog;
 use crate::script::session::Session;
+use crate::script::value::describe;
 
 /// Beside a session that stands still while somebody types.
 pub struct Known {
@@ -49,6 +50,10 @@ impl Knowledge for Known {
         follow(self.session().variable(name)?, rest)
     }
 
+    fn kind(&self, variable: &str) -> &'static str {
+        self.session().variable(variable).map_or("", describe)
+    }
+
     fn functions(&self) -> Vec<(String, Vec<String>)> {
         self.session().functions()
     }
@@ -79,21 +84,18 @@ impl Knowledge for Known {
     }
 }
 
-/// From a value to what lies inside of it.
-fn follow(value: Dynamic, links: &[Link]) -> Option<Dynamic> {
-    let mut value = value;
-    for link in links {
-        let next = match link {
-            Link::Field(name) => value.read_lock::<ScriptMap>()?.get(name.as_str()).cloned(),
-            Link::Index(index) => {
-                let list = value.read_lock::<Array>()?;
-                let length = i64::try_from(list.len()).ok()?;
-                let at = if *index < 0 { length + index } else { *index };
-                list.get(usize::try_from(at).ok()?).cloned()
-            }
-            Link::Name(_) | Link::Call(_) => None,
-        };
-        value = next?.flatten_clone();
+/// From a value to what lies inside of it; a list may be long, and is not copied.
+fn follow(value: &Dynamic, links: &[Link]) -> Option<Dynamic> {
+    match links {
+        [] if value.is_array() => Some(Array::new().into()),
+        [] => Some(value.flatten_clone()),
+        [Link::Field(name), rest @ ..] => follow(value.read_lock::<ScriptMap>()?.get(name.as_str())?, rest),
+        [Link::Index(index), rest @ ..] => {
+            let list = value.read_lock::<Array>()?;
+            let length = i64::try_from(list.len()).ok()?;
+            let at = if *index < 0 { length + index } else { *index };
+            follow(list.get(usize::try_from(at).ok()?)?, rest)
+        }
+        [Link::Name(_) | Link::Call(_), ..] => None,
     }
-    Some(value)
 }

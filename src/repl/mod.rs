@@ -2,11 +2,16 @@
 
 pub mod commands;
 pub mod complete;
+pub mod editor;
+pub mod hint;
 pub mod history;
 pub mod knowledge;
 pub mod lexer;
 pub mod live;
 pub mod names;
+pub mod paint;
 pub mod place;
+pub mod relay;
+pub mod saved;
 pub mod target;
 pub mod view;

@@ -1,5 +1,6 @@
 //! What the user sees: events folded into a picture, and the only code that writes to the terminal.
 
+pub mod background;
 pub mod bars;
 pub mod board;
 pub mod diagnostic;
@@ -41,6 +42,7 @@ use lines::Lines;
 use output::Stream;
 
 pub use output::Output;
+pub use paint::Line;
 pub use screen::{Measure, Screen, Size};
 
 /// The pause between two frames, in the eye's time whatever the run's clock does.
@@ -78,6 +80,8 @@ pub struct Finished {
 
 enum Order {
     Event(Box<Event>),
+    /// A line from elsewhere.
+    Said(Line),
     /// Take the picture away until the sender of the other end is dropped, and say when it is gone.
     Aside(Sender<()>, Receiver<()>),
     Finish,
@@ -118,6 +122,11 @@ impl Stage {
             let _ = is_gone.recv();
         }
         Aside { _until: until }
+    }
+
+    /// Writes a line above the picture.
+    pub fn say(&self, line: Line) {
+        let _ = self.door.send(Order::Said(line));
     }
 }
 
@@ -204,6 +213,7 @@ impl Desk {
             let rest = due.duration_since(self.clock.wall()).max(SignedDuration::ZERO).unsigned_abs();
             match orders.recv_timeout(rest.min(pause)) {
                 Ok(Order::Event(event)) => self.take(&event),
+                Ok(Order::Said(line)) => self.note(&[line]),
                 Ok(Order::Aside(gone, until)) => self.stand_aside(&gone, &until),
                 Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.finish(),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -250,7 +260,7 @@ impl Desk {
         self.note(&said);
     }
 
-    fn note(&mut self, lines: &[paint::Line]) {
+    fn note(&mut self, lines: &[Line]) {
         match &mut self.notes {
             Notes::Bars(bars) => bars.print(lines),
             Notes::Plain(stream) => lines.iter().for_each(|line| stream.line(&line.render(self.screen.color))),

@@ -31,7 +31,8 @@ pub struct Job(Arc<Inner>);
 struct Inner {
     /// From 1, in the order of the beginnings.
     number: u64,
-    /// What it does, as it is written, cut short.
+    lane: Arc<Lane>,
+    /// The line of the script in which it was begun.
     what: String,
     began: Timestamp,
     cancel: Cancel,
@@ -65,10 +66,12 @@ pub struct Standing {
 }
 
 impl Jobs {
-    fn add(&self, what: String, began: Timestamp, cancel: Cancel) -> Job {
+    fn add(&self, call: &Call<'_>, what: String, cancel: Cancel) -> Job {
         let mut jobs = self.lock();
         let number = jobs.len() as u64 + 1;
-        let job = Job(Arc::new(Inner { number, what, began, cancel, state: Mutex::default() }));
+        let lane = call.lane.child(call.number, JOB, &number.to_string());
+        let began = call.host.clock.now();
+        let job = Job(Arc::new(Inner { number, lane, what, began, cancel, state: Mutex::default() }));
         jobs.push(job.clone());
         job
     }
@@ -80,6 +83,13 @@ impl Jobs {
 
     pub fn all(&self) -> Vec<Job> {
         self.lock().clone()
+    }
+
+    /// Whether a lane is a job's, or below one.
+    pub fn owns(&self, lane: &str) -> bool {
+        self.lock().iter().any(|job| {
+            lane.strip_prefix(&*job.0.lane.origin.lane).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
     }
 
     /// How many have not ended.
@@ -193,8 +203,8 @@ pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     let work = Background::new(host, call.context, closure)?;
     let cancel = host.whole.part();
     let what = host.line_of(call.context).unwrap_or_default();
-    let job = host.jobs.add(what, host.clock.now(), cancel.clone());
-    let lane = call.lane.child(call.number, JOB, &job.number().to_string());
+    let job = host.jobs.add(call, what, cancel.clone());
+    let lane = job.0.lane.clone();
     let (world, busy, ended) = (host.stopped_by(cancel), host.clock.busy(), job.clone());
     host.emit(&lane, Fact::ItemStarted { attempt: 1 });
     let run = move || {

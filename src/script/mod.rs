@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod call;
 pub mod catalog;
 pub mod check;
+pub mod diagnose;
 pub mod drive;
 pub mod engine;
 pub mod error;

@@ -60,8 +60,8 @@ impl Session {
     }
 
     /// A variable's value.
-    pub fn variable(&self, name: &str) -> Option<Dynamic> {
-        self.scope.get(name).map(Dynamic::flatten_clone)
+    pub fn variable(&self, name: &str) -> Option<&Dynamic> {
+        self.scope.get(name)
     }
 
     /// Functions that were typed, with their parameters.
@@ -130,7 +130,7 @@ impl Session {
             .filter_map(|(path, name)| {
                 let path = match path {
                     Expr::StringConstant(path, _) => path.to_string(),
-                    Expr::Variable(variable, ..) => self.variable(&variable.1)?.to_string(),
+                    Expr::Variable(variable, ..) => self.variable(&variable.1)?.flatten_clone().to_string(),
                     _ => return None,
                 };
                 Some((name.to_owned(), self.host.imports.loaded(&path)?))

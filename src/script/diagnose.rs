@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::check::Finding;
+use super::error::Located;
 use crate::report::diagnostic::{self, Place};
-use crate::script::check::Finding;
-use crate::script::error::Located;
 
 /// The text that a place belongs to.
 pub struct Source {

@@ -1,0 +1,200 @@
+//! The line editor: several lines, completion, hints, colours, the history of this session and the ones before.
+
+use std::borrow::Cow;
+
+use rustyline::completion::{Candidate as Listed, Completer};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::{Hint as Shown, Hinter};
+use rustyline::history::{DefaultHistory, SearchDirection as Direction};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{ColorMode, CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
+
+use super::complete::{Candidate, Knowledge, complete};
+use super::hint::{Hint, hint};
+use super::knowledge::Known;
+use super::lexer::wants_more;
+use super::relay::Printer;
+use super::{paint, place};
+use crate::error::{Error, Result};
+use crate::report::text;
+use crate::report::{Measure, Screen};
+
+/// What came of asking for an input.
+pub enum Input {
+    Text(String),
+    /// Ctrl-C: the line is dropped.
+    Dropped,
+    /// Ctrl-D.
+    End,
+}
+
+/// A line editor on the terminal.
+pub struct Lines {
+    editor: Editor<Eyes, DefaultHistory>,
+}
+
+impl Lines {
+    /// # Errors
+    /// `Internal` when the terminal cannot be used.
+    pub fn new(known: Known, screen: &Screen, earlier: &[String]) -> Result<Self> {
+        let color = if screen.color { ColorMode::Enabled } else { ColorMode::Disabled };
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .completion_show_all_if_ambiguous(true)
+            .completion_prompt_limit(200)
+            .color_mode(color)
+            .auto_add_history(false)
+            .history_ignore_dups(true)
+            .map_err(unusable)?
+            .max_history_size(10_000)
+            .map_err(unusable)?
+            .build();
+        let mut editor = Editor::with_config(config).map_err(unusable)?;
+        editor.set_helper(Some(Eyes { known, measure: screen.measure.clone(), color: screen.color }));
+        for input in earlier {
+            editor.add_history_entry(input).map_err(unusable)?;
+        }
+        Ok(Self { editor })
+    }
+
+    /// What prints above the prompt; `None` on a terminal that cannot.
+    pub fn printer(&mut self) -> Option<Printer> {
+        let mut printer = self.editor.create_external_printer().ok()?;
+        Some(Box::new(move |line| drop(printer.print(format!("{line}\n")))))
+    }
+
+    /// # Errors
+    /// `Internal` when the terminal is gone.
+    pub fn read(&mut self, prompt: &str) -> Result<Input> {
+        match self.editor.readline(prompt) {
+            Ok(text) => {
+                if !text.trim().is_empty() {
+                    self.remember(&text)?;
+                }
+                Ok(Input::Text(text))
+            }
+            Err(ReadlineError::Interrupted) => Ok(Input::Dropped),
+            Err(ReadlineError::Eof) => Ok(Input::End),
+            Err(error) => Err(unusable(error)),
+        }
+    }
+
+    /// # Errors
+    /// `Internal` when the history cannot grow.
+    pub fn remember(&mut self, text: &str) -> Result<()> {
+        self.editor.add_history_entry(text).map(drop).map_err(unusable)
+    }
+}
+
+fn unusable(error: ReadlineError) -> Error {
+    Error::internal(format!("cannot use the terminal: {error}")).caused_by(error)
+}
+
+/// What sees a line while it is typed.
+struct Eyes {
+    known: Known,
+    measure: Measure,
+    color: bool,
+}
+
+impl Helper for Eyes {}
+
+impl Validator for Eyes {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let input = context.input();
+        let prompts_own = input.trim_start().starts_with([':', '?']);
+        Ok(if !prompts_own && wants_more(input) { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+    }
+}
+
+impl Completer for Eyes {
+    type Candidate = Row;
+
+    fn complete(&self, line: &str, cursor: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Row>)> {
+        let place = place::at(line, cursor);
+        let found = complete(&place, &self.known);
+        Ok((place.begin, rows(found, (self.measure)().width)))
+    }
+}
+
+/// A candidate as it is listed.
+struct Row {
+    text: String,
+    shown: String,
+}
+
+impl Listed for Row {
+    fn display(&self) -> &str {
+        &self.shown
+    }
+
+    fn replacement(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A line each with what it is, as long as that is known; otherwise as many beside each other as fit.
+fn rows(found: Vec<Candidate>, width: usize) -> Vec<Row> {
+    let widest = found.iter().map(|candidate| text::width(&candidate.shown)).max().unwrap_or(0).min(width / 2);
+    let noted = found.iter().any(|candidate| !candidate.note.is_empty());
+    let row = |candidate: Candidate| {
+        let shown = match noted {
+            true => {
+                let line = format!(
+                    "{}  {}",
+                    text::left(&candidate.shown, widest.max(text::width(&candidate.shown))),
+                    candidate.note
+                );
+                text::left(&text::cut(&text::one_line(&line), width.saturating_sub(3)), width.saturating_sub(3))
+            }
+            false => text::one_line(&candidate.shown),
+        };
+        Row { text: candidate.text, shown }
+    };
+    found.into_iter().map(row).collect()
+}
+
+impl Shown for Hint {
+    fn display(&self) -> &str {
+        &self.shown
+    }
+
+    fn completion(&self) -> Option<&str> {
+        self.taken.as_deref()
+    }
+}
+
+impl Hinter for Eyes {
+    type Hint = Hint;
+
+    fn hint(&self, line: &str, cursor: usize, context: &Context<'_>) -> Option<Hint> {
+        // Without colour nobody could tell it from what is typed.
+        if cursor < line.len() || line.contains('\n') || line.trim().is_empty() || !self.color {
+            return None;
+        }
+        let history = context.history();
+        let inputs = (0..history.len()).rev().filter_map(|index| history.get(index, Direction::Reverse).ok().flatten());
+        let same = inputs.map(|found| found.entry).find(|input| input.len() > line.len() && input.starts_with(line));
+        hint(line, same.as_deref(), &self.known.functions())
+    }
+}
+
+impl Highlighter for Eyes {
+    fn highlight<'l>(&self, line: &'l str, cursor: usize) -> Cow<'l, str> {
+        if self.color { Cow::Owned(paint::highlight(line, cursor)) } else { Cow::Borrowed(line) }
+    }
+
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        if self.color { Cow::Owned(format!("\u{1b}[1m{prompt}\u{1b}[0m")) } else { Cow::Borrowed(prompt) }
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        if self.color { Cow::Owned(paint::quiet(hint)) } else { Cow::Borrowed(hint) }
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
+        // A bracket under the cursor shows its other half.
+        self.color && kind != CmdKind::ForcedRefresh
+    }
+}

@@ -1,0 +1,63 @@
+//! What is shown behind the cursor: the rest of an input that was typed before, or what the call at hand still wants.
+
+use super::place;
+use crate::script::catalog;
+
+/// What is shown, and what the right arrow takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    pub shown: String,
+    pub taken: Option<String>,
+}
+
+/// The hint for a line whose cursor stands at its end; `before` is the newest input that begins so.
+pub fn hint(line: &str, before: Option<&str>, functions: &[(String, Vec<String>)]) -> Option<Hint> {
+    if let Some(rest) = before.and_then(|input| input.strip_prefix(line)).filter(|rest| !rest.is_empty()) {
+        // Of several lines the first is enough to know it by.
+        let shown = rest.lines().next().unwrap_or_default();
+        let more = if rest.contains('\n') { " …" } else { "" };
+        return Some(Hint { shown: format!("{shown}{more}"), taken: Some(rest.to_owned()) });
+    }
+    let shown = wanted(line, functions)?;
+    Some(Hint { shown, taken: None })
+}
+
+/// The parameters that the call at the end of the line still wants: `transfer, [options])`.
+fn wanted(line: &str, functions: &[(String, Vec<String>)]) -> Option<String> {
+    let begins = line.trim_end().ends_with(['(', ',']);
+    if !begins {
+        return None;
+    }
+    let (function, index) = place::call(line, line.len())?;
+    let parameters: Vec<String> = match functions.iter().find(|(name, _)| *name == function) {
+        Some((_, parameters)) => parameters.clone(),
+        None => {
+            let row = catalog::find(&function)?;
+            let word = |name: &str, optional: bool| if optional { format!("[{name}]") } else { name.to_owned() };
+            row.parameters.iter().map(|parameter| word(parameter.name, parameter.optional)).collect()
+        }
+    };
+    let rest = parameters.get(index..).unwrap_or_default().join(", ");
+    let space = if line.ends_with(',') { " " } else { "" };
+    Some(format!("{space}{rest})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_before_comes_first_then_what_the_call_wants() {
+        let history = ["replica_create(#{\n a: 1 })", "endpoint_list()"];
+        let before = |line: &str| history.into_iter().find(|input| !line.is_empty() && input.starts_with(line));
+        let of = |line: &str| hint(line, before(line), &[("mine".into(), vec!["a".into(), "b".into()])]);
+        let shown = |line: &str| of(line).map(|hint| hint.shown);
+        assert_eq!(of("endp"), Some(Hint { shown: "oint_list()".into(), taken: Some("oint_list()".into()) }));
+        assert_eq!(shown("replica_c").as_deref(), Some("reate(#{ …"));
+        assert_eq!(shown("replica_sync(").as_deref(), Some("transfer, [options])"));
+        assert_eq!(shown("replica_sync(r,").as_deref(), Some(" [options])"));
+        assert_eq!(shown("wave(\"a\", vms, ").as_deref(), Some("[options], body)"));
+        assert_eq!(shown("mine(").as_deref(), Some("a, b)"));
+        assert_eq!((shown("replica_sync(r"), shown(""), shown("nobody(")), (None, None, None));
+    }
+}

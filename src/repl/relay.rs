@@ -1,0 +1,149 @@
+//! Where facts go while somebody types: those of the input at work to its report, those of the background above whatever
+//! is on the screen.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread;
+
+use jiff::tz::TimeZone;
+
+use super::live;
+use crate::event::{Event, Sink};
+use crate::report::background::Background;
+use crate::report::{Line, Stage};
+use crate::script::host::Host;
+
+/// Prints a line above the prompt.
+pub type Printer = Box<dyn FnMut(String) + Send>;
+
+/// The sink of a session.
+pub struct Relay {
+    front: Arc<Mutex<Option<Front>>>,
+    background: Mutex<Sender<Event>>,
+    /// Whether facts of changes came by since this was asked.
+    changed: AtomicBool,
+    host: OnceLock<Weak<Host>>,
+    desk: Arc<Desk>,
+}
+
+/// The report of the input at work.
+struct Front {
+    sink: Arc<dyn Sink>,
+    stage: Stage,
+}
+
+/// The way to people for the background.
+struct Desk {
+    /// The background's alone: it may block until the next prompt.
+    printer: Mutex<Option<Printer>>,
+    /// The prompt is on the screen.
+    prompting: AtomicBool,
+    /// Lines that nobody has seen yet.
+    kept: Mutex<Vec<Line>>,
+    color: bool,
+}
+
+impl Relay {
+    /// Starts the thread that tells of the background.
+    pub fn new(zone: TimeZone, color: bool) -> Arc<Self> {
+        let (background, events) = mpsc::channel::<Event>();
+        let front: Arc<Mutex<Option<Front>>> = Arc::default();
+        let desk = Arc::new(Desk {
+            printer: Mutex::default(),
+            prompting: AtomicBool::new(false),
+            kept: Mutex::default(),
+            color,
+        });
+        let (report, at) = (front.clone(), desk.clone());
+        let tell = move || {
+            let mut told = Background::new(zone);
+            for event in events {
+                for line in told.lines(&event) {
+                    // A report takes it at once; the prompt's printer may take its time.
+                    let stage = lock(&report).as_ref().map(|front| front.stage.clone());
+                    match stage {
+                        Some(stage) => stage.say(line),
+                        None => at.say(line),
+                    }
+                }
+            }
+        };
+        // Without it the background is silent, and `jobs()` still tells.
+        let _ = thread::Builder::new().name("background".to_owned()).spawn(tell);
+        Arc::new(Self {
+            front,
+            background: Mutex::new(background),
+            changed: AtomicBool::new(false),
+            host: OnceLock::new(),
+            desk,
+        })
+    }
+
+    /// Whose jobs are the background.
+    pub fn belongs_to(&self, host: &Arc<Host>) {
+        let _ = self.host.set(Arc::downgrade(host));
+    }
+
+    pub fn print_with(&self, printer: Printer) {
+        *lock(&self.desk.printer) = Some(printer);
+    }
+
+    /// The prompt is there; what was kept meanwhile is shown first, with `write`.
+    pub fn prompting(&self, write: impl FnMut(String)) {
+        let kept = std::mem::take(&mut *lock(&self.desk.kept));
+        kept.iter().map(|line| line.render(self.desk.color)).for_each(write);
+        self.desk.prompting.store(true, Ordering::Release);
+    }
+
+    pub fn prompted(&self) {
+        self.desk.prompting.store(false, Ordering::Release);
+    }
+
+    /// An input begins, with its report.
+    pub fn begin(&self, sink: Arc<dyn Sink>, stage: Stage) {
+        *lock(&self.front) = Some(Front { sink, stage });
+    }
+
+    pub fn end(&self) {
+        *lock(&self.front) = None;
+    }
+
+    /// Whether anything was changed on the server since this was asked the last time.
+    pub fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Desk {
+    fn say(&self, line: Line) {
+        match &mut *lock(&self.printer) {
+            Some(printer) if self.prompting.load(Ordering::Acquire) => printer(line.render(self.color)),
+            _ => lock(&self.kept).push(line),
+        }
+    }
+}
+
+impl Sink for Relay {
+    fn emit(&self, event: Event) {
+        if &*event.origin.lane == live::LANE {
+            return;
+        }
+        if matches!(event.fact, crate::event::Fact::StepSettled { .. }) {
+            self.changed.store(true, Ordering::Relaxed);
+        }
+        let host = self.host.get().and_then(Weak::upgrade);
+        if host.is_some_and(|host| host.jobs.owns(&event.origin.lane)) {
+            let _ = lock(&self.background).send(event);
+            return;
+        }
+        let sink = lock(&self.front).as_ref().map(|front| front.sink.clone());
+        if let Some(sink) = sink {
+            sink.emit(event);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

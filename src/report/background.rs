@@ -1,0 +1,30 @@
+//! What works in the background, told in lines: above a prompt, or above the picture of what is at work in front.
+
+use jiff::tz::TimeZone;
+
+use super::board::Board;
+use super::lines::Lines;
+use super::paint::{Line, Tone};
+use super::text;
+use crate::event::{Event, Fact};
+
+/// The events of the background, folded by themselves.
+pub struct Background {
+    board: Board,
+    lines: Lines,
+}
+
+impl Background {
+    pub fn new(zone: TimeZone) -> Self {
+        Self { board: Board::default(), lines: Lines::new(zone) }
+    }
+
+    /// What an event says, a line each.
+    pub fn lines(&mut self, event: &Event) -> Vec<Line> {
+        self.board.apply(event);
+        if let Fact::Printed { text } = &event.fact {
+            return text::printable(text).lines().map(|line| Line::default().with(Tone::Plain, line)).collect();
+        }
+        self.lines.lines(&self.board, event)
+    }
+}
