@@ -41,7 +41,8 @@ pub fn drive(
     let options = if journal.only_replays() { Options { retries: 0, ..options } } else { options };
     let mut machine = Machine::new(keys, options)?;
     let mut ended = restore(call, &mut machine, &lanes);
-    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total: items.len(), limit });
+    let (total, number) = (items.len(), call.number);
+    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total, limit, call: number });
     let bell = clock.signal();
     let _listening = cancel.listen(&bell);
     let done: Mutex<VecDeque<(usize, Ended)>> = Mutex::default();

@@ -14,6 +14,7 @@ mod history;
 mod lanes;
 mod ledger;
 mod lost;
+mod nested;
 mod operations;
 mod reference;
 mod rehearsal;

@@ -12,13 +12,13 @@ use serde_json::Value;
 use crate::command::{Ended, command, end, folder, runbook};
 
 /// The binary with a state directory of its own.
-fn keeping(state: &Path, arguments: &[&str]) -> Command {
+pub fn keeping(state: &Path, arguments: &[&str]) -> Command {
     let mut command = command(arguments);
     command.env("XDG_STATE_HOME", state).env("USER", "ann");
     command
 }
 
-fn run(state: &Path, arguments: &[&str]) -> Ended {
+pub fn run(state: &Path, arguments: &[&str]) -> Ended {
     end(keeping(state, arguments))
 }
 
@@ -28,12 +28,12 @@ fn runs(state: &Path) -> Vec<PathBuf> {
     entries.map_or_else(|_| Vec::new(), |entries| entries.map(|entry| entry.unwrap().path()).collect())
 }
 
-fn only_run(state: &Path) -> PathBuf {
+pub fn only_run(state: &Path) -> PathBuf {
     let [only] = runs(state).try_into().expect("one run");
     only
 }
 
-fn lines(file: &Path) -> usize {
+pub fn lines(file: &Path) -> usize {
     std::fs::read(file).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
 }
 
