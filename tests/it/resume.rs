@@ -106,6 +106,46 @@ fn a_gate_pauses_a_run_without_a_terminal_until_somebody_answers() {
     assert!(again.stderr.contains("there is no unfinished run"), "{}", again.stderr);
 }
 
+/// The gates that a run says it waits at.
+fn asked(ended: &Ended) -> Vec<String> {
+    let lines = ended.stderr.lines().filter(|line| line.contains("  ASKED  "));
+    lines.map(|line| line.split("gate ").nth(1).unwrap().split(": ").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn items_that_ask_at_once_are_answered_together_and_each_for_itself() {
+    let state = folder("gates");
+    let script = state.join("gates.rhai");
+    std::fs::write(
+        &script,
+        r#"for round in ["first", "second"] {
+            wave(round, ["a", "b"], #{ limit: 2 }, |vm| { confirm("go on?"); region_create(`${round}-${vm}`); });
+        }
+        print(region_list().len());"#,
+    )
+    .unwrap();
+    let first = run(&state, &[script.to_str().unwrap(), "--sandbox"]).expect(8);
+    let gates = asked(&first);
+    assert_eq!(gates.len(), 2, "{}", first.stderr);
+    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    run(&state, &["answer", &id, &gates[0], "no"]).expect(0);
+    let instead = run(&state, &["answer", &id, &gates[0], "yes"]).expect(0);
+    assert!(instead.stderr.contains("yes, instead of no by ann"), "{}", instead.stderr);
+    run(&state, &["answer", &id, &gates[1], "yes"]).expect(0);
+
+    // The same question in another wave is another one.
+    let second = run(&state, &["resume"]).expect(8);
+    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 2);
+    let taken = run(&state, &["answer", &id, &gates[0], "no"]).expect(2);
+    assert!(taken.stderr.contains("has its answer: yes by ann"), "{}", taken.stderr);
+    let others: Vec<String> = asked(&second).into_iter().filter(|gate| !gates.contains(gate)).collect();
+    assert_eq!(others.len(), 2, "{}", second.stderr);
+    for gate in &others {
+        run(&state, &["answer", &id, gate, "yes"]).expect(0);
+    }
+    assert_eq!(run(&state, &["resume"]).expect(0).stdout.lines().next(), Some("4"));
+}
+
 #[test]
 fn a_no_at_a_gate_ends_the_run() {
     let state = folder("gate-no");
