@@ -125,6 +125,10 @@ pub enum Fact {
         limit: usize,
         /// The items' keys in their order, so that reports list them so and not by arrival.
         items: Vec<Arc<str>>,
+        /// The number of the call that opened it: in one lane the same number is the same wave, also in another attempt.
+        /// 0 in journals that do not have it.
+        #[serde(default)]
+        call: u64,
     },
     ItemStarted {
         attempt: u32,

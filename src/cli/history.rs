@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::event::{Event, Fact, Origin, VERSION, cause};
 use crate::journal::file;
 use crate::journal::record::{Ended, Line, Record, Saved};
+use crate::journal::replay::{Item, State, child};
 use crate::journal::runs::{Directory, Status};
 use crate::report::history::{History, Meta};
 
@@ -28,15 +29,20 @@ pub fn read(run: &Directory) -> Result<History> {
         cause: meta.finished.as_ref().and_then(|end| end.cause.clone()),
         unsettled,
     };
-    Ok(History::new(meta, &told(lines)))
+    Ok(History::new(meta, &told(&lines)))
 }
 
-/// The events of a journal. An end that is on record but was not told, because the process died in between, is told.
-fn told(lines: Vec<Line>) -> Vec<Event> {
+/// The events of a journal. An end that is on record but was not told, because the process died in between, is told;
+/// and when a wave is entered again, what has ended in it is told again.
+pub fn told(lines: &[Line]) -> Vec<Event> {
     let mut origins: HashMap<String, Origin> = HashMap::new();
     let mut untold: HashMap<String, usize> = HashMap::new();
     let mut events: Vec<Event> = Vec::new();
-    for Line { at, record } in lines {
+    let mut state = State::default();
+    for line in lines {
+        // Whoever comes here has folded these lines before.
+        let _ = state.apply(line);
+        let Line { at, record } = line;
         match record {
             Record::Event { event } => {
                 let lane = event.origin.lane.to_string();
@@ -53,12 +59,23 @@ fn told(lines: Vec<Line>) -> Vec<Event> {
                     }
                     _ => {}
                 }
-                events.push(event);
+                events.push(event.clone());
+                if let Fact::WaveStarted { name, items, call, .. } = &event.fact {
+                    let ended = items.iter().filter_map(|key| {
+                        let lane = child(&event.origin.lane, *call, key);
+                        let Item::Ended { ended, .. } = state.item(&lane) else { return None };
+                        let origin =
+                            Origin { lane: lane.into(), wave: Some(name.as_str().into()), item: Some(key.clone()) };
+                        Some(Event { v: VERSION, at: *at, origin, fact: finished(ended, true) })
+                    });
+                    events.extend(ended);
+                }
             }
             Record::Ended { lane, ended } => {
-                if let Some(origin) = origins.get(&*lane) {
+                if let Some(origin) = origins.get(&**lane) {
                     untold.insert(lane.to_string(), events.len());
-                    events.push(Event { v: VERSION, at, origin: origin.clone(), fact: finished(ended) });
+                    let fact = finished(ended.clone(), false);
+                    events.push(Event { v: VERSION, at: *at, origin: origin.clone(), fact });
                 }
             }
             _ => {}
@@ -76,11 +93,11 @@ fn whole_lane(origin: &Origin) -> (String, Origin) {
     (lane.clone(), Origin { lane: lane.into(), ..origin.clone() })
 }
 
-fn finished(ended: Ended) -> Fact {
+fn finished(ended: Ended, earlier: bool) -> Fact {
     let cause = match ended.result {
         Saved::Error(error) => Some(cause(&error.into())),
         _ => None,
     };
     let (outcome, attempts, elapsed_seconds) = (ended.outcome, ended.attempts, ended.elapsed_seconds);
-    Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, earlier: false }
+    Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, earlier }
 }

@@ -8,10 +8,8 @@ use super::run::{Performance, Plan, Resumed, imports_of, parse, replay};
 use super::world::{Scene, World};
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
-use crate::event::{Event, Fact};
 use crate::journal::Journal;
 use crate::journal::file;
-use crate::journal::record::{Line, Record};
 use crate::journal::runs::{Directory, Meta, RunKind, Sources, Store};
 use crate::process::Process;
 use crate::script::diagnose::Source;
@@ -81,7 +79,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
         kept.journal.retry_failed()?;
     }
     kept.finish(None);
-    let earlier = finished_waves(&read.lines, &kept.journal);
+    let earlier = super::history::told(&read.lines);
     let (kept, resumed) = (Arc::new(kept), Some(Resumed { calls, earlier }));
     Ok(Performance { process, arguments: run, source, world, kept, plan, resumed }.play(given))
 }
@@ -136,29 +134,4 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
         state_dir: arguments.state_dir.clone(),
         cloud: arguments.cloud.clone().or(flags),
     })
-}
-
-/// What was said of the waves that are over: the summary tells them as well, and nobody says it again.
-fn finished_waves(lines: &[Line], journal: &Journal) -> Vec<Event> {
-    let state = journal.state();
-    let events = lines.iter().filter_map(|line| match &line.record {
-        Record::Event { event } => Some(event),
-        _ => None,
-    });
-    let items: Vec<&Event> =
-        events.clone().filter(|event| event.origin.item.is_some() && state.is_closed(&event.origin.lane)).collect();
-    let is_theirs = |lane: &str, name: &str| {
-        let below = format!("{lane}/");
-        items.iter().any(|item| item.origin.wave.as_deref() == Some(name) && item.origin.lane.starts_with(&below))
-    };
-    let wanted = events.filter(|event| match &event.fact {
-        Fact::WaveStarted { name, .. } | Fact::WaveFinished { name, .. } => is_theirs(&event.origin.lane, name),
-        // Where a process of the run begins: what it says of a wave again is the same wave.
-        Fact::RunStarted { .. } => true,
-        Fact::ItemStarted { .. } | Fact::ItemRetried { .. } | Fact::ItemFinished { .. } => {
-            state.is_closed(&event.origin.lane)
-        }
-        _ => false,
-    });
-    wanted.cloned().collect()
 }

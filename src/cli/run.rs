@@ -187,7 +187,7 @@ pub struct Performance<'a> {
 pub struct Resumed {
     /// How many calls have their results.
     pub calls: usize,
-    /// What was said of the waves that are over.
+    /// What they said.
     pub earlier: Vec<Event>,
 }
 

@@ -7,17 +7,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::record::{Line, Record, VERSION};
 use super::replay::State;
 use crate::error::{Error, Kind, Result, plain};
 
-/// Where lines go. Tests have some that break.
+/// Where whole lines go, one or several at once. Tests have some that break.
 pub trait Medium: Send + Sync {
     /// # Errors
     /// Those of the disk; nothing may be written after one.
-    fn write(&self, line: &[u8]) -> io::Result<()>;
+    fn write(&self, lines: &[u8]) -> io::Result<()>;
 
     /// Comes back when all that was written is on the disk.
     ///
@@ -27,9 +27,9 @@ pub trait Medium: Send + Sync {
 }
 
 impl Medium for File {
-    fn write(&self, line: &[u8]) -> io::Result<()> {
+    fn write(&self, lines: &[u8]) -> io::Result<()> {
         let mut file = self;
-        file.write_all(line)
+        file.write_all(lines)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -37,26 +37,36 @@ impl Medium for File {
     }
 }
 
-/// An append-only file whose writers share its fsyncs.
+/// An append-only file whose writers share its fsyncs: one of those who wait syncs for all whose lines are there, and
+/// what is appended meanwhile is gathered for the next, who writes it in one piece.
 pub struct Log {
     medium: Arc<dyn Medium>,
     state: Mutex<Written>,
-    synced: Condvar,
 }
 
 #[derive(Default)]
 struct Written {
-    /// How many lines were written, and how many of them are surely on the disk.
+    /// How many lines were appended, and how many of them are surely on the disk.
     lines: u64,
     durable: u64,
-    /// Somebody syncs right now, for all who wait.
-    syncing: bool,
+    /// Somebody writes and syncs right now, or has just been told to.
+    leading: bool,
+    /// Up to which line the sync under way reaches, and those who wait for it.
+    reach: u64,
+    current: Arc<Batch>,
+    /// Those who wait for the one after it; the first of them leads it.
+    next: Option<Arc<Batch>>,
+    /// Lines appended while somebody leads; at all other times there are none, and a process that is killed loses none.
+    gathered: Vec<u8>,
     broken: Option<Error>,
 }
 
+/// What a sync came to, for those who wait for it: nobody else is woken by it.
+type Batch = OnceLock<Result<()>>;
+
 impl Log {
     pub fn new(medium: Arc<dyn Medium>) -> Self {
-        Self { medium, state: Mutex::default(), synced: Condvar::new() }
+        Self { medium, state: Mutex::default() }
     }
 
     /// Appends a line; says its number.
@@ -66,7 +76,9 @@ impl Log {
     pub fn append(&self, line: &str) -> Result<u64> {
         let mut state = self.lock();
         state.usable()?;
-        if let Err(error) = self.medium.write(line.as_bytes()) {
+        if state.leading {
+            state.gathered.extend_from_slice(line.as_bytes());
+        } else if let Err(error) = self.medium.write(line.as_bytes()) {
             return Err(state.breaks(error));
         }
         state.lines += 1;
@@ -79,27 +91,57 @@ impl Log {
     /// `Journal` when the disk fails.
     pub fn sync(&self, number: u64) -> Result<()> {
         let mut state = self.lock();
-        loop {
-            if state.durable >= number {
-                return Ok(());
-            }
-            state.usable()?;
-            if state.syncing {
-                state = self.synced.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            state.syncing = true;
-            let lines = state.lines;
-            drop(state);
-            let result = self.medium.sync();
-            state = self.lock();
-            state.syncing = false;
-            match result {
-                Ok(()) => state.durable = state.durable.max(lines),
-                Err(error) => drop(state.breaks(error)),
-            }
-            self.synced.notify_all();
+        if state.durable >= number {
+            return Ok(());
         }
+        state.usable()?;
+        if !state.leading {
+            return self.lead(state, Arc::default());
+        }
+        let theirs = if number <= state.reach { Some(&state.current) } else { state.next.as_ref() };
+        if let Some(batch) = theirs.cloned() {
+            drop(state);
+            return batch.wait().clone();
+        }
+        let before = state.current.clone();
+        let batch = state.next.insert(Arc::default()).clone();
+        drop(state);
+        let _ = before.wait();
+        self.lead(self.lock(), batch)
+    }
+
+    /// Brings all that was appended to the disk, for those of this batch, and hands over to the next.
+    fn lead(&self, mut state: MutexGuard<'_, Written>, batch: Arc<Batch>) -> Result<()> {
+        let reach = state.lines;
+        (state.leading, state.reach, state.current, state.next) = (true, reach, batch.clone(), None);
+        let lines = state.take_gathered();
+        let mut result = state.usable();
+        drop(state);
+        let written = result.is_ok().then(|| self.write(&lines).and_then(|()| self.medium.sync()));
+
+        let mut state = self.lock();
+        match written {
+            Some(Ok(())) => state.durable = reach,
+            Some(Err(error)) => result = Err(state.breaks(error)),
+            None => {}
+        }
+        if state.next.is_none() {
+            // Nobody waits for what was gathered: it is written all the same.
+            let lines = state.take_gathered();
+            if state.broken.is_none()
+                && let Err(error) = self.write(&lines)
+            {
+                state.breaks(error);
+            }
+            state.leading = false;
+        }
+        drop(state);
+        let _ = batch.set(result.clone());
+        result
+    }
+
+    fn write(&self, lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() { Ok(()) } else { self.medium.write(lines) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Written> {
@@ -108,6 +150,11 @@ impl Log {
 }
 
 impl Written {
+    fn take_gathered(&mut self) -> Vec<u8> {
+        let room = Vec::with_capacity(self.gathered.len());
+        std::mem::replace(&mut self.gathered, room)
+    }
+
     fn usable(&self) -> Result<()> {
         self.broken.clone().map_or(Ok(()), Err)
     }

@@ -278,12 +278,6 @@ impl State {
         calls.filter(|call| call.returned.is_some()).count()
     }
 
-    /// Whether the call that opened this lane has its result: nobody enters the lane again.
-    pub fn is_closed(&self, lane: &str) -> bool {
-        let opener = parent(lane).and_then(|(up, call)| self.find_call(up, call));
-        opener.is_some_and(|call| call.returned.is_some())
-    }
-
     /// How many lanes of items have ended so.
     pub fn items_ended(&self, outcome: Outcome) -> usize {
         let ended = self.lanes.values().filter_map(|lane| lane.ended.as_ref());
@@ -462,6 +456,12 @@ impl State {
     fn find_call(&self, lane: &str, number: u64) -> Option<&Call> {
         self.lanes.get(lane)?.calls.get(&number)
     }
+}
+
+/// The lane of the item with this key, in the wave that this call of a lane opens.
+pub fn child(lane: &str, call: u64, key: &str) -> String {
+    let key = key.replace('%', "%25").replace('/', "%2F");
+    format!("{lane}/{call}:{key}")
 }
 
 /// The lane above, and the number of the call there that opened this one: `main/3:web-01` is below call 3 of `main`.

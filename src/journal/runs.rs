@@ -368,6 +368,7 @@ impl Directory {
         let open = || OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).open(&path);
         let failed = |error: io::Error| {
             Error::new(Kind::Journal, format!("cannot lock the run: {}: {}", path.display(), plain(&error)))
+                .hint("free the disk or mend its rights; nothing was sent")
         };
         let mut file = open().map_err(failed)?;
         let before = self.holder();

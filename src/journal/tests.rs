@@ -170,29 +170,121 @@ fn a_large_value_is_written_once_however_often_it_is_read() {
     assert_eq!(journal.replay("main/1:7", 1, &identity("transfer_list")), Replay::Answer(Saved::Ok(list), 1));
 }
 
+/// What was written so far.
+fn written(paper: &Paper) -> String {
+    String::from_utf8(paper.text.lock().unwrap().clone()).unwrap()
+}
+
+/// A lane that begins a change on a thread of its own.
+fn begins(journal: &Arc<Journal>, lane: usize) -> std::thread::JoinHandle<Result<()>> {
+    let journal = journal.clone();
+    std::thread::spawn(move || {
+        let lane: Arc<str> = format!("main/1:{lane}").into();
+        journal.called(&lane, 1, &identity("transfer_execute"))?;
+        journal.begin(&StepKey { lane, call: 1, step: 1 }, "POST", "x")
+    })
+}
+
+/// A journal whose first sync is under way and held, for lane 0.
+fn held(paper: &Arc<Paper>) -> (Arc<Journal>, std::thread::JoinHandle<Result<()>>) {
+    *paper.held.lock().unwrap() = true;
+    let journal = Arc::new(on(paper));
+    let first = begins(&journal, 0);
+    wait_until(|| paper.syncs.load(Ordering::Acquire) == 1);
+    (journal, first)
+}
+
+fn release(paper: &Paper) {
+    *paper.held.lock().unwrap() = false;
+    paper.released.notify_all();
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn lanes_share_their_syncs() {
     let paper = Arc::new(Paper::default());
-    *paper.held.lock().unwrap() = true;
-    let journal = Arc::new(on(&paper));
-    let threads: Vec<_> = (0..64)
-        .map(|lane| {
-            let journal = journal.clone();
-            std::thread::spawn(move || {
-                let lane: Arc<str> = format!("main/1:{lane}").into();
-                journal.called(&lane, 1, &identity("transfer_execute")).unwrap();
-                journal.begin(&StepKey { lane, call: 1, step: 1 }, "POST", "x").unwrap();
-            })
-        })
-        .collect();
+    let (journal, first) = held(&paper);
+    let others: Vec<_> = (1..64).map(|lane| begins(&journal, lane)).collect();
     // All lines are there, and one sync is under way: who came later waits for the next.
-    while paper.text.lock().unwrap().iter().filter(|byte| **byte == b'\n').count() < 128 {
-        std::thread::yield_now();
+    wait_until(|| journal.unsettled().len() == 64);
+    release(&paper);
+    first.join().unwrap().unwrap();
+    others.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+    assert_eq!(paper.syncs.load(Ordering::Acquire), 2);
+    assert_eq!(written(&paper).lines().count(), 128);
+}
+
+#[test]
+fn what_is_recorded_during_a_sync_is_written_after_it_even_if_nobody_waits() {
+    let paper = Arc::new(Paper::default());
+    let (journal, first) = held(&paper);
+    let before = written(&paper);
+    journal.returned(&LANE.into(), 1, identity("now"), Saved::Ok(json!("x")), 1).unwrap();
+    assert_eq!(written(&paper), before, "it is gathered");
+    release(&paper);
+    first.join().unwrap().unwrap();
+    assert!(written(&paper).ends_with('\n') && written(&paper).lines().count() == 3, "{}", written(&paper));
+    journal.returned(&LANE.into(), 2, identity("now"), Saved::Ok(json!("y")), 2).unwrap();
+    assert_eq!(written(&paper).lines().count(), 4, "without a sync it is written at once");
+    assert_eq!(paper.syncs.load(Ordering::Acquire), 1);
+}
+
+#[test]
+fn a_disk_that_does_not_take_what_was_gathered_is_told_to_all_who_wait_for_it() {
+    // Room for what the first lane writes, and a torn line more.
+    let paper = Arc::new(Paper { room: Some(400), ..Paper::default() });
+    let (journal, first) = held(&paper);
+    assert!(written(&paper).len() < 400);
+    let others: Vec<_> = (1..9).map(|lane| begins(&journal, lane)).collect();
+    wait_until(|| journal.unsettled().len() == 9);
+    release(&paper);
+    first.join().unwrap().expect("its own line was on the disk");
+    for thread in others {
+        assert_eq!(thread.join().unwrap().expect_err("its line is not on the disk").kind, Kind::Journal);
     }
-    *paper.held.lock().unwrap() = false;
-    paper.released.notify_all();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert!(paper.syncs.load(Ordering::Acquire) <= 2, "{} syncs", paper.syncs.load(Ordering::Acquire));
+    let torn = written(&paper);
+    assert_eq!(torn.len(), 400);
+    for _ in 0..2 {
+        journal.returned(&LANE.into(), 1, identity("now"), Saved::Ok(json!("x")), 1).expect_err("ever after");
+        journal.begin(&StepKey { lane: "main/1:0".into(), call: 1, step: 2 }, "POST", "x").expect_err("ever after");
+    }
+    assert_eq!(written(&paper), torn, "nothing is written behind a torn line");
+    assert_eq!(paper.syncs.load(Ordering::Acquire), 1);
+}
+
+#[test]
+fn what_many_lanes_record_at_once_lies_in_the_order_in_which_it_counted() {
+    let paper = Arc::new(Paper::default());
+    let journal = on(&paper);
+    let list: Value = (0..1_000).map(|number| json!({"id": number})).collect();
+    std::thread::scope(|scope| {
+        for lane in 0..16 {
+            let (journal, list) = (&journal, &list);
+            scope.spawn(move || {
+                let lane: Arc<str> = format!("main/1:{lane}").into();
+                for call in 1..=40 {
+                    let step = StepKey { lane: lane.clone(), call, step: 1 };
+                    journal.called(&lane, call, &identity("make")).unwrap();
+                    journal.begin(&step, "POST", "things").unwrap();
+                    journal.settle(&step, Settlement::Done(json!({"id": call}))).unwrap();
+                    journal.returned(&lane, call, identity("make"), Saved::Ok(list.clone()), call).unwrap();
+                }
+            });
+        }
+    });
+    let lines = read(written(&paper).as_bytes()).unwrap().lines;
+    assert_eq!(lines.len(), 16 * 40 * 4 + 1);
+    let value = lines.iter().position(|line| matches!(line.record, Record::Value { .. })).unwrap();
+    let user = lines.iter().position(|line| matches!(line.record, Record::Returned { .. })).unwrap();
+    assert!(value < user, "a value is there before what names it");
+    let mut again = State::default();
+    lines.iter().for_each(|line| again.apply(line).unwrap());
+    assert_eq!(format!("{:?}", &*journal.state()), format!("{again:?}"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::event::{Event, Fact, Origin, Subject};
+use crate::event::{Event, Fact, Origin, Outcome, Subject};
 
 use super::item::Item;
 use super::text;
@@ -19,7 +19,7 @@ pub struct Board {
     pub waves: Vec<Wave>,
     /// Which waves each lane opened.
     opened: HashMap<Arc<str>, Vec<usize>>,
-    /// Waves that a process before this one opened, and this one has not come to yet.
+    /// Waves that a process or an attempt before this one opened, and this one has not come to yet.
     earlier: Vec<usize>,
     /// Waits that belong to no item.
     pub loose: Vec<Wait>,
@@ -63,13 +63,15 @@ impl Board {
     pub fn apply(&mut self, event: &Event) {
         let Event { at, origin, fact, .. } = event;
         match fact {
-            Fact::WaveStarted { name, total, limit, items } => {
-                if self.reopen(origin, name, items) {
+            Fact::WaveStarted { name, total, limit, items, call } => {
+                if self.reopen(origin, name, items, *call) {
                     return;
                 }
+                self.leave(&origin.lane, *call);
                 let parent = self.place(origin);
                 self.opened.entry(origin.lane.clone()).or_default().push(self.waves.len());
-                self.waves.push(Wave::new(name, origin, parent, *at, (*total).max(items.len()), *limit, items));
+                let total = (*total).max(items.len());
+                self.waves.push(Wave::new(name, (origin, *call), parent, *at, total, *limit, items));
             }
             Fact::WaveStopping { name, reason } => {
                 if let Some(wave) = self.open_wave(origin, name) {
@@ -78,7 +80,7 @@ impl Board {
             }
             Fact::WaveFinished { name, elapsed_seconds, .. } => {
                 if let Some(wave) = self.open_wave(origin, name) {
-                    wave.finished = Some(*elapsed_seconds);
+                    (wave.finished, wave.cut) = (Some(*elapsed_seconds), false);
                 }
             }
             Fact::RunStarted { .. } => self.begin(),
@@ -114,43 +116,67 @@ impl Board {
         self.left.clear();
         self.loose.clear();
         self.calls.clear();
-        let items = self.waves.iter_mut().flat_map(|wave| &mut wave.items);
-        items.for_each(Item::abandon);
+        for wave in &mut self.waves {
+            wave.cut_off();
+            wave.items.iter_mut().for_each(Item::abandon);
+        }
     }
 
-    /// Whether this is a wave that an earlier process opened; it is the lane's newest again.
-    fn reopen(&mut self, origin: &Origin, name: &str, keys: &[Arc<str>]) -> bool {
+    /// Whether this is a wave that an earlier process, or an earlier attempt, opened; it is the lane's newest again.
+    fn reopen(&mut self, origin: &Origin, name: &str, keys: &[Arc<str>], call: u64) -> bool {
         let same = |wave: &Wave| {
-            wave.lane == origin.lane && *wave.name == *name && wave.items.iter().map(|item| &item.key).eq(keys)
+            wave.lane == origin.lane
+                && *wave.name == *name
+                && (wave.call == call || wave.call == 0)
+                && wave.items.iter().map(|item| &item.key).eq(keys)
         };
         let Some(found) = self.earlier.iter().position(|wave| same(&self.waves[*wave])) else { return false };
         let found = self.earlier.remove(found);
-        let wave = &mut self.waves[found];
-        (wave.finished, wave.stopping) = (None, None);
+        self.waves[found].reopen(call);
         let opened = self.opened.entry(origin.lane.clone()).or_default();
         opened.retain(|wave| *wave != found);
         opened.push(found);
         true
     }
 
-    /// An item that ended, or begins anew, has nothing at work inside it; what an attempt that is repeated had inside
-    /// is of no account any more.
-    fn close_inside(&mut self, place: Place, fact: &Fact) {
-        let repeated = matches!(fact, Fact::ItemStarted { .. });
-        if !repeated && !matches!(fact, Fact::ItemFinished { .. }) {
+    /// A lane comes to another wave than it did before: those that it had from this call on are of no account any more.
+    fn leave(&mut self, lane: &str, call: u64) {
+        if call == 0 {
             return;
         }
+        let left: Vec<usize> =
+            (0..self.waves.len()).filter(|at| *self.waves[*at].lane == *lane && self.waves[*at].call >= call).collect();
         for at in 0..self.waves.len() {
-            if self.lies_inside(at, place) {
-                let wave = &mut self.waves[at];
-                wave.finished.get_or_insert(0.0);
-                wave.repeated |= repeated;
+            let inside = |left: &usize| at == *left || self.stands_in(at, |parent| parent.wave == *left);
+            let is_left = left.iter().any(inside);
+            self.waves[at].repeated |= is_left;
+        }
+    }
+
+    /// An item that ended, or begins anew, has nothing at work inside it. When it begins anew, the waves inside may be
+    /// entered again; when it ended well without them, they are of no account any more.
+    fn close_inside(&mut self, place: Place, fact: &Fact) {
+        let (begins, well) = match fact {
+            Fact::ItemStarted { .. } => (true, false),
+            Fact::ItemFinished { outcome, .. } => (false, *outcome == Outcome::Ok),
+            _ => return,
+        };
+        for at in 0..self.waves.len() {
+            if !self.stands_in(at, |parent| parent == place) {
+                continue;
+            }
+            let wave = &mut self.waves[at];
+            wave.cut_off();
+            wave.repeated |= well && wave.cut;
+            if begins && !self.earlier.contains(&at) {
+                self.earlier.push(at);
             }
         }
     }
 
-    fn lies_inside(&self, wave: usize, place: Place) -> bool {
-        self.waves[wave].parent.is_some_and(|parent| parent == place || self.lies_inside(parent.wave, place))
+    /// Whether one of the items that the wave is inside of is meant.
+    fn stands_in(&self, wave: usize, is_meant: impl Fn(Place) -> bool + Copy) -> bool {
+        self.waves[wave].parent.is_some_and(|parent| is_meant(parent) || self.stands_in(parent.wave, is_meant))
     }
 
     fn call(&mut self, at: Timestamp, fact: &Fact) {
@@ -272,7 +298,6 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Outcome;
     use crate::report::scene;
 
     fn inner(outer: &str, key: &str) -> Origin {
@@ -321,9 +346,46 @@ mod tests {
     fn an_item_that_begins_anew_has_nothing_left_of_its_last_attempt() {
         let mut board = nested();
         board.apply(&scene::event(4.0, scene::item("seed", "web-01"), Fact::ItemStarted { attempt: 2 }));
-        assert_eq!(board.waves.iter().map(|wave| wave.repeated).collect::<Vec<_>>(), [false, false, true]);
         let names: Vec<String> = board.in_flight().into_iter().map(|place| board.name(place)).collect();
         assert_eq!(names, ["seed/web-01"]);
+        board.apply(&scene::finished(5.0, scene::item("seed", "web-01"), Outcome::Ok, 2, None));
+        assert_eq!(board.waves.iter().map(|wave| wave.repeated).collect::<Vec<_>>(), [false, false, true]);
+    }
+
+    /// A wave that call `number` of the item's lane opens.
+    fn opened(minutes: f64, outer: &str, number: u64, keys: &[&str]) -> Event {
+        let mut event = scene::wave(minutes, "each", 2, keys);
+        event.origin = scene::item("seed", outer);
+        if let Fact::WaveStarted { call, .. } = &mut event.fact {
+            *call = number;
+        }
+        event
+    }
+
+    #[test]
+    fn the_next_attempt_enters_the_same_wave_or_leaves_it_behind() {
+        let at = || scene::item("seed", "web-01");
+        let first = [
+            scene::wave(0.0, "seed", 1, &["web-01"]),
+            scene::started(0.0, at()),
+            opened(0.0, "web-01", 2, &["0", "1"]),
+            opened(1.0, "web-01", 5, &["0", "1"]),
+            scene::started(1.0, inner("web-01", "0")),
+            scene::finished(2.0, inner("web-01", "0"), Outcome::Ok, 1, None),
+            scene::started(2.0, inner("web-01", "1")),
+            scene::finished(3.0, inner("web-01", "1"), Outcome::Failed, 1, Some("no")),
+            scene::event(4.0, at(), Fact::ItemStarted { attempt: 2 }),
+        ];
+        let mut same = scene::board(&first);
+        same.apply(&opened(4.0, "web-01", 5, &["0", "1"]));
+        let outcomes =
+            |board: &Board, wave: usize| board.waves[wave].items.iter().map(Item::outcome).collect::<Vec<_>>();
+        assert_eq!(same.waves.len(), 3);
+        assert_eq!(outcomes(&same, 2), [Some(Outcome::Ok), None]);
+
+        let mut other = scene::board(&first);
+        other.apply(&opened(4.0, "web-01", 4, &["x"]));
+        assert_eq!(other.waves.iter().map(|wave| wave.repeated).collect::<Vec<_>>(), [false, false, true, false]);
     }
 
     #[test]

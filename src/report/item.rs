@@ -88,6 +88,13 @@ impl Item {
         self.changed = Some(at);
     }
 
+    /// How it ended does not count any more, unless it ended well.
+    pub(super) fn take_back(&mut self) {
+        if self.outcome().is_some_and(|outcome| outcome != Outcome::Ok) {
+            (self.state, self.cause) = (State::Queued, None);
+        }
+    }
+
     /// The process that was at it is gone.
     pub(super) fn abandon(&mut self) {
         self.calls.clear();

@@ -30,11 +30,12 @@ fn fact() -> impl Strategy<Value = Fact> {
     let number = prop_oneof![0.0..=100.0, Just(f64::NAN), Just(f64::INFINITY), Just(-1.0)];
     let outcome = prop::sample::select(Outcome::ALL.to_vec());
     prop_oneof![
-        (0..WAVES.len(), 0..KEYS.len(), 0..9usize).prop_map(|(name, keys, limit)| Fact::WaveStarted {
+        (0..WAVES.len(), 0..KEYS.len(), 0..9usize, 0..3u64).prop_map(|(name, keys, limit, call)| Fact::WaveStarted {
             name: WAVES[name].to_owned(),
             total: keys,
             limit,
             items: KEYS[..keys].iter().map(|key| (*key).into()).collect(),
+            call,
         }),
         (0..WAVES.len()).prop_map(|name| Fact::WaveFinished {
             name: WAVES[name].to_owned(),

@@ -29,7 +29,7 @@ pub fn event(minutes: f64, origin: Origin, fact: Fact) -> Event {
 
 pub fn wave(minutes: f64, name: &str, limit: usize, keys: &[&str]) -> Event {
     let items: Vec<Arc<str>> = keys.iter().map(|key| Arc::from(*key)).collect();
-    event(minutes, main_lane(), Fact::WaveStarted { name: name.to_owned(), total: items.len(), limit, items })
+    event(minutes, main_lane(), Fact::WaveStarted { name: name.to_owned(), total: items.len(), limit, items, call: 0 })
 }
 
 pub fn started(minutes: f64, origin: Origin) -> Event {

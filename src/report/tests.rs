@@ -104,7 +104,7 @@ fn quiet_says_what_went_wrong() {
 #[test]
 fn events_are_lines_of_json_and_printed_text_is_one_of_them() {
     insta::assert_snapshot!(show(View::Jsonl, short_run()).0, @r#"
-    {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main","event":"wave_started","name":"seed","total":1,"limit":1,"items":["db-07"]}
+    {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main","event":"wave_started","name":"seed","total":1,"limit":1,"items":["db-07"],"call":0}
     {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"item_started","attempt":1}
     {"v":1,"at":"2026-06-01T20:01:00Z","lane":"main","event":"printed","text":"hello"}
     {"v":1,"at":"2026-06-01T20:02:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"logged","level":"info","message":"a note"}

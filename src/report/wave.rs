@@ -15,15 +15,18 @@ use super::text;
 #[derive(Clone, Debug)]
 pub struct Wave {
     pub name: Arc<str>,
-    /// The lane that opened it.
+    /// The lane that opened it, and the number of the call.
     pub lane: Arc<str>,
+    pub call: u64,
     pub parent: Option<Place>,
     pub total: usize,
     pub limit: usize,
     pub started: Timestamp,
     pub finished: Option<f64>,
     pub stopping: Option<String>,
-    /// Belongs to an attempt that was made anew.
+    /// It did not come to its own end: its item, or the process, ended before, or began anew.
+    pub cut: bool,
+    /// The run went another way, in an attempt that was made anew.
     pub repeated: bool,
     pub items: Vec<Item>,
     keys: HashMap<Arc<str>, usize>,
@@ -39,7 +42,7 @@ pub struct Wave {
 impl Wave {
     pub(super) fn new(
         name: &str,
-        origin: &Origin,
+        (origin, call): (&Origin, u64),
         parent: Option<Place>,
         started: Timestamp,
         total: usize,
@@ -49,12 +52,14 @@ impl Wave {
         let mut wave = Self {
             name: name.into(),
             lane: origin.lane.clone(),
+            call,
             parent,
             total,
             limit,
             started,
             finished: None,
             stopping: None,
+            cut: false,
             repeated: false,
             items: Vec::with_capacity(keys.len()),
             keys: HashMap::new(),
@@ -67,6 +72,26 @@ impl Wave {
             wave.add(key);
         }
         wave
+    }
+
+    /// Nobody is at work on it.
+    pub(super) fn cut_off(&mut self) {
+        if self.finished.is_none() {
+            (self.finished, self.cut) = (Some(0.0), true);
+        }
+    }
+
+    /// It is entered again. What ended well in it stands; the rest is told again, or done again.
+    pub(super) fn reopen(&mut self, call: u64) {
+        (self.finished, self.stopping, self.cut, self.repeated) = (None, None, false, false);
+        self.call = call;
+        // Older journals do not tell again what has ended.
+        if call > 0 {
+            for at in 0..self.items.len() {
+                self.items[at].take_back();
+                self.advance(at);
+            }
+        }
     }
 
     pub(super) fn add(&mut self, key: &Arc<str>) -> usize {

@@ -41,19 +41,21 @@ pub fn drive(
     let options = if journal.only_replays() { Options { retries: 0, ..options } } else { options };
     let mut machine = Machine::new(keys, options)?;
     let mut ended = restore(call, &mut machine, &lanes);
-    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total: items.len(), limit });
+    let (total, number) = (items.len(), call.number);
+    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total, limit, call: number });
     let bell = clock.signal();
     let _listening = cancel.listen(&bell);
     let done: Mutex<VecDeque<(usize, Ended)>> = Mutex::default();
-    let mut fatal = None;
+    let (mut fatal, mut unanswered) = (None, None);
     thread::scope(|scope| -> Result<()> {
         loop {
             while let Some((item, result)) = done.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
                 let outcome = result.as_ref().map(drop).map_err(|thrown| placed(thrown));
-                if let Err(error) = &outcome
-                    && stops_the_run(error)
-                {
-                    fatal.get_or_insert(error.clone());
+                match &outcome {
+                    // The others may come to their gates as well, and be answered together.
+                    Err(error) if error.kind == Kind::NeedsAnswer => drop(unanswered.get_or_insert(error.clone())),
+                    Err(error) if stops_the_run(error) => drop(fatal.get_or_insert(error.clone())),
+                    _ => {}
                 }
                 ended.insert(item, result);
                 machine.finished(item, outcome, clock.now());
@@ -63,6 +65,9 @@ pub fn drive(
             }
             if cancel.wish() != Wish::Continue {
                 machine.pause(clock.now());
+            }
+            if unanswered.is_some() {
+                machine.hold(clock.now());
             }
             let mut wake = None;
             let actions = machine.next(clock.now());
@@ -98,7 +103,7 @@ pub fn drive(
             }
         }
     })?;
-    if let Some(error) = fatal {
+    if let Some(error) = fatal.or(unanswered) {
         return Err(error);
     }
     let summary = machine.summary(clock.now());
@@ -149,7 +154,7 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
 
 /// What one lane meets and all have to stop for.
 fn stops_the_run(error: &Error) -> bool {
-    matches!(error.kind, Kind::Mismatch | Kind::NeedsAnswer | Kind::Journal | Kind::Login)
+    matches!(error.kind, Kind::Mismatch | Kind::Journal | Kind::Login)
 }
 
 /// One attempt of one item, on its own thread.

@@ -3,6 +3,7 @@
 use super::call::Call;
 use crate::error::Result;
 use crate::event::Fact;
+use crate::journal::StepKey;
 
 /// What somebody said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +55,20 @@ impl Call<'_> {
         self.host.journal.run()
     }
 
-    /// The name of a gate of this call: words, the item, and the call's number, so that no two are the same.
+    /// The name of a gate of this call: words and the call's number; in an item its key and a word of its lane as well,
+    /// so that no answer is taken for another question's.
     pub fn gate(&self, words: &str) -> String {
-        let item = self.lane.origin.item.as_deref().map(|item| format!("{}.", slug(item))).unwrap_or_default();
-        format!("{}.{item}{}", slug(words), self.number)
+        let (words, number) = (slug(words), self.number);
+        let Some(item) = self.lane.origin.item.as_deref() else { return format!("{words}.{number}") };
+        let lane = &blake3::hash(self.lane.origin.lane.as_bytes()).to_hex()[..6];
+        format!("{words}.{}.{number}.{lane}", slug(item))
+    }
+
+    /// The gate at which somebody says whether this step is sent again: each loss of an answer is asked for itself.
+    pub fn gate_of_step(&self, key: &StepKey) -> String {
+        let rounds = self.host.journal.state().rounds(&key.lane);
+        let round = if rounds > 0 { format!("-{rounds}") } else { String::new() };
+        format!("{}.{}{round}", self.gate("repeat"), key.step)
     }
 }
 

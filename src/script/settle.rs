@@ -132,7 +132,7 @@ pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
             Sent::Lost(error) => error,
         };
         call.is_open()?;
-        let gate = call.gate("repeat");
+        let gate = call.gate_of_step(&key);
         let question =
             format!("the answer to {what} was lost, and nothing shows whether it was carried out. Send it again?");
         match call.ask(&gate, &question)? {

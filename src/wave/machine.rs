@@ -96,6 +96,8 @@ enum State {
 enum Stop {
     Failures,
     Pause,
+    /// An item waits for somebody's answer.
+    Gate,
 }
 
 impl Machine {
@@ -192,6 +194,11 @@ impl Machine {
     /// The operator asked to stop: nothing new starts.
     pub fn pause(&mut self, now: Timestamp) {
         self.stop(Stop::Pause, now);
+    }
+
+    /// An item waits for an answer that nobody is there to give: nothing new starts, and what runs goes on.
+    pub fn hold(&mut self, now: Timestamp) {
+        self.stop(Stop::Gate, now);
     }
 
     /// What happened since the last call, in its order.
@@ -294,7 +301,7 @@ impl Machine {
         for item in 0..self.items.len() {
             match self.items[item].state {
                 State::Fresh => self.end(item, Outcome::Skipped, now),
-                State::Waiting(_) | State::Interrupted if stop == Stop::Pause => {
+                State::Waiting(_) | State::Interrupted if stop != Stop::Failures => {
                     self.end(item, Outcome::Cancelled, now)
                 }
                 State::Waiting(_) => {
@@ -307,7 +314,7 @@ impl Machine {
     }
 
     fn is_paused(&self) -> bool {
-        matches!(self.stopped, Some((Stop::Pause, _)))
+        matches!(self.stopped, Some((Stop::Pause | Stop::Gate, _)))
     }
 
     fn allowed(&self) -> usize {
@@ -317,6 +324,7 @@ impl Machine {
     fn reason(&self, stop: Stop) -> String {
         match stop {
             Stop::Pause => "the operator asked to stop".to_owned(),
+            Stop::Gate => "a gate waits for an answer".to_owned(),
             Stop::Failures => {
                 let failed = count(self.failures, "item");
                 format!("{failed} failed and `max_failures` allows {}", self.allowed())

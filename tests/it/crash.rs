@@ -61,15 +61,24 @@ struct Deathbed {
     dead: AtomicBool,
 }
 
+impl Medium for Deathbed {
+    /// Lines that were gathered come together; the process may die between any two of them.
+    fn write(&self, lines: &[u8]) -> io::Result<()> {
+        lines.split_inclusive(|byte| *byte == b'\n').try_for_each(|line| self.write_line(line))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.dead.load(Ordering::Acquire) { Err(self.end()) } else { Ok(()) }
+    }
+}
+
 impl Deathbed {
     fn end(&self) -> io::Error {
         self.dead.store(true, Ordering::Release);
         io::Error::other("the process is dead")
     }
-}
 
-impl Medium for Deathbed {
-    fn write(&self, line: &[u8]) -> io::Result<()> {
+    fn write_line(&self, line: &[u8]) -> io::Result<()> {
         if self.dead.load(Ordering::Acquire) {
             return Err(self.end());
         }
@@ -82,10 +91,6 @@ impl Medium for Deathbed {
             }
             _ => Medium::write(&self.file, line),
         }
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        if self.dead.load(Ordering::Acquire) { Err(self.end()) } else { Ok(()) }
     }
 }
 

@@ -1,7 +1,12 @@
 //! Changes whose answers are lost: what was made is found again, what was not made is made, and nothing is made twice.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
 use coriolis_run::event::{Event, Fact};
-use coriolis_run::sandbox::Trouble;
+use coriolis_run::journal::Journal;
+use coriolis_run::sandbox::{Fault, Trouble};
+use coriolis_run::script::gates::{Answer, Gates};
 use serde_json::{Value, json};
 
 use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};
@@ -124,5 +129,30 @@ fn what_is_changed_or_deleted_twice_is_changed_or_deleted() {
         in_trouble("DELETE", "", before, &format!("{delete}; {left}.len()"), |rehearsal, name| {
             assert_eq!(rehearsal.value(), &json!(0), "{name}: {delete}");
         });
+    }
+}
+
+/// Says yes, and keeps what was asked.
+#[derive(Default)]
+struct Asked(Mutex<Vec<String>>);
+
+impl Gates for Asked {
+    fn ask(&self, gate: &str, _: &str) -> coriolis_run::error::Result<Option<Answer>> {
+        self.0.lock().unwrap().push(gate.to_owned());
+        Ok(Some(Answer { text: "yes".into(), by: "ann".into() }))
+    }
+}
+
+#[test]
+fn a_yes_to_sending_something_again_is_for_once() {
+    for generation in GENERATIONS {
+        let stage = Stage::new(Options::of(generation));
+        let path = "/appliances".to_owned();
+        stage.sandbox.inject(Fault { method: "POST", path, times: 3, what: Trouble::DroppedBefore });
+        let (journal, gates) = (Journal::in_memory(stage.clock.clone()), Arc::new(Asked::default()));
+        stage.play_recorded("licensing_appliance_create()", Arc::new(journal), gates.clone()).value();
+        let asked = gates.0.lock().unwrap();
+        assert_eq!(asked.len(), 3, "{asked:?}");
+        assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), 3, "{asked:?}");
     }
 }

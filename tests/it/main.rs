@@ -15,6 +15,7 @@ mod kinds;
 mod lanes;
 mod ledger;
 mod lost;
+mod nested;
 mod operations;
 mod reference;
 mod rehearsal;

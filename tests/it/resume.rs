@@ -12,13 +12,13 @@ use serde_json::Value;
 use crate::command::{Ended, command, end, folder, runbook};
 
 /// The binary with a state directory of its own.
-fn keeping(state: &Path, arguments: &[&str]) -> Command {
+pub fn keeping(state: &Path, arguments: &[&str]) -> Command {
     let mut command = command(arguments);
     command.env("XDG_STATE_HOME", state).env("USER", "ann");
     command
 }
 
-fn run(state: &Path, arguments: &[&str]) -> Ended {
+pub fn run(state: &Path, arguments: &[&str]) -> Ended {
     end(keeping(state, arguments))
 }
 
@@ -28,12 +28,12 @@ fn runs(state: &Path) -> Vec<PathBuf> {
     entries.map_or_else(|_| Vec::new(), |entries| entries.map(|entry| entry.unwrap().path()).collect())
 }
 
-fn only_run(state: &Path) -> PathBuf {
+pub fn only_run(state: &Path) -> PathBuf {
     let [only] = runs(state).try_into().expect("one run");
     only
 }
 
-fn lines(file: &Path) -> usize {
+pub fn lines(file: &Path) -> usize {
     std::fs::read(file).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
 }
 
@@ -104,6 +104,46 @@ fn a_gate_pauses_a_run_without_a_terminal_until_somebody_answers() {
     assert!(journal.contains(r#""event":"gate_answered""#) && journal.contains(r#""by":"ann""#));
     let again = run(&state, &["resume"]).expect(2);
     assert!(again.stderr.contains("there is no unfinished run"), "{}", again.stderr);
+}
+
+/// The gates that a run says it waits at.
+fn asked(ended: &Ended) -> Vec<String> {
+    let lines = ended.stderr.lines().filter(|line| line.contains("  ASKED  "));
+    lines.map(|line| line.split("gate ").nth(1).unwrap().split(": ").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn items_that_ask_at_once_are_answered_together_and_each_for_itself() {
+    let state = folder("gates");
+    let script = state.join("gates.rhai");
+    std::fs::write(
+        &script,
+        r#"for round in ["first", "second"] {
+            wave(round, ["a", "b"], #{ limit: 2 }, |vm| { confirm("go on?"); region_create(`${round}-${vm}`); });
+        }
+        print(region_list().len());"#,
+    )
+    .unwrap();
+    let first = run(&state, &[script.to_str().unwrap(), "--sandbox"]).expect(8);
+    let gates = asked(&first);
+    assert_eq!(gates.len(), 2, "{}", first.stderr);
+    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    run(&state, &["answer", &id, &gates[0], "no"]).expect(0);
+    let instead = run(&state, &["answer", &id, &gates[0], "yes"]).expect(0);
+    assert!(instead.stderr.contains("yes, instead of no by ann"), "{}", instead.stderr);
+    run(&state, &["answer", &id, &gates[1], "yes"]).expect(0);
+
+    // The same question in another wave is another one.
+    let second = run(&state, &["resume"]).expect(8);
+    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 2);
+    let taken = run(&state, &["answer", &id, &gates[0], "no"]).expect(2);
+    assert!(taken.stderr.contains("has its answer: yes by ann"), "{}", taken.stderr);
+    let others: Vec<String> = asked(&second).into_iter().filter(|gate| !gates.contains(gate)).collect();
+    assert_eq!(others.len(), 2, "{}", second.stderr);
+    for gate in &others {
+        run(&state, &["answer", &id, gate, "yes"]).expect(0);
+    }
+    assert_eq!(run(&state, &["resume"]).expect(0).stdout.lines().next(), Some("4"));
 }
 
 #[test]

@@ -157,6 +157,11 @@ impl History {
             None => self.periods.push((*at, *at)),
         }
         self.board.apply(event);
+        if let Fact::WaveStarted { name, .. } = fact
+            && let Some(wave) = self.board.newest(&origin.lane, name)
+        {
+            self.ended.remove(&wave);
+        }
         if let Some(track) = self.track(origin, fact) {
             track.apply(*at, fact);
         }
@@ -245,8 +250,8 @@ impl History {
         waves.iter().flat_map(WaveEntry::items).filter(|entry| entry.standing.is_open()).collect()
     }
 
-    /// The waves in the order of the script. Those of an attempt that was made anew are left out, and loops inside of an
-    /// item in which nothing went wrong.
+    /// The waves in the order of the script. Those that an attempt made anew did not come to are left out, and loops
+    /// inside of an item in which nothing went wrong.
     pub fn waves(&self) -> Vec<WaveEntry<'_>> {
         let is_dull = |wave: &Wave| wave.is_each() && wave.parent.is_some() && wave.counts().ok == wave.total;
         let told = |wave: &Wave| !(wave.repeated || is_dull(wave));
@@ -277,7 +282,7 @@ impl History {
     }
 
     fn standing(&self, item: &Item) -> Standing {
-        match (item.outcome(), item.started.is_some(), self.meta.alive) {
+        match (item.outcome(), item.is_in_flight(), self.meta.alive) {
             (Some(outcome), ..) => Standing::Ended(outcome),
             (None, true, true) => Standing::Running,
             (None, true, false) => Standing::Unfinished,

@@ -62,6 +62,8 @@ impl Track {
                 self.end_attempt(at, Some(cause));
                 self.spans.push(Span { from: at, to: Some(at.max(*next)), what: What::Pause { cause: cause.clone() } });
             }
+            // It was told when it happened.
+            Fact::ItemFinished { earlier: true, .. } => {}
             Fact::ItemFinished { outcome, cause, .. } => {
                 self.clip(at);
                 self.end_attempt(at, cause.as_ref().filter(|_| *outcome != Outcome::Ok));
