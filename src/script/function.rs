@@ -4,6 +4,7 @@ use rhai::Dynamic;
 
 use super::call::Call;
 use super::error::Fault;
+use super::sends::Sends;
 
 /// One function of the language.
 pub struct Function {
@@ -18,6 +19,8 @@ pub struct Function {
     pub summary: &'static str,
     /// A line or two that run on the sandbox.
     pub example: &'static str,
+    /// What leaves for the server, and how it is repeated after a crash.
+    pub sends: &'static [Sends],
     pub effect: Effect,
     /// Whether the name is a noun and a verb, so that `create_endpoint` is another spelling of `endpoint_create`.
     pub noun_verb: bool,
@@ -357,6 +360,7 @@ mod tests {
             result: "",
             summary: "",
             example: "",
+            sends: &[],
             effect: Effect::Pure,
             noun_verb: true,
             body: |_| Ok(Dynamic::UNIT),

@@ -19,5 +19,6 @@ pub mod parameters;
 pub mod render;
 pub mod run;
 pub mod saved;
+pub mod sends;
 pub mod settle;
 pub mod value;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::arguments::one_of;
 use super::catalog;
 use super::function::{Function, Key, Kind, Parameter};
+use super::sends::Sends;
 
 /// Every function by name with its summary, one line each.
 pub fn index() -> String {
@@ -113,6 +114,10 @@ pub fn markdown(row: &Function) -> String {
         parts.push(parameters.join("\n"));
     }
     parts.push(format!("Returns {}. Effect: {}.", row.result, row.effect.word()));
+    let sends: Vec<String> = row.sends.iter().map(sends_item).collect();
+    if !sends.is_empty() {
+        parts.push(format!("Sends:\n\n{}", sends.join("\n")));
+    }
     parts.push(format!("```rust\n{}\n```", row.example));
     parts.join("\n\n")
 }
@@ -124,6 +129,11 @@ fn key_items(kind: Kind, indent: &str) -> Vec<String> {
         std::iter::once(first).chain(key_items(key.kind, &format!("{indent}  ")))
     };
     kind.keys().flat_map(item).collect()
+}
+
+fn sends_item(sends: &Sends) -> String {
+    let crash = sends.again.map(|again| format!(" After a crash: {}.", again.told())).unwrap_or_default();
+    format!("- {}.{crash}", sends.told("`"))
 }
 
 /// Every function as an entry of a list.
@@ -143,6 +153,18 @@ pub fn json(row: &Function) -> Value {
         "summary": row.summary,
         "example": row.example,
         "effect": row.effect.key(),
+        "sends": row.sends.iter().map(sends_json).collect::<Value>(),
+    })
+}
+
+fn sends_json(sends: &Sends) -> Value {
+    json!({
+        "current": sends.current,
+        "legacy": sends.legacy,
+        "to": sends.whom().unwrap_or("Coriolis"),
+        "when": sends.when,
+        "changes": sends.again.is_some(),
+        "after_a_crash": sends.again.map(|again| json!({ "kind": again.key(), "help": again.told() })),
     })
 }
 

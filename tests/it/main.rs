@@ -20,5 +20,6 @@ mod reference;
 mod rehearsal;
 mod resume;
 mod runs;
+mod sends;
 mod terminal;
 mod units;
