@@ -312,6 +312,11 @@ impl Function {
 
     /// `replica_create(options)`, with optional parameters in brackets.
     pub fn signature(&self) -> String {
+        self.signature_as(self.name)
+    }
+
+    /// The same under another of its names.
+    pub fn signature_as(&self, name: &str) -> String {
         let parameters: Vec<String> = self
             .parameters
             .iter()
@@ -321,7 +326,7 @@ impl Function {
                 },
             )
             .collect();
-        format!("{}({})", self.name, parameters.join(", "))
+        format!("{name}({})", parameters.join(", "))
     }
 
     /// Which parameter each of `count` arguments is for: an optional one is left out where there are too few.

@@ -11,6 +11,7 @@ pub mod error;
 pub mod function;
 pub mod functions;
 pub mod gates;
+pub mod help;
 pub mod host;
 pub mod invoke;
 pub mod lanes;

@@ -10,6 +10,7 @@ mod crash;
 mod errors;
 mod examples;
 mod golden;
+mod help;
 mod history;
 mod kinds;
 mod lanes;

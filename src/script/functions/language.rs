@@ -11,6 +11,7 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::help::{WIDTH, topic};
 use crate::script::value::{Secret, describe, to_shown};
 use crate::secret::is_secret_name;
 
@@ -54,6 +55,22 @@ pub const ROWS: &[Function] = &[
         effect: Effect::Pure,
         noun_verb: false,
         body: group_by,
+    },
+    Function {
+        name: "help",
+        aliases: &[],
+        parameters: &[Parameter::optional(
+            "topic",
+            Kind::Any,
+            "A function, a domain, a topic such as `language`, or a word to search for; default: what there is.",
+        )],
+        result: "a text",
+        summary: "Tell about a function, or find those that have to do with something.",
+        example: "print(help(\"replica_create\"));\nprint(help(\"network\"));",
+        sends: &[],
+        effect: Effect::Pure,
+        noun_verb: false,
+        body: help,
     },
     Function {
         name: "now",
@@ -160,6 +177,17 @@ fn group_key(call: &Call<'_>, by: &Dynamic, item: &Dynamic, index: usize) -> Res
     let field = text_of(by);
     let found = item.read_lock::<ScriptMap>().and_then(|fields| fields.get(field.as_str()).cloned());
     found.ok_or_else(|| Error::script(format!("item {} has no field `{field}` to group by", index + 1)).into())
+}
+
+fn help(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let asked = call.argument("topic");
+    let asked = match asked.read_lock::<FnPtr>() {
+        Some(function) => function.fn_name().to_owned(),
+        None if asked.is_unit() => String::new(),
+        None if asked.is_string() => text_of(&asked),
+        None => return Err(Error::script(format!("help tells nothing about {}", describe(&asked))).into()),
+    };
+    Ok(topic(&asked, WIDTH)?.into())
 }
 
 fn now(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
