@@ -47,7 +47,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct FunctionsArguments {
-    /// One function, in any spelling; default: all
+    /// One function, in any spelling, or a word to search for; default: all
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 

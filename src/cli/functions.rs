@@ -3,24 +3,23 @@
 use super::args::{FunctionsArguments, ReferenceFormat};
 use crate::error::{ExitCode, Result};
 use crate::process::Process;
-use crate::script::catalog;
-use crate::script::render;
+use crate::script::{catalog, help, render};
 
-/// Tells about one function, or all of them.
+/// Tells about one function, or all of them; what is no function's name is searched for.
 ///
 /// # Errors
-/// `Input` for a name that no function has.
+/// `Input` for a name that no function has, and for a word that nothing is known about.
 pub fn tell(process: &Process, arguments: &FunctionsArguments) -> Result<ExitCode> {
-    let row = arguments.name.as_deref().map(catalog::look_up).transpose()?;
-    let text = match (arguments.format, row) {
-        (ReferenceFormat::Text, None) => render::index(),
-        (ReferenceFormat::Text, Some(row)) => render::text(row),
-        (ReferenceFormat::Markdown, None) => render::markdown_all(),
-        (ReferenceFormat::Markdown, Some(row)) => render::markdown(row),
-        (ReferenceFormat::Json, None) => format!("{:#}", render::json_all()),
-        (ReferenceFormat::Json, Some(row)) => format!("{:#}", render::json(row)),
-        (ReferenceFormat::Rhai, None) => render::definitions(),
-        (ReferenceFormat::Rhai, Some(row)) => render::definition(row).join("\n").trim_start().to_owned(),
+    let name = arguments.name.as_deref();
+    let row = || name.map(catalog::look_up).transpose();
+    let width = process.data_width().unwrap_or(help::WIDTH);
+    let text = match arguments.format {
+        ReferenceFormat::Text => name.map_or_else(|| Ok(help::index(width)), |name| help::topic(name, width))?,
+        ReferenceFormat::Markdown => row()?.map_or_else(render::markdown_all, render::markdown),
+        ReferenceFormat::Json => format!("{:#}", row()?.map_or_else(render::json_all, render::json)),
+        ReferenceFormat::Rhai => {
+            row()?.map_or_else(render::definitions, |row| render::definition(row).join("\n").trim_start().to_owned())
+        }
     };
     process.output().data(&text);
     Ok(ExitCode::Done)

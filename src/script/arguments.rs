@@ -294,6 +294,7 @@ mod tests {
         result: "",
         summary: "",
         example: "",
+        sends: &[],
         effect: Effect::Changes,
         noun_verb: true,
         body: |_| Ok(Dynamic::UNIT),

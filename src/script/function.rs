@@ -4,6 +4,7 @@ use rhai::Dynamic;
 
 use super::call::Call;
 use super::error::Fault;
+use super::sends::Sends;
 
 /// One function of the language.
 pub struct Function {
@@ -18,6 +19,8 @@ pub struct Function {
     pub summary: &'static str,
     /// A line or two that run on the sandbox.
     pub example: &'static str,
+    /// What leaves for the server, and how it is repeated after a crash.
+    pub sends: &'static [Sends],
     pub effect: Effect,
     /// Whether the name is a noun and a verb, so that `create_endpoint` is another spelling of `endpoint_create`.
     pub noun_verb: bool,
@@ -309,6 +312,11 @@ impl Function {
 
     /// `replica_create(options)`, with optional parameters in brackets.
     pub fn signature(&self) -> String {
+        self.signature_as(self.name)
+    }
+
+    /// The same under another of its names.
+    pub fn signature_as(&self, name: &str) -> String {
         let parameters: Vec<String> = self
             .parameters
             .iter()
@@ -318,7 +326,7 @@ impl Function {
                 },
             )
             .collect();
-        format!("{}({})", self.name, parameters.join(", "))
+        format!("{name}({})", parameters.join(", "))
     }
 
     /// Which parameter each of `count` arguments is for: an optional one is left out where there are too few.
@@ -357,6 +365,7 @@ mod tests {
             result: "",
             summary: "",
             example: "",
+            sends: &[],
             effect: Effect::Pure,
             noun_verb: true,
             body: |_| Ok(Dynamic::UNIT),

@@ -1,61 +1,12 @@
-//! The reference of the functions, rendered from their table: for people, for pages, for machines, for editors. Pure.
+//! The reference of the functions, rendered from their table: for pages, for machines, for editors. Pure.
 
 use serde_json::{Value, json};
 
 use super::arguments::one_of;
 use super::catalog;
 use super::function::{Function, Key, Kind, Parameter};
-
-/// Every function by name with its summary, one line each.
-pub fn index() -> String {
-    let width = catalog::rows().map(|row| row.name.len()).max().unwrap_or(0);
-    let mut lines = Vec::new();
-    for (title, rows) in catalog::domains() {
-        lines.push(title.to_owned());
-        lines.extend(rows.iter().map(|row| format!("  {:width$}  {}", row.name, row.summary)));
-        lines.push(String::new());
-    }
-    lines.push(
-        "Names of the other generation (`replica_...`, `migration_...`) and verb-first ones are the same functions."
-            .to_owned(),
-    );
-    lines.push("`coriolis-run functions NAME` tells all about one.".to_owned());
-    lines.join("\n")
-}
-
-/// All about one function.
-pub fn text(row: &Function) -> String {
-    let mut lines = vec![row.signature(), format!("  {}", row.summary), String::new()];
-    let others: Vec<String> = row.names().into_iter().skip(1).collect();
-    if !others.is_empty() {
-        lines.push(format!("Also: {}", others.join(", ")));
-        lines.push(String::new());
-    }
-    for parameter in row.parameters {
-        let optional = if parameter.optional { ", optional" } else { "" };
-        lines.push(format!("{}: {}{optional}", parameter.name, accepts(parameter.kind)));
-        lines.push(format!("  {}", parameter.help));
-        lines.extend(key_lines(parameter.kind, "    "));
-    }
-    if !row.parameters.is_empty() {
-        lines.push(String::new());
-    }
-    lines.push(format!("Returns {}.", row.result));
-    lines.push(format!("Effect: {}.", row.effect.word()));
-    lines.push(String::new());
-    lines.push("Example:".to_owned());
-    lines.extend(row.example.lines().map(|line| format!("  {line}")));
-    lines.join("\n")
-}
-
-fn key_lines(kind: Kind, indent: &str) -> Vec<String> {
-    let width = kind.keys().map(|key| spelled(key).len()).max().unwrap_or(0);
-    let line = |key: &'static Key| {
-        let first = format!("{indent}{:width$}  {}{}", spelled(key), must(key), key.help);
-        std::iter::once(first).chain(key_lines(key.kind, &format!("{indent}  ")))
-    };
-    kind.keys().flat_map(line).collect()
-}
+use super::help::article;
+use super::sends::Sends;
 
 /// What a value of this kind may be, in words.
 pub fn accepts(kind: Kind) -> String {
@@ -70,11 +21,6 @@ pub fn accepts(kind: Kind) -> String {
         }
         other => other.word().to_owned(),
     }
-}
-
-fn article(noun: &str) -> String {
-    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-    format!("{article} {noun}")
 }
 
 /// The whole reference as a page.
@@ -113,6 +59,10 @@ pub fn markdown(row: &Function) -> String {
         parts.push(parameters.join("\n"));
     }
     parts.push(format!("Returns {}. Effect: {}.", row.result, row.effect.word()));
+    let sends: Vec<String> = row.sends.iter().map(sends_item).collect();
+    if !sends.is_empty() {
+        parts.push(format!("Sends:\n\n{}", sends.join("\n")));
+    }
     parts.push(format!("```rust\n{}\n```", row.example));
     parts.join("\n\n")
 }
@@ -124,6 +74,11 @@ fn key_items(kind: Kind, indent: &str) -> Vec<String> {
         std::iter::once(first).chain(key_items(key.kind, &format!("{indent}  ")))
     };
     kind.keys().flat_map(item).collect()
+}
+
+fn sends_item(sends: &Sends) -> String {
+    let crash = sends.again.map(|again| format!(" After a crash: {}.", again.told())).unwrap_or_default();
+    format!("- {}.{crash}", sends.told("`"))
 }
 
 /// Every function as an entry of a list.
@@ -143,6 +98,18 @@ pub fn json(row: &Function) -> Value {
         "summary": row.summary,
         "example": row.example,
         "effect": row.effect.key(),
+        "sends": row.sends.iter().map(sends_json).collect::<Value>(),
+    })
+}
+
+fn sends_json(sends: &Sends) -> Value {
+    json!({
+        "current": sends.current,
+        "legacy": sends.legacy,
+        "to": sends.whom().unwrap_or("Coriolis"),
+        "when": sends.when,
+        "changes": sends.again.is_some(),
+        "after_a_crash": sends.again.map(|again| json!({ "kind": again.key(), "help": again.told() })),
     })
 }
 
@@ -241,10 +208,6 @@ fn spellings(key: &Key) -> impl Iterator<Item = &'static str> {
     std::iter::once(key.name).chain(key.aliases.iter().copied())
 }
 
-fn spelled(key: &Key) -> String {
-    spellings(key).collect::<Vec<_>>().join(", ")
-}
-
 fn must(key: &Key) -> &'static str {
     if key.required { "(required) " } else { "" }
 }
@@ -255,14 +218,6 @@ mod tests {
 
     fn row(name: &str) -> &'static Function {
         catalog::find(name).expect("it is there")
-    }
-
-    #[test]
-    fn one_function_is_told_whole() {
-        assert_eq!(
-            text(row("replica_execution_cancel")),
-            "transfer_execution_cancel(transfer, [execution], [options])\n  Ask an execution to stop, without waiting for its clean-up.\n\nAlso: replica_execution_cancel, cancel_transfer_execution, cancel_replica_execution\n\ntransfer: a replica (its id, the object, or the name of its VM)\n  The replica; or the execution's object alone.\nexecution: an execution (its id or the object), optional\n  The execution: its id or its object.\noptions: an object map of options, optional\n  How.\n    force  Cut clean-up tasks short as well: they leave things behind. Default false.\n\nReturns nothing.\nEffect: changes the server.\n\nExample:\n  let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\n  let e = replica_execute(r);\n  replica_execution_cancel(e);"
-        );
     }
 
     #[test]
@@ -296,6 +251,5 @@ mod tests {
         let missing: Vec<&str> =
             catalog::rows().map(|row| row.name).filter(|name| !page.contains(&format!("### `{name}("))).collect();
         assert!(missing.is_empty(), "{missing:?}");
-        assert!(index().contains("region_create"));
     }
 }

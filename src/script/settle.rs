@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::call::{Call, Sent};
+use super::sends::Again;
 use crate::client::Request;
 use crate::error::{Error, Kind, Result};
 
@@ -21,6 +22,7 @@ const UNDER_WAY: [SignedDuration; 3] =
 /// # Errors
 /// What the server says; `Unknown` when nobody can tell.
 pub fn change(call: &Call<'_>, request: &Request, look: impl Fn(&Call<'_>) -> Result<Option<Value>>) -> Result<Value> {
+    as_told(call, request, |again| matches!(again, Again::Marked(_) | Again::Compared(_)));
     let what = format!("{} {}", request.method.word(), request.path);
     for tries in 1.. {
         let (key, sent) = call.send(request)?;
@@ -52,6 +54,7 @@ pub fn change(call: &Call<'_>, request: &Request, look: impl Fn(&Call<'_>) -> Re
 /// # Errors
 /// What the server says; `Unknown` when it answers none of several tries.
 pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bool) -> Result<Value> {
+    as_told(call, request, |again| again == Again::Safe);
     let mut repeated = false;
     for tries in 1.. {
         let (key, sent) = call.send(request)?;
@@ -98,7 +101,9 @@ pub fn make(
         None => marker.clone(),
     };
     fields.insert(mark.to_owned(), text.into());
-    change(call, &build(fields)?, |call| {
+    let request = build(fields)?;
+    as_told(call, &request, |again| matches!(again, Again::Marked(field) if field == mark));
+    change(call, &request, |call| {
         let marked = |thing: &Value| thing[mark].as_str().is_some_and(|text| text.ends_with(&marker));
         let mut found = list(call)?.into_iter().filter(marked);
         Ok(found.next())
@@ -122,6 +127,7 @@ fn search(call: &Call<'_>, look: impl Fn(&Call<'_>) -> Result<Option<Value>>) ->
 /// # Errors
 /// What the server says; `Unknown` when nobody answers, `Refused` when somebody says no.
 pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
+    as_told(call, request, |again| again == Again::Asked);
     let what = format!("{} {}", request.method.word(), request.path);
     loop {
         let (key, sent) = call.send(request)?;
@@ -150,6 +156,16 @@ pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
             }
         }
     }
+}
+
+/// The reference promises how each request is repeated: tests hold the bodies to the rows.
+fn as_told(call: &Call<'_>, request: &Request, fits: impl Fn(Again) -> bool + Copy) {
+    debug_assert!(
+        call.function.sends.iter().any(|sends| sends.says(request, fits)),
+        "its row does not say so of {} {}",
+        request.method.word(),
+        request.path
+    );
 }
 
 /// A change of which nobody knows whether it was applied: no script may catch this and go on.

@@ -8,9 +8,11 @@ use super::transfers::{FILTERS, TRANSFER, filters, listed};
 use super::{migrations, resolve};
 use crate::client::{deployments, present};
 use crate::error::Result;
+use crate::model::Generation;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 
 const DEPLOYMENT: Parameter =
@@ -56,6 +58,11 @@ const SHOW: &[Key] = &[Key::new(
 
 const CANCEL: &[Key] = &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well; default false.")];
 
+/// What [`start`] sends.
+pub const DEPLOYS: Sends =
+    Sends::changes("POST /deployments", Again::Compared("a deployment that was not there before"))
+        .legacy("POST /migrations");
+
 const SYNCED: &str = "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nlet d = deployment_create(r);\nprint(wait_for(d).status);\nprint(deployment_show(d).status);";
 
 pub const ROWS: &[Function] = &[
@@ -66,6 +73,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of deployments, without tasks",
         summary: "List the deployments, all pages of them.",
         example: "print(deployment_list().len());",
+        sends: &[Sends::reads("GET /deployments").legacy("GET /migrations")],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -77,6 +85,7 @@ pub const ROWS: &[Function] = &[
         result: "the deployment with its tasks",
         summary: "Show a deployment.",
         example: SYNCED,
+        sends: &[Sends::reads("GET /deployments/{deployment}").legacy("GET /migrations/{migration}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -88,6 +97,7 @@ pub const ROWS: &[Function] = &[
         result: "the deployment",
         summary: "Start making machines of a replica's copy, without waiting; a second one makes second machines.",
         example: SYNCED,
+        sends: &[DEPLOYS],
         effect: Effect::Changes,
         noun_verb: true,
         body: create,
@@ -99,6 +109,16 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Ask a deployment to stop, without waiting for its clean-up.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\ndeployment_cancel(deployment_create(r));",
+        sends: &[
+            Sends::changes("POST /deployments/{deployment}/actions", Again::Safe)
+                .legacy("POST /migrations/{migration}/actions"),
+            Sends::changes("POST /transfers/{transfer}/executions/{execution}/actions", Again::Safe)
+                .only(Generation::Current)
+                .when("while a migration still copies"),
+            Sends::changes("DELETE /deployments/{deployment}", Again::Safe)
+                .only(Generation::Current)
+                .when("where the deployment of a migration has not begun"),
+        ],
         effect: Effect::Changes,
         noun_verb: true,
         body: cancel,
@@ -110,6 +130,12 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Delete the record of a finished deployment; the machines stay.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\ndeployment_delete(replica_deploy(r));",
+        sends: &[
+            Sends::changes("DELETE /deployments/{deployment}", Again::Safe).legacy("DELETE /migrations/{migration}"),
+            Sends::changes("DELETE /transfers/{transfer}", Again::Safe)
+                .only(Generation::Current)
+                .when("first, for a migration"),
+        ],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,

@@ -4,7 +4,7 @@ use rhai::Dynamic;
 
 use super::providers::PLATFORMS;
 use super::resolve;
-use super::secrets::{keep, secret_of};
+use super::secrets::{KEEP, keep, secret_of};
 use super::settings::{MAPPED_REGIONS, map_or_file, put_regions};
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::script::arguments::Options;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 use crate::script::value::to_script;
 
@@ -55,6 +56,11 @@ const UPDATE: &[Key] = &[
     MAPPED_REGIONS,
 ];
 
+const KEEP_CONNECTION: Sends = KEEP.when("with `store_connection`");
+const MAKE: Sends = Sends::changes("POST /endpoints", Again::Marked("description"));
+const VALIDATE: Sends = Sends::changes("POST /endpoints/{endpoint}/actions", Again::Safe)
+    .when("when it was made, unless `skip_validation`");
+
 pub const ROWS: &[Function] = &[
     Function {
         name: "endpoint_list",
@@ -63,6 +69,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of endpoints",
         summary: "List the endpoints.",
         example: "for endpoint in endpoint_list() { print(endpoint.name); }",
+        sends: &[Sends::reads("GET /endpoints")],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -74,6 +81,7 @@ pub const ROWS: &[Function] = &[
         result: "the endpoint",
         summary: "Show an endpoint.",
         example: "print(endpoint_show(\"vcenter\").type);",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -85,6 +93,7 @@ pub const ROWS: &[Function] = &[
         result: "the endpoint",
         summary: "Find the one endpoint of a name.",
         example: "print(endpoint_find(\"openstack\").name);",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -96,6 +105,7 @@ pub const ROWS: &[Function] = &[
         result: "the endpoint; the key `validation` says what trying the connection gave",
         summary: "Create an endpoint and try its connection.",
         example: "print(endpoint_create(#{ name: \"lab\", provider: \"openstack\", connection: #{ username: \"me\" } }).name);",
+        sends: &[KEEP_CONNECTION, MAKE, VALIDATE],
         effect: Effect::Changes,
         noun_verb: true,
         body: create,
@@ -107,6 +117,12 @@ pub const ROWS: &[Function] = &[
         result: "the endpoint; its key `created` says whether it was made just now",
         summary: "Find the endpoint of this name, or create it; one that exists stays as it is.",
         example: "print(endpoint_ensure(#{ name: \"vcenter\", provider: \"vmware_vsphere\", connection: #{ host: \"vc\" } }).created);",
+        sends: &[
+            Sends::reads("GET /endpoints"),
+            KEEP_CONNECTION,
+            MAKE.when("where there is none of this name"),
+            VALIDATE,
+        ],
         effect: Effect::Changes,
         noun_verb: true,
         body: ensure,
@@ -121,6 +137,7 @@ pub const ROWS: &[Function] = &[
         result: "the endpoint as it is now",
         summary: "Change an endpoint.",
         example: "print(endpoint_update(\"vcenter\", #{ description: \"old data centre\" }).description);",
+        sends: &[KEEP_CONNECTION, Sends::changes("PUT /endpoints/{endpoint}", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: update,
@@ -132,6 +149,7 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Delete an endpoint that nothing uses.",
         example: "endpoint_delete(\"openstack\");",
+        sends: &[Sends::changes("DELETE /endpoints/{endpoint}", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,
@@ -143,6 +161,7 @@ pub const ROWS: &[Function] = &[
         result: "`#{ valid, message }`: `valid` is false, and `message` says why, when the credentials are wrong",
         summary: "Try an endpoint's connection and wait for the answer.",
         example: "print(endpoint_validate_connection(\"vcenter\").valid);",
+        sends: &[Sends::changes("POST /endpoints/{endpoint}/actions", Again::Safe)],
         effect: Effect::Reads,
         noun_verb: true,
         body: validate,

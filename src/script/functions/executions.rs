@@ -14,6 +14,7 @@ use crate::model::Phase;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 
 const TRANSFER_OR_EXECUTION: Parameter =
@@ -43,6 +44,11 @@ pub const COPY_AGAIN: Key =
 const CANCEL: &[Key] =
     &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.")];
 
+/// What [`start`] sends.
+pub const EXECUTES: Sends =
+    Sends::changes("POST /transfers/{transfer}/executions", Again::Compared("an execution that was not there before"))
+        .legacy("POST /replicas/{replica}/executions");
+
 const EXAMPLE_REPLICA: &str = "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet e = replica_execute(r);\nprint(replica_execution_show(e).number);\nwait_for(e);";
 
 pub const ROWS: &[Function] = &[
@@ -53,6 +59,7 @@ pub const ROWS: &[Function] = &[
         result: "the execution",
         summary: "Start copying what has changed, without waiting.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(replica_execute(r)).status);",
+        sends: &[EXECUTES],
         effect: Effect::Changes,
         noun_verb: true,
         body: execute,
@@ -64,6 +71,9 @@ pub const ROWS: &[Function] = &[
         result: "a list of executions with their tasks, the newest first",
         summary: "List the executions of a replica.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(replica_execution_list(r).len());",
+        sends: &[
+            Sends::reads("GET /transfers/{transfer}/executions").legacy("GET /replicas/{replica}/executions/detail")
+        ],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -75,6 +85,8 @@ pub const ROWS: &[Function] = &[
         result: "the execution with its tasks",
         summary: "Show an execution.",
         example: EXAMPLE_REPLICA,
+        sends: &[Sends::reads("GET /transfers/{transfer}/executions/{execution}")
+            .legacy("GET /replicas/{replica}/executions/{execution}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -90,6 +102,8 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Ask an execution to stop, without waiting for its clean-up.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet e = replica_execute(r);\nreplica_execution_cancel(e);",
+        sends: &[Sends::changes("POST /transfers/{transfer}/executions/{execution}/actions", Again::Safe)
+            .legacy("POST /replicas/{replica}/executions/{execution}/actions")],
         effect: Effect::Changes,
         noun_verb: true,
         body: cancel,
@@ -101,6 +115,8 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Delete the record of a finished execution; without a completed one its replica cannot be deployed.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet e = replica_sync(r);\nreplica_execution_delete(e);",
+        sends: &[Sends::changes("DELETE /transfers/{transfer}/executions/{execution}", Again::Safe)
+            .legacy("DELETE /replicas/{replica}/executions/{execution}")],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,

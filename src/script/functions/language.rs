@@ -11,6 +11,7 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::help::{WIDTH, topic};
 use crate::script::value::{Secret, describe, to_shown};
 use crate::secret::is_secret_name;
 
@@ -35,6 +36,7 @@ pub const ROWS: &[Function] = &[
         summary: "Get a parameter of the runbook.",
         example: "print(param(\"limit\", #{ default: 8, help: \"VMs at once\" }));",
         // Kept with the run itself.
+        sends: &[],
         effect: Effect::Pure,
         noun_verb: false,
         body: param,
@@ -49,9 +51,26 @@ pub const ROWS: &[Function] = &[
         result: "a list of `#{ key, items }`",
         summary: "Group a list, in the order in which the keys first appear.",
         example: "for group in group_by([#{ wave: \"10\" }, #{ wave: \"2\" }], \"wave\") { print(group.key); }",
+        sends: &[],
         effect: Effect::Pure,
         noun_verb: false,
         body: group_by,
+    },
+    Function {
+        name: "help",
+        aliases: &[],
+        parameters: &[Parameter::optional(
+            "topic",
+            Kind::Any,
+            "A function, a domain, a topic such as `language`, or a word to search for; default: what there is.",
+        )],
+        result: "a text",
+        summary: "Tell about a function, or find those that have to do with something.",
+        example: "print(help(\"replica_create\"));\nprint(help(\"network\"));",
+        sends: &[],
+        effect: Effect::Pure,
+        noun_verb: false,
+        body: help,
     },
     Function {
         name: "now",
@@ -60,6 +79,7 @@ pub const ROWS: &[Function] = &[
         result: "a text such as `2026-06-01T20:00:00Z`, in the run's clock",
         summary: "Tell the time.",
         example: "print(now().len() > 0);",
+        sends: &[],
         effect: Effect::Reads,
         noun_verb: false,
         body: now,
@@ -71,6 +91,7 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Wait for so long.",
         example: "sleep(\"90s\");",
+        sends: &[],
         effect: Effect::Drives,
         noun_verb: false,
         body: sleep,
@@ -82,6 +103,7 @@ pub const ROWS: &[Function] = &[
         result: "true; a no is thrown as `refused`",
         summary: "Wait at a gate until somebody says yes; without a terminal the run pauses until `coriolis-run answer` has.",
         example: "try { confirm(\"switch off wave 1?\"); } catch (e) { print(e.kind); }",
+        sends: &[],
         effect: Effect::Drives,
         noun_verb: false,
         body: confirm,
@@ -100,6 +122,7 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Say something to the people who watch the run; `print` is for data.",
         example: "log(\"half of it is done\", \"info\");",
+        sends: &[],
         effect: Effect::Drives,
         noun_verb: false,
         body: log,
@@ -111,6 +134,7 @@ pub const ROWS: &[Function] = &[
         result: "never anything",
         summary: "Refuse to tell the machine's time; `now()` tells the run's.",
         example: "try { timestamp(); } catch (e) { print(e.hint); }",
+        sends: &[],
         effect: Effect::Pure,
         noun_verb: false,
         body: timestamp,
@@ -153,6 +177,17 @@ fn group_key(call: &Call<'_>, by: &Dynamic, item: &Dynamic, index: usize) -> Res
     let field = text_of(by);
     let found = item.read_lock::<ScriptMap>().and_then(|fields| fields.get(field.as_str()).cloned());
     found.ok_or_else(|| Error::script(format!("item {} has no field `{field}` to group by", index + 1)).into())
+}
+
+fn help(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let asked = call.argument("topic");
+    let asked = match asked.read_lock::<FnPtr>() {
+        Some(function) => function.fn_name().to_owned(),
+        None if asked.is_unit() => String::new(),
+        None if asked.is_string() => text_of(&asked),
+        None => return Err(Error::script(format!("help tells nothing about {}", describe(&asked))).into()),
+    };
+    Ok(topic(&asked, WIDTH)?.into())
 }
 
 fn now(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

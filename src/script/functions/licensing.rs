@@ -3,11 +3,12 @@
 use rhai::Dynamic;
 
 use super::files::read_text;
-use crate::client::{Request, licensing};
+use crate::client::{Request, Service, licensing};
 use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 
 const APPLIANCE: Parameter = Parameter::required("appliance_id", Kind::Text, "The id of the appliance.");
@@ -35,10 +36,11 @@ const fn row(
     parameters: &'static [Parameter],
     (result, summary): (&'static str, &'static str),
     example: &'static str,
+    sends: &'static [Sends],
     effect: Effect,
     body: fn(&mut Call<'_>) -> Result<Dynamic, Fault>,
 ) -> Function {
-    Function { name, aliases: &[], parameters, result, summary, example, effect, noun_verb: false, body }
+    Function { name, aliases: &[], parameters, result, summary, example, sends, effect, noun_verb: false, body }
 }
 
 pub const ROWS: &[Function] = &[
@@ -47,6 +49,7 @@ pub const ROWS: &[Function] = &[
         &[],
         ("what the licensing server says of itself", "Ask how the licensing server is."),
         "try { print(licensing_server_status()); } catch (e) { print(e.message); }",
+        &[Sends::reads("GET /status").to(Service::Licensing)],
         Effect::Reads,
         server_status,
     ),
@@ -55,6 +58,7 @@ pub const ROWS: &[Function] = &[
         &[],
         ("a list of appliances", "List the appliances that the licensing server knows."),
         ask!("print(a);"),
+        &[Sends::reads("GET /appliances").to(Service::Licensing)],
         Effect::Reads,
         appliance_list,
     ),
@@ -63,6 +67,7 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE],
         ("the appliance", "Show an appliance."),
         ask!("print(licensing_appliance_show(a).id);"),
+        &[Sends::reads("GET /appliances/{appliance}").to(Service::Licensing)],
         Effect::Reads,
         appliance_show,
     ),
@@ -71,6 +76,7 @@ pub const ROWS: &[Function] = &[
         &[],
         ("the appliance", "Create an appliance."),
         "try { print(licensing_appliance_create().id); } catch (e) { print(e.message); }",
+        &[Sends::changes("POST /appliances", Again::Asked).to(Service::Licensing)],
         Effect::Changes,
         appliance_create,
     ),
@@ -79,6 +85,7 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE],
         ("how many migrations the appliance's licences still allow", "Ask what an appliance's licences allow."),
         ask!("print(licensing_appliance_status(a));"),
+        &[Sends::reads("GET /appliances/{appliance}/status").to(Service::Licensing)],
         Effect::Reads,
         appliance_status,
     ),
@@ -87,6 +94,7 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE],
         ("a list of licences", "List an appliance's licences."),
         ask!("print(licensing_licence_list(a).len());"),
+        &[Sends::reads("GET /appliances/{appliance}/licences").to(Service::Licensing)],
         Effect::Reads,
         licence_list,
     ),
@@ -95,6 +103,7 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE, LICENCE],
         ("the licence", "Show a licence."),
         ask!("for licence in licensing_licence_list(a) { print(licensing_licence_show(a, licence.id).id); }"),
+        &[Sends::reads("GET /appliances/{appliance}/licences/{licence}").to(Service::Licensing)],
         Effect::Reads,
         licence_show,
     ),
@@ -103,6 +112,7 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE, Parameter::required("options", Kind::Options(&[REGISTER]), "The licence.")],
         ("the licence", "Register a licence with an appliance."),
         ask!("print(licensing_licence_register(a, #{ licence_pem: \"-----BEGIN LICENCE-----\" }).id);"),
+        &[Sends::changes("POST /appliances/{appliance}/licences", Again::Asked).to(Service::Licensing)],
         Effect::Changes,
         licence_register,
     ),
@@ -111,6 +121,7 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE, LICENCE],
         ("nothing", "Delete a licence of an appliance."),
         ask!("for licence in licensing_licence_list(a) { licensing_licence_delete(a, licence.id); }"),
+        &[Sends::changes("DELETE /appliances/{appliance}/licences/{licence}", Again::Asked).to(Service::Licensing)],
         Effect::Changes,
         licence_delete,
     ),
@@ -119,6 +130,7 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE],
         ("a list of reservations", "List the reservations of an appliance."),
         ask!("print(licensing_reservation_list(a).len());"),
+        &[Sends::reads("GET /appliances/{appliance}/reservations").to(Service::Licensing)],
         Effect::Reads,
         reservation_list,
     ),
@@ -127,6 +139,7 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE, RESERVATION],
         ("the reservation", "Show a reservation."),
         ask!("for found in licensing_reservation_list(a) { print(licensing_reservation_show(a, found.id).id); }"),
+        &[Sends::reads("GET /appliances/{appliance}/reservations/{reservation}").to(Service::Licensing)],
         Effect::Reads,
         reservation_show,
     ),
@@ -135,6 +148,8 @@ pub const ROWS: &[Function] = &[
         &[APPLIANCE, RESERVATION],
         ("the reservation", "Refresh a reservation, so that it lasts longer."),
         ask!("for found in licensing_reservation_list(a) { licensing_reservation_refresh(a, found.id); }"),
+        &[Sends::changes("POST /appliances/{appliance}/reservations/{reservation}/refresh", Again::Asked)
+            .to(Service::Licensing)],
         Effect::Changes,
         reservation_refresh,
     ),

@@ -7,6 +7,7 @@ use rhai::{Array, Dynamic};
 
 use super::files::write_text;
 use super::units::duration_option;
+use crate::client::Service;
 use crate::client::logs;
 use crate::duration;
 use crate::error::{Error, Result};
@@ -14,6 +15,7 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::sends::Sends;
 use crate::script::value::to_script;
 
 const DOWNLOAD: &[Key] = &[
@@ -47,6 +49,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of `#{ log_name }`",
         summary: "List the logs of the server's services.",
         example: "try { for found in log_list() { print(found.log_name); } } catch (e) { print(e.message); }",
+        sends: &[Sends::reads("GET /logs/").to(Service::Logs)],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -61,6 +64,7 @@ pub const ROWS: &[Function] = &[
         result: "a text",
         summary: "Download a log.",
         example: "try { print(log_download(\"coriolis-worker\", #{ start_time: \"1h\" }).len() > 0); } catch (e) { print(e.message); }",
+        sends: &[Sends::reads("GET /logs/{log}/").to(Service::Logs)],
         effect: Effect::Reads,
         noun_verb: true,
         body: download,
@@ -72,6 +76,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of `#{ app_name, message }`, in the order in which they came",
         summary: "Listen to the logs for a while and return what was said.",
         example: "try { for said in log_stream(#{ limit: 1, timeout: \"2s\" }) { print(said.message); } } catch (e) { print(e.message); }",
+        sends: &[Sends::reads("GET /ws").to(Service::Logs)],
         effect: Effect::Reads,
         noun_verb: true,
         body: stream,

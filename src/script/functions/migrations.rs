@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
-use super::executions;
+use super::executions::{self, EXECUTES};
 use super::guards::status;
 use super::resolve;
-use super::transfers::{ENDS, SETTINGS, fetch, fields, make};
+use super::transfers::{ENDS, MAKE, SETTINGS, fetch, fields, make};
 use super::units::label;
 use crate::client::{Filters, deployments, executions as requests, migrations, present, transfers};
 use crate::duration;
@@ -19,6 +19,7 @@ use crate::model::{Generation, Phase};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 use crate::script::value::{Secrets, to_json};
 use crate::watch::Target;
@@ -40,6 +41,11 @@ pub const ROWS: &[Function] = &[Function {
     result: "the migration, for `wait_for`, `migration_show`, `migration_cancel` and `migration_delete`",
     summary: "Start copying and deploying in one, without waiting.",
     example: "let m = migration_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(m).status);",
+    sends: &[
+        MAKE.only(Generation::Current),
+        EXECUTES.only(Generation::Current),
+        Sends::changes("POST /migrations", Again::Marked("notes")).only(Generation::Legacy),
+    ],
     effect: Effect::Changes,
     noun_verb: true,
     body: create,

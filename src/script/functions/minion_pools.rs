@@ -15,6 +15,7 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 
 const POOL: Parameter =
@@ -77,6 +78,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of pools with their machines",
         summary: "List the minion pools.",
         example: with_pool!("print(minion_pool_list().len());"),
+        sends: &[Sends::reads("GET /minion_pools")],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -88,6 +90,7 @@ pub const ROWS: &[Function] = &[
         result: "the pool with its machines and events",
         summary: "Show a minion pool.",
         example: with_pool!("print(minion_pool_show(\"helpers\").status);"),
+        sends: &[Sends::reads("GET /minion_pools/{pool}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -99,6 +102,7 @@ pub const ROWS: &[Function] = &[
         result: "the pool",
         summary: "Create a minion pool and start making its machines, without waiting.",
         example: "let pool = minion_pool_create(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{} });\nprint(wait_for(pool).status);",
+        sends: &[Sends::changes("POST /minion_pools", Again::Marked("notes"))],
         effect: Effect::Changes,
         noun_verb: true,
         body: create,
@@ -113,6 +117,10 @@ pub const ROWS: &[Function] = &[
         result: "the pool; its key `created` says whether it was made just now",
         summary: "Find the minion pool of this name, or create it; one that exists stays as it is.",
         example: with_pool!("print(pool.created);"),
+        sends: &[
+            Sends::reads("GET /minion_pools"),
+            Sends::changes("POST /minion_pools", Again::Marked("notes")).when("where there is none of this name"),
+        ],
         effect: Effect::Changes,
         noun_verb: true,
         body: ensure,
@@ -131,6 +139,7 @@ pub const ROWS: &[Function] = &[
         result: "the pool as it is now",
         summary: "Change a minion pool that is deallocated.",
         example: with_pool!("print(minion_pool_update(pool, #{ notes: \"for the web tier\" }).notes);"),
+        sends: &[Sends::changes("PUT /minion_pools/{pool}", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: update,
@@ -142,6 +151,7 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Delete a minion pool that is deallocated.",
         example: with_pool!("minion_pool_delete(pool);"),
+        sends: &[Sends::changes("DELETE /minion_pools/{pool}", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,
@@ -153,6 +163,10 @@ pub const ROWS: &[Function] = &[
         result: "the pool; its machines are there when `wait_for` says so",
         summary: "Start making a minion pool's machines, without waiting.",
         example: with_pool!("print(wait_for(minion_pool_allocate(pool)).status);"),
+        sends: &[Sends::changes(
+            "POST /minion_pools/{pool}/actions",
+            Again::Compared("another status of the pool than before"),
+        )],
         effect: Effect::Changes,
         noun_verb: true,
         body: allocate,
@@ -166,6 +180,7 @@ pub const ROWS: &[Function] = &[
         example: with_pool!(
             "wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_refresh(pool)).status);"
         ),
+        sends: &[Sends::changes("POST /minion_pools/{pool}/actions", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: refresh,
@@ -179,6 +194,10 @@ pub const ROWS: &[Function] = &[
         example: with_pool!(
             "wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_deallocate(pool)).status);"
         ),
+        sends: &[Sends::changes(
+            "POST /minion_pools/{pool}/actions",
+            Again::Compared("another status of the pool than before"),
+        )],
         effect: Effect::Changes,
         noun_verb: true,
         body: deallocate,

@@ -8,6 +8,7 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Kind, Parameter};
+use crate::script::sends::Sends;
 
 /// Platforms that providers were seen or announced for; a server has only some of them, and may have others.
 pub const PLATFORMS: [&str; 14] = [
@@ -35,6 +36,7 @@ pub const ROWS: &[Function] = &[
         result: "an object map from platform to `#{ types }`, what it can do as numbers",
         summary: "List the platforms that the server's workers speak.",
         example: "for platform in provider_list().keys() { print(platform); }",
+        sends: &[Sends::reads("GET /providers")],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -57,6 +59,7 @@ pub const ROWS: &[Function] = &[
         result: "an object map from the schema's name to the JSON schema",
         summary: "Show what a platform wants to be told: to connect, or in an environment.",
         example: "print(provider_schema_list(\"openstack\", \"connection\").keys());",
+        sends: &[Sends::reads("GET /providers/{platform}/schemas/{type}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: schemas,

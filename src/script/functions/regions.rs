@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 
 const REGION: Parameter =
@@ -40,6 +41,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of regions",
         summary: "List the regions.",
         example: "region_ensure(\"east\");\nprint(region_list().len() > 0);",
+        sends: &[Sends::reads("GET /regions")],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -51,6 +53,7 @@ pub const ROWS: &[Function] = &[
         result: "the region",
         summary: "Show a region.",
         example: "region_ensure(\"east\", #{ description: \"the old hall\" });\nprint(region_show(\"east\").description);",
+        sends: &[Sends::reads("GET /regions/{region}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -62,6 +65,7 @@ pub const ROWS: &[Function] = &[
         result: "the region",
         summary: "Create a region; a second one of the same name is another region.",
         example: "print(region_create(\"east\", #{ description: \"the old hall\" }).name);",
+        sends: &[Sends::changes("POST /regions", Again::Marked("description"))],
         effect: Effect::Changes,
         noun_verb: true,
         body: create,
@@ -73,6 +77,10 @@ pub const ROWS: &[Function] = &[
         result: "the region; its key `created` says whether it was made just now",
         summary: "Find the region of this name, or create it; one that exists stays as it is.",
         example: "print(region_ensure(\"east\").created);\nprint(region_ensure(\"east\").created);",
+        sends: &[
+            Sends::reads("GET /regions"),
+            Sends::changes("POST /regions", Again::Marked("description")).when("where there is none of this name"),
+        ],
         effect: Effect::Changes,
         noun_verb: true,
         body: ensure,
@@ -87,6 +95,7 @@ pub const ROWS: &[Function] = &[
         result: "the region as it is now",
         summary: "Change a region.",
         example: "region_ensure(\"east\");\nprint(region_update(\"east\", #{ disabled: true }).enabled);",
+        sends: &[Sends::changes("PUT /regions/{region}", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: update,
@@ -98,6 +107,7 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Delete a region, also one that is in use.",
         example: "region_ensure(\"east\");\nregion_delete(\"east\");",
+        sends: &[Sends::changes("DELETE /regions/{region}", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,

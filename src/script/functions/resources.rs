@@ -13,6 +13,7 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::Sends;
 
 const ENDPOINT: Parameter =
     Parameter::required("endpoint", Kind::Reference(Noun::Endpoint), "The endpoint: its id, its name, or the object.");
@@ -59,6 +60,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of instances",
         summary: "List the virtual machines of an endpoint's cloud, all pages of them.",
         example: "print(endpoint_instance_list(\"vcenter\", #{ limit: 3 }).len());",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/instances")],
         effect: Effect::Reads,
         noun_verb: true,
         body: instance_list,
@@ -74,6 +76,7 @@ pub const ROWS: &[Function] = &[
         result: "the instance with its `devices`",
         summary: "Show a virtual machine with its disks and network cards.",
         example: "print(endpoint_instance_show(\"vcenter\", \"web-01\").devices.disks.len() > 0);",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/instances/{instance}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: instance_show,
@@ -85,6 +88,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of networks",
         summary: "List the networks of a destination.",
         example: "for network in endpoint_network_list(\"openstack\") { print(network.name); }",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/networks")],
         effect: Effect::Reads,
         noun_verb: true,
         body: network_list,
@@ -96,6 +100,7 @@ pub const ROWS: &[Function] = &[
         result: "`#{ storage_backends, config_default }`",
         summary: "List the storage backends of a destination.",
         example: "print(endpoint_storage_list(\"openstack\").storage_backends.len() > 0);",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/storage")],
         effect: Effect::Reads,
         noun_verb: true,
         body: storage_list,
@@ -107,6 +112,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of options with their `values`",
         summary: "List what a source environment may say.",
         example: "print(endpoint_source_options_list(\"vcenter\").len() > 0);",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/source-options")],
         effect: Effect::Reads,
         noun_verb: true,
         body: source_options,
@@ -118,6 +124,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of options with their `values`",
         summary: "List what a destination environment may say.",
         example: "print(endpoint_destination_options_list(\"openstack\").len() > 0);",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/destination-options")],
         effect: Effect::Reads,
         noun_verb: true,
         body: destination_options,
@@ -129,6 +136,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of options with their `values`",
         summary: "List what the environment of a minion pool at a source may say.",
         example: "print(endpoint_source_minion_pool_options_list(\"vcenter\").len() > 0);",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/source-minion-pool-options")],
         effect: Effect::Reads,
         noun_verb: true,
         body: source_pool_options,
@@ -140,6 +148,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of options with their `values`",
         summary: "List what the environment of a minion pool at a destination may say.",
         example: "print(endpoint_destination_minion_pool_options_list(\"openstack\").len() > 0);",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/destination-minion-pool-options")],
         effect: Effect::Reads,
         noun_verb: true,
         body: destination_pool_options,
@@ -151,6 +160,7 @@ pub const ROWS: &[Function] = &[
         result: "a text: CSV with a header, one row a virtual machine",
         summary: "Export the virtual machines of an endpoint's cloud as CSV (current servers only).",
         example: "try { print(endpoint_export_inventory(\"vcenter\").contains(\"web-01\")); } catch (e) { print(e.hint); }",
+        sends: &[Sends::reads("GET /endpoints/{endpoint}/inventory").only(Generation::Current)],
         effect: Effect::Reads,
         noun_verb: true,
         body: export_inventory,

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 
 const MOMENT: &[Key] = &[
@@ -70,6 +71,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of schedules",
         summary: "List the schedules of a replica.",
         example: with_schedule!("print(replica_schedule_list(r).len());"),
+        sends: &[Sends::reads("GET /transfers/{transfer}/schedules").legacy("GET /replicas/{replica}/schedules")],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -81,6 +83,8 @@ pub const ROWS: &[Function] = &[
         result: "the schedule; its key `schedule` holds the time",
         summary: "Show a schedule.",
         example: with_schedule!("print(replica_schedule_show(r, s).schedule.hour);"),
+        sends: &[Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
+            .legacy("GET /replicas/{replica}/schedules/{schedule}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -95,6 +99,11 @@ pub const ROWS: &[Function] = &[
         result: "the schedule",
         summary: "Let the server execute a replica at a time of the day, the week or the year.",
         example: with_schedule!("print(s.schedule.minute);"),
+        sends: &[Sends::changes(
+            "POST /transfers/{transfer}/schedules",
+            Again::Compared("a schedule of this time that was not there before"),
+        )
+        .legacy("POST /replicas/{replica}/schedules")],
         effect: Effect::Changes,
         noun_verb: true,
         body: create,
@@ -114,6 +123,13 @@ pub const ROWS: &[Function] = &[
         result: "the schedule as it is now",
         summary: "Change a schedule; what is not named stays, the other parts of the time as well.",
         example: with_schedule!("print(replica_schedule_update(r, s, #{ hour: 4 }).schedule);"),
+        sends: &[
+            Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
+                .legacy("GET /replicas/{replica}/schedules/{schedule}")
+                .when("where parts of the time are changed"),
+            Sends::changes("PUT /transfers/{transfer}/schedules/{schedule}", Again::Safe)
+                .legacy("PUT /replicas/{replica}/schedules/{schedule}"),
+        ],
         effect: Effect::Changes,
         noun_verb: true,
         body: update,
@@ -125,6 +141,8 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Delete a schedule.",
         example: with_schedule!("replica_schedule_delete(r, s);"),
+        sends: &[Sends::changes("DELETE /transfers/{transfer}/schedules/{schedule}", Again::Safe)
+            .legacy("DELETE /replicas/{replica}/schedules/{schedule}")],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,

@@ -3,12 +3,14 @@
 use rhai::Dynamic;
 use serde_json::Value;
 
+use crate::client::Service;
 use crate::client::secrets;
 use crate::error::{Error, Result};
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 use crate::script::value::{Secret, Secrets, to_json};
 
@@ -28,6 +30,9 @@ const STORE: &[Key] = &[
 
 const LIST: &[Key] = &[Key::new("name", Kind::Name(Noun::Secret), "Only those of this name; default: all.")];
 
+/// What [`keep`] sends.
+pub const KEEP: Sends = Sends::changes("POST /v1/secrets", Again::Marked("mode")).to(Service::Secrets);
+
 /// An example that begins with a secret.
 macro_rules! with_secret {
     ($rest:literal) => {
@@ -45,6 +50,7 @@ pub const ROWS: &[Function] = &[
         example: with_secret!(
             "print(endpoint_create(#{ name: \"vc\", provider: \"vmware_vsphere\", connection_secret: s, skip_validation: true }).name);"
         ),
+        sends: &[KEEP],
         effect: Effect::Changes,
         noun_verb: true,
         body: store,
@@ -56,6 +62,7 @@ pub const ROWS: &[Function] = &[
         result: "what is known of the secret, but for its payload",
         summary: "Show a secret's name, status and times.",
         example: with_secret!("print(secret_get(s).name);"),
+        sends: &[Sends::reads("GET /v1/secrets/{secret}").to(Service::Secrets)],
         effect: Effect::Reads,
         noun_verb: true,
         body: get,
@@ -67,6 +74,7 @@ pub const ROWS: &[Function] = &[
         result: "the payload, as a secret: it goes into requests and prints as `***`",
         summary: "Get what a secret holds, without showing it.",
         example: with_secret!("print(secret_payload(s));"),
+        sends: &[Sends::reads("GET /v1/secrets/{secret}/payload").to(Service::Secrets)],
         effect: Effect::Reads,
         noun_verb: false,
         body: payload,
@@ -78,6 +86,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of secrets, without their payloads",
         summary: "List the secrets, all pages of them.",
         example: with_secret!("print(secret_list(#{ name: \"vcenter\" }).len());"),
+        sends: &[Sends::reads("GET /v1/secrets").to(Service::Secrets)],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -89,6 +98,7 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Delete a secret; an endpoint that refers to it no longer connects.",
         example: with_secret!("secret_delete(s);"),
+        sends: &[Sends::changes("DELETE /v1/secrets/{secret}", Again::Safe).to(Service::Secrets)],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 
 const SERVICE: Parameter =
@@ -38,6 +39,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of services with their `status`, `UP` or `DOWN`",
         summary: "List the server's services.",
         example: "for service in service_list() { print(`${service.binary} is ${service.status}`); }",
+        sends: &[Sends::reads("GET /services")],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -49,6 +51,7 @@ pub const ROWS: &[Function] = &[
         result: "the service",
         summary: "Show a service.",
         example: "let service = service_list()[0];\nprint(service_show(service.id).topic == service.topic);",
+        sends: &[Sends::reads("GET /services/{service}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -60,6 +63,10 @@ pub const ROWS: &[Function] = &[
         result: "the service",
         summary: "Register a service that is running; the server calls it before it answers.",
         example: "let s = service_list()[0];\nservice_delete(s);\nprint(service_create(#{ host: s.host, binary: s.binary, topic: s.topic }).topic);",
+        sends: &[Sends::changes(
+            "POST /services",
+            Again::Compared("a service of this host, binary and topic that was not there before"),
+        )],
         effect: Effect::Changes,
         noun_verb: true,
         body: create,
@@ -74,6 +81,7 @@ pub const ROWS: &[Function] = &[
         result: "the service as it is now",
         summary: "Change a service's regions, or whether it gets work.",
         example: "print(service_update(service_list()[0], #{ disabled: true }).enabled);",
+        sends: &[Sends::changes("PUT /services/{service}", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: update,
@@ -85,6 +93,7 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Forget a service.",
         example: "service_delete(service_list()[0]);\nprint(service_list().len());",
+        sends: &[Sends::changes("DELETE /services/{service}", Again::Safe)],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,
@@ -96,6 +105,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of `#{ application, hostname, packages, os_info, ip_addresses }`, one a service",
         summary: "Ask the server's services about the machines they run on.",
         example: "for found in diagnostics_get() { print(found.application); }",
+        sends: &[Sends::reads("GET /diagnostics")],
         effect: Effect::Reads,
         noun_verb: true,
         body: diagnostics_get,

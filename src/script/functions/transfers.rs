@@ -14,6 +14,7 @@ use crate::error::{Error, Result, count};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::{Again, Sends};
 use crate::script::settle;
 
 pub const TRANSFER: Parameter =
@@ -189,6 +190,9 @@ pub const FILTERS: &[Key] = &[
     Key::new("show_deleted", Kind::Flag, "Deleted ones as well; default false."),
 ];
 
+/// What [`make`] sends.
+pub const MAKE: Sends = Sends::changes("POST /transfers", Again::Marked("notes")).legacy("POST /replicas");
+
 pub const ROWS: &[Function] = &[
     Function {
         name: "transfer_list",
@@ -197,6 +201,7 @@ pub const ROWS: &[Function] = &[
         result: "a list of replicas",
         summary: "List the replicas, all pages of them.",
         example: "print(replica_list().len());",
+        sends: &[Sends::reads("GET /transfers").legacy("GET /replicas")],
         effect: Effect::Reads,
         noun_verb: true,
         body: list,
@@ -208,6 +213,7 @@ pub const ROWS: &[Function] = &[
         result: "the replica",
         summary: "Show a replica.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_show(r).instances);",
+        sends: &[Sends::reads("GET /transfers/{transfer}").legacy("GET /replicas/{replica}")],
         effect: Effect::Reads,
         noun_verb: true,
         body: show,
@@ -219,6 +225,7 @@ pub const ROWS: &[Function] = &[
         result: "the replica",
         summary: "Create a replica without copying anything yet; a second one of the same VM is another replica.",
         example: "print(replica_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" }).status);",
+        sends: &[MAKE],
         effect: Effect::Changes,
         noun_verb: true,
         body: create,
@@ -233,6 +240,11 @@ pub const ROWS: &[Function] = &[
         result: "an execution: the change is real when that has completed",
         summary: "Change a replica's settings without waiting; object maps are merged into the old ones.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(wait_for(replica_update(r, #{ notes: \"web tier\" })).status);",
+        sends: &[Sends::changes(
+            "PUT /transfers/{transfer}",
+            Again::Compared("an execution that was not there before"),
+        )
+        .legacy("PUT /replicas/{replica}")],
         effect: Effect::Changes,
         noun_verb: true,
         body: update,
@@ -244,6 +256,7 @@ pub const ROWS: &[Function] = &[
         result: "nothing",
         summary: "Delete a replica; its copied disks and its schedules stay and cannot be deleted any more.",
         example: "let r = replica_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_delete(r);",
+        sends: &[Sends::changes("DELETE /transfers/{transfer}", Again::Safe).legacy("DELETE /replicas/{replica}")],
         effect: Effect::Changes,
         noun_verb: true,
         body: delete,
@@ -255,6 +268,11 @@ pub const ROWS: &[Function] = &[
         result: "an execution: the disks are gone when that has completed",
         summary: "Delete the copied disks of a replica without waiting; the next copy is a full one.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(wait_for(replica_disks_delete(r)).status);",
+        sends: &[Sends::changes(
+            "POST /transfers/{transfer}/actions",
+            Again::Compared("an execution that was not there before"),
+        )
+        .legacy("POST /replicas/{replica}/actions")],
         effect: Effect::Changes,
         noun_verb: true,
         body: disks_delete,

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
-use super::deployments::{self, DEPLOY};
-use super::executions::{self, COPY_AGAIN};
+use super::deployments::{self, DEPLOY, DEPLOYS};
+use super::executions::{self, COPY_AGAIN, EXECUTES};
 use super::guards::{Facts, Overrides, before_deploy, newest_copy, status, switches_off};
 use super::resolve;
-use super::transfers::{ENDS, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
+use super::transfers::{ENDS, MAKE, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
+use super::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION};
 use crate::client::{Filters, instances, present};
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
@@ -21,6 +22,7 @@ use crate::script::attempts::attempts;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::sends::Sends;
 use crate::watch::Target;
 
 const SYNC: &[Key] = &[
@@ -59,6 +61,7 @@ pub const ROWS: &[Function] = &[
         result: "the replica; `created` says whether it was made just now, `deployment_id` what it was deployed as, if it was",
         summary: "Find the replica of these endpoints and VMs, or create it.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(r.created);",
+        sends: &[Sends::reads("GET /transfers").legacy("GET /replicas"), MAKE.when("where there is none")],
         effect: Effect::Changes,
         noun_verb: true,
         body: ensure,
@@ -70,6 +73,7 @@ pub const ROWS: &[Function] = &[
         result: "the replica",
         summary: "Find the one replica of a VM.",
         example: "replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_of(\"web-01\").instances);",
+        sends: &[Sends::reads("GET /transfers").legacy("GET /replicas")],
         effect: Effect::Reads,
         noun_verb: false,
         body: of,
@@ -81,6 +85,7 @@ pub const ROWS: &[Function] = &[
         result: "the finished execution",
         summary: "Execute a replica and wait; a retry executes the same replica again.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_sync(r, #{ retries: 2 }).status);",
+        sends: &[EXECUTES.when("unless a copy is young enough or under way"), WATCHES_EXECUTION],
         effect: Effect::Changes,
         noun_verb: true,
         body: sync,
@@ -92,6 +97,7 @@ pub const ROWS: &[Function] = &[
         result: "the finished deployment",
         summary: "Deploy a replica and wait; stale data and second deployments are refused.",
         example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet last = replica_sync(r, #{ shutdown_instances: true });\nprint(replica_deploy(r, #{ requires: last }).status);",
+        sends: &[DEPLOYS.when("unless a deployment is under way"), WATCHES_DEPLOYMENT],
         effect: Effect::Changes,
         noun_verb: true,
         body: deploy,

@@ -16,6 +16,7 @@ use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
 use crate::script::jobs::{self, Job};
+use crate::script::sends::Sends;
 use crate::script::value::{Secrets, describe, to_json};
 use crate::watch::Target;
 
@@ -23,6 +24,12 @@ const WAIT: &[Key] = &[
     Key::new("timeout", Kind::Duration, "Give up waiting after so long; what is waited for goes on. Default: never."),
     Key::new("interval", Kind::Duration, "How often a closure is asked; default \"5s\"."),
 ];
+
+pub const WATCHES_EXECUTION: Sends = Sends::reads("GET /transfers/{transfer}/executions/{execution}")
+    .legacy("GET /replicas/{replica}/executions/{execution}")
+    .when("until it has ended");
+pub const WATCHES_DEPLOYMENT: Sends =
+    Sends::reads("GET /deployments/{deployment}").legacy("GET /migrations/{migration}").when("until it has ended");
 
 pub const ROWS: &[Function] = &[Function {
     name: "wait_for",
@@ -38,6 +45,11 @@ pub const ROWS: &[Function] = &[Function {
     result: "the finished thing; for a list, the finished things in its order; for a job or a closure, what it returned",
     summary: "Wait until something is finished; throw a map with its first failed task if it failed.",
     example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(replica_execute(r)).status);",
+    sends: &[
+        WATCHES_EXECUTION,
+        WATCHES_DEPLOYMENT,
+        Sends::reads("GET /minion_pools/{pool}").when("until it is at rest"),
+    ],
     effect: Effect::Drives,
     noun_verb: false,
     body: wait_for,
