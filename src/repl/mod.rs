@@ -6,7 +6,6 @@ pub mod editor;
 pub mod hint;
 pub mod history;
 pub mod knowledge;
-pub mod lexer;
 pub mod live;
 pub mod names;
 pub mod paint;
@@ -15,3 +14,5 @@ pub mod relay;
 pub mod saved;
 pub mod target;
 pub mod view;
+
+pub use crate::script::lexer;

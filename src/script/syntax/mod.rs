@@ -1,0 +1,256 @@
+//! Mistakes of syntax, told as a person would: several at once, each with what to write instead. Pure.
+//!
+//! The parser stops at its first mistake. So each one is repaired in a draft of the text, or its statement is blanked
+//! out, and the parser goes over it again.
+
+mod brackets;
+mod draft;
+mod idioms;
+mod judge;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use rhai::{Engine, ParseError};
+
+use self::draft::{Draft, Piece};
+use super::check::Finding;
+use super::engine::bare;
+use super::lexer::Kind;
+use crate::error::Error;
+
+/// After so many the rest is told next time.
+const MOST: usize = 25;
+
+/// What is wrong with a text, and what of it can be read all the same.
+pub struct Recovered {
+    /// In the order of the text.
+    pub findings: Vec<Finding>,
+    /// Words of what was left out: they may be declared there.
+    pub lost: BTreeSet<String>,
+    draft: Draft,
+}
+
+impl Recovered {
+    /// A text that parses, unless there were too many mistakes.
+    pub fn text(&self) -> &str {
+        &self.draft.text
+    }
+
+    /// The line and the column of the original.
+    pub fn place(&self, line: usize, column: usize) -> (usize, usize) {
+        self.draft.place(self.draft.byte(line, column))
+    }
+}
+
+/// What is wrong at a byte of the draft, and what to do so that the parser gets behind it.
+#[derive(Debug)]
+struct Mistake {
+    at: usize,
+    message: String,
+    hint: Option<String>,
+    repair: Repair,
+}
+
+#[derive(Clone, Debug)]
+enum Repair {
+    /// Leave the statement out in which the parser stopped.
+    Statement,
+    Blank(Range<usize>),
+    Replace(Range<usize>, String),
+    /// Another name wherever this word stands.
+    Rename(String, String),
+}
+
+impl Mistake {
+    fn new(at: usize, message: impl Into<String>) -> Self {
+        Self { at, message: message.into(), hint: None, repair: Repair::Statement }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn repair(mut self, repair: Repair) -> Self {
+        self.repair = repair;
+        self
+    }
+}
+
+/// Every mistake of syntax, in the order of the text.
+pub fn mistakes(source: &str) -> Vec<Finding> {
+    recover(source).findings
+}
+
+/// The same, and what can be read of the rest.
+pub fn recover(source: &str) -> Recovered {
+    let mut draft = Draft::new(source);
+    let mut found: Vec<Mistake> = Vec::new();
+    let mut places = Vec::new();
+    let mut lost = BTreeSet::new();
+    for _ in 0..MOST {
+        let pieces = draft.pieces();
+        let stopped = parse(&draft);
+        let (mistake, stopped_at) = match (unreadable(&draft, &pieces, stopped.is_some()), &stopped) {
+            (Some(mistake), _) => (mistake, None),
+            (None, None) => break,
+            (None, Some(error)) => match brackets::brackets(&draft, &pieces) {
+                Some(mistake) => (mistake, None),
+                None => {
+                    let at = stopped_byte(&draft, error);
+                    (judge::judge(&draft, &pieces, at, error.err_type()), Some(at))
+                }
+            },
+        };
+        let at = stopped_at.unwrap_or(mistake.at);
+        places.push(draft.place(mistake.at));
+        let before = draft.text.clone();
+        apply(&mut draft, &pieces, mistake.repair.clone(), at, &mut lost);
+        found.push(mistake);
+        if draft.text == before {
+            apply(&mut draft, &pieces, Repair::Statement, at, &mut lost);
+        }
+        if draft.text == before {
+            break;
+        }
+    }
+    for mistake in idioms::formats(&Draft::new(source)) {
+        places.push(Draft::new(source).place(mistake.at));
+        found.push(mistake);
+    }
+    let mut findings: Vec<Finding> =
+        found.into_iter().zip(places).map(|(mistake, place)| finding(mistake, place)).collect();
+    findings.sort_by_key(|finding| (finding.line, finding.column));
+    findings.dedup_by_key(|finding| (finding.line, finding.column));
+    Recovered { findings, lost, draft }
+}
+
+/// What keeps the rest of the text from being cut into its pieces.
+fn unreadable(draft: &Draft, pieces: &[Piece], stopped: bool) -> Option<Mistake> {
+    let open = || if stopped { brackets::interpolation(draft, pieces) } else { None };
+    idioms::comment(draft, pieces).or_else(open).or_else(|| brackets::quotes(draft))
+}
+
+/// Names are looked up elsewhere: a variable that is not declared is no mistake of syntax.
+pub(super) fn lax() -> &'static Engine {
+    static LAX: LazyLock<Engine> = LazyLock::new(|| {
+        let mut engine = bare();
+        engine.set_strict_variables(false);
+        engine
+    });
+    &LAX
+}
+
+fn parse(draft: &Draft) -> Option<ParseError> {
+    lax().compile(&draft.text).err()
+}
+
+fn stopped_byte(draft: &Draft, error: &ParseError) -> usize {
+    let position = error.position();
+    match position.line() {
+        Some(line) => draft.byte(line, position.position().unwrap_or(1)),
+        None => draft.text.len(),
+    }
+}
+
+fn finding(mistake: Mistake, (line, column): (usize, usize)) -> Finding {
+    let error = Error::script(mistake.message);
+    let error = match mistake.hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    };
+    Finding { error, line, column }
+}
+
+fn apply(draft: &mut Draft, pieces: &[Piece], repair: Repair, at: usize, lost: &mut BTreeSet<String>) {
+    match repair {
+        Repair::Blank(range) => draft.blank(range),
+        Repair::Replace(range, with) => draft.replace(range, &with),
+        Repair::Rename(from, to) => {
+            for piece in pieces.iter().rev().filter(|piece| piece.text == from) {
+                draft.replace(piece.range.clone(), &to);
+            }
+        }
+        Repair::Statement => {
+            let statement = statement(draft, pieces, at);
+            let words =
+                pieces.iter().filter(|piece| piece.range.start >= statement.start && piece.range.end <= statement.end);
+            lost.extend(words.filter(|piece| piece.kind == Kind::Word).map(|piece| piece.text.clone()));
+            draft.blank(statement);
+        }
+    }
+}
+
+/// The piece at a byte, or the next behind it.
+fn piece_at(pieces: &[Piece], byte: usize) -> usize {
+    pieces.iter().position(|piece| piece.range.end > byte).unwrap_or(pieces.len())
+}
+
+/// The statement around a byte: from the end of the one before, to its own end, inside the innermost block.
+fn statement(draft: &Draft, pieces: &[Piece], byte: usize) -> Range<usize> {
+    let at = piece_at(pieces, byte).min(pieces.len().saturating_sub(1));
+    if pieces.is_empty() {
+        return 0..draft.text.len();
+    }
+    let mut block = brackets::around(pieces, at);
+    // A bracket that closes a block stands in the statement that the block belongs to.
+    if let Some(open) = block
+        && brackets::closing(pieces, open) == Some(at)
+    {
+        block = brackets::around(pieces, open);
+    }
+    while let Some(open) = block
+        && !is_block(pieces, open)
+    {
+        block = brackets::around(pieces, open);
+    }
+    let (first, last) = match block {
+        Some(open) => (open + 1, brackets::closing(pieces, open).unwrap_or(pieces.len())),
+        None => (0, pieces.len()),
+    };
+    let mut begin = first;
+    let mut index = first;
+    while index < last {
+        let inside = pieces[index].kind == Kind::Open;
+        let end = if inside { brackets::closing(pieces, index).unwrap_or(last - 1) } else { index };
+        let ends = match pieces[end].kind {
+            Kind::Semicolon => true,
+            Kind::Close => {
+                inside && pieces[end].text == "}" && is_block(pieces, index) && ends_behind(draft, pieces, end)
+            }
+            _ => false,
+        };
+        if (ends || end + 1 >= last) && end >= at {
+            return pieces[begin].range.start..pieces[end].range.end;
+        }
+        if ends {
+            begin = end + 1;
+        }
+        index = end + 1;
+    }
+    pieces[at].range.clone()
+}
+
+/// Whether an opening bracket begins a block of statements.
+fn is_block(pieces: &[Piece], open: usize) -> bool {
+    if pieces[open].text != "{" {
+        return false;
+    }
+    let head = pieces[..open].iter().rev().take_while(|piece| !matches!(piece.text.as_str(), ";" | "{" | "}"));
+    !head.into_iter().any(|piece| piece.text == "switch")
+}
+
+/// Whether a statement ends with the `}` at `end`.
+fn ends_behind(draft: &Draft, pieces: &[Piece], end: usize) -> bool {
+    let Some(next) = pieces.get(end + 1) else { return true };
+    match next.kind {
+        Kind::Word | Kind::Number | Kind::Text | Kind::Open => draft.breaks(pieces[end].range.end, next.range.start),
+        Kind::Keyword => !matches!(next.text.as_str(), "else" | "catch" | "while" | "until" | "in" | "as"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
