@@ -28,3 +28,4 @@ pub mod session;
 pub mod settle;
 pub mod syntax;
 pub mod value;
+pub mod variables;

@@ -1,17 +1,18 @@
 //! A runbook from its text to its result: parse, check, run, and what to say when something is wrong.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, ParseError, ParseErrorType, Scope, Stmt};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, ParseError, Scope, Stmt};
 use serde_json::Value;
 
 use super::catalog;
 use super::check::{Finding, captured_writes, check, unknown_function, wrong_arity};
 use super::error::{Located, locate};
 use super::host::{Host, Lane};
+use super::syntax::{lax, recover};
 use super::value::to_shown;
+use super::variables::undefined;
 use crate::error::{Error, suggest};
 
 /// A parameter that a runbook declares with `param("name", #{ default, help })`.
@@ -27,9 +28,51 @@ pub struct Declared {
 /// # Errors
 /// Every mistake that can be found without running, in the order of the text.
 pub fn compile(engine: &Engine, source: &str) -> Result<AST, Vec<Finding>> {
-    let ast = engine.compile(source).map_err(|error| vec![unparsed(&error, source)])?;
-    let findings = check(engine, &ast);
-    if findings.is_empty() { Ok(ast) } else { Err(findings) }
+    compile_with(engine, source, &Scope::new(), |ast| check(engine, ast))
+}
+
+/// The same for a text that finds variables there, with the check of its tree.
+///
+/// # Errors
+/// As [`compile`].
+pub(super) fn compile_with(
+    engine: &Engine,
+    source: &str,
+    scope: &Scope<'_>,
+    check: impl FnOnce(&AST) -> Vec<Finding>,
+) -> Result<AST, Vec<Finding>> {
+    let syntax = recover(source);
+    let known: Vec<&str> =
+        scope.iter_raw().map(|(name, ..)| name).chain(syntax.lost.iter().map(String::as_str)).collect();
+    let mut findings = undefined(engine, syntax.text(), &known);
+    for finding in &mut findings {
+        (finding.line, finding.column) = syntax.place(finding.line, finding.column);
+    }
+    let parsed = engine.compile_with_scope(scope, source);
+    if let Err(error) = &parsed
+        && findings.is_empty()
+        && syntax.findings.is_empty()
+    {
+        findings.push(unparsed(error));
+    }
+    if syntax.findings.is_empty() {
+        // What is checked beside is none the worse for a variable that is not there.
+        findings.extend(parsed.as_ref().ok().or(lax().compile(source).as_ref().ok()).map(check).unwrap_or_default());
+    }
+    findings.extend(syntax.findings);
+    findings.sort_by_key(|finding| (finding.line, finding.column));
+    findings.dedup_by_key(|finding| (finding.line, finding.column));
+    match parsed {
+        Ok(ast) if findings.is_empty() => Ok(ast),
+        _ => Err(findings),
+    }
+}
+
+/// The parser's own words, where nobody has better ones.
+fn unparsed(error: &ParseError) -> Finding {
+    let position = error.position();
+    let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+    Finding { error: Error::script(format!("the parser stops here: {}", error.err_type())), line, column }
 }
 
 /// Runs a compiled runbook on the lane `main`; it has ended when its jobs have.
@@ -103,94 +146,6 @@ pub fn asks_by_computed_name(ast: &AST) -> bool {
     !ast.walk(&mut |path| literal(path))
 }
 
-/// Words that stand in the text, where a misspelt one may be meant for.
-fn words(source: &str) -> BTreeSet<&str> {
-    source.split(|character| !is_word(character)).filter(|word| word.starts_with(char::is_alphabetic)).collect()
-}
-
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_'
-}
-
-/// Whether the runbook declares a constant of this name; functions do not see it without `global::`.
-fn is_constant(name: &str, source: &str) -> bool {
-    source
-        .split("const ")
-        .skip(1)
-        .any(|rest| rest.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('=')))
-}
-
-pub(super) fn unparsed(error: &ParseError, source: &str) -> Finding {
-    let position = error.position();
-    let last = source.lines().count().max(1);
-    let (line, column) = match position.line() {
-        Some(line) if line <= last => (line, position.position().unwrap_or(1)),
-        // At the end of the text, which may be behind its last line.
-        _ => (last, source.lines().last().map_or(1, |last| last.chars().count().max(1))),
-    };
-    let error = match error.err_type() {
-        ParseErrorType::VariableUndefined(name) => {
-            let error = Error::script(format!("undefined variable `{name}`"));
-            match suggest(name, declared_words(source)) {
-                _ if is_constant(name, source) => {
-                    error.hint(format!("a function sees a constant of the runbook as `global::{name}`"))
-                }
-                _ if declarations(source).any(|declared| declared == name) => error.hint(out_of_reach(name)),
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint(format!("declare it: `let {name} = ...;`")),
-            }
-        }
-        ParseErrorType::ModuleUndefined(name) => {
-            Error::script(format!("undefined module `{name}`")).hint(format!("import it: `import \"file\" as {name};`"))
-        }
-        ParseErrorType::Reserved(word) => {
-            Error::script(format!("`{word}` is a reserved word")).hint("choose another name")
-        }
-        ParseErrorType::UnexpectedEOF => {
-            Error::script("the script ends too early").hint("is a bracket, a brace or a quote not closed?")
-        }
-        ParseErrorType::MissingToken(token, why) => Error::script(format!("expected `{token}` {why}")),
-        other => Error::script(lowercase(&other.to_string())),
-    };
-    Finding { error, line, column }
-}
-
-/// Declared, but not where it is used.
-fn out_of_reach(name: &str) -> String {
-    format!(
-        "it is declared in another block or outside of this function: pass it in, or make it a `const` and write `global::{name}`"
-    )
-}
-
-/// The names that `let`, `const` and `for` declare.
-fn declarations(source: &str) -> impl Iterator<Item = &str> {
-    ["let ", "const ", "for "]
-        .into_iter()
-        .flat_map(move |keyword| source.match_indices(keyword).map(move |(at, _)| &source[at + keyword.len()..]))
-        .filter_map(|text| text.split(|character| !is_word(character)).next())
-}
-
-/// The same, with the parameters of functions and closures.
-fn declared_words(source: &str) -> impl Iterator<Item = &str> {
-    let mut names: Vec<&str> = declarations(source).collect();
-    for (at, _) in source.match_indices(['|', '(']) {
-        let end = source[at + 1..].find(['|', ')']).map_or(source.len(), |end| at + 1 + end);
-        names.extend(words(&source[at + 1..end]));
-    }
-    names.into_iter()
-}
-
-/// The first letter small, unless the word is a name.
-fn lowercase(text: &str) -> String {
-    let mut characters = text.chars();
-    match (characters.next(), characters.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            first.to_lowercase().collect::<String>() + characters.as_str()
-        }
-        _ => text.to_owned(),
-    }
-}
-
 /// Adds what the engine cannot know: what may have been meant.
 fn explain(mut located: Located, engine: &Engine, host: &Host, ast: &AST) -> Located {
     let detail = |name: &str| located.error.details.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -238,29 +193,29 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_of_syntax_say_where_and_what() {
+    fn mistakes_of_all_kinds_are_told_at_once_in_the_order_of_the_text() {
+        let told = |source: &str| -> Vec<String> {
+            mistakes(source)
+                .into_iter()
+                .map(|(line, column, message, _)| format!("{line}:{column} {message}"))
+                .collect()
+        };
         assert_eq!(
-            mistakes("let vms = [];\nprint(vmss);"),
-            [(2, 7, "undefined variable `vmss`".into(), Some("did you mean `vms`?".into()))]
+            told("let vms = [];\nendpoint_lsit(vmss);\nprint(vmz);"),
+            ["2:1 unknown function `endpoint_lsit`", "2:15 undefined variable `vmss`", "3:7 undefined variable `vmz`"]
         );
+        // What a broken statement declares is there for the others; behind a repair the columns are still right.
         assert_eq!(
-            mistakes("let limit = 3;\nfn double(x) { x * limit }"),
-            [(2, 20, "undefined variable `limit`".into(), Some(out_of_reach("limit")))]
+            told("let a = 1 +;\nf({ key: a }, aa, bbb);\nlet c = = 2; c"),
+            [
+                "1:11 a value is missing behind `+`",
+                "2:3 an object map begins with `#{`",
+                "2:15 undefined variable `aa`",
+                "2:19 undefined variable `bbb`",
+                "3:7 `= =` is no sign",
+            ]
         );
-        assert_eq!(
-            mistakes("const K = 3; fn f() { K } f();"),
-            [(
-                1,
-                23,
-                "undefined variable `K`".into(),
-                Some("a function sees a constant of the runbook as `global::K`".into())
-            )]
-        );
-        assert_eq!(mistakes("let x = (1;").len(), 1);
-        assert_eq!(
-            mistakes("wave(\"a\", [1], |vm| {\n  print(vm);\n"),
-            [(2, 12, "expected `}` to terminate this block".into(), None)]
-        );
+        assert_eq!(told("let x = (1;"), ["1:9 `(` is not closed"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::check::{Finding, check};
 use super::engine::build;
 use super::error::Located;
 use super::host::{Host, Lane};
-use super::run::{evaluate_in, unparsed};
+use super::run::{compile_with, evaluate_in};
 
 /// The name of the last result.
 pub const LAST: &str = "it";
@@ -77,13 +77,9 @@ impl Session {
     /// # Errors
     /// What is wrong with it, or went wrong; variables that it made before are there.
     pub fn evaluate(&mut self, text: &str) -> Result<Dynamic, Mistake> {
-        let input = self.engine.compile_with_scope(&self.scope, text);
-        let input = input.map_err(|error| Mistake::Found(vec![unparsed(&error, text)]))?;
+        let whole = |input: &AST| check(&self.engine, &self.functions.merge(input));
+        let input = compile_with(&self.engine, text, &self.scope, whole).map_err(Mistake::Found)?;
         let whole = self.functions.merge(&input);
-        let findings = check(&self.engine, &whole);
-        if !findings.is_empty() {
-            return Err(Mistake::Found(findings));
-        }
         let shared: Arc<str> = text.into();
         let names = input.iter_functions().map(|function| function.name.to_owned());
         self.texts.extend(names.map(|name| (name, shared.clone())));

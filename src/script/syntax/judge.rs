@@ -203,6 +203,9 @@ fn unexpected(pieces: &[Piece], index: usize, at: usize, found: &str) -> Mistake
             Mistake::new(at, format!("`{found}` cannot be part of a name"))
                 .hint("names are made of the letters a to z, digits and `_`")
         }
+        ("=", Some(before)) if before.text == "=" => {
+            swap(before.range.start..at + 1, "`= =` is no sign", "write `=` to give a value, `==` to compare", "=")
+        }
         (found, Some(before)) if matches!(before.kind, Kind::Operator | Kind::Dot | Kind::Colon) => {
             let end = before.range.end;
             let ends = pieces.get(index).is_none_or(|next| next.kind == Kind::Keyword);
