@@ -105,6 +105,11 @@ impl Relay {
         *lock(&self.front) = Some(Front { sink, stage });
     }
 
+    /// The way to the terminal of the input at work, if there is one.
+    pub fn stage(&self) -> Option<Stage> {
+        lock(&self.front).as_ref().map(|front| front.stage.clone())
+    }
+
     pub fn end(&self) {
         *lock(&self.front) = None;
     }
