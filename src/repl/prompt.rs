@@ -114,7 +114,7 @@ impl Prompt {
         }
         // What most calls want is read while the first of them is typed.
         names.begin(&[What::all(Thing::Endpoints), What::all(Thing::Transfers)]);
-        self.data(&format!("coriolis-run on {}. `?` tells what there is, Tab completes, Ctrl-D leaves.", self.cloud));
+        self.data(&format!("{}\nTab completes, `?` helps, `:` lists commands, Ctrl-D leaves.", self.cloud));
         let mut warned = false;
         loop {
             let prompt = self.prompt();
