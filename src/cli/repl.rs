@@ -136,7 +136,7 @@ fn doors(process: &Process, store: Result<Store>) -> Doors {
     Doors {
         page: Box::new(move |text| pages.page(text).map_err(|error| no_program("pager", "PAGER", &error))),
         edit: Box::new(edit),
-        runs: Box::new(move |width| runs::table(&lists, &store.clone()?, width)),
+        runs: Box::new(move |width| runs::table(&lists, &store.clone()?, *width)),
     }
 }
 

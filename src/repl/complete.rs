@@ -99,7 +99,7 @@ fn functions(typed: &str) -> Vec<(String, &'static Function)> {
 
 fn expressions(argument: Option<&Argument>, typed: &str, known: &dyn Knowledge) -> Vec<Candidate> {
     let mut found = Vec::new();
-    let wanted = argument.and_then(|argument| target(argument));
+    let wanted = argument.and_then(target);
     if let (Some(argument), Some(Target::Kind(kind))) = (argument, &wanted) {
         match kind {
             Kind::Flag => found.extend(fitting(["true", "false"].into_iter().map(|word| plain(word, "")), typed)),

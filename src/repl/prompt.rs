@@ -51,12 +51,15 @@ pub struct Parts {
 /// What lies outside of the process, or above this floor.
 pub struct Doors {
     /// Shows a text in the pager.
-    pub page: Box<dyn Fn(&str) -> Result<()>>,
+    pub page: Door<str, ()>,
     /// Opens a file in the editor and comes back when it is closed.
-    pub edit: Box<dyn Fn(&Path) -> Result<()>>,
+    pub edit: Door<Path, ()>,
     /// The runs that are kept, in so many columns.
-    pub runs: Box<dyn Fn(usize) -> Result<String>>,
+    pub runs: Door<usize, String>,
 }
+
+/// Something that is done with what is given.
+pub type Door<Given, Got> = Box<dyn Fn(&Given) -> Result<Got>>;
 
 /// A conversation.
 pub struct Prompt {
@@ -159,6 +162,7 @@ impl Prompt {
 
     /// Runs inputs that nobody types: until the first that fails.
     pub fn read_out(mut self, all: &str) -> ExitCode {
+        self.relay.in_front();
         for input in inputs(all) {
             match self.take(input) {
                 Ok(Next::Ask) => {}
@@ -166,7 +170,11 @@ impl Prompt {
                 Err(kind) => return kind.exit_code(),
             }
         }
-        match self.host.jobs.join(&self.host.clock) {
+        let host = self.host.clone();
+        let joined = self.reported(|| host.jobs.join(&host.clock));
+        let relay = self.relay.clone();
+        relay.prompting(|line| self.note(&line));
+        match joined {
             Ok(()) => ExitCode::Done,
             Err(error) => {
                 self.fail(&error);
@@ -214,7 +222,8 @@ impl Prompt {
             return Err(Kind::Input);
         }
         let began = self.host.clock.wall();
-        let evaluated = self.report(text);
+        let session = self.session.clone();
+        let evaluated = self.reported(|| session.lock().unwrap_or_else(PoisonError::into_inner).evaluate(text));
         let took = self.host.clock.wall().duration_since(began);
         let result = match evaluated {
             Ok(value) => {
@@ -229,21 +238,21 @@ impl Prompt {
         result
     }
 
-    /// Runs a piece of script; waits and waves are drawn meanwhile.
-    fn report(&mut self, text: &str) -> Result<Dynamic, Mistake> {
+    /// Does some work; waits and waves are drawn meanwhile.
+    fn reported<T>(&mut self, work: impl FnOnce() -> T) -> T {
         self.cancel.reset();
         let output = self.output.take().unwrap_or_else(Output::nowhere);
         let view = if self.screen.data_width.is_some() { report::View::Bars } else { report::View::Lines };
         let (sink, report) = Report::start(view, output, self.screen.clone(), self.host.clock.clone());
         self.relay.begin(sink, report.stage());
         let busy = self.host.clock.busy();
-        let evaluated = self.session().evaluate(text);
+        let done = work();
         drop(busy);
         self.relay.end();
         let Finished { board, output } = report.finish();
         self.left = board.left;
         self.output = Some(output);
-        evaluated
+        done
     }
 
     /// Says what went wrong.
@@ -258,7 +267,9 @@ impl Prompt {
             }
             Mistake::Thrown(located, _) if located.error.kind == Kind::Interrupted => {
                 let left = std::mem::take(&mut self.left);
-                self.note(&interrupted(&left));
+                // Over the `^C` that the terminal has written.
+                let begin = if self.screen.data_width.is_some() { "\r" } else { "" };
+                self.note(&format!("{begin}{}", interrupted(&left)));
                 Kind::Interrupted
             }
             Mistake::Thrown(located, text) => {
@@ -275,8 +286,7 @@ impl Prompt {
             Command::Commands => self.data(&commands::overview()),
             Command::Help(topic) => {
                 let told = help::topic(&topic, self.width())?;
-                let told = if topic.is_empty() { format!("{told}\n\n{}", commands::overview()) } else { told };
-                self.data_fitting(&told)?;
+                self.data(&told);
             }
             Command::Show(form, None) => {
                 self.view.form = form;
@@ -301,8 +311,8 @@ impl Prompt {
             Command::Load(path) => self.load(&path)?,
             Command::Edit(path) => self.edit(path.as_deref())?,
             Command::Runs => {
-                let told = (self.doors.runs)(self.width())?;
-                self.data_fitting(&told)?;
+                let told = (self.doors.runs)(&self.width())?;
+                self.data(&told);
             }
             Command::Jobs => {
                 let now = self.now();
@@ -315,7 +325,8 @@ impl Prompt {
             }
             Command::Stop(number) => {
                 let job = self.host.jobs.get(number);
-                let job = job.ok_or_else(|| Error::input(format!("there is no job {number}")).hint("`:jobs` lists them"))?;
+                let job =
+                    job.ok_or_else(|| Error::input(format!("there is no job {number}")).hint("`:jobs` lists them"))?;
                 if !job.is_over() {
                     job.stop();
                 }
@@ -327,7 +338,8 @@ impl Prompt {
                     None => None,
                     Some("" | "on") => Some(TimeZone::system()),
                     Some(name) => Some(TimeZone::get(name).map_err(|error| {
-                        Error::input(format!("there is no time zone `{name}`: {error}")).hint("such as `Europe/Bucharest`")
+                        Error::input(format!("there is no time zone `{name}`: {error}"))
+                            .hint("such as `Europe/Bucharest`")
                     })?),
                 };
             }
@@ -387,8 +399,8 @@ impl Prompt {
         let generation = self.host.cloud().and_then(|cloud| cloud.client.generation(&lane));
         drop(busy);
         let speaks = match generation? {
-            Generation::Current => "current: transfers and deployments (replicas and migrations are the same here)",
-            Generation::Legacy => "legacy: replicas and migrations (transfers and deployments are the same here)",
+            Generation::Current => "current (transfers and deployments)",
+            Generation::Legacy => "legacy (replicas and migrations)",
         };
         let now = self.now().strftime("%Y-%m-%d %H:%M:%S UTC");
         self.data(&format!("cloud       {}\ngeneration  {speaks}\ntime        {now}", self.cloud));
@@ -415,15 +427,6 @@ impl Prompt {
         if left_out > 0 {
             self.note(&format!("… {} more: `:page` shows all", count(left_out, "line")));
         }
-    }
-
-    /// A text, in the pager where the screen is too small for it.
-    fn data_fitting(&mut self, told: &str) -> Result<()> {
-        if self.screen.data_width.is_some() && told.lines().count() > self.height() {
-            return (self.doors.page)(told);
-        }
-        self.data(told);
-        Ok(())
     }
 
     fn width(&self) -> usize {
@@ -475,7 +478,10 @@ fn interrupted(left: &[Left]) -> String {
         return "interrupted".to_owned();
     }
     let again: Vec<String> = left.iter().take(3).map(look_again).collect();
-    format!("interrupted; the waiting has ended, what runs on the server goes on\nhint: look again with {}", again.join(", "))
+    format!(
+        "interrupted; the waiting has ended, what runs on the server goes on\nhint: look again with {}",
+        again.join(", ")
+    )
 }
 
 fn look_again(left: &Left) -> String {
