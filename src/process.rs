@@ -1,8 +1,9 @@
 //! The only file that touches the ambient process: arguments, environment, working directory, standard streams.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -87,6 +88,51 @@ impl Process {
     pub fn id(&self) -> u32 {
         std::process::id()
     }
+}
+
+impl Process {
+    /// Shows a text in `$PAGER`, or in `less`.
+    ///
+    /// # Errors
+    /// When there is no such program.
+    pub fn page(&self, text: &str) -> io::Result<()> {
+        let program = self.variable("PAGER").unwrap_or("less -R");
+        let mut child = self.shell(program, &[]).stdin(Stdio::piped()).spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            // Whoever leaves the pager early has seen enough.
+            let _ = input.write_all(format!("{text}\n").as_bytes());
+        }
+        succeeded(program, child.wait()?)
+    }
+
+    /// Opens a file in `$VISUAL`, `$EDITOR` or `vi`.
+    ///
+    /// # Errors
+    /// When there is no such program, or it failed.
+    pub fn edit(&self, path: &Path) -> io::Result<()> {
+        let program = ["VISUAL", "EDITOR"].into_iter().find_map(|name| self.variable(name)).unwrap_or("vi");
+        succeeded(program, self.shell(program, &[path]).status()?)
+    }
+
+    /// A command as people write it in a variable, with its options.
+    fn shell(&self, program: &str, operands: &[&Path]) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(format!("{program} \"$@\"")).arg(program).args(operands);
+        command.current_dir(&self.directory);
+        command
+    }
+}
+
+fn succeeded(program: &str, status: ExitStatus) -> io::Result<()> {
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("`{program}` ended with {status}"))) }
+}
+
+/// All that comes through stdin.
+///
+/// # Errors
+/// Those of the stream; what is no text is one.
+pub fn read_all() -> io::Result<String> {
+    io::read_to_string(io::stdin())
 }
 
 /// A line that somebody types; `None` at the end of the input.

@@ -7,6 +7,7 @@ mod gates;
 mod help;
 mod history;
 mod keep;
+mod repl;
 mod report;
 mod resume;
 mod run;

@@ -11,7 +11,7 @@ use super::args::{Format, OutputKind, RunArguments};
 use super::gates::Desk;
 use super::keep::{self, Kept};
 use super::world::{self, Scene, World};
-use super::{help, signals};
+use super::{help, repl, signals};
 use crate::cancel::Cancel;
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Kind, Result};
@@ -39,8 +39,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
             process.output().data(&help::program(process));
             return Ok(ExitCode::Done);
         }
-        return Err(Error::input("nothing to run: no runbook and no expression")
-            .hint("`coriolis-run waves.rhai --sandbox`, `coriolis-run -e 'endpoint_list()' --sandbox`, or `--help`"));
+        return repl::converse(process, &arguments);
     };
     let ast = match parse(process, &source) {
         Ok(ast) => ast,

@@ -12,7 +12,8 @@ use crate::error::{Error, ExitCode, Result, count};
 use crate::journal::runs::{Directory, Status, Store};
 use crate::process::Process;
 use crate::report::history::{Form, History};
-use crate::report::{json as json_text, message, table};
+use crate::report::table;
+use crate::report::{json as json_text, message};
 
 /// The width of a table where nobody says.
 const WIDTH: usize = 120;
@@ -37,13 +38,22 @@ fn list(process: &Process, store: &Store, format: Option<Format>) -> Result<Exit
             output.data(&json_text::pretty(&runs.into()));
         }
         Format::Table if runs.is_empty() => output.note("there are no runs"),
-        Format::Table => {
-            let rows: Vec<Value> = runs.iter().map(|run| row(process, run)).collect();
-            output.data(&table::render(&rows.into(), process.data_width().unwrap_or(WIDTH)));
-        }
+        Format::Table => output.data(&table(process, store, process.data_width().unwrap_or(WIDTH))?),
     }
     output.flush();
     Ok(ExitCode::Done)
+}
+
+/// All runs in so many columns, for people.
+///
+/// # Errors
+/// `Journal` when they cannot be read.
+pub fn table(process: &Process, store: &Store, width: usize) -> Result<String> {
+    let rows: Vec<Value> = store.list()?.iter().map(|run| row(process, run)).collect();
+    if rows.is_empty() {
+        return Ok("there are no runs".to_owned());
+    }
+    Ok(table::render(&rows.into(), width))
 }
 
 /// A run for programs.

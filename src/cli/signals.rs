@@ -36,6 +36,28 @@ pub fn listen(
     });
 }
 
+/// At a prompt: the first press stops the input at work, the second its reads as well, the third leaves; a wish from
+/// outside to end leaves at once.
+pub fn interrupt(runtime: &Handle, cancel: Cancel, leave: impl Fn() + Send + 'static) {
+    let _inside = runtime.enter();
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    runtime.spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => return leave(),
+            }
+            if cancel.wish() == Wish::Leave {
+                return leave();
+            }
+            cancel.press();
+        }
+    });
+}
+
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}

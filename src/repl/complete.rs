@@ -99,7 +99,7 @@ fn functions(typed: &str) -> Vec<(String, &'static Function)> {
 
 fn expressions(argument: Option<&Argument>, typed: &str, known: &dyn Knowledge) -> Vec<Candidate> {
     let mut found = Vec::new();
-    let wanted = argument.and_then(|argument| target(argument));
+    let wanted = argument.and_then(target);
     if let (Some(argument), Some(Target::Kind(kind))) = (argument, &wanted) {
         match kind {
             Kind::Flag => found.extend(fitting(["true", "false"].into_iter().map(|word| plain(word, "")), typed)),
@@ -182,7 +182,8 @@ fn keys(argument: Option<&Argument>, typed: &str, quote: Option<char>, known: &d
                 let mut spellings = std::iter::once(key.name).chain(key.aliases.iter().copied());
                 let name = spellings.find(|name| name.starts_with(typed))?;
                 let must = if key.required { "required, " } else { "" };
-                let note = format!("{must}{}: {}", key.kind.word(), key.help);
+                let kind = key.kind.noun().map_or(key.kind.key(), Noun::key);
+                let note = format!("{must}{kind}: {}", key.help);
                 Some(Candidate { text: ends(name.to_owned()), shown: name.to_owned(), note })
             };
             wanted.into_iter().filter_map(candidate).collect()

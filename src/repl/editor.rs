@@ -51,7 +51,7 @@ impl Lines {
             .map_err(unusable)?
             .build();
         let mut editor = Editor::with_config(config).map_err(unusable)?;
-        editor.set_helper(Some(Eyes { known, measure: screen.measure.clone(), color: screen.color }));
+        editor.set_helper(Some(Eyes { known, measure: screen.measure.clone(), prompt: 0, color: screen.color }));
         for input in earlier {
             editor.add_history_entry(input).map_err(unusable)?;
         }
@@ -67,6 +67,9 @@ impl Lines {
     /// # Errors
     /// `Internal` when the terminal is gone.
     pub fn read(&mut self, prompt: &str) -> Result<Input> {
+        if let Some(eyes) = self.editor.helper_mut() {
+            eyes.prompt = text::width(prompt);
+        }
         match self.editor.readline(prompt) {
             Ok(text) => {
                 if !text.trim().is_empty() {
@@ -95,6 +98,8 @@ fn unusable(error: ReadlineError) -> Error {
 struct Eyes {
     known: Known,
     measure: Measure,
+    /// The columns that the prompt takes.
+    prompt: usize,
     color: bool,
 }
 
@@ -114,7 +119,8 @@ impl Completer for Eyes {
     fn complete(&self, line: &str, cursor: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Row>)> {
         let place = place::at(line, cursor);
         let found = complete(&place, &self.known);
-        Ok((place.begin, rows(found, (self.measure)().width)))
+        let width = (self.measure)().width;
+        Ok((place.begin, rows(found, width, breaks(self.prompt, line, width))))
     }
 }
 
@@ -134,12 +140,30 @@ impl Listed for Row {
     }
 }
 
-/// A line each with what it is, as long as that is known; otherwise as many beside each other as fit.
-fn rows(found: Vec<Candidate>, width: usize) -> Vec<Row> {
+/// How often a line breaks on a screen so wide, behind a prompt so wide.
+fn breaks(prompt: usize, line: &str, width: usize) -> usize {
+    let (mut breaks, mut column) = (0, prompt);
+    for character in line.chars() {
+        let wide = text::width(character.encode_utf8(&mut [0; 4]));
+        if character == '\n' {
+            (breaks, column) = (breaks + 1, 0);
+        } else if column + wide > width {
+            (breaks, column) = (breaks + 1, wide);
+        } else {
+            column += wide;
+        }
+    }
+    breaks + usize::from(column >= width)
+}
+
+/// A line each with what it is, as long as that is known; otherwise as many beside each other as fit. The editor paints
+/// its line anew over as many lines of the list as the line has breaks (rustyline 19): the last is followed by so many
+/// empty ones.
+fn rows(found: Vec<Candidate>, width: usize, breaks: usize) -> Vec<Row> {
     let widest = found.iter().map(|candidate| text::width(&candidate.shown)).max().unwrap_or(0).min(width / 2);
     let noted = found.iter().any(|candidate| !candidate.note.is_empty());
     let row = |candidate: Candidate| {
-        let shown = match noted {
+        let shown = match noted || breaks > 0 {
             true => {
                 let line = format!(
                     "{}  {}",
@@ -152,7 +176,11 @@ fn rows(found: Vec<Candidate>, width: usize) -> Vec<Row> {
         };
         Row { text: candidate.text, shown }
     };
-    found.into_iter().map(row).collect()
+    let mut rows: Vec<Row> = found.into_iter().map(row).collect();
+    if let Some(last) = rows.last_mut() {
+        last.shown.push_str(&"\n".repeat(breaks));
+    }
+    rows
 }
 
 impl Shown for Hint {
@@ -196,5 +224,24 @@ impl Highlighter for Eyes {
     fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
         // A bracket under the cursor shows its other half.
         self.color && kind != CmdKind::ForcedRefresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_of_a_line_are_counted() {
+        assert_eq!([breaks(10, "", 20), breaks(10, "0123456789", 20), breaks(10, "01234567890", 20)], [0, 1, 1]);
+        assert_eq!([breaks(10, "a\nb", 20), breaks(10, "日本語日本語", 20)], [1, 1]);
+    }
+
+    #[test]
+    fn a_list_has_a_line_for_each_thing_with_what_it_is() {
+        let found = |note: &str| Candidate { text: "limit: ".into(), shown: "limit".into(), note: note.into() };
+        let shown = |note: &str, breaks: usize| rows(vec![found(note)], 20, breaks).remove(0).shown;
+        assert_eq!(shown("How many at once", 0), "limit  How many …");
+        assert_eq!((shown("", 0), shown("", 2).trim_end_matches(' ').ends_with("\n\n")), ("limit".to_owned(), true));
     }
 }

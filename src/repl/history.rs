@@ -106,11 +106,9 @@ fn is_secret(input: &str, tokens: &[Token], index: usize) -> bool {
         match tokens[at].kind {
             Kind::Close => depth += 1,
             Kind::Open if depth > 0 => depth -= 1,
-            Kind::Open => {
-                // Out of an object map, a list or a call: its own key or function is what counts further out.
-                if at > 0 && matches!(tokens[at - 1].kind, Kind::Word) && input[tokens[at].range.clone()] == *"(" {
-                    names.push(word(at - 1));
-                }
+            // Out of a call: its function is what counts further out.
+            Kind::Open if at > 0 && tokens[at - 1].kind == Kind::Word && input[tokens[at].range.clone()] == *"(" => {
+                names.push(word(at - 1));
             }
             // `name: "..."`, `name = "..."`, `name == "..."`, `let name = "..."`.
             Kind::Colon | Kind::Operator

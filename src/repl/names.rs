@@ -125,6 +125,12 @@ impl Names {
         state.get(what).and_then(|entry| entry.names.clone()).unwrap_or_default()
     }
 
+    /// Reads these in the background.
+    pub fn begin(&self, all: &[What]) {
+        let mut state = self.0.lock();
+        all.iter().for_each(|what| self.0.order(&mut state, what));
+    }
+
     /// Something has changed: what is known is read anew, and serves until then.
     pub fn refresh(&self) {
         let mut state = self.0.lock();

@@ -24,6 +24,8 @@ pub struct Relay {
     /// Whether facts of changes came by since this was asked.
     changed: AtomicBool,
     host: OnceLock<Weak<Host>>,
+    /// Whether the background is told in the report of the input at work, where there is one.
+    in_front: AtomicBool,
     desk: Arc<Desk>,
 }
 
@@ -76,6 +78,7 @@ impl Relay {
             background: Mutex::new(background),
             changed: AtomicBool::new(false),
             host: OnceLock::new(),
+            in_front: AtomicBool::new(false),
             desk,
         })
     }
@@ -83,6 +86,11 @@ impl Relay {
     /// Whose jobs are the background.
     pub fn belongs_to(&self, host: &Arc<Host>) {
         let _ = self.host.set(Arc::downgrade(host));
+    }
+
+    /// Nobody types: the background is told like everything else.
+    pub fn in_front(&self) {
+        self.in_front.store(true, Ordering::Relaxed);
     }
 
     pub fn print_with(&self, printer: Printer) {
@@ -103,6 +111,11 @@ impl Relay {
     /// An input begins, with its report.
     pub fn begin(&self, sink: Arc<dyn Sink>, stage: Stage) {
         *lock(&self.front) = Some(Front { sink, stage });
+    }
+
+    /// The way to the terminal of the input at work, if there is one.
+    pub fn stage(&self) -> Option<Stage> {
+        lock(&self.front).as_ref().map(|front| front.stage.clone())
     }
 
     pub fn end(&self) {
@@ -133,13 +146,12 @@ impl Sink for Relay {
             self.changed.store(true, Ordering::Relaxed);
         }
         let host = self.host.get().and_then(Weak::upgrade);
-        if host.is_some_and(|host| host.jobs.owns(&event.origin.lane)) {
-            let _ = lock(&self.background).send(event);
-            return;
-        }
+        let is_job = host.is_some_and(|host| host.jobs.owns(&event.origin.lane));
         let sink = lock(&self.front).as_ref().map(|front| front.sink.clone());
-        if let Some(sink) = sink {
-            sink.emit(event);
+        match sink {
+            Some(sink) if !is_job || self.in_front.load(Ordering::Relaxed) => sink.emit(event),
+            _ if is_job => drop(lock(&self.background).send(event)),
+            _ => {}
         }
     }
 }

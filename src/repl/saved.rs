@@ -19,6 +19,9 @@ pub fn runbook(inputs: &[Typed], head: &str) -> String {
     let mut declared = false;
     for (index, input) in inputs.iter().enumerate() {
         let used = input.result && uses_last(&inputs[index + 1..]);
+        if input.result && (input.text.trim() == LAST || !used && only_looks(&input.text)) {
+            continue;
+        }
         let text = input.text.trim().trim_end_matches(';').trim_end();
         let last = last_statement(text);
         lines.push(match () {
@@ -38,6 +41,19 @@ pub fn runbook(inputs: &[Typed], head: &str) -> String {
         });
     }
     lines.join("\n") + "\n"
+}
+
+/// Whether an input neither calls nor declares anything: a look at a variable.
+fn only_looks(text: &str) -> bool {
+    lex(text).tokens.iter().all(|token| {
+        let word = &text[token.range.clone()];
+        match token.kind {
+            Kind::Open => word != "(" && word != "{",
+            Kind::Operator => !word.ends_with('=') || matches!(word, "==" | "!=" | "<=" | ">="),
+            Kind::Keyword => matches!(word, "true" | "false" | "this" | "global"),
+            _ => true,
+        }
+    })
 }
 
 /// Whether an input reads `it` before another one makes it anew.
@@ -101,6 +117,7 @@ mod tests {
             typed("replica_of(\"web-01\")", true),
             typed("replica_sync(it)", true),
             typed("it.status", true),
+            typed("it", true),
             typed("fn twice(x) {\n  x * 2\n}", false),
             typed("let r = 1; replica_execute(it)", true),
             typed("print(\"done\");", false),

@@ -20,6 +20,11 @@ impl Output {
         Self { out: Stream::new(out), err: Stream::new(err) }
     }
 
+    /// Streams that lead nowhere.
+    pub fn nowhere() -> Self {
+        Self::new(Box::new(io::sink()), Box::new(io::sink()))
+    }
+
     /// A line (or lines) of data on stdout.
     pub fn data(&mut self, text: &str) {
         self.out.line(text);

@@ -9,7 +9,7 @@ use crate::secret;
 use super::text;
 
 /// The columns that tell most, in the order in which they stand; others follow as they come.
-const FIRST: [&str; 20] = [
+const FIRST: [&str; 22] = [
     "id",
     "name",
     "number",
@@ -19,6 +19,8 @@ const FIRST: [&str; 20] = [
     "type",
     "scenario",
     "task_type",
+    "job",
+    "what",
     "instance",
     "instances",
     "transfer_id",
@@ -185,7 +187,10 @@ fn elements(values: &[Value]) -> String {
 /// The fields of an object by which one tells it from others.
 fn gist(value: &Value) -> String {
     let Some(fields) = value.as_object() else { return compact(value) };
-    let told = FIRST.iter().filter_map(|name| fields.get(*name)).filter(|value| is_flat(value) && !is_empty(value));
+    // A task is known by what it does; its id would take the line.
+    let is_told = |name: &&&str| **name != "id" || !fields.contains_key("task_type");
+    let told = FIRST.iter().filter(is_told).filter_map(|name| fields.get(*name));
+    let told = told.filter(|value| is_flat(value) && !is_empty(value));
     let gist: Vec<String> = told.take(4).map(compact).collect();
     if gist.is_empty() { compact(value) } else { gist.join("  ") }
 }
@@ -296,7 +301,7 @@ mod tests {
         |   host          | vc.example                           |
         |   password      | ***                                  |
         | mapped_regions  |                                      |
-        | tasks           | t1  RUNNING  REPLICATE_DISKS         |
+        | tasks           | RUNNING  REPLICATE_DISKS             |
         | description     | -                                    |
         | created_at      | 2026-11-22T07:41:30.000000           |
         | updated_at      | -                                    |

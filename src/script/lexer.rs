@@ -116,8 +116,10 @@ pub fn inputs(text: &str) -> Vec<&str> {
     let (mut begin, mut end) = (0, 0);
     for line in text.split_inclusive('\n') {
         end += line.len();
-        let goes_on = text[end..].trim_start().starts_with(['.', '?']) || text[end..].trim_start().starts_with("else");
-        if !goes_on && !wants_more(&text[begin..end]) {
+        let rest = text[end..].trim_start();
+        let goes_on = [".", "?.", "else"].iter().any(|word| rest.starts_with(word));
+        let is_command = text[begin..end].trim_start().starts_with([':', '?']);
+        if is_command || (!goes_on && !wants_more(&text[begin..end])) {
             found.push(&text[begin..end]);
             begin = end;
         }
@@ -405,8 +407,8 @@ mod tests {
     #[test]
     fn what_is_read_is_cut_where_nothing_is_open() {
         assert_eq!(
-            inputs("let a = [\n1,\n2];\n\nif a {\n1\n}\nelse {\n2\n}\na\n  .len()\nprint(a)"),
-            ["let a = [\n1,\n2];\n", "if a {\n1\n}\nelse {\n2\n}\n", "a\n  .len()\n", "print(a)"]
+            inputs("let a = [\n1,\n2];\n\nif a {\n1\n}\nelse {\n2\n}\na\n  .len()\n?wave\nprint(a)"),
+            ["let a = [\n1,\n2];\n", "if a {\n1\n}\nelse {\n2\n}\n", "a\n  .len()\n", "?wave\n", "print(a)"]
         );
     }
 

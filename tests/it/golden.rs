@@ -46,7 +46,7 @@ fn golden() -> PathBuf {
 }
 
 /// Ids and ports change from run to run; their width does not.
-fn redacted(text: &str) -> String {
+pub fn redacted(text: &str) -> String {
     let ids = Regex::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap();
     let ports = Regex::new(r"127\.0\.0\.1:[0-9]+").unwrap();
     let text = ids.replace_all(text, "00000000-0000-0000-0000-000000000000");

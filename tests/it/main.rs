@@ -18,6 +18,7 @@ mod ledger;
 mod lost;
 mod nested;
 mod operations;
+mod prompt;
 mod reference;
 mod rehearsal;
 mod resume;

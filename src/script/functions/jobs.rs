@@ -69,7 +69,7 @@ fn row(standing: Standing) -> ScriptMap {
     row.insert("job".into(), i64::try_from(standing.number).unwrap_or(i64::MAX).into());
     row.insert("status".into(), standing.status.into());
     row.insert("what".into(), standing.what.into());
-    row.insert("began".into(), standing.began.to_string().into());
+    row.insert("began".into(), standing.began.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
     row.insert("elapsed".into(), standing.elapsed.as_secs().into());
     row.insert("result".into(), standing.result.unwrap_or_default());
     row.insert("error".into(), standing.error.map_or(Dynamic::UNIT, |error| to_map(&error).into()));

@@ -1,0 +1,145 @@
+//! `coriolis-run` alone: the prompt, or what comes through a pipe in its place.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::RunArguments;
+use super::gates::Desk;
+use super::keep::{self, Kept};
+use super::world::{self, Scene, World};
+use super::{runs, signals};
+use crate::clock::{Clock, Speed};
+use crate::error::{Error, ExitCode, Result};
+use crate::event::Sink;
+use crate::journal::runs::{Meta, RunKind, Sources, Store, new_id};
+use crate::journal::{Recorder, record};
+use crate::process::{self, Process};
+use crate::repl::prompt::{Doors, Parts, Prompt};
+use crate::repl::relay::Relay;
+use crate::repl::view::Form;
+use crate::script::gates::Gates;
+use crate::script::host::{Host, Script, Seams};
+use crate::script::modules::Imports;
+use crate::script::parameters::Parameters;
+
+/// What was typed before lies here, in the state directory.
+const HISTORY: &str = "history.jsonl";
+
+/// # Errors
+/// What keeps the prompt from beginning.
+pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode> {
+    let interactive = process.stdin_is_terminal && process.stdout_is_terminal;
+    let speed = match (arguments.sandbox, arguments.speed) {
+        // Who pipes inputs in looks at nothing.
+        (Some(_), None) if !interactive => Speed::Max,
+        _ => world::speed(process, arguments)?,
+    };
+    let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
+    let scene = Scene { flags: &arguments.cloud, sandbox: rehearsal, ledger: None, speed, origin: None };
+    let world = World::build(process, &scene)?;
+    let store = keep::store(process, arguments.state_dir.as_ref());
+    let kept = match (&store, rehearsal) {
+        // Nobody settles anything on a cloud that ends with the prompt.
+        (_, Some(_)) => Kept::nothing(world.clock.clone()),
+        (Ok(store), None) => begin(process, arguments, &scene, store, &world)?,
+        (Err(error), None) => return Err(error.clone()),
+    };
+    let (output, screen) = (process.output(), process.screen());
+    let relay = Relay::new(screen.zone.clone(), screen.color);
+    let events: Arc<dyn Sink> = Arc::new(Recorder { journal: kept.journal.clone(), next: relay.clone() });
+    let host = host(process, arguments, &world, &kept, &events, relay.clone())?;
+    let cancel = world.cancel.part();
+    signals::interrupt(world.runtime.handle(), cancel.clone(), || process::leave(ExitCode::Paused));
+    let form = if process.stdout_is_terminal { Form::Table } else { Form::Json };
+    let (folder, cloud) = (process.directory.clone(), world.cloud.clone());
+    let doors = doors(process, store.clone());
+    let prompt = Prompt::new(Parts { host, cancel, relay, output, screen, cloud, form, folder, doors });
+    let code = if interactive {
+        let history = store.ok().map(|store| store.root().join(HISTORY));
+        prompt.converse(history.as_deref())?
+    } else {
+        let inputs = process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {error}")))?;
+        prompt.read_out(&inputs)
+    };
+    kept.finish(Some((world.clock.wall(), code, None)));
+    Ok(code)
+}
+
+/// What is kept of a session from its first change on.
+fn begin(process: &Process, arguments: &RunArguments, scene: &Scene<'_>, store: &Store, world: &World) -> Result<Kept> {
+    let wall = Clock::new(Speed::Real).wall();
+    let meta = Meta {
+        version: record::VERSION,
+        id: new_id().map_err(|error| Error::internal(error.to_string()))?,
+        kind: RunKind::Session,
+        name: "prompt".to_owned(),
+        folder: process.directory.clone(),
+        directory: process.directory.clone(),
+        started: wall,
+        owner: keep::holder(process, wall),
+        cloud: world::describe(process, scene),
+        sandbox: None,
+        set: keep::kept_parameters(&arguments.set),
+        flags: serde_json::to_value(&arguments.cloud).unwrap_or_default(),
+        finished: None,
+    };
+    let sources = Sources { runbook: String::new(), imports: Default::default() };
+    Ok(Kept::at_first_change(store, meta, sources, &world.clock))
+}
+
+fn host(
+    process: &Process,
+    arguments: &RunArguments,
+    world: &World,
+    kept: &Kept,
+    events: &Arc<dyn Sink>,
+    relay: Arc<Relay>,
+) -> Result<Arc<Host>> {
+    let terminal = process.stdin_is_terminal && process.stderr_is_terminal;
+    let (cancel, user) = (world.cancel.clone(), process.user());
+    let desk = move || Desk {
+        directory: None,
+        cancel: cancel.clone(),
+        terminal: relay.stage().filter(|_| terminal),
+        user: user.clone(),
+    };
+    let seams = Seams {
+        clock: world.clock.clone(),
+        cancel: world.cancel.clone(),
+        events: events.clone(),
+        journal: kept.journal.clone(),
+        gates: Arc::new(AtFront(Box::new(desk))),
+        connect: world.connect(events.clone()),
+    };
+    let folder = process.directory.clone();
+    let script = Script {
+        parameters: Parameters::parse(&arguments.set)?,
+        imports: Imports::of_folder(&folder),
+        directory: folder.clone(),
+        folder,
+    };
+    Ok(Host::new(seams, script))
+}
+
+/// Asks at the report of the input at work.
+struct AtFront(Box<dyn Fn() -> Desk + Send + Sync>);
+
+impl Gates for AtFront {
+    fn ask(&self, gate: &str, question: &str) -> Result<Option<crate::script::gates::Answer>> {
+        (self.0)().ask(gate, question)
+    }
+}
+
+fn doors(process: &Process, store: Result<Store>) -> Doors {
+    let (pages, edits, lists) = (process.clone(), process.clone(), process.clone());
+    let edit = move |path: &Path| edits.edit(path).map_err(|error| no_program("editor", "EDITOR", &error));
+    Doors {
+        page: Box::new(move |text| pages.page(text).map_err(|error| no_program("pager", "PAGER", &error))),
+        edit: Box::new(edit),
+        runs: Box::new(move |width| runs::table(&lists, &store.clone()?, *width)),
+    }
+}
+
+fn no_program(what: &str, variable: &str, error: &std::io::Error) -> Error {
+    Error::input(format!("the {what} cannot be used: {error}")).hint(format!("name another one in {variable}"))
+}

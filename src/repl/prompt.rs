@@ -1,0 +1,524 @@
+//! The conversation: reads an input, runs it, shows what came of it, and goes on, whatever went wrong.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rhai::Dynamic;
+
+use super::commands::{self, Command};
+use super::editor::{Input, Lines};
+use super::history::{self, History};
+use super::knowledge::Known;
+use super::lexer::inputs;
+use super::live;
+use super::names::{Names, Thing, What};
+use super::relay::Relay;
+use super::saved::{Typed, runbook};
+use super::view::{Form, View, fitting, standing};
+use crate::cancel::Cancel;
+use crate::error::{Error, ExitCode, Kind, Result, count};
+use crate::event::Origin;
+use crate::model::Generation;
+use crate::report::board::Left;
+use crate::report::{self, Finished, Output, Report, Screen, diagnostic, text};
+use crate::script::diagnose::Source;
+use crate::script::help;
+use crate::script::host::Host;
+use crate::script::session::{LAST, Mistake, Session};
+
+/// Lines of the screen that a result leaves to what was typed and what comes next.
+const MARGIN: usize = 4;
+
+/// What a prompt is plugged into.
+pub struct Parts {
+    pub host: Arc<Host>,
+    /// Stops the input at work, and nothing else.
+    pub cancel: Cancel,
+    pub relay: Arc<Relay>,
+    pub output: Output,
+    pub screen: Screen,
+    /// Where it happens, for people.
+    pub cloud: String,
+    /// In which form results begin.
+    pub form: Form,
+    /// Paths are relative to this.
+    pub folder: PathBuf,
+    pub doors: Doors,
+}
+
+/// What lies outside of the process, or above this floor.
+pub struct Doors {
+    /// Shows a text in the pager.
+    pub page: Door<str, ()>,
+    /// Opens a file in the editor and comes back when it is closed.
+    pub edit: Door<Path, ()>,
+    /// The runs that are kept, in so many columns.
+    pub runs: Door<usize, String>,
+}
+
+/// Something that is done with what is given.
+pub type Door<Given, Got> = Box<dyn Fn(&Given) -> Result<Got>>;
+
+/// A conversation.
+pub struct Prompt {
+    session: Arc<Mutex<Session>>,
+    host: Arc<Host>,
+    cancel: Cancel,
+    relay: Arc<Relay>,
+    output: Option<Output>,
+    screen: Screen,
+    cloud: String,
+    folder: PathBuf,
+    doors: Doors,
+    view: View,
+    tell_time: bool,
+    typed: Vec<Typed>,
+    /// Of the last input.
+    left: Vec<Left>,
+}
+
+/// Whether the conversation goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Ask,
+    Leave,
+}
+
+impl Prompt {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { host, cancel, relay, output, screen, cloud, form, folder, doors } = parts;
+        relay.belongs_to(&host);
+        let session = Arc::new(Mutex::new(Session::new(host.stopped_by(cancel.clone()))));
+        let view = View { form, zone: None };
+        let (output, typed, left) = (Some(output), Vec::new(), Vec::new());
+        Self { session, host, cancel, relay, output, screen, cloud, folder, doors, view, tell_time: false, typed, left }
+    }
+
+    /// Talks to somebody at a terminal until they leave.
+    ///
+    /// # Errors
+    /// `Internal` when the terminal cannot be used.
+    pub fn converse(mut self, history: Option<&Path>) -> Result<ExitCode> {
+        let kept = history.and_then(|path| match History::open(path) {
+            Ok(kept) => Some(kept),
+            Err(error) => {
+                self.note(&format!("the history {} cannot be used: {error}", path.display()));
+                None
+            }
+        });
+        let (history, earlier) = kept.map_or((None, Vec::new()), |(history, inputs)| (Some(history), inputs));
+        let names = Names::new(self.host.clock.clone(), live::reader(self.host.stopped_by(self.host.whole.part())));
+        let known = Known::new(self.session.clone(), names.clone(), self.folder.clone());
+        let mut lines = Lines::new(known, &self.screen, &earlier)?;
+        if let Some(printer) = lines.printer() {
+            self.relay.print_with(printer);
+        }
+        // What most calls want is read while the first of them is typed.
+        names.begin(&[What::all(Thing::Endpoints), What::all(Thing::Transfers)]);
+        self.data(&format!("{}\nTab completes, `?` helps, `:` lists commands, Ctrl-D leaves.", self.cloud));
+        let mut warned = false;
+        loop {
+            let prompt = self.prompt();
+            let relay = self.relay.clone();
+            relay.prompting(|line| self.note(&line));
+            let input = lines.read(&prompt);
+            relay.prompted();
+            let text = match input? {
+                Input::Text(text) => text,
+                Input::Dropped => continue,
+                Input::End => match self.host.jobs.running() {
+                    0 => break,
+                    _ if warned => break,
+                    running => {
+                        self.note(&still_running(running));
+                        warned = true;
+                        continue;
+                    }
+                },
+            };
+            warned = false;
+            if text.trim().is_empty() {
+                continue;
+            }
+            if let Some(history) = &history
+                && let Err(error) = history.keep(text.trim(), &self.host.vault.texts())
+            {
+                self.note(&format!("the history cannot be written: {error}"));
+            }
+            match self.take(&text) {
+                Ok(Next::Ask) => {}
+                Ok(Next::Leave) => break,
+                // It is said; the next input may do better.
+                Err(_) => {}
+            }
+            if self.relay.take_changed() {
+                names.refresh();
+            }
+        }
+        Ok(ExitCode::Done)
+    }
+
+    /// Runs inputs that nobody types: until the first that fails.
+    pub fn read_out(mut self, all: &str) -> ExitCode {
+        self.relay.in_front();
+        for input in inputs(all) {
+            match self.take(input) {
+                Ok(Next::Ask) => {}
+                Ok(Next::Leave) => break,
+                Err(kind) => return kind.exit_code(),
+            }
+        }
+        let host = self.host.clone();
+        let joined = self.reported(|| host.jobs.join(&host.clock));
+        let relay = self.relay.clone();
+        relay.prompting(|line| self.note(&line));
+        match joined {
+            Ok(()) => ExitCode::Done,
+            Err(error) => {
+                self.fail(&error);
+                error.kind.exit_code()
+            }
+        }
+    }
+
+    fn prompt(&self) -> String {
+        match self.host.jobs.running() {
+            0 => "coriolis> ".to_owned(),
+            running => format!("coriolis [{}]> ", count(running, "job")),
+        }
+    }
+
+    /// Does what an input says.
+    ///
+    /// # Errors
+    /// The kind of what went wrong, when it is said.
+    fn take(&mut self, text: &str) -> Result<Next, Kind> {
+        let done = match commands::read(text) {
+            None => return self.evaluate(text.trim_end(), "input", true).map(|()| Next::Ask),
+            Some(command) => command.and_then(|command| self.obey(command)),
+        };
+        done.map_err(|error| {
+            self.fail(&error);
+            error.kind
+        })
+    }
+
+    /// Runs a piece of script, and shows its result.
+    fn evaluate(&mut self, text: &str, name: &str, shows: bool) -> Result<(), Kind> {
+        let value = self.run(text, name)?;
+        if shows && !value.is_unit() {
+            self.show(&value, self.view.form);
+        }
+        Ok(())
+    }
+
+    /// Runs a piece of script with its own report; what goes wrong is said.
+    fn run(&mut self, text: &str, name: &str) -> Result<Dynamic, Kind> {
+        if history::lacks_secret(text) {
+            let error = Error::input("a `***` stands where a secret was: history does not keep secrets");
+            self.fail(&error.hint("type the secret in its place"));
+            return Err(Kind::Input);
+        }
+        let began = self.host.clock.wall();
+        let session = self.session.clone();
+        let evaluated = self.reported(|| session.lock().unwrap_or_else(PoisonError::into_inner).evaluate(text));
+        let took = self.host.clock.wall().duration_since(began);
+        let result = match evaluated {
+            Ok(value) => {
+                self.typed.push(Typed { text: text.to_owned(), result: !value.is_unit() });
+                Ok(value)
+            }
+            Err(mistake) => Err(self.explain(mistake, text, name)),
+        };
+        if self.tell_time {
+            self.note(&format!("took {:.1}s", took.as_secs_f64()));
+        }
+        result
+    }
+
+    /// Does some work; waits and waves are drawn meanwhile.
+    fn reported<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        self.cancel.reset();
+        let output = self.output.take().unwrap_or_else(Output::nowhere);
+        let view = if self.screen.data_width.is_some() { report::View::Bars } else { report::View::Lines };
+        let (sink, report) = Report::start(view, output, self.screen.clone(), self.host.clock.clone());
+        self.relay.begin(sink, report.stage());
+        let busy = self.host.clock.busy();
+        let done = work();
+        drop(busy);
+        self.relay.end();
+        let Finished { board, output } = report.finish();
+        self.left = board.left;
+        self.output = Some(output);
+        done
+    }
+
+    /// Says what went wrong.
+    fn explain(&mut self, mistake: Mistake, text: &str, name: &str) -> Kind {
+        let color = self.screen.color;
+        let source = |text: &str| Source { name: name.to_owned(), text: text.to_owned(), folder: self.folder.clone() };
+        match mistake {
+            Mistake::Found(findings) => {
+                let told: Vec<String> = findings.iter().map(|finding| source(text).finding(finding, color)).collect();
+                self.note(&told.join("\n"));
+                Kind::Script
+            }
+            Mistake::Thrown(located, _) if located.error.kind == Kind::Interrupted => {
+                let left = std::mem::take(&mut self.left);
+                // Over the `^C` that the terminal has written.
+                let begin = if self.screen.data_width.is_some() { "\r" } else { "" };
+                self.note(&format!("{begin}{}", interrupted(&left)));
+                Kind::Interrupted
+            }
+            Mistake::Thrown(located, text) => {
+                let told = source(&text).thrown(&located, color);
+                self.note(&told);
+                located.error.kind
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> Result<Next> {
+        match command {
+            Command::Quit => return Ok(Next::Leave),
+            Command::Commands => self.data(&commands::overview()),
+            Command::Help(topic) => {
+                let told = help::topic(&topic, self.width())?;
+                self.data(&told);
+            }
+            Command::Show(form, None) => {
+                self.view.form = form;
+                if let Some(last) = self.last() {
+                    self.show(&last, form);
+                }
+            }
+            Command::Show(form, Some(text)) => {
+                if let Ok(value) = self.run(&text, "input") {
+                    self.show(&value, form);
+                }
+            }
+            Command::Page(text) => {
+                let value = match text {
+                    Some(text) => self.run(&text, "input").ok(),
+                    None => self.last(),
+                };
+                let value = value.ok_or_else(|| Error::input("there is no result yet"))?;
+                (self.doors.page)(&self.view.render(&value, self.now(), self.width()))?;
+            }
+            Command::Save(path) => self.save(&path)?,
+            Command::Load(path) => self.load(&path)?,
+            Command::Edit(path) => self.edit(path.as_deref())?,
+            Command::Runs => {
+                let told = (self.doors.runs)(&self.width())?;
+                self.data(&told);
+            }
+            Command::Jobs => {
+                let now = self.now();
+                let rows: Vec<_> = self.host.jobs.all().iter().map(|job| standing(&job.standing(now))).collect();
+                let told = match rows.is_empty() {
+                    true => "no jobs; `spawn(|| ...)` begins one".to_owned(),
+                    false => self.view.render_json(rows.into(), self.width()),
+                };
+                self.data(&told);
+            }
+            Command::Stop(number) => {
+                let job = self.host.jobs.get(number);
+                let job =
+                    job.ok_or_else(|| Error::input(format!("there is no job {number}")).hint("`:jobs` lists them"))?;
+                if !job.is_over() {
+                    job.stop();
+                }
+            }
+            Command::Cloud => self.tell_cloud()?,
+            Command::Time(on) => self.tell_time = on,
+            Command::Zone(zone) => {
+                self.view.zone = match zone.as_deref() {
+                    None => None,
+                    Some("" | "on") => Some(TimeZone::system()),
+                    Some(name) => Some(TimeZone::get(name).map_err(|error| {
+                        Error::input(format!("there is no time zone `{name}`: {error}"))
+                            .hint("such as `Europe/Bucharest`")
+                    })?),
+                };
+            }
+        }
+        Ok(Next::Ask)
+    }
+
+    fn save(&mut self, path: &Path) -> Result<()> {
+        let path = self.folder.join(path);
+        if self.typed.is_empty() {
+            return Err(Error::input("nothing has been typed yet that could be saved"));
+        }
+        let day = self.host.clock.wall().to_zoned(self.screen.zone.clone()).strftime("%Y-%m-%d");
+        let text = runbook(&self.typed, &format!("Typed on {day} on {}.", self.cloud));
+        let text = history::masked(&text, &self.host.vault.texts());
+        let failed = |error: std::io::Error| {
+            let error = Error::input(format!("cannot write `{}`: {error}", path.display()));
+            error.hint("name a file that is not there yet, in a folder that is")
+        };
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+        let mut told = format!("saved {} to {}", count(self.typed.len(), "input"), path.display());
+        if history::lacks_secret(&text) {
+            told.push_str("; secrets are left out: put `param(\"...\")` or a file in the place of each `***`");
+        }
+        self.note(&told);
+        Ok(())
+    }
+
+    fn load(&mut self, path: &Path) -> Result<()> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(self.folder.join(path))
+            .map_err(|error| Error::input(format!("cannot read `{shown}`: {error}")).caused_by(error))?;
+        // It has said itself what went wrong.
+        let _ = self.evaluate(&text, &shown, true);
+        Ok(())
+    }
+
+    fn edit(&mut self, path: Option<&Path>) -> Result<()> {
+        if let Some(path) = path {
+            (self.doors.edit)(&self.folder.join(path))?;
+            return self.load(path);
+        }
+        let draft = Draft::new(self.typed.last().map_or("", |typed| typed.text.as_str()))?;
+        (self.doors.edit)(&draft.path)?;
+        let text = draft.text()?;
+        drop(draft);
+        if !text.trim().is_empty() {
+            let _ = self.evaluate(text.trim_end(), "input", true);
+        }
+        Ok(())
+    }
+
+    fn tell_cloud(&mut self) -> Result<()> {
+        let lane = Origin { lane: live::LANE.into(), wave: None, item: None };
+        let busy = self.host.clock.busy();
+        let generation = self.host.cloud().and_then(|cloud| cloud.client.generation(&lane));
+        drop(busy);
+        let speaks = match generation? {
+            Generation::Current => "current (transfers and deployments)",
+            Generation::Legacy => "legacy (replicas and migrations)",
+        };
+        let now = self.now().strftime("%Y-%m-%d %H:%M:%S UTC");
+        self.data(&format!("cloud       {}\ngeneration  {speaks}\ntime        {now}", self.cloud));
+        Ok(())
+    }
+
+    /// The last result.
+    fn last(&self) -> Option<Dynamic> {
+        self.session().variable(LAST).map(Dynamic::flatten_clone)
+    }
+
+    /// A result, as much of it as the screen has room for.
+    fn show(&mut self, value: &Dynamic, form: Form) {
+        let view = View { form, ..self.view.clone() };
+        let told = view.render(value, self.now(), self.width());
+        if told.is_empty() {
+            return;
+        }
+        if self.screen.data_width.is_none() {
+            return self.data(&told);
+        }
+        let (fits, left_out) = fitting(&told, self.height());
+        self.data(&fits);
+        if left_out > 0 {
+            self.note(&format!("… {} more: `:page` shows all", count(left_out, "line")));
+        }
+    }
+
+    fn width(&self) -> usize {
+        self.screen.data_width.map_or(120, |_| (self.screen.measure)().width)
+    }
+
+    fn height(&self) -> usize {
+        (self.screen.measure)().height.saturating_sub(MARGIN).max(MARGIN)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.host.clock.now()
+    }
+
+    fn fail(&mut self, error: &Error) {
+        let told = diagnostic::error(error, self.screen.color);
+        self.note(&told);
+    }
+
+    fn data(&mut self, text: &str) {
+        if let Some(output) = &mut self.output {
+            output.data(text);
+            output.flush();
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if let Some(output) = &mut self.output {
+            output.note(text);
+            output.flush();
+        }
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn still_running(running: usize) -> String {
+    let (noun, verb) = (count(running, "job"), if running == 1 { "is" } else { "are" });
+    format!(
+        "{noun} {verb} still at work; what they began on the server goes on without them\nhint: Ctrl-D again leaves; `:jobs` lists them"
+    )
+}
+
+/// What is said of an input that was interrupted: what goes on without it, and how to look at that again.
+fn interrupted(left: &[Left]) -> String {
+    if left.is_empty() {
+        return "interrupted".to_owned();
+    }
+    let again: Vec<String> = left.iter().take(3).map(look_again).collect();
+    format!(
+        "interrupted; the waiting has ended, what runs on the server goes on\nhint: look again with {}",
+        again.join(", ")
+    )
+}
+
+fn look_again(left: &Left) -> String {
+    let id = text::one_line(&left.subject.id);
+    let vm = left.subject.label.split(", ").next().unwrap_or_default();
+    match left.subject.kind.as_str() {
+        "execution" if !vm.is_empty() && vm != id => format!("`wait_for(replica_of(\"{}\"))`", text::one_line(vm)),
+        "execution" => format!("`jobs()` and `replica_list()` (execution {id})"),
+        "minion pool" | "minion_pool" => format!("`wait_for(minion_pool_show(\"{id}\"))`"),
+        _ => format!("`wait_for(\"{id}\")`"),
+    }
+}
+
+/// A file for the editor, gone when it was read.
+struct Draft {
+    path: PathBuf,
+}
+
+impl Draft {
+    fn new(text: &str) -> Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let name = crate::journal::runs::new_id().map_err(|error| Error::internal(error.to_string()))?;
+        let path = std::env::temp_dir().join(format!("coriolis-run-{name}.rhai"));
+        let failed = |error: std::io::Error| Error::input(format!("cannot write `{}`: {error}", path.display()));
+        let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        std::io::Write::write_all(&mut open.map_err(failed)?, text.as_bytes()).map_err(failed)?;
+        Ok(Self { path })
+    }
+
+    fn text(&self) -> Result<String> {
+        std::fs::read_to_string(&self.path)
+            .map_err(|error| Error::input(format!("cannot read `{}`: {error}", self.path.display())))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,356 @@
+//! The prompt as its user meets it: the binary on a real pseudo-terminal, keys in, screens out.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use vt100::Parser;
+
+use crate::command::{command, end, folder};
+use crate::golden::{redacted, same_as_golden};
+
+const TAB: &str = "\t";
+const ENTER: &str = "\r";
+const CTRL_C: &str = "\u{3}";
+const CTRL_D: &str = "\u{4}";
+const RIGHT: &str = "\u{1b}[C";
+
+/// A prompt on a terminal.
+struct Terminal {
+    master: File,
+    screen: Parser,
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Terminal {
+    /// In a folder of the test's own, which is its home and its state directory as well.
+    fn new(test: &str, (width, height): (u16, u16), arguments: &[&str]) -> Self {
+        Self::again(folder(test), (width, height), arguments)
+    }
+
+    fn again(folder: PathBuf, (width, height): (u16, u16), arguments: &[&str]) -> Self {
+        let size = Winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
+        let pair = openpty(&size, None).unwrap();
+        let mut command = command(arguments);
+        command.current_dir(&folder).env("HOME", &folder).env("XDG_STATE_HOME", folder.join("state"));
+        command.env("TERM", "xterm-256color").env("PAGER", "cat").env("TZ", "UTC");
+        command.stdin(Stdio::from(pair.slave.try_clone().unwrap()));
+        command.stdout(Stdio::from(pair.slave.try_clone().unwrap())).stderr(Stdio::from(pair.slave));
+        let child = command.spawn().unwrap();
+        drop(command);
+        let screen = Parser::new(NonZero::new(height).unwrap(), NonZero::new(width).unwrap(), 2000);
+        let mut terminal = Self { master: File::from(pair.master), screen, child, folder };
+        terminal.until_prompt();
+        terminal
+    }
+
+    /// Takes in what arrives; false when nothing did for so many milliseconds, or no more will.
+    fn take(&mut self, patience: u16) -> bool {
+        let mut waited = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut waited, PollTimeout::from(patience)).unwrap() == 0 {
+            return false;
+        }
+        let mut piece = [0; 65536];
+        match self.master.read(&mut piece) {
+            Ok(length @ 1..) => {
+                self.screen.process(&piece[..length]);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[track_caller]
+    fn until(&mut self, what: &str, there: impl Fn(&Self) -> bool) {
+        while !there(self) {
+            assert!(self.take(20_000), "no {what} on the screen:\n{}", self.shown());
+        }
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Types what is then seen before the cursor.
+    #[track_caller]
+    fn typed(&mut self, text: &str) {
+        self.keys(text);
+        self.until_before_cursor(text);
+    }
+
+    /// Waits until the text stands before the cursor, in however many rows.
+    #[track_caller]
+    fn until_before_cursor(&mut self, text: &str) {
+        self.until(&format!("`{text}` before the cursor"), |terminal| terminal.before_cursor().ends_with(text));
+    }
+
+    /// Presses Tab until the text stands before the cursor: what the cloud's things are called may take a moment.
+    #[track_caller]
+    fn completed(&mut self, text: &str) {
+        for _ in 0..40 {
+            self.keys(TAB);
+            loop {
+                if self.before_cursor().ends_with(text) {
+                    return;
+                }
+                if !self.take(3_000) {
+                    break;
+                }
+            }
+        }
+        panic!("never completed to `{text}`:\n{}", self.shown());
+    }
+
+    /// Types a line and waits for the next prompt.
+    #[track_caller]
+    fn line(&mut self, text: &str) {
+        self.typed(text);
+        self.enter();
+    }
+
+    #[track_caller]
+    fn enter(&mut self) {
+        self.keys(ENTER);
+        self.until("answer", |terminal| !terminal.cursor_row().starts_with("coriolis>") || terminal.at_prompt());
+        self.until_prompt();
+    }
+
+    #[track_caller]
+    fn until_prompt(&mut self) {
+        self.until("prompt", Self::at_prompt);
+    }
+
+    fn at_prompt(&self) -> bool {
+        let row = self.cursor_row();
+        row.starts_with("coriolis") && row.trim_end().ends_with('>') && self.screen.screen().cursor_position().1 > 8
+    }
+
+    fn row(&self, row: u16) -> String {
+        let width = self.screen.screen().size().1.get();
+        self.screen.screen().rows(0, width).nth(usize::from(row)).unwrap_or_default()
+    }
+
+    fn cursor_row(&self) -> String {
+        self.row(self.screen.screen().cursor_position().0)
+    }
+
+    /// The two rows up to the cursor, one behind the other.
+    fn before_cursor(&self) -> String {
+        let (row, column) = self.screen.screen().cursor_position();
+        let above = if row > 0 { self.row(row - 1) } else { String::new() };
+        let row: String = self.row(row).chars().take(usize::from(column)).collect();
+        format!("{above}{row}")
+    }
+
+    fn shown(&self) -> String {
+        let width = self.screen.screen().size().1.get();
+        let rows: Vec<String> = self.screen.screen().rows(0, width).map(|row| row.trim_end().to_owned()).collect();
+        redacted(rows.join("\n").trim_end()) + "\n"
+    }
+
+    /// What the terminal's driver does at Ctrl-C where the program has it as its own.
+    fn interrupt(&self) {
+        let child = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(child, Signal::SIGINT).unwrap();
+    }
+
+    /// Leaves; the exit code.
+    fn leave(mut self) -> i32 {
+        self.keys(CTRL_D);
+        while self.take(20_000) {}
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The screens of a migration that is found out by asking and completing alone.
+fn migrate(size: (u16, u16)) {
+    let name = format!("{}x{}", size.0, size.1);
+    let mut screens = Vec::new();
+    let mut terminal = Terminal::new(&format!("prompt-{name}"), size, &["--sandbox", "--speed", "max"]);
+    screens.push(terminal.shown());
+    terminal.line("?");
+    screens.push(terminal.shown());
+    terminal.typed("?replica_ens");
+    terminal.completed("?replica_ensure");
+    terminal.enter();
+    screens.push(terminal.shown());
+    terminal.typed("let r = replica_ens");
+    terminal.completed("replica_ensure(");
+    terminal.typed("#{ origin_endpoint_");
+    terminal.completed("origin_endpoint_id: ");
+    terminal.typed("\"vc");
+    terminal.completed("\"vcenter\"");
+    terminal.typed(", destination_endpoint_");
+    terminal.completed("destination_endpoint_id: ");
+    terminal.typed("\"");
+    terminal.keys(TAB);
+    terminal.until("endpoint", |terminal| terminal.shown().contains("openstack "));
+    terminal.until_before_cursor("_id: \"");
+    screens.push(terminal.shown());
+    terminal.typed("o");
+    terminal.completed("\"openstack\"");
+    terminal.typed(", instances: [\"web-01");
+    terminal.completed("\"web-01\"");
+    terminal.typed("], network_");
+    terminal.completed("network_map");
+    terminal.typed(": #{ ");
+    terminal.completed("DMZ: ");
+    terminal.typed("\"pu");
+    terminal.completed("\"public\"");
+    terminal.typed(" } })");
+    terminal.enter();
+    terminal.line("r.instances");
+    screens.push(terminal.shown());
+    terminal.typed("replica_sy");
+    terminal.completed("replica_sync(");
+    terminal.typed("r).status");
+    terminal.enter();
+    terminal.typed("replica_dep");
+    terminal.completed("replica_deploy");
+    terminal.typed("(r)");
+    terminal.enter();
+    screens.push(terminal.shown());
+    terminal.typed("it.status");
+    terminal.enter();
+    terminal.line(":save move.rhai");
+    screens.push(terminal.shown());
+    let folder = terminal.folder.clone();
+    assert_eq!(terminal.leave(), 0);
+    let mut saved = command(&["move.rhai", "--sandbox", "--speed", "max"]);
+    saved.current_dir(&folder).env("HOME", &folder);
+    end(saved).expect(0);
+    let line = format!("{}\n", "=".repeat(usize::from(size.0)));
+    same_as_golden(&format!("prompt-{name}.txt"), &screens.join(&line).replace(&*folder.to_string_lossy(), "FOLDER"));
+}
+
+#[test]
+fn a_migration_is_found_out_at_80x24_by_asking_and_completing() {
+    migrate((80, 24));
+}
+
+#[test]
+fn a_migration_is_found_out_at_120x40_by_asking_and_completing() {
+    migrate((120, 40));
+}
+
+#[test]
+fn ctrl_c_ends_the_waiting_and_says_how_to_look_again() {
+    let mut terminal = Terminal::new("prompt-ctrl-c", (80, 24), &["--sandbox", "--speed", "30"]);
+    terminal.line("let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });");
+    terminal.typed("wait_for(replica_execute(r))");
+    terminal.keys(ENTER);
+    terminal.until("bar", |terminal| terminal.shown().contains('%'));
+    terminal.interrupt();
+    terminal.until_prompt();
+    let shown = terminal.shown();
+    assert!(shown.contains("interrupted; the waiting has ended, what runs on the server goes on"), "{shown}");
+    assert!(shown.contains("wait_for(replica_of(\"web-01\"))"), "{shown}");
+    assert!(!shown.contains('%'), "the bar is gone:\n{shown}");
+    terminal.line("r.instances");
+    assert!(terminal.shown().contains("web-01"), "the session lives on");
+    terminal.typed("half a li");
+    terminal.keys(CTRL_C);
+    terminal.until_prompt();
+    assert_eq!(terminal.leave(), 0);
+}
+
+#[test]
+fn a_job_tells_above_the_prompt_while_somebody_types() {
+    let mut terminal = Terminal::new("prompt-job", (80, 24), &["--sandbox", "--speed", "100000"]);
+    terminal.line("let go = false;");
+    terminal.line("spawn(|| { sleep(\"3h\"); print(\"from the background\"); });");
+    terminal.typed("let still = ");
+    terminal.until("line of the job", |terminal| terminal.shown().contains("from the background"));
+    terminal.until("its end", |terminal| terminal.shown().contains("job/1  ok in 3h"));
+    terminal.until_before_cursor("> let still = ");
+    terminal.typed("1;");
+    terminal.enter();
+    terminal.line(":jobs");
+    assert!(terminal.shown().contains("DONE"), "{}", terminal.shown());
+    terminal.line("let other = spawn(|| sleep(\"9999h\"));");
+    terminal.until("number of jobs", |terminal| terminal.cursor_row().starts_with("coriolis [1 job]>"));
+    terminal.keys(CTRL_D);
+    terminal.until("warning", |terminal| terminal.shown().contains("1 job is still at work"));
+    terminal.until_prompt();
+    assert_eq!(terminal.leave(), 0);
+}
+
+#[test]
+fn inputs_of_several_lines_and_pasted_ones_are_one() {
+    let mut terminal = Terminal::new("prompt-lines", (80, 24), &["--sandbox", "--speed", "max"]);
+    for text in ["let sum = 0; for x in [1, /* a comment", "that goes on */", "2] {", "sum += x;"] {
+        terminal.typed(text);
+        terminal.keys(ENTER);
+    }
+    terminal.typed("} sum");
+    terminal.enter();
+    assert!(terminal.shown().contains("\n3\n"), "{}", terminal.shown());
+    terminal.keys("\u{1b}[200~let a = 20;\nlet b = 22;\na + b\u{1b}[201~");
+    terminal.until_before_cursor("a + b");
+    terminal.enter();
+    assert!(terminal.shown().contains("\n42\n"), "{}", terminal.shown());
+    assert_eq!(terminal.leave(), 0);
+}
+
+#[test]
+fn what_was_typed_is_there_in_the_next_session_without_its_secrets() {
+    let mut terminal = Terminal::new("prompt-history", (80, 24), &["--sandbox", "--speed", "max"]);
+    terminal.line("let answer = 40 + 2;");
+    terminal.line("let info = #{ password: \"long-planted-one\" };");
+    terminal.line("info.password.len()");
+    let folder = terminal.folder.clone();
+    assert_eq!(terminal.leave(), 0);
+    let mut grep = std::process::Command::new("grep");
+    let found = grep.args(["-r", "long-planted-one"]).arg(&folder).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    let mut terminal = Terminal::again(folder, (80, 24), &["--sandbox", "--speed", "max"]);
+    terminal.keys("let ans");
+    terminal.until("hint", |terminal| terminal.cursor_row().contains("let answer = 40 + 2;"));
+    terminal.keys(RIGHT);
+    terminal.until_before_cursor("let answer = 40 + 2;");
+    terminal.enter();
+    terminal.line("answer");
+    assert!(terminal.shown().contains("\n42\n"), "{}", terminal.shown());
+    terminal.keys("let info");
+    terminal.until("hint", |terminal| terminal.cursor_row().contains("\"***\""));
+    terminal.keys(RIGHT);
+    terminal.until_before_cursor("};");
+    terminal.enter();
+    assert!(terminal.shown().contains("history does not keep secrets"), "{}", terminal.shown());
+    assert_eq!(terminal.leave(), 0);
+}
+
+#[test]
+fn a_pipe_is_run_input_by_input_until_the_first_that_fails() {
+    use std::process::Command;
+    let run = |inputs: &str| {
+        let mut command: Command = command(&["--sandbox"]);
+        command.stdin(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(inputs.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, _) =
+        run("let x = [1,\n2];\nx\n:yaml x\nlet job = spawn(|| { sleep(\"5m\"); print(\"late\"); });\n");
+    assert_eq!((code, out.as_str()), (0, "[\n  1,\n  2\n]\n- 1\n- 2\nlate\n"));
+    let (code, out, err) = run("1\nnobody()\n2\n");
+    assert_eq!((code, out.as_str()), (1, "1\n"));
+    assert!(err.contains("unknown function `nobody`"), "{err}");
+}
