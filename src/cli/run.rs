@@ -243,7 +243,7 @@ impl Performance<'_> {
             gates: Arc::new(desk),
             connect: world.connect(events.clone()),
         };
-        evaluate_in(&self.plan, &self.source.text, given, keep, seams)
+        evaluate_in(&self.plan, &self.source, given, keep, seams)
     }
 
     /// What is said after the report: the result of an expression, or why the run ended.
@@ -337,13 +337,13 @@ pub fn replay(
         gates: Arc::new(Nobody),
         connect: Box::new(|| Err(Error::interrupted())),
     };
-    evaluate_in(plan, &source.text, given, Box::new(|_, _| Ok(())), seams)
+    evaluate_in(plan, source, given, Box::new(|_, _| Ok(())), seams)
 }
 
 /// Evaluates a script.
 fn evaluate_in(
     plan: &Plan,
-    text: &str,
+    source: &Source,
     parameters: Parameters,
     keep: KeepImport,
     seams: Seams,
@@ -353,11 +353,12 @@ fn evaluate_in(
     let host = Host::new(seams, Script { parameters, folder, directory, imports });
     let main = Lane::main();
     let engine = build(&host, &main);
-    host.set_text(text);
+    host.set_name(&source.name);
+    host.set_text(&source.text);
     // Parsed again by the engine that runs it: closures are found by what that engine has hashed.
-    let ast = compile(&engine, text).map_err(|mut findings| {
+    let ast = compile(&engine, &source.text).map_err(|mut findings| {
         let error = findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);
-        Located { error, place: None, through: Vec::new() }
+        Located::nowhere(error)
     })?;
     evaluate(&engine, &host, &main, &ast)
 }

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::check::Finding;
-use super::error::Located;
+use super::error::{Located, Step};
 use crate::report::diagnostic::{self, Place};
+
+/// More calls than this are shortened.
+const MOST_STEPS: usize = 8;
 
 /// The text that a place belongs to.
 pub struct Source {
@@ -31,10 +34,29 @@ impl Source {
         let source = module.as_ref().unwrap_or(self);
         let place = source.place(at.line, at.column, key);
         let mut told = diagnostic::at(error, place, color);
-        for function in &located.through {
-            told.push_str(&format!("\n  in `{function}`"));
+        for step in self.steps(located) {
+            told.push_str(&format!("\n  {step}"));
         }
         told
+    }
+
+    /// The calls that an error went through, innermost first; of very many the first and the last.
+    fn steps(&self, located: &Located) -> Vec<String> {
+        let told = |step: &Step| match &step.called {
+            Some(called) => {
+                let module = called.source.as_deref().and_then(|name| self.module(name));
+                let name = module.as_ref().map_or(&self.name, |module| &module.name);
+                format!("in {}, called at {name}:{}:{}", step.label(), called.line, called.column)
+            }
+            None => format!("in {}", step.label()),
+        };
+        let mut steps: Vec<String> = located.through.iter().map(told).collect();
+        let left_out = steps.len().saturating_sub(MOST_STEPS);
+        if left_out > 1 {
+            let from = MOST_STEPS / 2;
+            steps.splice(from..from + left_out, [format!("... {left_out} calls more")]);
+        }
+        steps
     }
 
     /// The place, moved onto the key that is meant, where the call's own place is all that is known.

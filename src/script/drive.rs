@@ -9,7 +9,7 @@ use rhai::{Array, Dynamic, EvalAltResult};
 use super::call::Call;
 use super::engine::LANE_STACK;
 use super::error::locate;
-use super::host::Lane;
+use super::host::{Host, Lane};
 use super::lanes::Runner;
 use super::saved::{Source, replayed, saved_error, seal};
 use crate::cancel::Wish;
@@ -50,7 +50,7 @@ pub fn drive(
     thread::scope(|scope| -> Result<()> {
         loop {
             while let Some((item, result)) = done.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-                let outcome = result.as_ref().map(drop).map_err(|thrown| placed(thrown));
+                let outcome = result.as_ref().map(drop).map_err(|thrown| placed(call.host, thrown));
                 match &outcome {
                     // The others may come to their gates as well, and be answered together.
                     Err(error) if error.kind == Kind::NeedsAnswer => drop(unanswered.get_or_insert(error.clone())),
@@ -175,23 +175,32 @@ impl Launch<'_> {
     }
 }
 
-/// What an item ended with, with its place in the script.
-pub(super) fn placed(thrown: &EvalAltResult) -> Error {
+/// What an item ended with, with its place in the script and the functions that it went through.
+pub(super) fn placed(host: &Host, thrown: &EvalAltResult) -> Error {
     let located = locate(thrown);
-    match located.place {
-        Some(place) => {
-            let source = place.source.map(|source| format!("{source}:")).unwrap_or_default();
-            let place = format!("{source}{}:{}", place.line, place.column);
-            located.error.detail("place", place)
-        }
-        None => located.error,
+    let functions = located.through.iter().filter(|step| !step.function.starts_with("anon$"));
+    let through: Vec<String> = functions
+        .take(3)
+        .map(|step| match &step.called {
+            Some(called) => format!("{} called at {}", step.label(), host.told(called)),
+            None => step.label(),
+        })
+        .collect();
+    let mut error = located.error;
+    if let Some(place) = &located.place {
+        error = error.detail("place", host.told(place));
     }
+    if through.is_empty() { error } else { error.detail("through", through.join(", in ")) }
 }
 
 /// The cause in a line, with the place where it was thrown.
 fn told(error: &Error) -> String {
     match error.details.get("place").and_then(serde_json::Value::as_str) {
-        Some(place) if error.kind != Kind::Interrupted => format!("{} (at {place})", cause(error)),
+        Some(place) if error.kind != Kind::Interrupted => {
+            let through = error.details.get("through").and_then(serde_json::Value::as_str);
+            let through = through.map(|through| format!(" in {through}")).unwrap_or_default();
+            format!("{} (at {place}{through})", cause(error))
+        }
         _ => cause(error),
     }
 }

@@ -73,8 +73,56 @@ pub struct Located {
     pub error: Error,
     /// Where in which source; the source is empty for the runbook itself.
     pub place: Option<Place>,
-    /// Functions of the script that it passed, innermost first.
-    pub through: Vec<String>,
+    /// Functions and closures of the script that it passed, innermost first.
+    pub through: Vec<Step>,
+}
+
+/// A function or a closure that an error went through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The engine's name of it.
+    pub function: String,
+    /// The function of the language that a closure was handed to.
+    pub of: Option<String>,
+    /// The wave and the item whose closure it is.
+    pub item: Option<(String, String)>,
+    /// Where it was called, if that is known.
+    pub called: Option<Place>,
+}
+
+/// What stands before the wave and the item in the name of a step that is a lane.
+const LANE: &str = "lane$";
+
+/// Marks what a lane threw with its wave and its item.
+pub fn in_lane(thrown: Box<EvalAltResult>, wave: &str, item: &str, source: &str, at: Position) -> Box<EvalAltResult> {
+    // What ends the run passes as it is.
+    if matches!(*thrown, EvalAltResult::ErrorTerminated(..) | EvalAltResult::Exit(..)) {
+        return thrown;
+    }
+    let name = format!("{LANE}{wave}\n{item}");
+    Box::new(EvalAltResult::ErrorInFunctionCall(name, source.to_owned(), thrown, at))
+}
+
+impl Located {
+    /// An error that has no place in a script.
+    pub fn nowhere(error: Error) -> Self {
+        Self { error, place: None, through: Vec::new() }
+    }
+}
+
+impl Step {
+    /// What it is called by people.
+    pub fn label(&self) -> String {
+        match &self.item {
+            Some((wave, item)) if wave == "each" => format!("the closure of `each` for item {item}"),
+            Some((wave, item)) => format!("the closure of wave `{wave}` for `{item}`"),
+            None if self.function.starts_with("anon$") => match &self.of {
+                Some(function) => format!("the closure of `{function}`"),
+                None => "a closure".to_owned(),
+            },
+            None => format!("`{}`", self.function),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,18 +134,35 @@ pub struct Place {
 
 /// What the engine reports, as one of our errors with its place.
 pub fn locate(thrown: &EvalAltResult) -> Located {
-    let mut through = Vec::new();
+    let mut through: Vec<Step> = Vec::new();
     let mut source = None;
+    let mut lane = None;
     let mut inner = thrown;
     let mut position = thrown.position();
     loop {
         match inner {
-            EvalAltResult::ErrorInFunctionCall(name, from, next, _) => {
-                if !name.starts_with("anon$") {
-                    through.insert(0, name.clone());
-                }
+            EvalAltResult::ErrorInFunctionCall(name, from, next, at) => {
+                let called = at.line().map(|line| {
+                    let column = at.position().unwrap_or(1);
+                    Place { source: source.clone(), line, column }
+                });
                 if !from.is_empty() {
                     source = Some(from.clone());
+                }
+                // The lane is the next closure's.
+                match name.strip_prefix(LANE).and_then(|lane| lane.split_once('\n')) {
+                    Some((wave, item)) => lane = Some(((wave.to_owned(), item.to_owned()), called)),
+                    None => {
+                        let (item, opened) = lane.take().unzip();
+                        let called = opened.flatten().or(called);
+                        match through.first_mut() {
+                            // A function of the language calls its closure where it was called itself.
+                            Some(outer) if name.starts_with("anon$") && item.is_none() && outer.called == called => {
+                                outer.of = Some(std::mem::replace(&mut outer.function, name.clone()));
+                            }
+                            _ => through.insert(0, Step { function: name.clone(), of: None, item, called }),
+                        }
+                    }
                 }
                 inner = next;
             }

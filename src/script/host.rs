@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rhai::{Engine, Module, NativeCallContext};
 
 use super::check::CapturedWrites;
+use super::error::Place;
 use super::functions::Index;
 use super::gates::Gates;
 use super::jobs::Jobs;
@@ -93,6 +94,8 @@ pub struct Shared {
     captured_writes: Mutex<CapturedWrites>,
     /// Modules that were imported before what is evaluated, by their names in the script.
     imported: Mutex<BTreeMap<String, rhai::Shared<Module>>>,
+    /// The name of the file that is evaluated; empty where it is none.
+    name: Mutex<Arc<str>>,
     /// The text that is evaluated.
     text: Mutex<Arc<str>>,
     /// By endpoint and instance; `None` where the cloud would not tell.
@@ -121,6 +124,7 @@ impl Host {
             fields: Mutex::default(),
             captured_writes: Mutex::default(),
             imported: Mutex::default(),
+            name: Mutex::new("".into()),
             text: Mutex::new("".into()),
             disks: Mutex::default(),
         };
@@ -192,6 +196,23 @@ impl Host {
     /// What is evaluated from now on.
     pub fn set_text(&self, text: &str) {
         *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+    }
+
+    /// How people call the file that is evaluated.
+    pub fn set_name(&self, name: &str) {
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name.into();
+    }
+
+    /// `file:line:column`, the file where it is known.
+    pub fn told(&self, place: &Place) -> String {
+        let name = self.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let file = match &place.source {
+            Some(module) if module.ends_with(".rhai") => format!("{module}:"),
+            Some(module) => format!("{module}.rhai:"),
+            None if name.is_empty() => String::new(),
+            None => format!("{name}:"),
+        };
+        format!("{file}{}:{}", place.line, place.column)
     }
 
     /// The line of the script that a call stands in; `None` for one in a module.

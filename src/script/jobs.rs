@@ -210,7 +210,7 @@ pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     let run = move || {
         let _busy = busy;
         let engine = build(&world, &lane);
-        let result = work.run(&engine, &lane).map_err(|thrown| placed(&thrown));
+        let result = work.run(&engine, &lane).map_err(|thrown| placed(&world, &thrown));
         finish(&world, &lane, &ended, result);
     };
     let thread = thread::Builder::new().name(format!("job {}", job.number())).stack_size(LANE_STACK);

@@ -6,6 +6,7 @@ use rhai::{
 };
 use std::sync::Arc;
 
+use super::error::in_lane;
 use super::host::{Host, Lane, LaneTag};
 use crate::error::{Error, Result};
 
@@ -69,7 +70,13 @@ impl Background {
             NativeCallContext::new_with_all_fields(engine, "wave", self.source.as_deref(), &global, self.position);
         let mut closure = self.closure.clone();
         closure.set_curry(self.closure.iter_curry().map(detach).collect::<Vec<_>>());
-        lane.enter(|| closure.call_within_context::<Dynamic>(&context, arguments))
+        let result = lane.enter(|| closure.call_within_context::<Dynamic>(&context, arguments));
+        result.map_err(|thrown| match (&lane.origin.wave, &lane.origin.item) {
+            (Some(wave), Some(item)) => {
+                in_lane(thrown, wave, item, self.source.as_deref().unwrap_or(""), self.position)
+            }
+            _ => thrown,
+        })
     }
 }
 

@@ -83,7 +83,7 @@ pub fn evaluate(engine: &Engine, host: &Arc<Host>, main: &Arc<Lane>, ast: &AST) 
     let value = evaluate_in(engine, host, main, ast, &mut Scope::new());
     let jobs = host.jobs.join(&host.clock);
     let value = value?;
-    jobs.map_err(|error| Located { error, place: None, through: Vec::new() })?;
+    jobs.map_err(|error| Located::nowhere(error))?;
     Ok(value)
 }
 
@@ -105,7 +105,7 @@ pub fn evaluate_in(
         Ok(Err(thrown)) => Err(explain(locate(&thrown), engine, host, ast)),
         Err(_) => {
             let error = Error::internal("a bug stopped the script").hint("please report this");
-            Err(Located { error, place: None, through: Vec::new() })
+            Err(Located::nowhere(error))
         }
     }
 }

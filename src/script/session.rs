@@ -7,7 +7,7 @@ use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
 use super::check::{Finding, check};
 use super::engine::build;
-use super::error::Located;
+use super::error::{Located, Step};
 use super::host::{Host, Lane};
 use super::run::{compile_with, evaluate_in};
 
@@ -100,11 +100,24 @@ impl Session {
                 }
                 Ok(value)
             }
-            Err(located) => {
-                let text = located.through.first().and_then(|function| self.texts.get(function)).cloned();
-                Err(Mistake::Thrown(Box::new(located), text.unwrap_or(shared)))
+            Err(mut located) => {
+                let text = self.hide_other_inputs(&mut located, &shared);
+                Err(Mistake::Thrown(Box::new(located), text))
             }
         }
+    }
+
+    /// The text in which an error was thrown; places in other inputs are nothing that one could look up.
+    fn hide_other_inputs(&self, located: &mut Located, input: &Arc<str>) -> Arc<str> {
+        let text_of =
+            |step: Option<&Step>| step.and_then(|step| self.texts.get(&step.function)).unwrap_or(input).clone();
+        let shown = text_of(located.through.first());
+        for index in 0..located.through.len() {
+            let caller = text_of(located.through.get(index + 1));
+            let step = &mut located.through[index];
+            step.called = step.called.take().filter(|called| called.source.is_some() || caller == shown);
+        }
+        shown
     }
 
     /// The engine knows as `global::X` only what was declared in the same evaluation.
