@@ -198,9 +198,11 @@ impl Host {
         *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
     }
 
-    /// How people call the file that is evaluated.
+    /// The file that is evaluated: its name without folders stands in lines that have other things to say.
     pub fn set_name(&self, name: &str) {
-        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name.into();
+        let file = Path::new(name).extension().and(Path::new(name).file_name());
+        let name = file.map(|file| file.to_string_lossy()).unwrap_or_default();
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name.as_ref().into();
     }
 
     /// `file:line:column`, the file where it is known.

@@ -113,7 +113,7 @@ fn every_ending_has_its_exit_code() {
     run(&["missing.rhai", "--sandbox"]).expect(2);
     run(&["scripts/waves.rhai", "--no-such-flag"]).expect(2);
     run(&["--speed", "2", "-e", "1"]).expect(2);
-    run(&[]).expect(2);
+    run(&[]).expect(0);
     let settings = run(&["-e", "endpoint_list()"]).expect(2);
     assert!(settings.stderr.contains("OS_AUTH_URL"), "{}", settings.stderr);
     let failed = run(&["--sandbox", &runbook("one-fails.rhai")]).expect(3);
