@@ -186,7 +186,7 @@ pub(super) fn placed(host: &Host, thrown: &EvalAltResult) -> Error {
             None => step.label(),
         })
         .collect();
-    let mut error = located.error;
+    let mut error = host.reads.explain(located.error.clone()).unwrap_or(located.error);
     if let Some(place) = &located.place {
         error = error.detail("place", host.told(place));
     }

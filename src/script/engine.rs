@@ -38,6 +38,12 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     engine.on_debug(move |text, _, position| {
         say(&debugger, Fact::Logged { level: Level::Debug, message: format!("{text} ({position})") });
     });
+    let reader = host.clone();
+    #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
+    engine.on_var(move |name, _, context| {
+        reader.reads.look(name, context.scope());
+        Ok(None)
+    });
     let cancel = host.cancel.clone();
     engine.on_progress(move |_| {
         let error = cancel.check().err()?;

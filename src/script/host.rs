@@ -16,6 +16,7 @@ use super::gates::Gates;
 use super::jobs::Jobs;
 use super::modules::Imports;
 use super::parameters::Parameters;
+use super::reads::Reads;
 use super::saved::Vault;
 use crate::cancel::Cancel;
 use crate::client::Client;
@@ -92,6 +93,8 @@ pub struct Shared {
     /// Names of fields that scripts have met, for suggestions.
     fields: Mutex<BTreeSet<String>>,
     captured_writes: Mutex<CapturedWrites>,
+    /// What the script reads of its variables.
+    pub reads: Reads,
     /// Modules that were imported before what is evaluated, by their names in the script.
     imported: Mutex<BTreeMap<String, rhai::Shared<Module>>>,
     /// The name of the file that is evaluated; empty where it is none.
@@ -123,6 +126,7 @@ impl Host {
             index: Index::default(),
             fields: Mutex::default(),
             captured_writes: Mutex::default(),
+            reads: Reads::default(),
             imported: Mutex::default(),
             name: Mutex::new("".into()),
             text: Mutex::new("".into()),

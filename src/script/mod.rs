@@ -20,6 +20,7 @@ pub mod lanes;
 pub mod lexer;
 pub mod modules;
 pub mod parameters;
+pub mod reads;
 pub mod render;
 pub mod run;
 pub mod saved;

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{
-    AST, ASTNode, Engine, EvalAltResult, Expr, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared,
-    Stmt,
+    AST, ASTNode, Engine, EvalAltResult, Expr, GlobalRuntimeState, Module, ModuleResolver, ParseError, Position, Scope,
+    Shared, Stmt,
 };
 
 use super::engine::bare;
 use super::error::{Fault, throw};
+use super::run::compile;
 use crate::error::{Error, Result as Outcome};
 
 thread_local! {
@@ -117,12 +118,26 @@ impl Modules {
         let text = self.0.text(name, position)?;
         let inside =
             |error: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.to_owned(), error, position));
-        let mut ast = engine.compile(text).map_err(|error| inside(error.into()))?;
+        let mut ast = engine.compile(&text).map_err(|error| inside(unparsed(engine, &text, error)))?;
         ast.set_source(name);
         let module: Shared<Module> = evaluate(&ast).map_err(inside)?.into();
         self.0.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), module.clone());
         Ok(module)
     }
+}
+
+/// A module that does not parse, in the words for people.
+fn unparsed(engine: &Engine, text: &str, error: ParseError) -> Box<EvalAltResult> {
+    let findings = compile(engine, text).err().unwrap_or_default();
+    let count = findings.len();
+    let Some(first) = findings.into_iter().next() else { return error.into() };
+    let position = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+    let mut told = first.error;
+    if count > 1 {
+        let more = crate::error::count(count - 1, "mistake");
+        told.message = format!("{}, and {more} more in this module", told.message);
+    }
+    throw(told, Position::new(position(first.line), position(first.column)))
 }
 
 impl ModuleResolver for Modules {

@@ -83,7 +83,7 @@ pub fn evaluate(engine: &Engine, host: &Arc<Host>, main: &Arc<Lane>, ast: &AST) 
     let value = evaluate_in(engine, host, main, ast, &mut Scope::new());
     let jobs = host.jobs.join(&host.clock);
     let value = value?;
-    jobs.map_err(|error| Located::nowhere(error))?;
+    jobs.map_err(Located::nowhere)?;
     Ok(value)
 }
 
@@ -99,6 +99,7 @@ pub fn evaluate_in(
     scope: &mut Scope<'static>,
 ) -> Result<Dynamic, Located> {
     host.set_captured_writes(captured_writes(ast));
+    host.reads.follow(ast);
     let run = || main.enter(|| engine.eval_ast_with_scope::<Dynamic>(scope, ast));
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
@@ -167,12 +168,16 @@ fn explain(mut located: Located, engine: &Engine, host: &Host, ast: &AST) -> Loc
                 catalog::names().keys().map(String::as_str).chain(script).chain(names.iter().map(String::as_str)),
             ),
         };
+    } else if let Some(error) = host.reads.explain(located.error.clone()) {
+        located.error = error;
     } else if let Some(name) = detail("missing_field") {
         let known = host.known_fields();
         if let Some(near) = suggest(&name, known.iter().map(String::as_str)) {
             located.error = located.error.hint(format!("did you mean `{near}`?"));
         } else {
-            located.error = located.error.hint(format!("ask first: `{name}` in the object map, or use `?.{name}`"));
+            located.error = located
+                .error
+                .hint(format!("`\"{name}\" in map` asks first; `map.get(\"{name}\")` is `()` where it is missing"));
         }
     }
     located
