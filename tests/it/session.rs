@@ -123,3 +123,48 @@ fn a_runbook_ends_with_its_jobs_and_a_failure_that_nobody_was_told_of_fails_it()
         "broken"
     );
 }
+
+#[test]
+fn all_mistakes_of_an_input_are_told_and_what_was_typed_before_is_known() {
+    let stage = stage();
+    let _busy = stage.clock.busy();
+    let mut session = stage.session(&Cancel::default());
+    value(&mut session, "import \"tools\" as tools; let vms = [1]; const LIMIT = 5; fn twice(x) { x * 2 } vms");
+    assert_eq!(
+        value(&mut session, "fn limited(x) { x + global::LIMIT } tools::double(vms[0]) + LIMIT + it.len()"),
+        json!(8)
+    );
+    let Err(Mistake::Found(findings)) = session.evaluate("let a = vmz + 1\nprint(it, null); twice(vms[0] + lost)")
+    else {
+        panic!("it is full of mistakes")
+    };
+    let told: Vec<String> = findings
+        .iter()
+        .map(|found| {
+            let hint = found.error.hint.as_deref().unwrap_or_default();
+            format!("{}:{} {}; {hint}", found.line, found.column, found.error.message)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "1:9 undefined variable `vmz`; did you mean `vms`?",
+            "1:16 a `;` is missing here; end the statement of line 1 with `;`",
+            "2:11 there is no `null`; nothing is written `()`",
+            "2:33 undefined variable `lost`; declare it: `let lost = ...;`",
+        ]
+    );
+}
+
+#[test]
+fn calls_between_inputs_are_told_without_places_that_nobody_can_look_up() {
+    let stage = stage();
+    let _busy = stage.clock.busy();
+    let mut session = stage.session(&Cancel::default());
+    value(&mut session, "fn inner(x) { throw \"no\"; }\nfn outer(x) {\n    inner(x)\n}");
+    let Err(Mistake::Thrown(located, text)) = session.evaluate("outer(1)") else { panic!("it throws") };
+    assert!(text.starts_with("fn inner"), "{text}");
+    let told: Vec<_> =
+        located.through.iter().map(|step| (step.label(), step.called.as_ref().map(|at| at.line))).collect();
+    assert_eq!(told, [("`inner`".to_owned(), Some(3)), ("`outer`".to_owned(), None)]);
+}
