@@ -5,7 +5,7 @@
 //! ends too early is remembered until somebody asks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use rhai::{AST, ASTNode, Array, Dynamic, Expr, ImmutableString, Map as ScriptMap, Scope};
 
@@ -32,7 +32,7 @@ type Paths = BTreeMap<String, Vec<Vec<Step>>>;
 /// What is read in a script, and what was found missing.
 #[derive(Default)]
 pub struct Reads {
-    paths: RwLock<Arc<Paths>>,
+    paths: RwLock<Paths>,
     missing: Mutex<BTreeMap<String, Owner>>,
 }
 
@@ -47,12 +47,12 @@ struct Owner {
 impl Reads {
     /// What is evaluated from now on.
     pub fn follow(&self, ast: &AST) {
-        *self.paths.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(paths(ast));
+        *self.paths.write().unwrap_or_else(PoisonError::into_inner) = paths(ast);
     }
 
     /// A variable is looked up.
     pub fn look(&self, name: &str, scope: &Scope<'_>) {
-        let all = self.paths.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = self.paths.read().unwrap_or_else(PoisonError::into_inner);
         let Some(paths) = all.get(name) else { return };
         let Some(value) = scope.get(name) else { return };
         for path in paths {
@@ -182,6 +182,8 @@ fn steps(mut expression: &Expr, mut indexed: bool) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::script::engine::bare;
     use crate::script::error::locate;

@@ -1,5 +1,6 @@
 //! Brackets and quotes that do not pair: which one is to blame, and where its partner belongs.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::draft::{Draft, Piece};
@@ -7,14 +8,21 @@ use super::idioms::{is_value, statement_begin};
 use super::{Mistake, Repair};
 use crate::script::lexer::{Kind, Unfinished, lex};
 
-/// A text or a comment that is not closed.
-pub fn quotes(draft: &Draft) -> Option<Mistake> {
+/// A comment that is not closed, which the parser takes for one that is.
+pub fn comment(draft: &Draft) -> Option<Mistake> {
     let lexed = lex(&draft.text);
     let last = lexed.tokens.last()?;
     if lexed.unfinished == Some(Unfinished::Comment) && draft.text[last.range.clone()].starts_with("/*") {
         let mistake = Mistake::new(last.range.start, "this comment is never closed").hint("close it with `*/`");
         return Some(mistake.repair(Repair::Blank(last.range.clone())));
     }
+    None
+}
+
+/// A text that is not closed.
+pub fn quotes(draft: &Draft) -> Option<Mistake> {
+    let lexed = lex(&draft.text);
+    let last = lexed.tokens.last()?;
     let open = |range: &Range<usize>| {
         let text = &draft.text[range.clone()];
         text.starts_with('"') && !is_closed(text, '"') || text.starts_with('\'') && !is_closed(text, '\'')
@@ -122,11 +130,12 @@ pub fn around(pieces: &[Piece], at: usize) -> Option<usize> {
 
 /// A bracket without a partner.
 pub fn brackets(draft: &Draft, pieces: &[Piece]) -> Option<Mistake> {
-    let surplus = |close: &str| {
+    let kinds = [")", "]", "}"].map(|close| {
         let opened = pieces.iter().filter(|piece| piece.kind == Kind::Open && partner(&piece.text) == close).count();
         let closed = pieces.iter().filter(|piece| piece.kind == Kind::Close && piece.text == close).count();
-        opened.cmp(&closed)
-    };
+        (close, opened.cmp(&closed))
+    });
+    let surplus = |close: &str| kinds.iter().find(|kind| kind.0 == close).map_or(Ordering::Equal, |kind| kind.1);
     let lacks = |open: usize| surplus(partner(&pieces[open].text)).is_gt();
     let mut open: Vec<usize> = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {

@@ -129,8 +129,13 @@ pub fn recover(source: &str) -> Recovered {
 
 /// What keeps the rest of the text from being cut into its pieces.
 fn unreadable(draft: &Draft, pieces: &[Piece], stopped: bool) -> Option<Mistake> {
-    let open = || if stopped { brackets::interpolation(draft, pieces) } else { None };
-    idioms::comment(draft, pieces).or_else(open).or_else(|| brackets::quotes(draft))
+    if !stopped {
+        return brackets::comment(draft);
+    }
+    idioms::comment(draft, pieces)
+        .or_else(|| brackets::comment(draft))
+        .or_else(|| brackets::interpolation(draft, pieces))
+        .or_else(|| brackets::quotes(draft))
 }
 
 /// Names are looked up elsewhere: a variable that is not declared is no mistake of syntax.
