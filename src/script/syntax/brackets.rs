@@ -208,7 +208,8 @@ fn unclosed(draft: &Draft, pieces: &[Piece], open: &[usize], at: usize) -> Mista
     let begins_statement = pieces
         .get(at)
         .is_none_or(|next| matches!(next.text.as_str(), "let" | "const" | "fn" | "import") || next.text == "}");
-    if begins_statement && pieces.get(at).is_none_or(|next| draft.breaks(end, next.range.start)) {
+    let in_block = around(pieces, open[0]).is_none_or(|around| pieces[around].text == "{");
+    if begins_statement && in_block && pieces.get(at).is_none_or(|next| draft.breaks(end, next.range.start)) {
         wanted.push(';');
     }
     let mut repair = wanted.clone();

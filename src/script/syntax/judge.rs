@@ -245,6 +245,7 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
                     Mistake::new(at, "arguments have no names")
                         .hint(format!("options are an object map: `#{{ {name}: ... }}`"))
                 }
+                _ if why.contains("anonymous") => closure_parameters(at),
                 ":" if why.contains("parameters") => parameter_type(pieces, index),
                 _ => {
                     let what = if why.contains("switch") {
@@ -264,6 +265,10 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
             "}" if next_text == ";" => Mistake::new(at, "keys of an object map are separated by `,`")
                 .hint("write `,` in place of `;`")
                 .repair(Repair::Replace(at..at + 1, ",".into())),
+            "}" if why.contains("object map") => {
+                add("a `,` is missing here", "keys of an object map are separated by `,`", ",")
+            }
+            "|" => closure_parameters(at),
             ":" => {
                 let key = before.map_or("key", |before| before.text.as_str());
                 let hint = format!("write `{key}: ...`");
@@ -360,6 +365,11 @@ fn semicolon(draft: &Draft, pieces: &[Piece], index: usize, at: usize) -> Mistak
         "is a `;` missing before it?"
     };
     Mistake::new(next.range.start, format!("{} is not expected here", shown(&next.text))).hint(hint)
+}
+
+/// `|a, b` without its end.
+fn closure_parameters(at: usize) -> Mistake {
+    Mistake::new(at, "the parameters of a closure end with `|`").hint("write `|a, b| ...`")
 }
 
 /// `10m`, without quotes.

@@ -23,6 +23,9 @@ use crate::error::Error;
 /// After so many the rest is told next time.
 const MOST: usize = 25;
 
+/// Before so many words an opening bracket is tried.
+const MOST_PLACES: usize = 40;
+
 /// What is wrong with a text, and what of it can be read all the same.
 pub struct Recovered {
     /// In the order of the text.
@@ -96,13 +99,13 @@ pub fn recover(source: &str) -> Recovered {
         let (mistake, stopped_at) = match (unreadable(&draft, &pieces, stopped.is_some()), &stopped) {
             (Some(mistake), _) => (mistake, None),
             (None, None) => break,
-            (None, Some(error)) => match brackets::brackets(&draft, &pieces) {
-                Some(mistake) => (mistake, None),
-                None => {
-                    let at = stopped_byte(&draft, error);
-                    (judge::judge(&draft, &pieces, at, error.err_type()), Some(at))
+            (None, Some(error)) => {
+                let at = stopped_byte(&draft, error);
+                match brackets::brackets(&draft, &pieces) {
+                    Some(mistake) => (opening(&draft, &pieces, at, &mistake).unwrap_or(mistake), None),
+                    None => (judge::judge(&draft, &pieces, at, error.err_type()), Some(at)),
                 }
-            },
+            }
         };
         let at = stopped_at.unwrap_or(mistake.at);
         places.push(draft.place(mistake.at));
@@ -125,6 +128,32 @@ pub fn recover(source: &str) -> Recovered {
     findings.sort_by_key(|finding| (finding.line, finding.column));
     findings.dedup_by_key(|finding| (finding.line, finding.column));
     Recovered { findings, lost, draft }
+}
+
+/// A closing bracket that closes nothing may lack its opening one: then the parser stops before it, and gets behind it
+/// with an opening bracket in the right place.
+fn opening(draft: &Draft, pieces: &[Piece], stopped: usize, closes: &Mistake) -> Option<Mistake> {
+    let Repair::Blank(close) = closes.repair.clone() else { return None };
+    let index = piece_at(pieces, stopped);
+    let openings: &[&str] = match (&draft.text[close.clone()], pieces.get(index).map(|piece| piece.text.as_str())) {
+        (")", _) => &["("],
+        ("]", _) => &["["],
+        (_, Some(":")) => &["#{", "{"],
+        _ => &["{", "#{"],
+    };
+    let gets_behind = |at: usize, open: &str| {
+        let mut trial = Draft::new(&draft.text);
+        trial.replace(at..at, open);
+        parse(&trial).is_none_or(|error| stopped_byte(&trial, &error) > close.end + open.len())
+    };
+    let places = pieces.iter().take(index + 2).rev().take(MOST_PLACES);
+    let places = places.filter(|_| stopped < close.start).map(|piece| piece.range.start);
+    let (at, open) =
+        places.flat_map(|at| openings.iter().map(move |open| (at, *open))).find(|(at, open)| gets_behind(*at, open))?;
+    let line = draft.place(close.start).0;
+    let mistake = Mistake::new(at, format!("an opening `{open}` is missing here"))
+        .hint(format!("without it `{}` of line {line} closes nothing", &draft.text[close]));
+    Some(mistake.repair(Repair::Replace(at..at, open.to_owned())))
 }
 
 /// What keeps the rest of the text from being cut into its pieces.

@@ -280,3 +280,28 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_sign_that_is_left_out_is_one_mistake_and_hardly_ever_two() {
+    let (mut wrong, mut more) = (0, Vec::new());
+    for file in ["scripts/waves.rhai", "tests/it/runbooks/resume.rhai", "tests/it/runbooks/nested.rhai"] {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let code = std::fs::read_to_string(file).unwrap();
+        for token in crate::script::lexer::lex(&code).tokens {
+            if !matches!(
+                token.kind,
+                Kind::Open | Kind::Close | Kind::Comma | Kind::Semicolon | Kind::Colon | Kind::Operator
+            ) {
+                continue;
+            }
+            let broken = format!("{}{}", &code[..token.range.start], &code[token.range.end..]);
+            let told = told(&broken);
+            wrong += usize::from(!told.is_empty());
+            if told.len() > 1 {
+                more.push(format!("without `{}`: {told:#?}", &code[token.range.clone()]));
+            }
+        }
+    }
+    assert!(wrong > 250, "{wrong}");
+    assert!(more.len() * 20 < wrong, "{} of {wrong}: {}", more.len(), more.join("\n"));
+}
