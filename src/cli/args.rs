@@ -31,6 +31,8 @@ pub struct Arguments {
 pub enum Command {
     /// Run a runbook (the same as naming it alone)
     Run(Box<RunArguments>),
+    /// Find mistakes without running
+    Check(CheckArguments),
     /// Go on with a run where it stopped, or was killed
     Resume(Box<ResumeArguments>),
     /// Answer a gate of a run
@@ -43,6 +45,27 @@ pub enum Command {
     Sandbox(SandboxArguments),
     /// Tell about the functions that a runbook can call
     Functions(FunctionsArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Runbooks; `-` for stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// How findings are told: for people, or as a JSON array
+    #[arg(long, value_name = "KIND", default_value = "text")]
+    pub format: CheckFormat,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
+    pub help: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod args;
+mod check;
 mod functions;
 mod gates;
 mod help;
@@ -33,6 +34,7 @@ pub fn run(process: &Process) -> ExitCode {
     let result = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::serve(process, &arguments),
         Some(Command::Run(arguments)) => run::run(process, *arguments),
+        Some(Command::Check(arguments)) => check::check(process, &arguments),
         Some(Command::Resume(arguments)) => resume::resume(process, *arguments),
         Some(Command::Runs(arguments)) => runs::runs(process, &arguments),
         Some(Command::Report(arguments)) => report::report(process, &arguments),

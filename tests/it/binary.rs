@@ -332,3 +332,26 @@ fn refuse_with_echo(server: &TcpListener) -> String {
 fn regex(patterns: &[&str]) -> regex::Regex {
     regex::Regex::new(&patterns.join("|")).unwrap()
 }
+
+#[test]
+fn check_tells_what_is_wrong_for_people_and_for_programs() {
+    let folder = crate::command::folder("check");
+    let path = folder.join("wrong.rhai");
+    std::fs::write(&path, "let x = nobody;\nendpoint_lst();\nprint(x);\n").unwrap();
+    let path = path.display().to_string();
+    let ended = run(&["check", &path, "--format", "json"]).expect(1);
+    let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let found: Vec<(u64, u64, &str)> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["line"].as_u64().unwrap(), one["column"].as_u64().unwrap(), one["severity"].as_str().unwrap()))
+        .collect();
+    assert_eq!(found, [(1, 9, "error"), (2, 1, "error")]);
+    let ended = run(&["check", &path]).expect(1);
+    assert!(ended.stderr.contains("did you mean `endpoint_list`?"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "2 errors in 1 file\n");
+    assert_eq!(run(&["check", "scripts/waves.rhai"]).expect(0).stdout, "no mistakes found in 1 file\n");
+    assert_eq!(run(&["check", "scripts/waves.rhai", "--format", "json"]).expect(0).stdout, "[]\n");
+    run(&["check", "nobody.rhai"]).expect(2);
+}

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
-use super::arguments::{options_instead, unknown_key};
+pub mod examine;
+mod literals;
+
+use super::arguments::options_instead;
 use super::catalog;
-use super::function::{Function, Key, Kind};
+use super::function::{Function, Kind};
 use super::lanes::captured_write;
 use crate::error::{Error, suggest};
 
@@ -90,6 +93,14 @@ impl Names {
         Self { native: native.into_iter().collect(), script, variables }
     }
 
+    /// The internal name of a closure written as an argument, and its parameters beside what it captures.
+    fn closure(&self, argument: &Expr) -> Option<(String, usize)> {
+        let name = closure_name(argument)?;
+        let captured = captured_by(argument);
+        let all = self.script.get(&name)?.first()?;
+        Some((name, all.saturating_sub(captured)))
+    }
+
     fn all(&self) -> impl Iterator<Item = &str> {
         let natives = self.native.iter().map(String::as_str).filter(|name| name.starts_with(char::is_alphabetic));
         catalog::names().keys().map(String::as_str).chain(self.script.keys().map(String::as_str)).chain(natives)
@@ -151,19 +162,25 @@ fn check_call(
     if let ([argument @ Expr::Map(fields, _)], Some(keys)) = (&call.args[..], options_instead(function))
         && !fields.0.iter().any(|(word, _)| word.name == "id")
     {
-        check_keys(name, keys, argument, &mut found);
+        literals::check_keys(name, keys, argument, &mut found);
         return;
     }
     for (argument, index) in call.args.iter().zip(function.assign(call.args.len())) {
-        match function.parameters[index].kind {
-            Kind::Options(keys) => check_keys(name, keys, argument, &mut found),
-            Kind::Closure if matches!(function.name, "wave" | "each") => {
-                let written = closure_name(argument).and_then(|closure| writes.get(&closure));
-                if let Some((variable, position)) = written.and_then(|writes| writes.first()) {
-                    found(captured_write(variable), *position);
-                }
+        let parameter = &function.parameters[index];
+        let (kind, what) = (parameter.kind, format!("`{}` of `{name}`", parameter.name));
+        match kind {
+            Kind::Options(keys) if matches!(argument, Expr::Map(..)) => {
+                literals::check_keys(name, keys, argument, &mut found);
             }
-            _ => {}
+            _ => literals::check_value(kind, argument, parameter.name, &what, &mut found),
+        }
+        if let Some((closure, parameters)) = known.closure(argument) {
+            literals::check_closure(function, parameters, argument.position(), &mut found);
+            if matches!(function.name, "wave" | "each" | "spawn")
+                && let Some((variable, position)) = writes.get(&closure).and_then(|writes| writes.first())
+            {
+                found(captured_write(variable), *position);
+            }
         }
     }
 }
@@ -185,33 +202,15 @@ pub fn wrong_arity(function: &Function, name: &str, given: usize) -> Error {
     Error::script(format!("`{name}` takes {wanted}, not {given}")).hint(format!("`{}`", function.signature()))
 }
 
-fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, found: &mut impl FnMut(Error, Position)) {
-    let Expr::Map(fields, position) = argument else { return };
-    let known = || keys.iter().copied().flatten();
-    let mut misspelt = false;
-    for (word, _) in fields.0.iter().filter(|(word, _)| !known().any(|key| key.answers_to(&word.name))) {
-        found(unknown_key(name, &word.name, known()), word.pos);
-        misspelt = true;
-    }
-    // A misspelt key is mostly the one that is missing.
-    if misspelt {
-        return;
-    }
-    let written = |key: &Key| fields.0.iter().any(|(word, _)| key.answers_to(&word.name));
-    let missing: Vec<String> =
-        known().filter(|key| key.required && !written(key)).map(|key| format!("`{}`", key.name)).collect();
-    if !missing.is_empty() {
-        found(Error::script(format!("`{name}` wants {}", missing.join(", "))), *position);
-    }
-}
-
 /// Which closures of the tree write to variables that they captured; a closure inside another counts for both.
 pub fn captured_writes(ast: &AST) -> CapturedWrites {
     let captures = captures(ast);
     let mut writes: CapturedWrites = BTreeMap::new();
     let mut inside: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (closure, captured) in &captures {
-        let body = ast.clone_functions_only_filtered(|_, _, _, name, _| name == closure);
+        // `clone_functions_only_filtered` of Rhai 1.27 filters nothing.
+        let mut body = ast.clone_functions_only();
+        body.retain_functions(|_, _, name, _| name == closure);
         let mut own = BTreeSet::new();
         let mut found = Vec::new();
         body.walk(&mut |path| {
@@ -266,14 +265,27 @@ fn captures(ast: &AST) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The internal name of a closure written as an argument, capturing or not.
-fn closure_name(argument: &Expr) -> Option<String> {
-    let Expr::Stmt(block) = argument else { return constant_closure(argument) };
+pub(super) fn closure_name(argument: &Expr) -> Option<String> {
+    match curried(argument) {
+        Some(call) => call.args.first().and_then(constant_closure),
+        None => constant_closure(argument),
+    }
+}
+
+/// How many variables a closure written as an argument captures.
+fn captured_by(argument: &Expr) -> usize {
+    curried(argument).map_or(0, |call| call.args.len().saturating_sub(1))
+}
+
+/// How the parser writes down that a closure captures something.
+pub(super) fn curried(argument: &Expr) -> Option<&FnCallExpr> {
+    let Expr::Stmt(block) = argument else { return None };
     block.statements().iter().find_map(|statement| match statement {
         Stmt::Expr(expression) => match &**expression {
-            Expr::FnCall(call, _) if call.name == "curry" => call.args.first().and_then(constant_closure),
+            Expr::FnCall(call, _) if call.name == "curry" => Some(&**call),
             _ => None,
         },
-        Stmt::FnCall(call, _) if call.name == "curry" => call.args.first().and_then(constant_closure),
+        Stmt::FnCall(call, _) if call.name == "curry" => Some(&**call),
         _ => None,
     })
 }

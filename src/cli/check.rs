@@ -1,0 +1,90 @@
+//! `coriolis-run check`: every mistake that can be found without running.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::args::{CheckArguments, CheckFormat};
+use crate::error::{Error, ExitCode, Result, count};
+use crate::process::{self, Process};
+use crate::report::diagnostic;
+use crate::report::json::pretty;
+use crate::script::check::examine::{Remark, Severity, examine};
+use crate::script::diagnose::Source;
+use crate::script::engine::{bare, read_runbook};
+
+/// # Errors
+/// `Input` when no file can be read at all.
+pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> {
+    let engine = bare();
+    let (mut remarks, mut unread) = (Vec::new(), Vec::new());
+    for path in &arguments.files {
+        match read(process, path) {
+            Ok((name, text, folder)) => remarks.extend(examine(&engine, &name, &text, &folder)),
+            Err(error) => unread.push(error),
+        }
+    }
+    let mut output = process.output();
+    for error in &unread {
+        output.note(&diagnostic::error(error, process.color()));
+    }
+    match arguments.format {
+        CheckFormat::Json => output.data(&pretty(&remarks.iter().map(entry).collect::<Vec<_>>().into())),
+        CheckFormat::Text => {
+            for remark in &remarks {
+                output.note(&told(remark, process.color()));
+            }
+            output.data(&total(&remarks, arguments.files.len() - unread.len()));
+        }
+    }
+    output.flush();
+    Ok(match (unread.is_empty(), remarks.is_empty()) {
+        (false, _) => ExitCode::Input,
+        (true, false) => ExitCode::Runbook,
+        (true, true) => ExitCode::Done,
+    })
+}
+
+/// Its name, its text, and the folder that its paths are relative to.
+fn read(process: &Process, path: &Path) -> Result<(String, String, PathBuf)> {
+    if path == Path::new("-") {
+        let text = process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {error}")))?;
+        return Ok(("-".to_owned(), text, process.directory.clone()));
+    }
+    let whole = process.directory.join(path);
+    let folder = whole.parent().map_or_else(PathBuf::new, PathBuf::from);
+    Ok((path.display().to_string(), read_runbook(&whole)?, folder))
+}
+
+fn entry(remark: &Remark) -> Value {
+    let finding = &remark.finding;
+    json!({
+        "file": remark.file,
+        "line": finding.line,
+        "column": finding.column,
+        "severity": remark.severity.word(),
+        "message": finding.error.message,
+        "hint": finding.error.hint,
+    })
+}
+
+fn told(remark: &Remark, color: bool) -> String {
+    let source = Source { name: remark.file.clone(), text: remark.text.clone(), folder: PathBuf::new() };
+    let told = source.finding(&remark.finding, color);
+    match remark.severity {
+        Severity::Error => told,
+        Severity::Warning => told.replacen("error", "warning", 1),
+    }
+}
+
+/// `2 errors and 1 warning in 3 files`.
+fn total(remarks: &[Remark], files: usize) -> String {
+    let files = count(files, "file");
+    let of = |severity| remarks.iter().filter(|remark| remark.severity == severity).count();
+    match (of(Severity::Error), of(Severity::Warning)) {
+        (0, 0) => format!("no mistakes found in {files}"),
+        (errors, 0) => format!("{} in {files}", count(errors, "error")),
+        (0, warnings) => format!("{} in {files}", count(warnings, "warning")),
+        (errors, warnings) => format!("{} and {} in {files}", count(errors, "error"), count(warnings, "warning")),
+    }
+}
