@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::args::{CheckArguments, CheckFormat};
+use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count};
 use crate::process::{self, Process};
 use crate::report::diagnostic;
@@ -17,10 +18,11 @@ use crate::script::engine::{bare, read_runbook};
 /// `Input` when no file can be read at all.
 pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> {
     let engine = bare();
+    let now = Clock::new(Speed::Real).now();
     let (mut remarks, mut unread) = (Vec::new(), Vec::new());
     for path in &arguments.files {
         match read(process, path) {
-            Ok((name, text, folder)) => remarks.extend(examine(&engine, &name, &text, &folder)),
+            Ok((name, text, folder)) => remarks.extend(examine(&engine, &name, &text, &folder, now)),
             Err(error) => unread.push(error),
         }
     }

@@ -37,13 +37,13 @@ fn undefined_in(engine: &Engine, ast: &AST, source: &str, globals: &[&str]) -> V
 }
 
 /// What a function or a closure is made of.
-struct Body {
-    parameters: Vec<String>,
-    body: Vec<Stmt>,
+pub(super) struct Body {
+    pub(super) parameters: Vec<String>,
+    pub(super) body: Vec<Stmt>,
 }
 
 /// The bodies of all functions, which the engine shows in a walk only.
-fn bodies(ast: &AST) -> Vec<(String, Body)> {
+pub(super) fn bodies(ast: &AST) -> Vec<(String, Body)> {
     let body = |function: &rhai::ScriptFnMetadata<'_>| {
         let (name, count) = (function.name.to_owned(), function.params.len());
         // `clone_functions_only_filtered` of Rhai 1.27 filters nothing.
@@ -312,6 +312,11 @@ impl<'a> Walk<'a> {
         }
         if let Some(near) = near(name, self.constants.iter().map(String::as_str)).filter(|_| in_function) {
             return format!("did you mean `global::{near}`?");
+        }
+        // What a closure does not find stands where the closure is made; its own variables are elsewhere.
+        let before = self.declared.iter().filter(|(_, declared)| **declared < place(position));
+        if let Some(near) = near(name, before.map(|(name, _)| name.as_str())).filter(|_| !in_function) {
+            return format!("did you mean `{near}`?");
         }
         let quoted = format!("declare it: `let {name} = ...;`");
         if self.source.contains(&format!("\"{name}\"")) {

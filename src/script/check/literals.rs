@@ -40,6 +40,11 @@ fn literal(expression: &Expr) -> Option<Literal<'_>> {
     })
 }
 
+/// Whether its kind can be told from how it is written.
+pub fn is_literal(expression: &Expr) -> bool {
+    literal(expression).is_some()
+}
+
 impl Literal<'_> {
     fn word(self) -> &'static str {
         match self {
@@ -124,7 +129,14 @@ pub fn check_value(kind: Kind, expression: &Expr, word: &str, what: &str, found:
         (Kind::Budget, Literal::Text(Some(text))) => budget(text, what, position, found),
         (Kind::Budget, Literal::Integer(number)) => budget(&number.to_string(), what, position, found),
         (Kind::Budget, Literal::Text(None) | Literal::Float) => {}
-        (Kind::Reference(_), Literal::Text(_) | Literal::Map) => {}
+        (Kind::Reference(_), Literal::Text(_)) => {}
+        (Kind::Reference(_), Literal::Map) => {
+            let Expr::Map(fields, _) = expression else { return };
+            if !fields.0.iter().any(|(word, _)| word.name == "id") {
+                let error = Error::script(format!("{what} must be {}: this object map has no `id`", kind.word()));
+                found(error.hint("give the object itself, its id or its name"), position);
+            }
+        }
         _ => wrong(found),
     }
 }

@@ -4,8 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
+mod calls;
+mod chains;
 pub mod examine;
+mod files;
+mod impossible;
 mod literals;
+mod natives;
+mod program;
+mod shape;
+mod state;
+mod unused;
+mod values;
+mod walk;
 
 use super::arguments::options_instead;
 use super::catalog;
@@ -61,8 +72,7 @@ pub fn check(engine: &Engine, ast: &AST) -> Vec<Finding> {
         if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
             path.last()
         {
-            let method = matches!(path.iter().rev().nth(1), Some(ASTNode::Expr(Expr::Dot(..))));
-            check_call(call, *position, &known, &writes, method, &mut findings);
+            check_call(call, *position, &known, &writes, &mut findings);
         }
         true
     });
@@ -130,11 +140,10 @@ fn check_call(
     position: Position,
     known: &Names,
     writes: &CapturedWrites,
-    method: bool,
     findings: &mut Vec<Finding>,
 ) {
     let name = call.name.as_str();
-    if !call.namespace.is_empty() || call.op_token.is_some() || method || name.starts_with("anon$") {
+    if !call.namespace.is_empty() || call.op_token.is_some() || name.starts_with("anon$") {
         return;
     }
     let mut found = |error: Error, position: Position| {
@@ -159,21 +168,8 @@ fn check_call(
         found(wrong_arity(function, name, call.args.len()), position);
         return;
     }
-    if let ([argument @ Expr::Map(fields, _)], Some(keys)) = (&call.args[..], options_instead(function))
-        && !fields.0.iter().any(|(word, _)| word.name == "id")
-    {
-        literals::check_keys(name, keys, argument, &mut found);
-        return;
-    }
-    for (argument, index) in call.args.iter().zip(function.assign(call.args.len())) {
-        let parameter = &function.parameters[index];
-        let (kind, what) = (parameter.kind, format!("`{}` of `{name}`", parameter.name));
-        match kind {
-            Kind::Options(keys) if matches!(argument, Expr::Map(..)) => {
-                literals::check_keys(name, keys, argument, &mut found);
-            }
-            _ => literals::check_value(kind, argument, parameter.name, &what, &mut found),
-        }
+    check_arguments(function, name, &call.args, &mut found);
+    for argument in &call.args {
         if let Some((closure, parameters)) = known.closure(argument) {
             literals::check_closure(function, parameters, argument.position(), &mut found);
             if matches!(function.name, "wave" | "each" | "spawn")
@@ -181,6 +177,26 @@ fn check_call(
             {
                 found(captured_write(variable), *position);
             }
+        }
+    }
+}
+
+/// What stands in a call of the table as a literal; of as many arguments as it takes.
+fn check_arguments(function: &'static Function, name: &str, arguments: &[Expr], found: &mut literals::Found<'_>) {
+    if let ([argument @ Expr::Map(fields, _)], Some(keys)) = (arguments, options_instead(function))
+        && !fields.0.iter().any(|(word, _)| word.name == "id")
+    {
+        literals::check_keys(name, keys, argument, found);
+        return;
+    }
+    for (argument, index) in arguments.iter().zip(function.assign(arguments.len())) {
+        let parameter = &function.parameters[index];
+        let (kind, what) = (parameter.kind, format!("`{}` of `{name}`", parameter.name));
+        match kind {
+            Kind::Options(keys) if matches!(argument, Expr::Map(..)) => {
+                literals::check_keys(name, keys, argument, found);
+            }
+            _ => literals::check_value(kind, argument, parameter.name, &what, found),
         }
     }
 }
@@ -205,6 +221,10 @@ pub fn wrong_arity(function: &Function, name: &str, given: usize) -> Error {
 /// Which closures of the tree write to variables that they captured; a closure inside another counts for both.
 pub fn captured_writes(ast: &AST) -> CapturedWrites {
     let captures = captures(ast);
+    if captures.is_empty() {
+        return CapturedWrites::new();
+    }
+    let methods = changing_methods(ast);
     let mut writes: CapturedWrites = BTreeMap::new();
     let mut inside: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (closure, captured) in &captures {
@@ -218,7 +238,7 @@ pub fn captured_writes(ast: &AST) -> CapturedWrites {
                 Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => drop(own.insert(variable.0.name.to_string())),
                 Some(ASTNode::Stmt(Stmt::For(loop_, ..))) => drop(own.insert(loop_.0.name.to_string())),
                 Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => found.extend(root(&assignment.1.lhs)),
-                Some(ASTNode::Expr(expression @ Expr::Dot(..))) if ends_in_mutator(expression) => {
+                Some(ASTNode::Expr(expression @ Expr::Dot(..))) if ends_in_mutator(expression, &methods) => {
                     found.extend(root(expression))
                 }
                 Some(ASTNode::Expr(Expr::FnCall(call, _))) if call.name == "curry" => {
@@ -304,12 +324,39 @@ fn root(expression: &Expr) -> Option<(String, Position)> {
     }
 }
 
-fn ends_in_mutator(expression: &Expr) -> bool {
+fn ends_in_mutator(expression: &Expr, methods: &BTreeSet<String>) -> bool {
     match expression {
-        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => ends_in_mutator(&pair.rhs),
-        Expr::MethodCall(call, _) => MUTATORS.contains(&call.name.as_str()),
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => ends_in_mutator(&pair.rhs, methods),
+        Expr::MethodCall(call, _) => MUTATORS.contains(&call.name.as_str()) || methods.contains(call.name.as_str()),
         _ => false,
     }
+}
+
+/// The functions of the script that change `this`.
+fn changing_methods(ast: &AST) -> BTreeSet<String> {
+    let is_this = |expression: &Expr| {
+        let mut expression = expression;
+        while let Expr::Dot(pair, ..) | Expr::Index(pair, ..) = expression {
+            expression = &pair.lhs;
+        }
+        matches!(expression, Expr::ThisPtr(_))
+    };
+    let mut found = BTreeSet::new();
+    for function in ast.iter_functions().filter(|function| !function.name.starts_with("anon$")) {
+        let mut body = ast.clone_functions_only();
+        body.retain_functions(|_, _, name, parameters| name == function.name && parameters == function.params.len());
+        let changes = !body.walk(&mut |path| match path.last() {
+            Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => !is_this(&assignment.1.lhs),
+            Some(ASTNode::Expr(expression @ Expr::Dot(..))) => {
+                !(is_this(expression) && ends_in_mutator(expression, &BTreeSet::new()))
+            }
+            _ => true,
+        });
+        if changes {
+            found.insert(function.name.to_owned());
+        }
+    }
+    found
 }
 
 #[cfg(test)]

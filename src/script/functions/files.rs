@@ -39,7 +39,7 @@ pub const ROWS: &[Function] = &[
 
 fn read_csv(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let path = call.text("path");
-    let rows = parse_csv(&read_text(call, &path)?).map_err(|error| error.context(format!("`{path}`")))?;
+    let Table { rows, .. } = parse_csv(&read_text(call, &path)?).map_err(|error| error.context(format!("`{path}`")))?;
     if let Some(first) = rows.first() {
         call.host.meet_fields(first.iter().map(|(name, _)| name.as_str()));
     }
@@ -88,8 +88,18 @@ pub fn write_text(call: &Call<'_>, written: &str, text: &str) -> Result<()> {
     })
 }
 
-/// The rows of a CSV text, each with its header's names. Spreadsheets of half the world separate by semicolons.
-fn parse_csv(text: &str) -> Result<Vec<Vec<(String, String)>>> {
+/// What a CSV text holds.
+pub struct Table {
+    pub columns: Vec<String>,
+    /// Each row with the columns' names.
+    pub rows: Vec<Vec<(String, String)>>,
+}
+
+/// Reads a CSV text with a header. Spreadsheets of half the world separate by semicolons.
+///
+/// # Errors
+/// `Input` with the line that is wrong.
+pub fn parse_csv(text: &str) -> Result<Table> {
     let header = text.lines().next().unwrap_or_default();
     let delimiter =
         [b',', b';', b'\t'].into_iter().max_by_key(|delimiter| header.bytes().filter(|byte| byte == delimiter).count());
@@ -115,7 +125,7 @@ fn parse_csv(text: &str) -> Result<Vec<Vec<(String, String)>>> {
         }
         rows.push(names.iter().cloned().zip(record.iter().map(str::to_owned)).collect());
     }
-    Ok(rows)
+    Ok(Table { columns: names, rows })
 }
 
 fn csv_error(error: csv::Error) -> Error {
@@ -139,6 +149,7 @@ mod tests {
     fn names(text: &str) -> Vec<Vec<String>> {
         parse_csv(text)
             .unwrap()
+            .rows
             .into_iter()
             .map(|row| row.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
             .collect()
@@ -159,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_short_row_is_named_with_its_line() {
-        let message = |text| parse_csv(text).expect_err("wrong").message;
+        let message = |text| parse_csv(text).err().expect("wrong").message;
         assert_eq!(message("name,wave\nweb-01,1\nweb-02\n"), "line 3 has 1 field, the header has 2");
         assert_eq!(message("name,name\n"), "the column `name` is there twice");
         assert_eq!(message("name,\na,b\n"), "column 2 has no name in the header");

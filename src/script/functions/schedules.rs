@@ -149,7 +149,8 @@ pub const ROWS: &[Function] = &[
     },
 ];
 
-const PARTS: [&str; 5] = ["minute", "hour", "dom", "month", "dow"];
+/// The parts of a time, as the API names them.
+pub const PARTS: [&str; 5] = ["minute", "hour", "dom", "month", "dow"];
 
 fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
@@ -306,7 +307,10 @@ fn settings(call: &Call<'_>) -> Result<Map<String, Value>> {
 }
 
 /// A moment as the server reads it. Without a zone it is UTC, a day alone ends when it begins.
-fn end(text: &str, now: Timestamp) -> Result<String> {
+///
+/// # Errors
+/// `Script` for what is no date, or not later than `now`.
+pub fn end(text: &str, now: Timestamp) -> Result<String> {
     let moment = text.parse::<Timestamp>().ok().or_else(|| {
         let civil = text.trim().parse::<jiff::civil::DateTime>().ok()?;
         civil.in_tz("UTC").ok().map(|zoned| zoned.timestamp())

@@ -45,6 +45,15 @@ impl Recovered {
     pub fn place(&self, line: usize, column: usize) -> (usize, usize) {
         self.draft.place(self.draft.byte(line, column))
     }
+
+    /// What follows the closing parenthesis of the call at that place of the text that parses.
+    pub fn after_call(&self, line: usize, column: usize) -> Option<String> {
+        let (byte, pieces) = (self.draft.byte(line, column), self.draft.pieces());
+        let name = pieces.iter().position(|piece| piece.range.contains(&byte))?;
+        let open = (name..pieces.len()).find(|at| pieces[*at].kind == Kind::Open)?;
+        let close = brackets::closing(&pieces, open)?;
+        pieces.get(close + 1).map(|piece| piece.text.clone())
+    }
 }
 
 /// What is wrong at a byte of the draft, and what to do so that the parser gets behind it.

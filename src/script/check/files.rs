@@ -1,0 +1,116 @@
+//! The files that a runbook names by a text: whether they are there, and what is in them.
+
+use std::path::Path;
+
+use rhai::{Expr, Position};
+
+use super::shape::{Fields, Origin, Shape};
+use crate::error::{Error, plain};
+use crate::script::function::{Function, Kind};
+use crate::script::functions::files::parse_csv;
+
+/// The rows of a CSV file. An error where it cannot be read as one, `None` where it is not there at all.
+pub fn csv(folder: &Path, path: &str) -> Result<Shape, Option<Error>> {
+    let text = text(folder, path)?;
+    let table = parse_csv(&text).map_err(|error| Some(error.context(format!("`{path}`"))))?;
+    let columns = table.columns.into_iter().map(|name| (name, Shape::Text));
+    Ok(Shape::list(Shape::map(Fields::of(Origin::Csv(path.to_owned()), columns))))
+}
+
+/// What a JSON file holds; errors as those of [`csv`].
+pub fn json(folder: &Path, path: &str) -> Result<Shape, Option<Error>> {
+    let text = text(folder, path)?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        Some(
+            Error::input(format!("`{path}` is not JSON: {error}"))
+                .hint("the numbers are the line and the column in that file"),
+        )
+    })?;
+    Ok(Shape::json(&value, path))
+}
+
+fn text(folder: &Path, path: &str) -> Result<String, Option<Error>> {
+    let whole = folder.join(path);
+    if path.is_empty() || !whole.exists() {
+        return Err(None);
+    }
+    let bytes = std::fs::read(&whole)
+        .map_err(|error| Some(Error::input(format!("cannot read `{path}`: {}", plain(&error)))))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Some(Error::input(format!("`{path}` is not UTF-8 text")).hint("save it as UTF-8")))?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+}
+
+/// The files that are to be read by a call and that are not there, with the places of their names.
+pub fn missing(row: &'static Function, arguments: &[Expr], folder: &Path) -> Vec<(String, Error, Position)> {
+    let mut found = Vec::new();
+    named(row, arguments, &mut |path, position, written| {
+        if let Some(error) = absent(folder, path).filter(|_| !written) {
+            found.push((path.to_owned(), error, position));
+        }
+    });
+    found
+}
+
+/// The files that a call writes.
+pub fn written(row: &'static Function, arguments: &[Expr]) -> Vec<String> {
+    let mut found = Vec::new();
+    named(row, arguments, &mut |path, _, written| found.extend(written.then(|| path.to_owned())));
+    found
+}
+
+/// What to say of a file that is not there.
+pub fn absent(folder: &Path, path: &str) -> Option<Error> {
+    let there = path.is_empty() || folder.join(path).exists();
+    (!there).then(|| Error::input(format!("there is no file `{path}`")).hint(nearest(folder, path)))
+}
+
+/// Every file that a call names by a text: its path, the place of the text, and whether it is written to.
+fn named(row: &'static Function, arguments: &[Expr], take: &mut dyn FnMut(&str, Position, bool)) {
+    for (argument, index) in arguments.iter().zip(row.assign(arguments.len())) {
+        match (row.parameters[index].kind, argument) {
+            (Kind::Path, Expr::StringConstant(path, position)) => take(path, *position, false),
+            (Kind::Options(groups), Expr::Map(fields, _)) => {
+                for (word, value) in &fields.0 {
+                    let Some(key) = groups.iter().copied().flatten().find(|key| key.answers_to(&word.name)) else {
+                        continue;
+                    };
+                    match value {
+                        Expr::StringConstant(path, position) if matches!(key.kind, Kind::Path) => {
+                            take(path, *position, key.name.starts_with("out"));
+                        }
+                        // The scripts of several VMs or systems.
+                        Expr::Map(paths, _) if key.name.starts_with("user_script_") => {
+                            for (_, path) in &paths.0 {
+                                if let Expr::StringConstant(path, position) = path {
+                                    take(path, *position, false);
+                                }
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The file beside it whose name is nearest.
+fn nearest(folder: &Path, path: &str) -> String {
+    let whole = folder.join(path);
+    let inside = whole.parent().unwrap_or(folder);
+    let wanted = whole.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let names: Vec<String> = std::fs::read_dir(inside)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    match crate::error::suggest(wanted, names.iter().map(String::as_str)) {
+        Some(near) => {
+            let near = Path::new(path).with_file_name(near);
+            format!("did you mean `{}`? Looked for {}", near.display(), whole.display())
+        }
+        None => format!("looked for {}", whole.display()),
+    }
+}

@@ -1,0 +1,174 @@
+//! Calls that no server can carry out, whichever generation it is of: words that contradict each other or lack
+//! something, and options of which one generation lacks this and the other that.
+
+use jiff::Timestamp;
+use rhai::{Expr, Ident, Position};
+use serde_json::{Map, Value};
+
+use crate::client::{deployments, executions, migrations, transfers};
+use crate::error::{Error, Result};
+use crate::model::Generation;
+use crate::script::function::{Function, Key, Kind};
+use crate::script::functions::schedules::{PARTS, end};
+use crate::script::value::to_shown;
+
+/// An object map of options that is written out.
+struct Written<'a> {
+    row: &'static Function,
+    /// As the script spells the function.
+    name: &'a str,
+    fields: &'a [(Ident, Expr)],
+    position: Position,
+}
+
+/// Why nobody can do what an object map of options asks of a function, and where that stands.
+pub fn nobody_can(row: &'static Function, name: &str, options: &Expr, now: Timestamp) -> Vec<(Error, Position)> {
+    let Expr::Map(fields, position) = options else { return Vec::new() };
+    let written = Written { row, name, fields: &fields.0, position: *position };
+    [
+        written.time(),
+        written.end(now),
+        written.connection(),
+        written.nothing(),
+        written.instances(),
+        written.generation(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+impl Written<'_> {
+    fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        self.row.parameters.iter().flat_map(|parameter| match parameter.kind {
+            Kind::Options(groups) => groups.iter().copied().flatten(),
+            _ => [].iter().copied().flatten(),
+        })
+    }
+
+    /// What is written for a key, under whichever of its names.
+    fn get(&self, name: &str) -> Option<(&Ident, &Expr)> {
+        let key = self.keys().find(|key| key.name == name)?;
+        let (word, value) = self.fields.iter().find(|(word, _)| key.answers_to(&word.name))?;
+        Some((word, value)).filter(|(_, value)| !matches!(value, Expr::Unit(_)))
+    }
+
+    /// When a schedule runs.
+    fn time(&self) -> Option<(Error, Position)> {
+        if !matches!(self.row.name, "transfer_schedule_create" | "transfer_schedule_update") {
+            return None;
+        }
+        let part = PARTS.iter().find_map(|part| self.get(part));
+        let whole = self.get("schedule");
+        if let (Some((word, _)), Some(_)) = (part, whole) {
+            let error = Error::script("the time is given twice, as `schedule` and by its parts");
+            return Some((error.hint(format!("leave out `schedule`, or `{}`", word.name)), word.pos));
+        }
+        let minute = match whole {
+            Some((_, Expr::Map(parts, _))) => parts.0.iter().any(|(word, _)| word.name == "minute"),
+            // It is computed.
+            Some(_) => true,
+            None => self.get("minute").is_some(),
+        };
+        if minute || self.row.name != "transfer_schedule_create" {
+            return None;
+        }
+        let error = Error::script(format!("`{}` wants a `minute`: without one it would run every minute", self.name));
+        Some((error.hint("add `minute: 0`"), self.position))
+    }
+
+    /// When a schedule ends.
+    fn end(&self, now: Timestamp) -> Option<(Error, Position)> {
+        let (word, value) = self.get("expiration_date")?;
+        if let Some((never, Expr::BoolConstant(true, _))) = self.get("no_expiration_date") {
+            let error = Error::script("`expiration_date` and `no_expiration_date` contradict each other");
+            return Some((error.hint("leave one of them out"), never.pos));
+        }
+        let Expr::StringConstant(text, _) = value else { return None };
+        let error = end(text, now).err()?;
+        let error = if error.hint.is_none() { error.hint("give a moment that is still to come") } else { error };
+        Some((error, word.pos))
+    }
+
+    fn connection(&self) -> Option<(Error, Position)> {
+        let itself = self.get("connection_info").or_else(|| self.get("connection_file"));
+        let secret = self.get("connection_secret");
+        if self.row.name == "endpoint_create" && itself.is_none() && secret.is_none() {
+            let error = Error::script(format!("`{}` is not told how to connect", self.name));
+            return Some((error.hint("add `connection`, `connection_file` or `connection_secret`"), self.position));
+        }
+        let ((itself, _), (secret, _)) = (itself?, secret?);
+        let error = Error::script("the connection is given twice, itself and as a secret");
+        Some((error.hint(format!("leave out `{}` or `{}`", itself.name, secret.name)), secret.pos))
+    }
+
+    /// A change of nothing.
+    fn nothing(&self) -> Option<(Error, Position)> {
+        if !self.row.name.ends_with("_update") || !self.fields.is_empty() {
+            return None;
+        }
+        let error = Error::script(format!("`{}` is given nothing to change", self.name));
+        Some((error.hint("name what is to change in the object map"), self.position))
+    }
+
+    fn instances(&self) -> Option<(Error, Position)> {
+        let (word, value) = self.get("instances")?;
+        let empty = matches!(value, Expr::Array(items, _) if items.is_empty());
+        empty.then(|| (Error::script(format!("`{}` is empty", word.name)).hint("name at least one VM"), word.pos))
+    }
+
+    /// What no generation has.
+    fn generation(&self) -> Option<(Error, Position)> {
+        let mut fields = Map::new();
+        for (word, value) in self.fields {
+            let Some(key) = self.keys().find(|key| key.answers_to(&word.name)) else { continue };
+            // What is computed may be anything.
+            if let Some(value) = value.get_literal_value(None) {
+                fields.insert(key.name.to_owned(), to_shown(&value));
+            }
+        }
+        let ask = |generation| can(self.row.name, generation, fields.clone()).err();
+        let (current, legacy) = (ask(Generation::Current)?, ask(Generation::Legacy)?);
+        let error = Error::script(format!(
+            "no server can do this `{}`: {}, and {}",
+            self.name, current.message, legacy.message
+        ));
+        let hints: Vec<String> = [current.hint, legacy.hint].into_iter().flatten().collect();
+        let position = self.get("replication_count").map_or(self.position, |(word, _)| word.pos);
+        Some((error.hint(hints.join("; or ")), position))
+    }
+}
+
+/// Whether a server of that generation can be asked for it, by the words of the call alone.
+fn can(function: &str, generation: Generation, fields: Map<String, Value>) -> Result<()> {
+    let id = "00000000-0000-0000-0000-000000000000";
+    match function {
+        "transfer_create" | "transfer_ensure" => transfers::create(generation, switches(fields)).map(drop),
+        "transfer_update" => transfers::update(generation, id, switches(fields)).map(drop),
+        "transfer_execute" | "transfer_sync" => executions::create(generation, id, fields).map(drop),
+        "deployment_create" | "transfer_deploy" => deployments::create(generation, switches(fields)).map(drop),
+        "migration_create" if generation == Generation::Legacy => {
+            if fields.get("scenario").is_some_and(|scenario| scenario == "live_migration") {
+                return Err(
+                    Error::script("a legacy server knows no scenario `live_migration`").hint("leave out `scenario`")
+                );
+            }
+            migrations::create(generation, fields).map(drop)
+        }
+        "migration_create" if fields.contains_key("replication_count") => {
+            Err(Error::script("a current server copies once and has no `replication_count`")
+                .hint("leave out `replication_count`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A switch and its opposite are one field of the request.
+fn switches(mut fields: Map<String, Value>) -> Map<String, Value> {
+    for (no, yes) in [("dont_clone_disks", "clone_disks"), ("os_morphing", "skip_os_morphing")] {
+        if let Some(Value::Bool(value)) = fields.remove(no) {
+            fields.insert(yes.to_owned(), (!value).into());
+        }
+    }
+    fields
+}

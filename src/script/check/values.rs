@@ -1,0 +1,261 @@
+//! Expressions: what they surely give, and what of them is written out.
+
+use std::sync::Arc;
+
+use rhai::{Expr, FnCallExpr, FnPtr, ImmutableString, Position};
+
+use super::literals::near;
+use super::shape::{Captured, Closure, Origin, Shape};
+use super::state::Known;
+use super::unused::last_method;
+use super::walk::{Walk, spot};
+use super::{closure_name, curried};
+use crate::error::Error;
+use crate::script::catalog;
+
+impl Walk<'_> {
+    /// A value that is kept is none where its method only changes what it is called on.
+    pub(super) fn given_nothing(&mut self, expression: &Expr) {
+        if let Some((call, position)) = nothing_from(expression)
+            && self.natives.gives_nothing(&call.name, call.args.len() + 1)
+            && self.function_of(&call.name, call.args.len()).is_none()
+            && catalog::find(&call.name).is_none()
+        {
+            let error = Error::script(format!("`{}` changes what it is called on, and gives nothing", call.name));
+            self.doubt(error.hint(format!("call `.{}(...)` first, and use the value afterwards", call.name)), position);
+        }
+    }
+
+    /// With what is written out.
+    pub(super) fn valued(&mut self, expression: &Expr) -> Known {
+        if let Expr::FnCall(call, position) = expression
+            && call.name != "param"
+        {
+            return self.call(call, *position);
+        }
+        let shape = self.expression(expression);
+        let literal = self.literal(expression).map(|literal| (self.file, Arc::new(literal)));
+        Known { shape, literal, choices: Vec::new() }
+    }
+
+    /// What is written out, also by the variables that hold it.
+    pub(super) fn literal(&self, expression: &Expr) -> Option<Expr> {
+        match expression {
+            Expr::Variable(variable, _, position) if variable.2.path.is_empty() => {
+                let id = self.find(&variable.1)?;
+                let (file, literal) = self.state[id].literal.as_ref()?;
+                let mut literal = (**literal).clone();
+                match literal {
+                    // Its own places are the ones to look at.
+                    Expr::Map(..) | Expr::Array(..) if *file != self.file => return None,
+                    Expr::Map(..) | Expr::Array(..) => {}
+                    _ => drop(literal.set_position(*position)),
+                }
+                Some(literal)
+            }
+            Expr::BoolConstant(..)
+            | Expr::IntegerConstant(..)
+            | Expr::FloatConstant(..)
+            | Expr::CharConstant(..)
+            | Expr::StringConstant(..)
+            | Expr::Unit(_) => Some(expression.clone()),
+            Expr::Map(..) | Expr::Array(..) => Some(self.spelled(expression)),
+            Expr::FnCall(call, position) if call.name == "param" => {
+                let Some(Expr::Map(fields, _)) = call.args.get(1) else { return None };
+                let mut default =
+                    fields.0.iter().find(|(name, _)| name.name == "default").map(|(_, value)| value.clone())?;
+                default.set_position(*position);
+                is_scalar(&default).then_some(default)
+            }
+            _ => None,
+        }
+    }
+
+    /// The expression with what is known of its variables in their places.
+    pub(super) fn spelled(&self, expression: &Expr) -> Expr {
+        match expression {
+            Expr::Map(fields, position) => {
+                let mut fields = fields.clone();
+                for (_, value) in &mut fields.0 {
+                    *value = self.spelled(value);
+                }
+                Expr::Map(fields, *position)
+            }
+            Expr::Array(items, position) => {
+                Expr::Array(items.iter().map(|item| self.spelled(item)).collect(), *position)
+            }
+            other => self.literal(other).unwrap_or_else(|| other.clone()),
+        }
+    }
+
+    pub(super) fn look(&mut self, name: &str) -> Option<usize> {
+        let id = self.find(name)?;
+        let variable = &self.variables[id];
+        self.read.insert(spot(variable.file, variable.declared));
+        self.turns.iter_mut().for_each(|turn| turn.read.extend([id]));
+        Some(id)
+    }
+
+    pub(super) fn expression(&mut self, expression: &Expr) -> Shape {
+        match expression {
+            Expr::Unit(_) => Shape::Unit,
+            Expr::BoolConstant(..) => Shape::Flag,
+            Expr::IntegerConstant(..) => Shape::Integer,
+            Expr::FloatConstant(..) => Shape::Float,
+            Expr::StringConstant(..) => Shape::Text,
+            Expr::CharConstant(..) => Shape::Letter,
+            Expr::InterpolatedString(parts, _) => {
+                parts.iter().for_each(|part| drop(self.expression(part)));
+                Shape::Text
+            }
+            Expr::Array(items, _) => {
+                let mut item = Shape::Never;
+                for value in items.iter() {
+                    item = item.join(self.expression(value));
+                }
+                Shape::list(item)
+            }
+            Expr::Map(fields, _) => {
+                let known = fields.0.iter().map(|(name, value)| (name.name.to_string(), self.expression(value)));
+                let known: Vec<_> = known.collect();
+                Shape::map(super::shape::Fields::of(Origin::Script, known))
+            }
+            Expr::Variable(variable, _, position) => self.variable(variable, *position),
+            Expr::DynamicConstant(value, position) => {
+                let Some(name) = value.read_lock::<FnPtr>().map(|closure| closure.fn_name().to_owned()) else {
+                    return Shape::Any;
+                };
+                self.make(name, Vec::new(), *position)
+            }
+            Expr::Stmt(block) => match (curried(expression), closure_name(expression)) {
+                (Some(call), Some(name)) => {
+                    let captured = call.args.iter().skip(1).filter_map(|argument| match argument {
+                        Expr::Variable(variable, _, position) => Some((variable.1.clone(), *position)),
+                        _ => None,
+                    });
+                    let captured = captured.collect();
+                    self.make(name, captured, expression.position())
+                }
+                _ => self.block(block),
+            },
+            Expr::FnCall(call, position) => self.call(call, *position).shape,
+            Expr::MethodCall(call, _) => {
+                call.args.iter().for_each(|argument| drop(self.expression(argument)));
+                Shape::Any
+            }
+            Expr::Dot(..) | Expr::Index(..) => self.chain(expression, false, &mut Vec::new()).0,
+            Expr::And(parts, _) | Expr::Or(parts, _) => {
+                for (index, part) in parts.iter().enumerate() {
+                    if index == 0 {
+                        self.expression(part);
+                    } else {
+                        self.perhaps(|walk| walk.expression(part));
+                    }
+                }
+                Shape::Flag
+            }
+            Expr::Coalesce(parts, _) => {
+                let mut value = Shape::Never;
+                for part in parts.iter() {
+                    let given = self.expression(part);
+                    if given != Shape::Unit {
+                        value = value.join(given);
+                    }
+                }
+                value
+            }
+            _ => Shape::Any,
+        }
+    }
+
+    pub(super) fn variable(
+        &mut self,
+        variable: &(Option<std::num::NonZeroUsize>, ImmutableString, rhai::Namespace, u64),
+        position: Position,
+    ) -> Shape {
+        let name = variable.1.as_str();
+        if let [root] = variable.2.path.as_slice() {
+            self.of_module(&root.name, name, position);
+            return Shape::Any;
+        }
+        match self.look(name) {
+            Some(_) if self.asked.iter().any(|asked| asked.kind && asked.name == name) => Shape::Any,
+            Some(id) => self.state[id].shape.clone(),
+            None if self.tree().is_some_and(|tree| tree.functions.contains_key(name)) => {
+                Shape::Closure(Arc::new(Closure {
+                    file: self.file,
+                    name: name.to_owned(),
+                    captured: Vec::new(),
+                    hidden: 0,
+                    position,
+                }))
+            }
+            None => Shape::Any,
+        }
+    }
+
+    /// A constant of the runbook, or what a module exports.
+    pub(super) fn of_module(&mut self, module: &str, name: &str, position: Position) {
+        let Some(tree) = self.tree() else { return };
+        if module == "global" {
+            if tree.constants.contains(name) || tree.functions.contains_key(name) {
+                return;
+            }
+            let error = Error::script(format!("there is no constant `{name}`"));
+            let hint = if tree.variables.contains(name) {
+                format!("`global::` sees constants: write `const {name} = ...;` where it is declared")
+            } else {
+                near(name, tree.constants.iter().map(String::as_str))
+                    .unwrap_or_else(|| format!("declare it: `const {name} = ...;`"))
+            };
+            self.wrong(error.hint(hint), position);
+            return;
+        }
+        let Some(Some(index)) = tree.modules.get(module) else { return };
+        let Some(other) = &self.files[*index].tree else { return };
+        if other.exports.contains(name) || other.public.contains_key(name) {
+            return;
+        }
+        let error = Error::script(format!("the module `{module}` exports no `{name}`"));
+        let hint = if other.constants.contains(name) || other.variables.contains(name) {
+            format!("write `export` before its declaration in {}", self.files[*index].name)
+        } else {
+            near(name, other.exports.iter().map(String::as_str)).unwrap_or_else(|| match other.exports.len() {
+                0 => "it exports functions only".to_owned(),
+                _ => format!("it exports {}", other.exports.iter().cloned().collect::<Vec<_>>().join(", ")),
+            })
+        };
+        self.wrong(error.hint(hint), position);
+    }
+
+    pub(super) fn make(
+        &mut self,
+        name: String,
+        captured: Vec<(ImmutableString, Position)>,
+        position: Position,
+    ) -> Shape {
+        let hidden = captured.len();
+        let captured = captured
+            .into_iter()
+            .filter_map(|(name, position)| {
+                let variable = self.look(&name)?;
+                Some(Captured { name, variable, position })
+            })
+            .collect();
+        let closure = Arc::new(Closure { file: self.file, name: name.clone(), captured, hidden, position });
+        self.made.insert((self.file, name), closure.clone());
+        Shape::Closure(closure)
+    }
+}
+
+fn is_scalar(expression: &Expr) -> bool {
+    matches!(
+        expression,
+        Expr::BoolConstant(..) | Expr::IntegerConstant(..) | Expr::FloatConstant(..) | Expr::StringConstant(..)
+    )
+}
+
+/// The method whose value is wanted.
+fn nothing_from(expression: &Expr) -> Option<(&FnCallExpr, Position)> {
+    matches!(expression, Expr::Dot(..)).then(|| last_method(expression)).flatten()
+}

@@ -1,0 +1,560 @@
+//! A walk over a runbook as if it ran: what each variable surely holds, and what goes wrong with it.
+//!
+//! Branches are walked from the same state and joined; loops twice, the first time only to learn what they change;
+//! functions and closures for every shape that they are called with. What is not sure is never reported.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rhai::{ASTFlags, Expr, ImmutableString, Position, Stmt, StmtBlock};
+
+use super::examine::Severity;
+use super::natives::Natives;
+use super::program::{File, Tree};
+use super::shape::{Begun, Closure, Shape, Step, change};
+use super::state::{Asked, Known, Turn, Variable, Waits, about, texts};
+use crate::error::Error;
+
+/// Functions that call each other deeper than this are left alone.
+const DEEPEST: usize = 12;
+
+/// A mistake in one of the files.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub file: usize,
+    pub severity: Severity,
+    pub error: Error,
+    pub position: Position,
+}
+
+/// A place in one of the files, in an order.
+type Spot = (usize, Option<usize>, Option<usize>);
+
+pub(super) fn spot(file: usize, position: Position) -> Spot {
+    (file, position.line(), position.position())
+}
+
+/// All that can be told of a runbook and its modules beside what each call's own words tell.
+pub fn walk(files: &[File], natives: &Natives, folder: &Path, now: Timestamp) -> Vec<Told> {
+    let mut walk = Walk {
+        files,
+        natives,
+        folder,
+        now,
+        file: 0,
+        scope: Vec::new(),
+        variables: Vec::new(),
+        state: Vec::new(),
+        loops: 0,
+        quiet: 0,
+        returns: Vec::new(),
+        calls: Vec::new(),
+        answers: BTreeMap::new(),
+        called: BTreeSet::new(),
+        made: BTreeMap::new(),
+        unread: BTreeMap::new(),
+        unread_replicas: BTreeMap::new(),
+        read: BTreeSet::new(),
+        unwaited: Vec::new(),
+        waits: Waits::default(),
+        polling: 0,
+        tried: 0,
+        tried_files: 0,
+        asked: Vec::new(),
+        turns: Vec::new(),
+        written: BTreeSet::new(),
+        parameters: BTreeMap::new(),
+        lane: None,
+        found: Vec::new(),
+    };
+    for file in 0..files.len() {
+        walk.whole(file);
+    }
+    walk.finish()
+}
+
+pub(super) struct Walk<'a> {
+    pub(super) files: &'a [File],
+    pub(super) natives: &'a Natives,
+    /// What paths are relative to.
+    pub(super) folder: &'a Path,
+    pub(super) now: Timestamp,
+    pub(super) file: usize,
+    /// The variables that are seen, innermost last.
+    pub(super) scope: Vec<usize>,
+    pub(super) variables: Vec<Variable>,
+    /// What is sure of each variable at this moment.
+    pub(super) state: Vec<Known>,
+    pub(super) loops: usize,
+    /// In a pass that only learns.
+    pub(super) quiet: usize,
+    pub(super) returns: Vec<Vec<Known>>,
+    /// The functions and closures that the walk is inside of.
+    pub(super) calls: Vec<(usize, String)>,
+    /// What functions gave for such arguments.
+    pub(super) answers: BTreeMap<String, Known>,
+    pub(super) called: BTreeSet<(usize, String)>,
+    pub(super) made: BTreeMap<(usize, String), Arc<Closure>>,
+    /// Variables that hold what somebody should use, by their declaration.
+    pub(super) unread: BTreeMap<Spot, Told>,
+    pub(super) unread_replicas: BTreeMap<Spot, Told>,
+    pub(super) read: BTreeSet<Spot>,
+    pub(super) unwaited: Vec<(Arc<Begun>, Told)>,
+    pub(super) waits: Waits,
+    pub(super) polling: usize,
+    pub(super) tried: usize,
+    /// The same, also for what the functions do that are called there.
+    pub(super) tried_files: usize,
+    /// Variables that a condition around asks about their fields or their kind.
+    pub(super) asked: Vec<Asked>,
+    /// What each loop around reads and gives another value.
+    pub(super) turns: Vec<Turn>,
+    /// Files that the script writes before it reads them.
+    pub(super) written: BTreeSet<String>,
+    pub(super) parameters: BTreeMap<String, String>,
+    /// The first variable that is the lane's own, inside of a wave's closure.
+    pub(super) lane: Option<usize>,
+    pub(super) found: Vec<Told>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn tree(&self) -> Option<&'a Tree> {
+        self.files[self.file].tree.as_ref()
+    }
+
+    /// A file from its beginning, then what of it nothing has called.
+    pub(super) fn whole(&mut self, file: usize) {
+        self.file = file;
+        let Some(tree) = self.tree() else { return };
+        self.scope.clear();
+        let statements = tree.ast.statements();
+        if let Some((last, before)) = statements.split_last() {
+            self.all(before);
+            let value = self.statement(last);
+            // The value of the runbook is shown; what a module does is not.
+            if file > 0 || !is_plain_call(last) {
+                self.dropped(&value, last);
+            }
+        }
+        for (name, body) in tree.bodies.iter().filter(|(name, _)| !name.starts_with("anon$")) {
+            let arguments = body.parameters.iter().map(|_| Shape::Any.into()).collect();
+            self.function(file, name, arguments);
+        }
+        self.file = file;
+        let left: Vec<Arc<Closure>> = self
+            .made
+            .iter()
+            .filter(|(key, _)| key.0 == file && !self.called.contains(*key))
+            .map(|(_, closure)| closure.clone())
+            .collect();
+        for closure in left {
+            self.closure(&closure, Vec::new());
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Told> {
+        let mut unread = std::mem::take(&mut self.unread);
+        if !self.waits.by_name {
+            unread.append(&mut self.unread_replicas);
+        }
+        self.found.extend(unread.into_iter().filter(|(place, _)| !self.read.contains(place)).map(|(_, told)| told));
+        for (begun, told) in std::mem::take(&mut self.unwaited) {
+            let joined = begun.copies && begun.about.as_ref().is_some_and(|about| self.waits.joined.contains(about));
+            let later = |(file, about, position): &(usize, ImmutableString, Position)| {
+                *file == begun.file && Some(about) == begun.about.as_ref() && *position > begun.position
+            };
+            if begun.settles && !self.waits.goes_on.iter().any(later) {
+                continue;
+            }
+            if !(self.waits.polls || self.waits.by_thing || joined) {
+                self.found.push(told);
+            }
+        }
+        self.found
+    }
+
+    pub(super) fn tell(&mut self, severity: Severity, error: Error, position: Position) {
+        if self.quiet == 0 && !position.is_none() {
+            self.found.push(Told { file: self.file, severity, error, position });
+        }
+    }
+
+    pub(super) fn wrong(&mut self, error: Error, position: Position) {
+        self.tell(Severity::Error, error, position);
+    }
+
+    pub(super) fn doubt(&mut self, error: Error, position: Position) {
+        self.tell(Severity::Warning, error, position);
+    }
+
+    pub(super) fn all(&mut self, statements: &[Stmt]) {
+        for statement in statements {
+            let value = self.statement(statement);
+            self.dropped(&value, statement);
+        }
+    }
+
+    /// The value of the last one; `Never` where the block is left before its end.
+    pub(super) fn statements(&mut self, statements: &[Stmt]) -> Shape {
+        let Some((last, before)) = statements.split_last() else { return Shape::Unit };
+        self.all(before);
+        self.statement(last)
+    }
+
+    pub(super) fn block(&mut self, block: &StmtBlock) -> Shape {
+        self.scoped(|walk| walk.statements(block.statements()))
+    }
+
+    /// One of several ways, each from the state before; the state after is that of the ways that come to their end.
+    pub(super) fn ways<'w>(&mut self, ways: impl Iterator<Item = Box<dyn FnOnce(&mut Self) -> Shape + 'w>>) -> Shape {
+        let before = self.state.clone();
+        let mut ends: Option<Vec<Known>> = None;
+        let mut value = Shape::Never;
+        for way in ways {
+            self.state.clone_from(&before);
+            // Variables of the other ways are known by their numbers.
+            self.state.resize(self.variables.len(), Shape::Any.into());
+            let given = way(self);
+            if given == Shape::Never {
+                continue;
+            }
+            value = value.join(given);
+            if let Some(known) = ends.take() {
+                self.join(known);
+            }
+            ends = Some(self.state.clone());
+        }
+        self.state = ends.unwrap_or(before);
+        self.state.resize(self.variables.len(), Shape::Any.into());
+        value
+    }
+
+    pub(super) fn statement(&mut self, statement: &Stmt) -> Shape {
+        match statement {
+            Stmt::If(flow, _) => {
+                let before = self.asked.len();
+                about(&flow.expr, &mut self.asked);
+                self.expression(&flow.expr);
+                let value = self.ways(
+                    [&flow.body, &flow.branch]
+                        .into_iter()
+                        .map(|block| Box::new(move |walk: &mut Self| walk.block(block)) as Box<_>),
+                );
+                self.asked.truncate(before);
+                value
+            }
+            Stmt::While(flow, _) | Stmt::Do(flow, ..) => {
+                self.polling += 1;
+                self.again(|walk| {
+                    walk.expression(&flow.expr);
+                    walk.body(&flow.body);
+                });
+                self.polling -= 1;
+                Shape::Any
+            }
+            Stmt::For(head, _) => {
+                let items = self.expression(&head.2.expr);
+                if let Some(word) = items.word().filter(|_| not_iterable(&items)) {
+                    let hint = match items {
+                        Shape::Map(_) => "go through its `.keys()` or `.values()`",
+                        Shape::Integer => "write `0..n` for a range",
+                        _ => "a list, a range or a text can be gone through",
+                    };
+                    self.wrong(
+                        Error::script(format!("{word} cannot be gone through")).hint(hint),
+                        head.2.expr.position(),
+                    );
+                }
+                let item = Known { choices: texts(self.literal(&head.2.expr)), ..items.item().into() };
+                self.again(|walk| {
+                    walk.scoped(|walk| {
+                        walk.declare(&head.0.name, head.0.pos, true, item.clone());
+                        if let Some(counter) = &head.1 {
+                            walk.declare(&counter.name, counter.pos, true, Shape::Integer.into());
+                        }
+                        walk.all(head.2.body.statements());
+                    });
+                });
+                Shape::Unit
+            }
+            Stmt::TryCatch(flow, _) => {
+                // One thing that is tried may well fail: what to do then is written beside it.
+                let one = flow.body.statements().len() == 1;
+                self.tried += usize::from(one);
+                self.tried_files += usize::from(one);
+                let value = self.perhaps(|walk| walk.block(&flow.body));
+                self.tried -= usize::from(one);
+                self.tried_files -= usize::from(one);
+                let caught = self.perhaps(|walk| {
+                    walk.scoped(|walk| {
+                        if let Expr::Variable(variable, _, position) = &flow.expr {
+                            walk.declare(&variable.1, *position, false, Shape::Any.into());
+                        }
+                        walk.statements(flow.branch.statements())
+                    })
+                });
+                if value == Shape::Never && caught == Shape::Never { Shape::Never } else { value.join(caught) }
+            }
+            Stmt::Switch(switch, _) => {
+                let before = self.asked.len();
+                about(&switch.0, &mut self.asked);
+                self.expression(&switch.0);
+                let none = switch.1.def_case.is_none();
+                let otherwise = none.then(|| Box::new(|_: &mut Self| Shape::Unit) as Box<_>);
+                let cases = switch.1.expressions.iter().map(|case| {
+                    Box::new(move |walk: &mut Self| {
+                        walk.expression(&case.lhs);
+                        walk.expression(&case.rhs)
+                    }) as Box<_>
+                });
+                let value = self.ways(cases.chain(otherwise));
+                self.asked.truncate(before);
+                value
+            }
+            Stmt::Var(variable, ..) => {
+                let known = self.valued(&variable.1);
+                self.given_nothing(&variable.1);
+                self.expect_use(&variable.0.name, variable.0.pos, &variable.1, &known.shape);
+                self.declare(&variable.0.name, variable.0.pos, false, known);
+                Shape::Unit
+            }
+            Stmt::Assignment(assignment) => {
+                let value = self.valued(&assignment.1.rhs);
+                self.given_nothing(&assignment.1.rhs);
+                self.assign(&assignment.1.lhs, value, assignment.0.is_op_assignment());
+                Shape::Unit
+            }
+            Stmt::FnCall(call, position) => self.call(call, *position).shape,
+            Stmt::Block(block) => self.block(block),
+            Stmt::Expr(expression) => self.expression(expression),
+            Stmt::BreakLoop(value, ..) => {
+                if let Some(value) = value {
+                    self.expression(value);
+                }
+                Shape::Never
+            }
+            Stmt::Return(value, flags, _) => {
+                let known = value.as_ref().map_or(Shape::Unit.into(), |value| self.valued(value));
+                if !flags.intersects(ASTFlags::BREAK)
+                    && let Some(returns) = self.returns.last_mut()
+                {
+                    returns.push(known);
+                }
+                Shape::Never
+            }
+            Stmt::Import(import, _) => {
+                self.expression(&import.0);
+                Shape::Unit
+            }
+            Stmt::Export(export, _) => {
+                self.look(&export.0.name);
+                Shape::Unit
+            }
+            _ => Shape::Unit,
+        }
+    }
+
+    pub(super) fn body(&mut self, block: &StmtBlock) {
+        self.scoped(|walk| walk.all(block.statements()));
+    }
+
+    pub(super) fn assign(&mut self, target: &Expr, value: Known, changes: bool) {
+        match target {
+            Expr::Variable(variable, ..) if variable.2.path.is_empty() => {
+                let Some(id) = self.find(&variable.1) else { return };
+                self.kept(&value.shape, id);
+                if self.calls.last().is_none_or(|(_, name)| !name.starts_with("anon$")) {
+                    self.turns.iter_mut().for_each(|turn| turn.changed.extend([id]));
+                }
+                if let Some(begun) = value.shape.begun().filter(|_| !changes && self.variables[id].loops < self.loops)
+                    && let Some(turn) = self.turns.last_mut()
+                {
+                    let name = &variable.1;
+                    let message =
+                        format!("each turn overwrites `{name}`: only for the last {} somebody can wait", begun.what);
+                    let hint = format!("collect them: `{name}.push(...)`, and `wait_for({name})` afterwards");
+                    turn.if_unread.push((id, Error::script(message).hint(hint), begun.position));
+                }
+                let shared = self.tree().is_some_and(|tree| tree.shared.contains(variable.1.as_str()));
+                let before = self.state[id].shape.clone();
+                self.state[id] = match (changes, before, value.shape.clone()) {
+                    _ if shared => Shape::Any.into(),
+                    (false, ..) => value,
+                    (true, Shape::List(items), Shape::List(more)) => Shape::list(items.join(*more)).into(),
+                    (true, Shape::List(items), one) => Shape::list(items.join(one)).into(),
+                    (true, Shape::Map(fields), Shape::Map(more)) => Shape::Map(fields).join(Shape::Map(more)).into(),
+                    (true, Shape::Text, _) => Shape::Text.into(),
+                    (true, Shape::Integer, Shape::Integer) => Shape::Integer.into(),
+                    _ => Shape::Any.into(),
+                };
+            }
+            Expr::Dot(..) | Expr::Index(..) => {
+                let Some((root, path)) = self.place(target) else { return };
+                self.kept(&value.shape, root);
+                let literal = self.state[root].literal.take().filter(|_| !changes);
+                self.change(root, &path, &mut |shape| {
+                    let before = std::mem::replace(shape, Shape::Never);
+                    *shape = match before {
+                        Shape::List(items) if changes => Shape::list(items.join(value.shape.clone())),
+                        before if changes => before.join(value.shape.clone()),
+                        _ => value.shape.clone(),
+                    };
+                });
+                if let ([Step::Field(name)], Some((file, literal))) = (path.as_slice(), literal)
+                    && file == self.file
+                    && let Expr::Map(mut fields, position) = (*literal).clone()
+                {
+                    let at = last_step(target).unwrap_or(position);
+                    let given = match &value.literal {
+                        Some((from, literal)) if *from == file => (**literal).clone(),
+                        _ => Expr::ThisPtr(at),
+                    };
+                    fields.0.retain(|(word, _)| word.name != name);
+                    fields.0.push((rhai::Ident { name: name.into(), pos: at }, given));
+                    self.state[root].literal = Some((file, Arc::new(Expr::Map(fields, position))));
+                }
+            }
+            _ => {
+                self.expression(target);
+            }
+        }
+    }
+
+    pub(super) fn change(&mut self, root: usize, path: &[Step], with: &mut dyn FnMut(&mut Shape)) {
+        let known = &mut self.state[root];
+        known.literal = None;
+        change(&mut known.shape, path, with);
+    }
+
+    /// The variable and the path of an assignment's left side; what is read on the way is looked at.
+    pub(super) fn place(&mut self, target: &Expr) -> Option<(usize, Vec<Step>)> {
+        let mut path = Vec::new();
+        let root = self.chain(target, true, &mut path);
+        root.1.map(|root| (root, path))
+    }
+
+    pub(super) fn begin_of_lane(&self) -> usize {
+        self.variables.len()
+    }
+
+    /// Whether what is done here may fail, and the script says what then; or it asked before.
+    pub(super) fn is_tried(&self) -> bool {
+        self.tried > 0
+    }
+
+    /// Whether a condition around asks what the variable has.
+    pub(super) fn is_asked(&self, name: &str) -> bool {
+        self.asked.iter().any(|asked| asked.name == name)
+    }
+
+    pub(super) fn choices(&self, name: &str) -> Vec<String> {
+        self.find(name).map(|id| self.state[id].choices.clone()).unwrap_or_default()
+    }
+
+    // Functions and closures.
+
+    /// What a closure gives for such arguments; what is not known of them is anything.
+    pub(super) fn closure(&mut self, closure: &Arc<Closure>, mut arguments: Vec<Known>) -> Shape {
+        self.called.insert((closure.file, closure.name.clone()));
+        let Some(tree) = &self.files[closure.file].tree else { return Shape::Any };
+        let Some(body) = tree.body(&closure.name, None) else { return Shape::Any };
+        if !closure.name.starts_with("anon$") {
+            if self.function_of(&closure.name, arguments.len()).is_none() {
+                arguments.resize_with(body.parameters.len(), || Shape::Any.into());
+            }
+            return self.function(closure.file, &closure.name, arguments).shape;
+        }
+        let captured = closure.captured.iter().map(|captured| captured.variable).collect();
+        let own = body.parameters.iter().skip(closure.hidden);
+        let parameters: Vec<(String, Known)> =
+            own.cloned().zip(arguments.into_iter().chain(std::iter::repeat_with(|| Shape::Any.into()))).collect();
+        let body = body.body.clone();
+        self.perhaps(|walk| walk.inside((closure.file, closure.name.clone()), captured, parameters, &body).shape)
+    }
+
+    /// What a function gives for such arguments.
+    pub(super) fn function(&mut self, file: usize, name: &str, arguments: Vec<Known>) -> Known {
+        self.called.insert((file, name.to_owned()));
+        let Some(tree) = &self.files[file].tree else { return Shape::Any.into() };
+        let Some(body) = tree.body(name, Some(arguments.len())) else { return Shape::Any.into() };
+        let shapes: Vec<&Shape> = arguments.iter().map(|known| &known.shape).collect();
+        let literals: Vec<_> = arguments.iter().map(|known| known.literal.as_ref().map(|(_, of)| of)).collect();
+        let how = (self.quiet > 0, self.tried_files > 0);
+        let key = format!("{file} {name} {how:?} {shapes:?} {literals:?}");
+        if let Some(known) = self.answers.get(&key) {
+            return known.clone();
+        }
+        let parameters = body.parameters.iter().cloned().zip(arguments).collect();
+        let given = self.inside((file, name.to_owned()), Vec::new(), parameters, &body.body);
+        self.answers.insert(key, given.clone());
+        given
+    }
+
+    pub(super) fn inside(
+        &mut self,
+        called: (usize, String),
+        scope: Vec<usize>,
+        parameters: Vec<(String, Known)>,
+        body: &[Stmt],
+    ) -> Known {
+        if self.calls.len() >= DEEPEST || self.calls.contains(&called) {
+            return Shape::Any.into();
+        }
+        let (outside, file) = (std::mem::replace(&mut self.scope, scope), self.file);
+        let (tried, asked) = (std::mem::take(&mut self.tried), std::mem::take(&mut self.asked));
+        self.file = called.0;
+        self.calls.push(called);
+        self.returns.push(Vec::new());
+        for (name, known) in parameters {
+            self.declare(&name, Position::NONE, false, known);
+        }
+        let last = match body.split_last() {
+            Some((Stmt::Expr(last), before)) => {
+                self.all(before);
+                self.valued(last)
+            }
+            _ => self.statements(body).into(),
+        };
+        let returns = self.returns.pop().unwrap_or_default();
+        self.calls.pop();
+        (self.file, self.scope, self.tried, self.asked) = (file, outside, tried, asked);
+        // Where it never comes to its end, what it returns is all there is.
+        let mut given = returns.into_iter().chain(Some(last).filter(|last| last.shape != Shape::Never));
+        let first = given.next().unwrap_or_else(|| Shape::Unit.into());
+        given.fold(first, Known::join)
+    }
+
+    /// The function of this file by that name and number of arguments.
+    pub(super) fn function_of(&self, name: &str, arguments: usize) -> Option<usize> {
+        let known = self.tree()?.functions.get(name)?;
+        known.contains(&arguments).then_some(self.file)
+    }
+
+    /// A `sleep` inside of a loop that asks.
+    pub(super) fn is_polling(&self) -> bool {
+        self.polling > 0
+    }
+}
+
+fn not_iterable(shape: &Shape) -> bool {
+    matches!(shape, Shape::Map(_) | Shape::Integer | Shape::Float | Shape::Flag | Shape::Unit)
+}
+
+fn is_plain_call(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::FnCall(..) => true,
+        Stmt::Expr(expression) => matches!(**expression, Expr::FnCall(..) | Expr::Dot(..) | Expr::Index(..)),
+        _ => false,
+    }
+}
+
+/// Where the field that is assigned to stands.
+fn last_step(target: &Expr) -> Option<Position> {
+    match target {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => last_step(&pair.rhs),
+        Expr::Property(_, position) | Expr::StringConstant(_, position) => Some(*position),
+        _ => None,
+    }
+}
