@@ -41,7 +41,7 @@ pub fn told(lines: &[Line]) -> Vec<Event> {
     let mut state = State::default();
     for line in lines {
         // Whoever comes here has folded these lines before.
-        let _ = state.apply(line);
+        let _ = state.apply(line.clone());
         let Line { at, record } = line;
         match record {
             Record::Event { event } => {

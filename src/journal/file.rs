@@ -240,7 +240,7 @@ pub fn fold(lines: &[Line]) -> Result<State, (usize, String)> {
     }
     let mut state = State::default();
     for (index, line) in lines.iter().enumerate() {
-        state.apply(line).map_err(|why| (index + 1, why))?;
+        state.apply(line.clone()).map_err(|why| (index + 1, why))?;
     }
     Ok(state)
 }

@@ -255,24 +255,27 @@ impl Journal {
         self.append_at(self.clock.now(), record)
     }
 
-    /// Writes a record and takes it into the state, in one order for all lanes.
     fn append_at(&self, at: Timestamp, mut record: Record) -> Result<u64> {
         let large = self.take_large(&mut record);
         let line = Line { at, record };
-        let text = self.log.as_ref().map(|_| file::encode(&line));
+        let text = self.text(&line);
         let mut state = self.state();
         if let Some((hash, value)) = large.filter(|(hash, _)| !state.has_value(hash)) {
             let line = Line { at, record: Record::Value { hash, value } };
-            if let Some(log) = &self.log {
-                log.append(&file::encode(&line))?;
-            }
-            apply(&mut state, &line)?;
+            self.write(&mut state, &self.text(&line), line)?;
         }
-        let number = match (&self.log, text) {
-            (Some(log), Some(text)) => log.append(&text)?,
-            _ => 0,
-        };
-        apply(&mut state, &line)?;
+        self.write(&mut state, &text, line)
+    }
+
+    /// What is written of a line: made before the others have to wait for it.
+    fn text(&self, line: &Line) -> String {
+        self.log.as_ref().map(|_| file::encode(line)).unwrap_or_default()
+    }
+
+    /// Writes a record and takes it into the state, in one order for all lanes.
+    fn write(&self, state: &mut State, text: &str, line: Line) -> Result<u64> {
+        let number = self.log.as_ref().map_or(Ok(0), |log| log.append(text))?;
+        state.apply(line).map_err(|why| Error::internal(format!("the journal contradicts itself: {why}")))?;
         Ok(number)
     }
 
@@ -325,10 +328,6 @@ fn marker(run: &str, key: &StepKey, rounds: u32, identity: &Identity) -> String 
     let round = if rounds > 0 { format!("#{rounds}") } else { String::new() };
     let call = &blake3::hash(format!("{} {}", identity.function, identity.arguments).as_bytes()).to_hex()[..8];
     format!("[coriolis-run {run} {lane} {}.{}{round} {call}]", key.call, key.step)
-}
-
-fn apply(state: &mut State, line: &Line) -> Result<()> {
-    state.apply(line).map_err(|why| Error::internal(format!("the journal contradicts itself: {why}")))
 }
 
 /// Whether reports of old runs need it.

@@ -43,7 +43,8 @@ struct Lane {
 #[derive(Clone, Debug)]
 struct Call {
     identity: Identity,
-    steps: BTreeMap<u32, Step>,
+    /// Boxed: most calls have one, and a map makes room for eleven.
+    steps: BTreeMap<u32, Box<Step>>,
     /// Steps that an earlier attempt has done; a request that equals one of them is not sent again.
     kept: VecDeque<(String, String, Value)>,
     /// Ids of what this call waited for and what did not succeed.
@@ -121,62 +122,62 @@ impl State {
     ///
     /// # Errors
     /// When it cannot follow what was there.
-    pub fn apply(&mut self, line: &Line) -> Result<(), String> {
-        self.last = self.last.max(Some(line.at));
-        match &line.record {
-            Record::Journal { version } if *version > super::record::VERSION => {
+    pub fn apply(&mut self, Line { at, record }: Line) -> Result<(), String> {
+        self.last = self.last.max(Some(at));
+        match record {
+            Record::Journal { version } if version > super::record::VERSION => {
                 return Err(format!("it is of version {version}, made by a newer coriolis-run"));
             }
             Record::Journal { .. } | Record::Event { .. } => {}
-            Record::Cloud { generation } => self.generation = Some(*generation),
+            Record::Cloud { generation } => self.generation = Some(generation),
             Record::Value { hash, value } => {
-                self.values.entry(hash.clone()).or_insert_with(|| Arc::new(value.clone()));
+                self.values.entry(hash).or_insert_with(|| Arc::new(value));
             }
-            Record::Called { lane, call, identity } => self.lane(lane).enter(*call, identity),
+            Record::Called { lane, call, identity } => self.lane(&lane).enter(call, identity),
             Record::Decided { lane, call, step, result, awaited } => {
-                let call = self.call(lane, *call)?;
-                call.awaited.extend(awaited.iter().cloned());
-                call.steps.insert(*step, Step::Decided(result.clone()));
+                let call = self.call(&lane, call)?;
+                call.awaited.extend(awaited);
+                call.steps.insert(step, Box::new(Step::Decided(result)));
             }
             Record::Began { lane, call, step, method, path } => {
-                let sent = Step::Sent { method: method.clone(), path: path.clone(), settlement: None };
-                self.call(lane, *call)?.steps.insert(*step, sent);
+                let sent = Step::Sent { method, path, settlement: None };
+                self.call(&lane, call)?.steps.insert(step, Box::new(sent));
             }
-            Record::Settled { lane, call, step, settlement } => match self.call(lane, *call)?.steps.get_mut(step) {
-                Some(Step::Sent { settlement: open, .. }) => *open = Some(settlement.clone()),
-                _ => return Err(format!("step {step} of call {call} in lane {lane} ends and never began")),
-            },
+            Record::Settled { lane, call, step, settlement } => {
+                match self.call(&lane, call)?.steps.get_mut(&step).map(Box::as_mut) {
+                    Some(Step::Sent { settlement: open, .. }) => *open = Some(settlement),
+                    _ => return Err(format!("step {step} of call {call} in lane {lane} ends and never began")),
+                }
+            }
             Record::Kept { lane, call, step, method, path, answer } => {
-                let call = self.call(lane, *call)?;
-                call.take_kept(method, path);
-                let settlement = Some(Settlement::Done(answer.clone()));
-                call.steps.insert(*step, Step::Sent { method: method.clone(), path: path.clone(), settlement });
+                let call = self.call(&lane, call)?;
+                call.take_kept(&method, &path);
+                let settlement = Some(Settlement::Done(answer));
+                call.steps.insert(step, Box::new(Step::Sent { method, path, settlement }));
             }
             Record::Returned { lane, call, identity, result, last } => {
-                let lane = self.lane(lane);
-                lane.enter(*call, identity);
-                lane.forget_spare(identity);
-                if let Some(call) = lane.calls.get_mut(call) {
-                    call.returned = Some(result.clone());
-                    call.last = *last;
+                let lane = self.lane(&lane);
+                lane.enter(call, identity.clone());
+                lane.forget_spare(&identity);
+                if let Some(call) = lane.calls.get_mut(&call) {
+                    call.returned = Some(result);
+                    call.last = last;
                 }
             }
             Record::Attempt { lane, attempt, not_before, cause } => {
-                if *attempt > self.lane(lane).attempt && *attempt > 1 {
-                    self.redo(lane);
+                if attempt > self.lane(&lane).attempt && attempt > 1 {
+                    self.redo(&lane);
                 }
-                let lane = self.lane(lane);
-                lane.attempt = *attempt;
-                lane.not_before = *not_before;
-                lane.began.get_or_insert(line.at);
-                if lane.cause.is_none() {
-                    lane.cause.clone_from(cause);
-                }
+                let lane = self.lane(&lane);
+                lane.attempt = attempt;
+                lane.not_before = not_before;
+                lane.began.get_or_insert(at);
+                lane.cause = lane.cause.take().or(cause);
             }
             Record::Ended { lane, ended } => {
-                let lane = self.lane(lane);
-                lane.began.get_or_insert(line.at);
-                lane.ended = Some(ended.clone());
+                let lane = self.lane(&lane);
+                lane.began.get_or_insert(at);
+                lane.ended = Some(ended);
             }
             Record::RetryFailed => self.retry_failed(),
         }
@@ -226,7 +227,7 @@ impl State {
     }
 
     pub fn decided(&self, key: &StepKey) -> Option<Saved> {
-        match self.find_call(&key.lane, key.call)?.steps.get(&key.step)? {
+        match self.find_call(&key.lane, key.call)?.steps.get(&key.step)?.as_ref() {
             Step::Decided(saved) => Some(saved.clone()),
             Step::Sent { .. } => None,
         }
@@ -234,7 +235,7 @@ impl State {
 
     pub fn step(&self, key: &StepKey, method: &str, path: &str) -> Known {
         let Some(call) = self.find_call(&key.lane, key.call) else { return Known::Nothing };
-        match call.steps.get(&key.step) {
+        match call.steps.get(&key.step).map(Box::as_ref) {
             Some(Step::Sent { settlement: Some(settlement), .. }) => Known::Settled(settlement.clone()),
             Some(Step::Sent { settlement: None, .. }) => Known::Open,
             Some(Step::Decided(_)) => Known::Nothing,
@@ -290,7 +291,7 @@ impl State {
         for (path, lane) in &self.lanes {
             for (number, call) in &lane.calls {
                 for (step, sent) in &call.steps {
-                    if let Step::Sent { method, path: at, settlement: None } = sent {
+                    if let Step::Sent { method, path: at, settlement: None } = sent.as_ref() {
                         found.push(Unsettled {
                             key: StepKey { lane: path.clone(), call: *number, step: *step },
                             function: call.identity.function.clone(),
@@ -475,12 +476,12 @@ fn parent(path: &str) -> Option<(&str, u64)> {
 
 impl Lane {
     /// A call begins, or is already known.
-    fn enter(&mut self, number: u64, identity: &Identity) {
-        if self.calls.get(&number).is_some_and(|call| !call.identity.is(identity)) {
+    fn enter(&mut self, number: u64, identity: Identity) {
+        if self.calls.get(&number).is_some_and(|call| !call.identity.is(&identity)) {
             self.leave(number);
         }
         self.calls.entry(number).or_insert_with(|| Call {
-            identity: identity.clone(),
+            identity,
             steps: BTreeMap::new(),
             kept: VecDeque::new(),
             awaited: BTreeSet::new(),
@@ -527,7 +528,7 @@ impl Call {
     }
 
     fn is_change(&self) -> bool {
-        self.steps.values().any(|step| matches!(step, Step::Sent { .. }))
+        self.steps.values().any(|step| matches!(**step, Step::Sent { .. }))
     }
 
     /// Whether a step of it made one of these.
@@ -538,7 +539,7 @@ impl Call {
     /// Does it anew, but for the steps that stand.
     fn reset(&mut self, failed: &BTreeSet<String>) {
         let stands = |step: &Step| !step.made().is_some_and(|id| failed.contains(id));
-        for step in std::mem::take(&mut self.steps).into_values().filter(stands) {
+        for step in std::mem::take(&mut self.steps).into_values().map(|step| *step).filter(stands) {
             if let Step::Sent { method, path, settlement: Some(Settlement::Done(answer)) } = step {
                 self.kept.push_back((method, path, answer));
             }

@@ -283,7 +283,7 @@ fn what_many_lanes_record_at_once_lies_in_the_order_in_which_it_counted() {
     let user = lines.iter().position(|line| matches!(line.record, Record::Returned { .. })).unwrap();
     assert!(value < user, "a value is there before what names it");
     let mut again = State::default();
-    lines.iter().for_each(|line| again.apply(line).unwrap());
+    lines.into_iter().for_each(|line| again.apply(line).unwrap());
     assert_eq!(format!("{:?}", &*journal.state()), format!("{again:?}"));
 }
 
