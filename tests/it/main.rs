@@ -4,6 +4,7 @@
 mod architecture;
 mod attempts;
 mod binary;
+mod checked;
 mod command;
 mod conformance;
 mod crash;

@@ -174,7 +174,8 @@ impl Walk<'_> {
             Some((&arguments[at], &spelled[at]))
         };
         let what_items = shape_of("items").map_or(Shape::Any, |(items, _)| items.shape.clone());
-        let item = what_items.item();
+        // What is no list is told of as such.
+        let item = if matches!(what_items, Shape::List(_)) { what_items.item() } else { Shape::Any };
         let body = shape_of("body").or_else(|| shape_of("what")).and_then(|(known, _)| match &known.shape {
             Shape::Closure(closure) => Some(closure.clone()),
             _ => None,

@@ -161,7 +161,8 @@ impl Walk<'_> {
         }
         if let (Shape::List(item), Some((given, takes))) =
             (of, natives::closure_arguments(name, of_item(of)).filter(|_| !arguments.is_empty()))
-            && let Some(Shape::Closure(closure)) = arguments.last().map(|known| &known.shape)
+            && let Some(Shape::Closure(closure)) =
+                arguments.iter().map(|known| &known.shape).find(|shape| matches!(shape, Shape::Closure(_)))
         {
             let (closure, item) = (closure.clone(), (**item).clone());
             let own = self.parameters(&closure);
@@ -208,7 +209,7 @@ impl Walk<'_> {
         let known_field =
             self.files.iter().filter_map(|file| file.tree.as_ref()).any(|tree| tree.fields.contains(name));
         let may_have = match of {
-            Shape::Map(fields) => fields.get(name).is_some() || known_field,
+            Shape::Map(fields) => fields.known.contains_key(name) || known_field,
             Shape::Any | Shape::Begun(_) => known_field || self.natives.has(name),
             _ => false,
         };

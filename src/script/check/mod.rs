@@ -83,6 +83,8 @@ pub fn check(engine: &Engine, ast: &AST) -> Vec<Finding> {
 struct Names {
     native: BTreeSet<String>,
     script: BTreeMap<String, BTreeSet<usize>>,
+    /// As the script declares its functions: `` `ensure(vm)` or `ensure(vm, to)` ``.
+    signatures: BTreeMap<String, String>,
     variables: BTreeSet<String>,
 }
 
@@ -90,8 +92,12 @@ impl Names {
     fn of(engine: &Engine, ast: &AST) -> Self {
         let native = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
         let mut script: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        let mut signatures: BTreeMap<String, String> = BTreeMap::new();
         for function in ast.iter_functions() {
             script.entry(function.name.to_owned()).or_default().insert(function.params.len());
+            let known = signatures.entry(function.name.to_owned()).or_default();
+            let or = if known.is_empty() { "" } else { " or " };
+            known.push_str(&format!("{or}`{}({})`", function.name, function.params.join(", ")));
         }
         let mut variables = BTreeSet::new();
         ast.walk(&mut |path| {
@@ -100,7 +106,7 @@ impl Names {
             }
             true
         });
-        Self { native: native.into_iter().collect(), script, variables }
+        Self { native: native.into_iter().collect(), script, signatures, variables }
     }
 
     /// The internal name of a closure written as an argument, and its parameters beside what it captures.
@@ -153,7 +159,8 @@ fn check_call(
     if let Some(arities) = known.script.get(name) {
         if !arities.contains(&call.args.len()) && !known.native.contains(name) {
             let wanted = arities.iter().map(usize::to_string).collect::<Vec<_>>().join(" or ");
-            found(Error::script(format!("`{name}` takes {wanted} arguments, not {}", call.args.len())), position);
+            let error = Error::script(format!("`{name}` takes {wanted} arguments, not {}", call.args.len()));
+            found(error.hint(known.signatures.get(name).cloned().unwrap_or_default()), position);
         }
         return;
     }

@@ -60,11 +60,13 @@ pub(super) struct Known {
     pub(super) literal: Option<(usize, Arc<Expr>)>,
     /// The texts that it is one of, in a loop over a list that is written out.
     pub(super) choices: Vec<String>,
+    /// It has begun something, and nobody has looked at it since.
+    pub(super) unread: bool,
 }
 
 impl From<Shape> for Known {
     fn from(shape: Shape) -> Self {
-        Self { shape, literal: None, choices: Vec::new() }
+        Self { unread: shape.begun().is_some(), shape, literal: None, choices: Vec::new() }
     }
 }
 
@@ -78,7 +80,7 @@ impl Known {
             _ => None,
         };
         let choices = if self.choices == other.choices { self.choices } else { Vec::new() };
-        Self { shape: self.shape.join(other.shape), literal, choices }
+        Self { shape: self.shape.join(other.shape), literal, choices, unread: self.unread && other.unread }
     }
 }
 

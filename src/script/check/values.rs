@@ -30,12 +30,13 @@ impl Walk<'_> {
     pub(super) fn valued(&mut self, expression: &Expr) -> Known {
         if let Expr::FnCall(call, position) = expression
             && call.name != "param"
+            && call.op_token.is_none()
         {
             return self.call(call, *position);
         }
         let shape = self.expression(expression);
         let literal = self.literal(expression).map(|literal| (self.file, Arc::new(literal)));
-        Known { shape, literal, choices: Vec::new() }
+        Known { literal, ..shape.into() }
     }
 
     /// What is written out, also by the variables that hold it.
@@ -67,6 +68,10 @@ impl Walk<'_> {
                 default.set_position(*position);
                 is_scalar(&default).then_some(default)
             }
+            Expr::FnCall(call, _) if call.op_token.is_some() && call.name == "+" => {
+                let [one, two] = call.args.as_slice() else { return None };
+                merged(self.literal(one)?, self.literal(two)?)
+            }
             _ => None,
         }
     }
@@ -93,6 +98,7 @@ impl Walk<'_> {
         let variable = &self.variables[id];
         self.read.insert(spot(variable.file, variable.declared));
         self.turns.iter_mut().for_each(|turn| turn.read.extend([id]));
+        self.state[id].unread = false;
         Some(id)
     }
 
@@ -258,4 +264,12 @@ fn is_scalar(expression: &Expr) -> bool {
 /// The method whose value is wanted.
 fn nothing_from(expression: &Expr) -> Option<(&FnCallExpr, Position)> {
     matches!(expression, Expr::Dot(..)).then(|| last_method(expression)).flatten()
+}
+
+/// Two object maps in one; what both have is the second's.
+fn merged(one: Expr, two: Expr) -> Option<Expr> {
+    let (Expr::Map(mut one, position), Expr::Map(two, _)) = (one, two) else { return None };
+    one.0.retain(|(word, _)| !two.0.iter().any(|(other, _)| other.name == word.name));
+    one.0.extend(two.0);
+    Some(Expr::Map(one, position))
 }

@@ -365,6 +365,19 @@ impl<'a> Walk<'a> {
             Expr::Variable(variable, ..) if variable.2.path.is_empty() => {
                 let Some(id) = self.find(&variable.1) else { return };
                 self.kept(&value.shape, id);
+                if let (true, false, Some(begun)) =
+                    (self.state[id].unread, changes, self.state[id].shape.begun().cloned())
+                    && begun.position != value.shape.begun().map_or(Position::NONE, |begun| begun.position)
+                {
+                    let error = Error::script(format!(
+                        "nobody waits for the {} that `{}` begins: `{}` is overwritten before",
+                        begun.what, begun.call, variable.1
+                    ));
+                    self.doubt(
+                        error.hint("wait for it first, or give the second one a name of its own"),
+                        begun.position,
+                    );
+                }
                 if self.calls.last().is_none_or(|(_, name)| !name.starts_with("anon$")) {
                     self.turns.iter_mut().for_each(|turn| turn.changed.extend([id]));
                 }

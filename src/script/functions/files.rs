@@ -112,10 +112,12 @@ pub fn parse_csv(text: &str) -> Result<Table> {
     if let Some(name) =
         names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)).map(|(_, name)| name)
     {
-        return Err(Error::input(format!("the column `{name}` is there twice")));
+        return Err(Error::input(format!("the column `{name}` is there twice"))
+            .hint("give each column a name of its own, in the first line"));
     }
     if let Some(index) = names.iter().position(String::is_empty) {
-        return Err(Error::input(format!("column {} has no name in the header", index + 1)));
+        return Err(Error::input(format!("column {} has no name in the header", index + 1))
+            .hint("give each column a name of its own, in the first line"));
     }
     let mut rows = Vec::new();
     for record in reader.records() {
