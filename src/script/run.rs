@@ -58,6 +58,17 @@ pub(super) fn compile_with(
     if syntax.findings.is_empty() {
         // What is checked beside is none the worse for a variable that is not there.
         findings.extend(parsed.as_ref().ok().or(lax().compile(source).as_ref().ok()).map(check).unwrap_or_default());
+    } else if let Ok(readable) = lax().compile(syntax.text()) {
+        // What was left out may declare what is called elsewhere.
+        let lost =
+            |finding: &Finding| syntax.lost.iter().any(|word| finding.error.message.contains(&format!("`{word}`")));
+        for mut finding in check(&readable).into_iter().filter(|finding| !lost(finding)) {
+            (finding.line, finding.column) = syntax.place(finding.line, finding.column);
+            // A line that was repaired says what its author never wrote.
+            if !syntax.repairs(finding.line) {
+                findings.push(finding);
+            }
+        }
     }
     findings.extend(syntax.findings);
     findings.sort_by_key(|finding| (finding.line, finding.column));

@@ -55,7 +55,10 @@ pub fn examine(engine: &Engine, name: &str, text: &str, folder: &Path, now: Time
             told.extract_if(.., |told| told.file == index).map(|told| (told.severity, told.error, told.position));
         for (severity, error, position) in imports.chain(of_walk) {
             let (line, column) = file.syntax.place(position.line().unwrap_or(1), position.position().unwrap_or(1));
-            found.push(remark(severity, Finding { error, line, column }));
+            // A line that was repaired says what its author never wrote.
+            if !file.syntax.repairs(line) {
+                found.push(remark(severity, Finding { error, line, column }));
+            }
         }
         found.sort_by_key(|remark| (remark.finding.line, remark.finding.column));
         found.dedup_by_key(|remark| (remark.finding.line, remark.finding.column));

@@ -46,6 +46,11 @@ impl Recovered {
         self.draft.place(self.draft.byte(line, column))
     }
 
+    /// Whether a mistake of syntax stands in that line of the text.
+    pub fn repairs(&self, line: usize) -> bool {
+        self.findings.iter().any(|finding| finding.line == line)
+    }
+
     /// What follows the closing parenthesis of the call at that place of the text that parses.
     pub fn after_call(&self, line: usize, column: usize) -> Option<String> {
         let (byte, pieces) = (self.draft.byte(line, column), self.draft.pieces());
