@@ -2,7 +2,7 @@
 
 use super::lexer::{Kind, lex};
 use crate::script::catalog;
-use crate::script::function::Effect;
+use crate::script::function::{Effect, Function};
 use crate::script::session::LAST;
 
 /// An input that succeeded.
@@ -35,6 +35,11 @@ pub fn runbook(inputs: &[Typed], head: &str) -> String {
             () if input.result && starts_something(&text[last..]) => {
                 let (before, value) = text.split_at(last);
                 format!("{before}wait_for({value});")
+            }
+            // An answer that was read on the screen is read in the runbook's output.
+            () if input.result && answers(&text[last..]) => {
+                let (before, value) = text.split_at(last);
+                format!("{before}print({value});")
             }
             () if text.ends_with('}') && !input.result => text.to_owned(),
             () => format!("{text};"),
@@ -88,18 +93,28 @@ fn last_statement(text: &str) -> usize {
     begin + text[begin..].len() - text[begin..].trim_start().len()
 }
 
+/// The function of a statement that is a bare call.
+fn called(statement: &str) -> Option<&'static Function> {
+    let tokens = lex(statement).tokens;
+    let first = tokens.first().filter(|first| first.kind == Kind::Word)?;
+    let is_call = tokens.get(1).is_some_and(|open| &statement[open.range.clone()] == "(");
+    is_call.then(|| catalog::find(&statement[first.range.clone()])).flatten()
+}
+
+/// Whether a statement is a bare call that does nothing but find something out, and throws nothing.
+fn answers(statement: &str) -> bool {
+    called(statement).is_some_and(|row| row.name == "endpoint_validate_connection")
+}
+
 /// Whether a statement is a bare call of something that goes on at the server.
 fn starts_something(statement: &str) -> bool {
-    let tokens = lex(statement).tokens;
-    let Some(first) = tokens.first().filter(|first| first.kind == Kind::Word) else { return false };
-    let is_call = tokens.get(1).is_some_and(|open| &statement[open.range.clone()] == "(");
-    let row = catalog::find(&statement[first.range.clone()]).filter(|row| row.effect == Effect::Changes);
+    let row = called(statement).filter(|row| row.effect == Effect::Changes);
     let goes_on = |result: &str| {
         ["an execution", "the execution", "a deployment", "the deployment", "a migration", "the migration"]
             .iter()
             .any(|begin| result.starts_with(begin))
     };
-    is_call && row.is_some_and(|row| goes_on(row.result) && row.name != "transfer_execution_show")
+    row.is_some_and(|row| goes_on(row.result) && row.name != "transfer_execution_show")
 }
 
 #[cfg(test)]
@@ -120,12 +135,14 @@ mod tests {
             typed("it", true),
             typed("fn twice(x) {\n  x * 2\n}", false),
             typed("let r = 1; replica_execute(it)", true),
+            typed("endpoint_validate_connection(from)", true),
             typed("print(\"done\");", false),
         ];
         assert_eq!(
             runbook(&inputs, "Typed on Monday."),
             "// Typed on Monday.\n\nlet from = endpoint_find(\"vcenter\");\nlet it = replica_of(\"web-01\");\nit = replica_sync(it);\n\
-             it = it.status;\nfn twice(x) {\n  x * 2\n}\nlet r = 1; wait_for(replica_execute(it));\nprint(\"done\");\n"
+             it = it.status;\nfn twice(x) {\n  x * 2\n}\nlet r = 1; wait_for(replica_execute(it));\n\
+             print(endpoint_validate_connection(from));\nprint(\"done\");\n"
         );
     }
 }
