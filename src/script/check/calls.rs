@@ -13,7 +13,7 @@ use super::program::File;
 use super::shape::{Begun, Closure, Fields, Origin, Shape};
 use super::state::Known;
 use super::walk::Walk;
-use super::{check_arguments, unknown_function};
+use super::{check_arguments, runs_beside, unknown_function};
 use crate::error::{Error, count};
 use crate::script::catalog;
 use crate::script::function::{Effect, Function, Key, Kind, Noun};
@@ -29,7 +29,7 @@ impl Walk<'_> {
         if let [root] = call.namespace.path.as_slice() {
             return self.call_of_module(&root.name, call, arguments, position);
         }
-        if self.function_of(name, arguments.len()).is_some() {
+        if self.has_function(name, arguments.len()) {
             return self.function(self.file, name, arguments);
         }
         if self.tree().is_some_and(|tree| tree.functions.contains_key(name)) {
@@ -198,7 +198,7 @@ impl Walk<'_> {
                 }
             }
             "timestamp" => {
-                if !self.is_tried() {
+                if self.tried == 0 {
                     let error =
                         Error::script("`timestamp` would tell the machine's time, which a resumed run does not know");
                     self.doubt(error.hint("use `now()`"), position);
@@ -270,7 +270,7 @@ impl Walk<'_> {
         let of_replica =
             row.parameters.first().is_some_and(|first| matches!(first.kind, Kind::Reference(Noun::Transfer)));
         self.waits.by_name |= by_name || of_replica && written.first().is_some_and(names);
-        if row.name == "sleep" && self.is_polling() {
+        if row.name == "sleep" && self.polling > 0 {
             self.waits.polls = true;
         }
         if matches!(
@@ -354,7 +354,7 @@ impl Walk<'_> {
             let mut take: Box<Found<'_>> = Box::new(|error, position| found.push((error, position)));
             literals::check_closure(row, own, argument.position(), &mut *take);
             drop(take);
-            if matches!(row.name, "wave" | "each" | "spawn")
+            if runs_beside(row)
                 && closure.file == self.file
                 && let Some((variable, at)) = tree.writes.get(&closure.name).and_then(|writes| writes.first())
             {
@@ -372,7 +372,7 @@ impl Walk<'_> {
     /// What runs beside: who tries the wave does not try what each item does.
     pub(super) fn lane(&mut self, body: &Arc<Closure>, arguments: Vec<Known>) -> Shape {
         let tried = std::mem::take(&mut self.tried_files);
-        let lane = self.lane.replace(self.begin_of_lane());
+        let lane = self.lane.replace(self.variables.len());
         let value = self.closure(body, arguments);
         (self.tried_files, self.lane) = (tried, lane);
         value
@@ -389,7 +389,7 @@ impl Walk<'_> {
             Some(Expr::StringConstant(column, at)) => drop(self.property(item, column, *at)),
             Some(Expr::Variable(variable, ..)) => {
                 if let Some(id) = self.find(&variable.1)
-                    && let Shape::Closure(closure) = &self.known(id).shape
+                    && let Shape::Closure(closure) = &self.state[id].shape
                 {
                     let closure = closure.clone();
                     self.closure(&closure, vec![item.clone().into()]);

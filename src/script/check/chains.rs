@@ -38,7 +38,7 @@ impl Walk<'_> {
             || matches!(&pair.rhs, Expr::Property(property, _) if property.2 == "len");
         let mut shape = match root {
             // What is only put somewhere or counted is not used by that.
-            Some(root) if only_kept && self.known(root).shape.is_container() => self.known(root).shape.clone(),
+            Some(root) if only_kept && self.state[root].shape.is_container() => self.state[root].shape.clone(),
             _ => self.expression(&pair.lhs),
         };
         let is_asked = matches!(&pair.lhs, Expr::Variable(variable, ..) if self.is_asked(&variable.1));
@@ -103,7 +103,7 @@ impl Walk<'_> {
                 if let Some(shape) = fields.get(name) {
                     return shape.clone();
                 }
-                if !self.is_tried() && !self.files.iter().any(asked) {
+                if self.tried == 0 && !self.files.iter().any(asked) {
                     self.wrong(no_field(fields, name), position);
                 }
                 Shape::Any
@@ -149,7 +149,7 @@ impl Walk<'_> {
             let closure = closure.clone();
             return self.call_closure(&closure, arguments, position);
         }
-        if self.function_of(name, arguments.len()).is_some() {
+        if self.has_function(name, arguments.len()) {
             // It may change what it is called on.
             if let Some((root, path)) = at {
                 self.change(root, path, &mut |shape| *shape = Shape::Any);

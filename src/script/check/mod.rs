@@ -158,8 +158,7 @@ fn check_call(
     };
     if let Some(arities) = known.script.get(name) {
         if !arities.contains(&call.args.len()) && !known.native.contains(name) {
-            let wanted = arities.iter().map(usize::to_string).collect::<Vec<_>>().join(" or ");
-            let error = Error::script(format!("`{name}` takes {wanted} arguments, not {}", call.args.len()));
+            let error = calls::arity(name, arities, call.args.len());
             found(error.hint(known.signatures.get(name).cloned().unwrap_or_default()), position);
         }
         return;
@@ -179,13 +178,18 @@ fn check_call(
     for argument in &call.args {
         if let Some((closure, parameters)) = known.closure(argument) {
             literals::check_closure(function, parameters, argument.position(), &mut found);
-            if matches!(function.name, "wave" | "each" | "spawn")
+            if runs_beside(function)
                 && let Some((variable, position)) = writes.get(&closure).and_then(|writes| writes.first())
             {
                 found(captured_write(variable), *position);
             }
         }
     }
+}
+
+/// Whether a closure that it is given works on copies of what it captured.
+fn runs_beside(function: &Function) -> bool {
+    matches!(function.name, "wave" | "each" | "spawn")
 }
 
 /// What stands in a call of the table as a literal; of as many arguments as it takes.

@@ -154,10 +154,6 @@ impl Walk<'_> {
         id
     }
 
-    pub(super) fn known(&self, variable: usize) -> &Known {
-        &self.state[variable]
-    }
-
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.scope.iter().rev().copied().find(|id| self.variables[*id].name == name)
     }

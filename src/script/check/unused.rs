@@ -96,7 +96,7 @@ impl Walk<'_> {
             },
             _ => return None,
         };
-        let own = !call.namespace.is_empty() || self.function_of(&call.name, call.args.len()).is_some();
+        let own = !call.namespace.is_empty() || self.has_function(&call.name, call.args.len());
         own.then_some(position)
     }
 

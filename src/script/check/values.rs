@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use rhai::{Expr, FnCallExpr, FnPtr, ImmutableString, Position};
+use rhai::{Expr, FnPtr, ImmutableString, Position};
 
 use super::literals::near;
-use super::shape::{Captured, Closure, Origin, Shape};
+use super::shape::{Captured, Closure, Fields, Origin, Shape};
 use super::state::Known;
 use super::unused::last_method;
 use super::walk::{Walk, spot};
@@ -16,9 +16,10 @@ use crate::script::catalog;
 impl Walk<'_> {
     /// A value that is kept is none where its method only changes what it is called on.
     pub(super) fn given_nothing(&mut self, expression: &Expr) {
-        if let Some((call, position)) = nothing_from(expression)
+        if matches!(expression, Expr::Dot(..))
+            && let Some((call, position)) = last_method(expression)
             && self.natives.gives_nothing(&call.name, call.args.len() + 1)
-            && self.function_of(&call.name, call.args.len()).is_none()
+            && !self.has_function(&call.name, call.args.len())
             && catalog::find(&call.name).is_none()
         {
             let error = Error::script(format!("`{}` changes what it is called on, and gives nothing", call.name));
@@ -124,7 +125,7 @@ impl Walk<'_> {
             Expr::Map(fields, _) => {
                 let known = fields.0.iter().map(|(name, value)| (name.name.to_string(), self.expression(value)));
                 let known: Vec<_> = known.collect();
-                Shape::map(super::shape::Fields::of(Origin::Script, known))
+                Shape::map(Fields::of(Origin::Script, known))
             }
             Expr::Variable(variable, _, position) => self.variable(variable, *position),
             Expr::DynamicConstant(value, position) => {
@@ -259,11 +260,6 @@ fn is_scalar(expression: &Expr) -> bool {
         expression,
         Expr::BoolConstant(..) | Expr::IntegerConstant(..) | Expr::FloatConstant(..) | Expr::StringConstant(..)
     )
-}
-
-/// The method whose value is wanted.
-fn nothing_from(expression: &Expr) -> Option<(&FnCallExpr, Position)> {
-    matches!(expression, Expr::Dot(..)).then(|| last_method(expression)).flatten()
 }
 
 /// Two object maps in one; what both have is the second's.

@@ -103,7 +103,9 @@ pub(super) struct Walk<'a> {
     pub(super) read: BTreeSet<Spot>,
     pub(super) unwaited: Vec<(Arc<Begun>, Told)>,
     pub(super) waits: Waits,
+    /// Inside of loops that may ask again and again.
     pub(super) polling: usize,
+    /// Whether what is done here may fail, and the script says what then.
     pub(super) tried: usize,
     /// The same, also for what the functions do that are called there.
     pub(super) tried_files: usize,
@@ -448,15 +450,6 @@ impl<'a> Walk<'a> {
         root.1.map(|root| (root, path))
     }
 
-    pub(super) fn begin_of_lane(&self) -> usize {
-        self.variables.len()
-    }
-
-    /// Whether what is done here may fail, and the script says what then; or it asked before.
-    pub(super) fn is_tried(&self) -> bool {
-        self.tried > 0
-    }
-
     /// Whether a condition around asks what the variable has.
     pub(super) fn is_asked(&self, name: &str) -> bool {
         self.asked.iter().any(|asked| asked.name == name)
@@ -474,7 +467,7 @@ impl<'a> Walk<'a> {
         let Some(tree) = &self.files[closure.file].tree else { return Shape::Any };
         let Some(body) = tree.body(&closure.name, None) else { return Shape::Any };
         if !closure.name.starts_with("anon$") {
-            if self.function_of(&closure.name, arguments.len()).is_none() {
+            if !self.has_function(&closure.name, arguments.len()) {
                 arguments.resize_with(body.parameters.len(), || Shape::Any.into());
             }
             return self.function(closure.file, &closure.name, arguments).shape;
@@ -539,15 +532,9 @@ impl<'a> Walk<'a> {
         given.fold(first, Known::join)
     }
 
-    /// The function of this file by that name and number of arguments.
-    pub(super) fn function_of(&self, name: &str, arguments: usize) -> Option<usize> {
-        let known = self.tree()?.functions.get(name)?;
-        known.contains(&arguments).then_some(self.file)
-    }
-
-    /// A `sleep` inside of a loop that asks.
-    pub(super) fn is_polling(&self) -> bool {
-        self.polling > 0
+    /// Whether this file has a function of that name and number of arguments.
+    pub(super) fn has_function(&self, name: &str, arguments: usize) -> bool {
+        self.tree().and_then(|tree| tree.functions.get(name)).is_some_and(|known| known.contains(&arguments))
     }
 }
 
