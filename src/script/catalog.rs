@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use super::function::Function;
 use super::functions;
-use crate::error::{Error, Result, suggest};
+use super::meant::meant;
+use crate::error::{Error, Result};
 
 /// Every row, in the order of the reference.
 pub fn rows() -> impl Iterator<Item = &'static Function> {
@@ -36,8 +37,8 @@ pub fn look_up(name: &str) -> Result<&'static Function> {
     let name = name.trim().trim_end_matches("()").replace(['-', ' '], "_");
     find(&name).ok_or_else(|| {
         let error = Error::input(format!("there is no function `{name}`"));
-        match suggest(&name, names().keys().map(String::as_str)) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
+        match meant(&name, names().keys().map(String::as_str)) {
+            Some(hint) => error.hint(hint),
             None => error.hint("`coriolis-run functions` lists them all"),
         }
     })

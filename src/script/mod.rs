@@ -18,6 +18,7 @@ pub mod invoke;
 pub mod jobs;
 pub mod lanes;
 pub mod lexer;
+pub mod meant;
 pub mod modules;
 pub mod parameters;
 pub mod reads;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use rhai::{Expr, FnCallExpr, Position};
 
 use super::files;
-use super::impossible::nobody_can;
+use super::impossible::{needs, nobody_can};
 use super::literals::{self, Found, near};
 use super::natives::{given, returned};
 use super::program::File;
 use super::shape::{Begun, Closure, Fields, Origin, Shape};
 use super::state::Known;
 use super::walk::Walk;
+use super::written::{parts, variants};
 use super::{check_arguments, runs_beside, unknown_function};
 use crate::error::{Error, count};
 use crate::script::catalog;
@@ -155,14 +156,22 @@ impl Walk<'_> {
             .iter()
             .zip(arguments)
             .map(|(argument, known)| match (&known.literal, argument) {
-                (Some((file, literal)), Expr::FnCall(..)) if *file == self.file && is_map(literal) => {
-                    (**literal).clone()
+                (Some(literal), Expr::FnCall(..)) if literal.file == self.file && has_map(&literal.expression) => {
+                    (*literal.expression).clone()
                 }
-                _ => self.spelled(argument),
+                _ => self.spelled(argument, &mut BTreeSet::new()),
             })
             .collect();
         let assigned = row.assign(arguments.len());
-        self.arguments(row, name, &spelled);
+        let variants = variants(&spelled);
+        for variant in &variants {
+            self.arguments(row, name, variant);
+        }
+        if let ([only], 0, 0) = (variants.as_slice(), self.unsure, self.quiet)
+            && let Some(generation) = needs(row, name, only)
+        {
+            self.only.push((generation, name.to_owned(), self.file, position));
+        }
         for ((argument, known), index) in spelled.iter().zip(arguments).zip(&assigned) {
             let parameter = &row.parameters[*index];
             let what = format!("`{}` of `{name}`", parameter.name);
@@ -176,6 +185,8 @@ impl Walk<'_> {
         let what_items = shape_of("items").map_or(Shape::Any, |(items, _)| items.shape.clone());
         // What is no list is told of as such.
         let item = if matches!(what_items, Shape::List(_)) { what_items.item() } else { Shape::Any };
+        let literal = shape_of("items").and_then(|(items, _)| items.literal.clone()?.item());
+        let of_lane = vec![Known { literal, ..item.clone().into() }];
         let body = shape_of("body").or_else(|| shape_of("what")).and_then(|(known, _)| match &known.shape {
             Shape::Closure(closure) => Some(closure.clone()),
             _ => None,
@@ -183,10 +194,12 @@ impl Walk<'_> {
         match row.name {
             "read_csv" | "read_json" => match shape_of("path") {
                 Some((_, Expr::StringConstant(path, at))) => self.read(row.name, path, *at),
-                Some((_, Expr::Variable(variable, _, at))) => {
-                    let paths = self.choices(&variable.1);
-                    let shapes = paths.iter().map(|path| self.read_or_miss(row.name, path, *at)).collect::<Vec<_>>();
-                    if shapes.is_empty() { Shape::Any } else { shapes.into_iter().fold(Shape::Never, Shape::join) }
+                Some((_, Expr::Coalesce(paths, _))) => {
+                    let read = |path: &Expr| match path {
+                        Expr::StringConstant(path, at) => self.read(row.name, path, *at),
+                        _ => Shape::Any,
+                    };
+                    paths.iter().map(read).fold(Shape::Never, Shape::join)
                 }
                 _ => Shape::Any,
             },
@@ -220,10 +233,10 @@ impl Walk<'_> {
             "wave" => {
                 let options = shape_of("options").map(|(_, options)| options.clone());
                 self.keys(&item, &what_items, options.as_ref(), position);
-                let value = body.map_or(Shape::Any, |body| self.lane(&body, vec![item.into()]));
+                let value = body.map_or(Shape::Any, |body| self.lane(&body, of_lane));
                 wave_result(value)
             }
-            "each" => Shape::list(body.map_or(Shape::Any, |body| self.lane(&body, vec![item.into()]))),
+            "each" => Shape::list(body.map_or(Shape::Any, |body| self.lane(&body, of_lane))),
             "spawn" => {
                 if let Some(body) = body {
                     self.lane(&body, Vec::new());
@@ -275,7 +288,14 @@ impl Walk<'_> {
         }
         if matches!(
             row.name,
-            "transfer_execute" | "transfer_sync" | "transfer_deploy" | "deployment_create" | "transfer_delete"
+            "transfer_execute"
+                | "transfer_sync"
+                | "transfer_deploy"
+                | "deployment_create"
+                | "transfer_delete"
+                | "minion_pool_allocate"
+                | "minion_pool_update"
+                | "minion_pool_delete"
         ) && let Some(about) = &about
         {
             self.waits.goes_on.push((self.file, about.clone(), position));
@@ -283,7 +303,11 @@ impl Walk<'_> {
         if row.name == "transfer_sync" {
             self.waits.joined.extend(about.clone());
         }
-        let pool = (row.name == "minion_pool_allocate").then_some("pool's machines");
+        let pool = match row.name {
+            "minion_pool_allocate" => Some("pool's machines"),
+            "minion_pool_deallocate" => Some("deallocation"),
+            _ => None,
+        };
         let goes_on = row.effect == Effect::Changes && row.summary.contains("without waiting");
         let what = ["execution", "deployment", "migration"].into_iter().find(|what| {
             ["the ", "an ", "a "].iter().any(|article| row.result.starts_with(&format!("{article}{what}")))
@@ -291,7 +315,8 @@ impl Walk<'_> {
         match what.or(pool).filter(|_| goes_on) {
             Some(what) => {
                 let copies = row.name == "transfer_execute";
-                let settles = matches!(row.name, "transfer_update" | "transfer_disks_delete");
+                let settles =
+                    matches!(row.name, "transfer_update" | "transfer_disks_delete" | "minion_pool_deallocate");
                 let (call, file) = (name.to_owned(), self.file);
                 Shape::Begun(Arc::new(Begun { what, call, file, position, copies, settles, about }))
             }
@@ -320,6 +345,10 @@ impl Walk<'_> {
 
     /// Whether what is computed is of the kind that is wanted; what is written out was looked at before.
     pub(super) fn fits(&mut self, kind: Kind, argument: &Expr, shape: &Shape, word: &str, what: &str) {
+        if let Expr::Coalesce(ways, _) = argument {
+            ways.iter().for_each(|way| self.fits(kind, way, shape, word, what));
+            return;
+        }
         if let (Kind::Options(groups), Expr::Map(fields, _), Shape::Map(shapes)) = (kind, argument, shape) {
             for (name, value) in &fields.0 {
                 let key = groups.iter().copied().flatten().find(|key: &&Key| key.answers_to(&name.name));
@@ -336,7 +365,9 @@ impl Walk<'_> {
         let Some(is) = shape.word() else { return };
         let error = Error::script(format!("{what} must be {}, not {is}", kind.word()));
         let hint = match (kind, shape) {
-            (Kind::Integer, Shape::Text) => "a column of a CSV file is a text: write `.to_int()` behind it".to_owned(),
+            (Kind::Integer, Shape::Text) => {
+                "a column of a CSV file is a text: write `.parse_int()` behind it".to_owned()
+            }
             (Kind::Flag, Shape::Text) => "compare it: `... == \"yes\"`".to_owned(),
             (_, Shape::List(_)) => "take one of the list".to_owned(),
             _ => format!("give {}", kind.word()),
@@ -426,20 +457,10 @@ impl Walk<'_> {
             Err(None) => Shape::Any,
         }
     }
-
-    /// The same for one of several files, which was not looked for yet.
-    pub(super) fn read_or_miss(&mut self, function: &str, path: &str, position: Position) -> Shape {
-        if let Some(error) =
-            files::absent(self.folder, path).filter(|_| self.tried_files == 0 && !self.written.contains(path))
-        {
-            self.wrong(error, position);
-        }
-        self.read(function, path, position)
-    }
 }
 
-fn is_map(expression: &Expr) -> bool {
-    matches!(expression, Expr::Map(..))
+fn has_map(expression: &Expr) -> bool {
+    parts(expression).iter().any(|part| matches!(part, Expr::Map(..)))
 }
 
 pub(super) fn arity(name: &str, counts: &BTreeSet<usize>, given: usize) -> Error {

@@ -12,6 +12,7 @@ use super::program::File;
 use super::shape::{Closure, Fields, Origin, Shape, Step};
 use super::state::Known;
 use super::walk::Walk;
+use super::written::Written;
 use super::wrong_arity;
 use crate::error::{Error, count};
 use crate::script::catalog;
@@ -36,7 +37,17 @@ impl Walk<'_> {
         };
         let only_kept = matches!(&pair.rhs, Expr::MethodCall(call, _) if KEEPS.contains(&call.name.as_str()))
             || matches!(&pair.rhs, Expr::Property(property, _) if property.2 == "len");
+        let goes_by = |root: usize| match first(&pair.rhs) {
+            // What is begun is elsewhere in it.
+            Expr::Property(field, _) => {
+                let shape = &self.state[root].shape;
+                let inside = matches!(shape, Shape::Map(fields) if fields.get(&field.2).is_some_and(|field| field.begun().is_none()));
+                inside && shape.begun().is_some()
+            }
+            _ => false,
+        };
         let mut shape = match root {
+            Some(root) if goes_by(root) => self.state[root].shape.clone(),
             // What is only put somewhere or counted is not used by that.
             Some(root) if only_kept && self.state[root].shape.is_container() => self.state[root].shape.clone(),
             _ => self.expression(&pair.lhs),
@@ -63,6 +74,12 @@ impl Walk<'_> {
                     path.push(Step::Field(property.2.to_string()));
                 }
                 Expr::MethodCall(call, position) if dot => {
+                    let changes = |name: &str| {
+                        super::MUTATORS.contains(&name) || self.tree().is_some_and(|tree| tree.changing.contains(name))
+                    };
+                    if matches!(pair.lhs, Expr::ThisPtr(_)) && changes(&call.name) {
+                        self.this = Shape::Any;
+                    }
                     shape = self.method(&shape, root.map(|root| (root, path.as_slice())), call, *position);
                     root = None;
                 }
@@ -150,11 +167,11 @@ impl Walk<'_> {
             return self.call_closure(&closure, arguments, position);
         }
         if self.has_function(name, arguments.len()) {
-            // It may change what it is called on.
-            if let Some((root, path)) = at {
+            let changes = self.tree().is_some_and(|tree| tree.changing.contains(name));
+            if let (true, Some((root, path))) = (changes, at) {
                 self.change(root, path, &mut |shape| *shape = Shape::Any);
             }
-            return self.function(self.file, name, arguments).shape;
+            return self.function_of(of.clone(), self.file, name, arguments).shape;
         }
         if let Some(row) = catalog::find(name) {
             return self.method_of_table(row, name, of, &arguments, call, position);
@@ -170,7 +187,8 @@ impl Walk<'_> {
                 let error = closure_takes(own, *takes.end(), name, "|item| ...");
                 self.wrong(error, call.args.last().map_or(position, Expr::position));
             }
-            let value = self.closure(&closure, given.into_iter().map(Known::from).collect());
+            let this = if own == Some(0) { item.clone() } else { Shape::Any };
+            let value = self.closure_of(this, &closure, given.into_iter().map(Known::from).collect());
             if let (Some(0), Some((root, path))) = (own, at) {
                 // It works on `this`, and may change it.
                 let path: Vec<Step> = path.iter().cloned().chain([Step::Item]).collect();
@@ -310,15 +328,24 @@ impl Walk<'_> {
             }
             ("set", Some(value)) => {
                 self.kept(&value, root);
-                let field = arguments.first().and_then(|known| match known.literal.as_ref().map(|(_, of)| &**of) {
-                    Some(Expr::StringConstant(name, _)) => Some(name.to_string()),
-                    _ => None,
-                });
+                let field =
+                    arguments.first().and_then(|known| match known.literal.as_ref().map(|of| &*of.expression) {
+                        Some(Expr::StringConstant(name, _)) => Some(name.to_string()),
+                        _ => None,
+                    });
+                let literal = self.state[root].literal.take();
+                let given = arguments.last().and_then(|known| known.literal.clone());
                 let mut whole = path.to_vec();
                 whole.push(field.map_or(Step::Item, Step::Field));
                 self.change(root, &whole, &mut |shape| *shape = value.clone());
+                self.state[root].literal =
+                    literal.and_then(|literal| self.field_given(literal, &whole, Some(position), given));
             }
             ("mixin" | "fill_with", Some(more)) => {
+                let literal = self.state[root].literal.take().filter(|_| path.is_empty());
+                let given = arguments.last().and_then(|known| known.literal.clone());
+                let (one, two) = if name == "mixin" { (literal, given) } else { (given, literal) };
+                let literal = Written::merged(one.as_ref(), two.as_ref());
                 self.change(root, path, &mut |shape| {
                     let before = std::mem::replace(shape, Shape::Never);
                     *shape = match &more {
@@ -326,10 +353,19 @@ impl Walk<'_> {
                         _ => Shape::Any,
                     };
                 });
+                self.state[root].literal = literal;
             }
             _ if super::MUTATORS.contains(&name) => self.change(root, path, &mut |_| {}),
             _ => {}
         }
+    }
+}
+
+/// The first step of what follows.
+fn first(rest: &Expr) -> &Expr {
+    match rest {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => &pair.lhs,
+        only => only,
     }
 }
 
@@ -378,6 +414,8 @@ fn foreign(name: &str, of: &Shape) -> Option<String> {
         "collect" | "transform" => "map(|item| ...)",
         "fold" | "inject" => "reduce(|sum, item| ..., start)",
         "to_str" | "str" | "toString" => "to_string()",
+        "to_integer" | "to_int" | "int" | "parseInt" if of_text => "parse_int()",
+        "to_float" | "float" | "parseFloat" if of_text => "parse_float()",
         "to_integer" | "parse_int" | "int" => "to_int()",
         "first" => return Some("the first item is `[0]`".to_owned()),
         "last" => return Some("the last item is `[-1]`".to_owned()),

@@ -5,6 +5,7 @@ use std::path::Path;
 use rhai::{Expr, Position};
 
 use super::shape::{Fields, Origin, Shape};
+use super::written::parts;
 use crate::error::{Error, plain};
 use crate::script::function::{Function, Kind};
 use crate::script::functions::files::parse_csv;
@@ -75,19 +76,21 @@ fn named(row: &'static Function, arguments: &[Expr], take: &mut dyn FnMut(&str, 
                     let Some(key) = groups.iter().copied().flatten().find(|key| key.answers_to(&word.name)) else {
                         continue;
                     };
-                    match value {
-                        Expr::StringConstant(path, position) if matches!(key.kind, Kind::Path) => {
-                            take(path, *position, key.name.starts_with("out"));
-                        }
-                        // The scripts of several VMs or systems.
-                        Expr::Map(paths, _) if key.name.starts_with("user_script_") => {
-                            for (_, path) in &paths.0 {
-                                if let Expr::StringConstant(path, position) = path {
-                                    take(path, *position, false);
+                    for value in parts(value) {
+                        match value {
+                            Expr::StringConstant(path, position) if matches!(key.kind, Kind::Path) => {
+                                take(path, *position, key.name.starts_with("out"));
+                            }
+                            // The scripts of several VMs or systems.
+                            Expr::Map(paths, _) if key.name.starts_with("user_script_") => {
+                                for path in paths.0.iter().flat_map(|(_, path)| parts(path)) {
+                                    if let Expr::StringConstant(path, position) = path {
+                                        take(path, *position, false);
+                                    }
                                 }
                             }
+                            _ => {}
                         }
-                        _ => {}
                     }
                 }
             }

@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use rhai::{Expr, Ident, Position};
 use serde_json::{Map, Value};
 
+use super::examine::Severity;
+use super::program::File;
+use super::walk::Told;
 use crate::client::{deployments, executions, migrations, transfers};
 use crate::error::{Error, Result};
 use crate::model::Generation;
@@ -70,7 +73,9 @@ impl Written<'_> {
             Some(_) => true,
             None => self.get("minute").is_some(),
         };
-        if minute || self.row.name != "transfer_schedule_create" {
+        // A misspelt key is mostly the one that is missing.
+        let misspelt = self.fields.iter().any(|(word, _)| !self.keys().any(|key| key.answers_to(&word.name)));
+        if minute || misspelt || self.row.name != "transfer_schedule_create" {
             return None;
         }
         let error = Error::script(format!("`{}` wants a `minute`: without one it would run every minute", self.name));
@@ -119,16 +124,7 @@ impl Written<'_> {
 
     /// What no generation has.
     fn generation(&self) -> Option<(Error, Position)> {
-        let mut fields = Map::new();
-        for (word, value) in self.fields {
-            let Some(key) = self.keys().find(|key| key.answers_to(&word.name)) else { continue };
-            // What is computed may be anything.
-            if let Some(value) = value.get_literal_value(None) {
-                fields.insert(key.name.to_owned(), to_shown(&value));
-            }
-        }
-        let ask = |generation| can(self.row.name, generation, fields.clone()).err();
-        let (current, legacy) = (ask(Generation::Current)?, ask(Generation::Legacy)?);
+        let (current, legacy) = (self.refused_by(Generation::Current)?, self.refused_by(Generation::Legacy)?);
         let error = Error::script(format!(
             "no server can do this `{}`: {}, and {}",
             self.name, current.message, legacy.message
@@ -137,6 +133,61 @@ impl Written<'_> {
         let position = self.get("replication_count").map_or(self.position, |(word, _)| word.pos);
         Some((error.hint(hints.join("; or ")), position))
     }
+
+    /// What such a server lacks of it.
+    fn refused_by(&self, generation: Generation) -> Option<Error> {
+        let mut fields = Map::new();
+        for (word, value) in self.fields {
+            let Some(key) = self.keys().find(|key| key.answers_to(&word.name)) else { continue };
+            // What is computed may be anything.
+            if let Some(value) = value.get_literal_value(None) {
+                fields.insert(key.name.to_owned(), to_shown(&value));
+            }
+        }
+        can(self.row.name, generation, fields).err()
+    }
+}
+
+/// The one generation whose servers can carry out such a call.
+pub fn needs(row: &'static Function, name: &str, arguments: &[Expr]) -> Option<Generation> {
+    let only_sent_to = || match row.sends {
+        [] => None,
+        sends if sends.iter().all(|sends| sends.legacy.is_none()) => Some(Generation::Current),
+        sends if sends.iter().all(|sends| sends.current.is_none()) => Some(Generation::Legacy),
+        _ => None,
+    };
+    let by_words = || {
+        let fields = arguments.iter().find_map(|argument| match argument {
+            Expr::Map(fields, position) => Some(Written { row, name, fields: &fields.0, position: *position }),
+            _ => None,
+        })?;
+        match (fields.refused_by(Generation::Current), fields.refused_by(Generation::Legacy)) {
+            (None, Some(_)) => Some(Generation::Current),
+            (Some(_), None) => Some(Generation::Legacy),
+            _ => None,
+        }
+    };
+    only_sent_to().or_else(by_words)
+}
+
+/// A runbook of which one call needs a server of this generation, and another one of that.
+pub fn no_server(only: &[(Generation, String, usize, Position)], files: &[File]) -> Option<Told> {
+    let first = |wanted| only.iter().position(|(generation, ..)| *generation == wanted);
+    let (current, legacy) = (first(Generation::Current)?, first(Generation::Legacy)?);
+    let (_, before, at, line) = &only[current.min(legacy)];
+    let (generation, name, file, position) = &only[current.max(legacy)];
+    let place = match (at == file, line.line()) {
+        (true, Some(line)) => format!("in line {line}"),
+        (_, line) => format!("in {}, line {}", files[*at].name, line.unwrap_or(1)),
+    };
+    let other = if *generation == Generation::Current { Generation::Legacy } else { Generation::Current };
+    let message = format!(
+        "no server can carry out this runbook: `{name}` here needs a {} one, and `{before}` {place} a {} one",
+        generation.word(),
+        other.word()
+    );
+    let error = Error::script(message).hint("make a runbook of its own for each of the two servers");
+    Some(Told { file: *file, severity: Severity::Error, error, position: *position })
 }
 
 /// Whether a server of that generation can be asked for it, by the words of the call alone.

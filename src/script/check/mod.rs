@@ -17,12 +17,14 @@ mod state;
 mod unused;
 mod values;
 mod walk;
+mod written;
 
 use super::arguments::options_instead;
 use super::catalog;
 use super::function::{Function, Kind};
 use super::lanes::captured_write;
-use crate::error::{Error, suggest};
+use super::meant::meant;
+use crate::error::Error;
 
 /// A mistake and its place in the file.
 #[derive(Clone, Debug)]
@@ -214,8 +216,8 @@ fn check_arguments(function: &'static Function, name: &str, arguments: &[Expr], 
 
 pub fn unknown_function<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Error {
     let error = Error::script(format!("unknown function `{name}`"));
-    match suggest(name, names) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
+    match meant(name, names) {
+        Some(hint) => error.hint(hint),
         None => error.hint("`coriolis-run functions` lists them all"),
     }
 }
@@ -344,7 +346,7 @@ fn ends_in_mutator(expression: &Expr, methods: &BTreeSet<String>) -> bool {
 }
 
 /// The functions of the script that change `this`.
-fn changing_methods(ast: &AST) -> BTreeSet<String> {
+pub(super) fn changing_methods(ast: &AST) -> BTreeSet<String> {
     let is_this = |expression: &Expr| {
         let mut expression = expression;
         while let Expr::Dot(pair, ..) | Expr::Index(pair, ..) = expression {

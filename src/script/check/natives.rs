@@ -151,8 +151,8 @@ pub fn given(name: &str, of: &Shape, closure: Option<Shape>) -> Shape {
         (_, "len" | "index_of") => Shape::Integer,
         (_, "contains" | "is_empty" | "some" | "all" | "starts_with" | "ends_with" | "is_shared") => Shape::Flag,
         (_, "to_string" | "to_debug" | "type_of" | "to_upper" | "to_lower") => Shape::Text,
-        (_, "to_int") => Shape::Integer,
-        (_, "to_float") => Shape::Float,
+        (_, "to_int" | "parse_int") => Shape::Integer,
+        (_, "to_float" | "parse_float") => Shape::Float,
         (Shape::List(_), "map") => Shape::list(closure.unwrap_or(Shape::Any)),
         (Shape::List(item), "filter" | "extract" | "drain" | "retain" | "split" | "splice") if name != "splice" => {
             Shape::list((**item).clone())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, FnCallExpr, Position, Stmt};
 
-use super::{CapturedWrites, captured_writes};
+use super::{CapturedWrites, captured_writes, changing_methods};
 use crate::error::Error;
 use crate::script::modules::read_module;
 use crate::script::syntax::{Recovered, lax, recover};
@@ -38,6 +38,8 @@ pub struct Tree {
     pub constants: BTreeSet<String>,
     pub variables: BTreeSet<String>,
     pub writes: CapturedWrites,
+    /// Functions that change what they are called on.
+    pub changing: BTreeSet<String>,
     /// Variables that some closure writes to: nothing is sure of them.
     pub shared: BTreeSet<String>,
     /// Fields that the script asks for before it reads them.
@@ -138,6 +140,7 @@ impl Tree {
             constants: BTreeSet::new(),
             variables: BTreeSet::new(),
             writes: captured_writes(&ast),
+            changing: changing_methods(&ast),
             shared: BTreeSet::new(),
             asked: BTreeSet::new(),
             fields: BTreeSet::new(),

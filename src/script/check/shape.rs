@@ -74,7 +74,7 @@ pub struct Begun {
     pub position: Position,
     /// Whether another call may join it: the copy of a replica.
     pub copies: bool,
-    /// Whether it is of no more matter when nothing else is done with the same replica.
+    /// Whether it is of no more matter when nothing else is done with the same replica or pool.
     pub settles: bool,
     /// The variable that the call was about.
     pub about: Option<ImmutableString>,

@@ -7,6 +7,7 @@ use rhai::{Expr, ImmutableString, Position};
 
 use super::shape::Shape;
 use super::walk::Walk;
+use super::written::Written;
 use crate::error::Error;
 
 /// A variable that a condition asks about.
@@ -36,7 +37,7 @@ pub(super) struct Waits {
     pub(super) by_thing: bool,
     /// It finds replicas by the names of their VMs, or lists them.
     pub(super) by_name: bool,
-    /// What else is done with a replica, and where.
+    /// What else is done with a replica or a pool, and where.
     pub(super) goes_on: Vec<(usize, ImmutableString, Position)>,
     /// Replicas whose copies are joined.
     pub(super) joined: BTreeSet<ImmutableString>,
@@ -56,54 +57,23 @@ pub(super) struct Variable {
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) shape: Shape,
-    /// What it was given, where that is written out; with the file.
-    pub(super) literal: Option<(usize, Arc<Expr>)>,
-    /// The texts that it is one of, in a loop over a list that is written out.
-    pub(super) choices: Vec<String>,
+    /// What it was given, where that is written out.
+    pub(super) literal: Option<Written>,
     /// It has begun something, and nobody has looked at it since.
     pub(super) unread: bool,
 }
 
 impl From<Shape> for Known {
     fn from(shape: Shape) -> Self {
-        Self { unread: shape.begun().is_some(), shape, literal: None, choices: Vec::new() }
+        Self { unread: shape.begun().is_some(), shape, literal: None }
     }
 }
 
 impl Known {
     pub(super) fn join(self, other: Self) -> Self {
-        let literal = match (self.literal, other.literal) {
-            (Some((file, one)), Some((_, two))) if Arc::ptr_eq(&one, &two) => Some((file, one)),
-            (Some((file, one)), Some((also, two))) if file == also => {
-                both_maps(&one, &two).map(|both| (file, Arc::new(both)))
-            }
-            _ => None,
-        };
-        let choices = if self.choices == other.choices { self.choices } else { Vec::new() };
-        Self { shape: self.shape.join(other.shape), literal, choices, unread: self.unread && other.unread }
+        let literal = Written::either(self.literal, other.literal);
+        Self { shape: self.shape.join(other.shape), literal, unread: self.unread && other.unread }
     }
-}
-
-/// Two object maps of options that may both be the one that is given: the fields of both, and where they differ in one,
-/// nothing is known of it.
-pub(super) fn both_maps(one: &Expr, two: &Expr) -> Option<Expr> {
-    let (Expr::Map(one, position), Expr::Map(two, _)) = (one, two) else { return None };
-    let mut both = one.clone();
-    let has = |fields: &[(rhai::Ident, Expr)], name: &str| fields.iter().any(|(word, _)| word.name == name);
-    // Where each has some that the other lacks, they are never given together.
-    let apart = one.0.iter().any(|(word, _)| !has(&two.0, &word.name));
-    for (word, value) in &two.0 {
-        match both.0.iter_mut().find(|(known, _)| known.name == word.name) {
-            Some((_, known)) => {
-                if known.position() != value.position() {
-                    *known = Expr::ThisPtr(word.pos);
-                }
-            }
-            None if apart => both.0.push((word.clone(), Expr::ThisPtr(word.pos))),
-            None => both.0.push((word.clone(), value.clone())),
-        }
-    }
-    Some(Expr::Map(both, *position))
 }
 
 /// The variables about whose fields or kind a condition asks: `"x" in vm`, `vm.contains("x")`, `type_of(vm) == "map"`.
@@ -127,19 +97,6 @@ pub(super) fn about(condition: &Expr, found: &mut Vec<Asked>) {
         }
         _ => {}
     }
-}
-
-/// The texts of a list that is written out.
-pub(super) fn texts(list: Option<Expr>) -> Vec<String> {
-    let Some(Expr::Array(items, _)) = list else { return Vec::new() };
-    items
-        .iter()
-        .map(|item| match item {
-            Expr::StringConstant(text, _) => Some(text.to_string()),
-            _ => None,
-        })
-        .collect::<Option<_>>()
-        .unwrap_or_default()
 }
 
 impl Walk<'_> {
@@ -176,6 +133,62 @@ impl Walk<'_> {
         self.state = joined;
     }
 
+    /// One of several ways, each from the state before; the state after is that of the ways that come to their end.
+    /// The words are those of the condition that decides.
+    pub(super) fn ways<'w>(
+        &mut self,
+        words: BTreeSet<ImmutableString>,
+        ways: impl Iterator<Item = Box<dyn FnOnce(&mut Self) -> Shape + 'w>>,
+    ) -> Shape {
+        let before = self.state.clone();
+        self.conditions.push(words);
+        self.unsure += 1;
+        let mut leaves = false;
+        let mut ends: Option<Vec<Known>> = None;
+        let mut value = Shape::Never;
+        for way in ways {
+            self.state.clone_from(&before);
+            // Variables of the other ways are known by their numbers.
+            self.state.resize(self.variables.len(), Shape::Any.into());
+            let given = way(self);
+            if given == Shape::Never {
+                leaves = true;
+                continue;
+            }
+            value = value.join(given);
+            if let Some(known) = ends.take() {
+                self.join(known);
+            }
+            ends = Some(self.state.clone());
+        }
+        let words = self.conditions.pop().unwrap_or_default();
+        // Whether what follows is ever reached, where one of them leaves.
+        self.unsure -= usize::from(!leaves);
+        self.state = ends.unwrap_or_else(|| before.clone());
+        self.state.resize(self.variables.len(), Shape::Any.into());
+        self.decided(&before, &words, leaves);
+        value
+    }
+
+    /// A condition has decided what variables are, or which of the ways that they may be are left.
+    fn decided(&mut self, before: &[Known], words: &BTreeSet<ImmutableString>, leaves: bool) {
+        for (id, known) in self.state.iter_mut().enumerate() {
+            let Some(literal) = known.literal.as_mut().filter(|literal| literal.is_several()) else { continue };
+            let asked = words.contains(&self.variables[id].name) || !literal.decided_by.is_disjoint(words);
+            let same = before
+                .get(id)
+                .and_then(|known| known.literal.as_ref())
+                .is_some_and(|before| Arc::ptr_eq(&before.expression, &literal.expression));
+            match (same, asked) {
+                (true, true) if leaves => known.literal = None,
+                (true, _) => {}
+                // It was put right where it was not.
+                (false, _) if words.contains(&self.variables[id].name) => known.literal = None,
+                (false, _) => literal.decided_by.extend(words.iter().cloned()),
+            }
+        }
+    }
+
     /// What may happen or not.
     pub(super) fn perhaps<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.state.clone();
@@ -186,6 +199,7 @@ impl Walk<'_> {
 
     /// What happens any number of times: once to learn what it changes, once to tell.
     pub(super) fn again(&mut self, inside: impl Fn(&mut Self)) {
+        let before = self.state.clone();
         self.loops += 1;
         self.quiet += 1;
         self.perhaps(&inside);
@@ -194,6 +208,13 @@ impl Walk<'_> {
         self.perhaps(&inside);
         let turn = self.turns.pop().unwrap_or_default();
         self.loops -= 1;
+        // What a loop builds up is there when it ends.
+        let unknown = |known: &Known| known.literal.as_ref().is_some_and(Written::may_be_unknown);
+        for (known, before) in self.state.iter_mut().zip(&before) {
+            if unknown(known) && !unknown(before) {
+                known.literal = None;
+            }
+        }
         let Turn { read, changed, if_changed, if_unread } = turn;
         let told = if_changed.into_iter().filter(|(variable, ..)| changed.contains(variable));
         for (_, error, position) in told.chain(if_unread.into_iter().filter(|(variable, ..)| !read.contains(variable)))

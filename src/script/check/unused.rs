@@ -22,6 +22,10 @@ impl Walk<'_> {
             _ => None,
         };
         let error = match (shape.begun(), call) {
+            (Some(begun), _) if matches!(shape, Shape::Map(_)) => {
+                Error::script(format!("nobody waits for the {} that `{name}` holds", begun.what))
+                    .hint(format!("wait where it begins: `wait_for({}(...))`", begun.call))
+            }
             (Some(begun), _) => Error::script(format!("`{name}` is never used: nobody waits for the {}", begun.what))
                 .hint(format!("write `wait_for({name})`")),
             (None, Some((row, written, _))) if row.name == "transfer_create" => {

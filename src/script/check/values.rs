@@ -1,5 +1,6 @@
 //! Expressions: what they surely give, and what of them is written out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rhai::{Expr, FnPtr, ImmutableString, Position};
@@ -9,6 +10,7 @@ use super::shape::{Captured, Closure, Fields, Origin, Shape};
 use super::state::Known;
 use super::unused::last_method;
 use super::walk::{Walk, spot};
+use super::written::{UNKNOWN, Written, merged, one_of, parts, words};
 use super::{closure_name, curried};
 use crate::error::Error;
 use crate::script::catalog;
@@ -33,27 +35,46 @@ impl Walk<'_> {
             && call.name != "param"
             && call.op_token.is_none()
         {
-            return self.call(call, *position);
+            let mut known = self.call(call, *position);
+            if let Some(literal) = known.literal.as_mut().filter(|literal| literal.is_several()) {
+                literal.decided_by.extend(words(expression));
+            }
+            return known;
         }
         let shape = self.expression(expression);
-        let literal = self.literal(expression).map(|literal| (self.file, Arc::new(literal)));
+        let literal = self.literal(expression);
         Known { literal, ..shape.into() }
     }
 
     /// What is written out, also by the variables that hold it.
-    pub(super) fn literal(&self, expression: &Expr) -> Option<Expr> {
+    pub(super) fn literal(&self, expression: &Expr) -> Option<Written> {
+        let mut decided_by = BTreeSet::new();
+        let expression = Arc::new(self.spelled_by(expression, &mut decided_by)?);
+        Some(Written { file: self.file, expression, decided_by })
+    }
+
+    fn spelled_by(&self, expression: &Expr, decided_by: &mut BTreeSet<ImmutableString>) -> Option<Expr> {
         match expression {
             Expr::Variable(variable, _, position) if variable.2.path.is_empty() => {
-                let id = self.find(&variable.1)?;
-                let (file, literal) = self.state[id].literal.as_ref()?;
-                let mut literal = (**literal).clone();
-                match literal {
-                    // Its own places are the ones to look at.
-                    Expr::Map(..) | Expr::Array(..) if *file != self.file => return None,
-                    Expr::Map(..) | Expr::Array(..) => {}
-                    _ => drop(literal.set_position(*position)),
+                let name = &variable.1;
+                let Written { file, expression, decided_by: by } = self.state[self.find(name)?].literal.as_ref()?;
+                if let Expr::Coalesce(..) = **expression {
+                    let conditions = self.conditions.iter().flatten();
+                    if conditions.into_iter().any(|word| word == name || by.contains(word)) {
+                        return None;
+                    }
+                    decided_by.extend(by.iter().cloned().chain([name.clone()]));
                 }
-                Some(literal)
+                one_of(parts(expression).iter().map(|part| match part {
+                    // Its own places are the ones to look at.
+                    Expr::Map(..) | Expr::Array(..) if *file != self.file => UNKNOWN,
+                    Expr::Map(..) | Expr::Array(..) | Expr::ThisPtr(_) => part.clone(),
+                    _ => {
+                        let mut part = part.clone();
+                        part.set_position(*position);
+                        part
+                    }
+                }))
             }
             Expr::BoolConstant(..)
             | Expr::IntegerConstant(..)
@@ -61,7 +82,19 @@ impl Walk<'_> {
             | Expr::CharConstant(..)
             | Expr::StringConstant(..)
             | Expr::Unit(_) => Some(expression.clone()),
-            Expr::Map(..) | Expr::Array(..) => Some(self.spelled(expression)),
+            Expr::Map(fields, position) => {
+                let mut fields = fields.clone();
+                for (_, value) in &mut fields.0 {
+                    *value = self.spelled(value, decided_by);
+                }
+                Some(Expr::Map(fields, *position))
+            }
+            Expr::Array(items, position) => {
+                Some(Expr::Array(items.iter().map(|item| self.spelled(item, decided_by)).collect(), *position))
+            }
+            Expr::Coalesce(ways, _) => {
+                one_of(ways.iter().map(|way| self.spelled_by(way, decided_by).unwrap_or(UNKNOWN)))
+            }
             Expr::FnCall(call, position) if call.name == "param" => {
                 let Some(Expr::Map(fields, _)) = call.args.get(1) else { return None };
                 let mut default =
@@ -71,27 +104,15 @@ impl Walk<'_> {
             }
             Expr::FnCall(call, _) if call.op_token.is_some() && call.name == "+" => {
                 let [one, two] = call.args.as_slice() else { return None };
-                merged(self.literal(one)?, self.literal(two)?)
+                merged(&self.spelled_by(one, decided_by)?, &self.spelled_by(two, decided_by)?)
             }
             _ => None,
         }
     }
 
     /// The expression with what is known of its variables in their places.
-    pub(super) fn spelled(&self, expression: &Expr) -> Expr {
-        match expression {
-            Expr::Map(fields, position) => {
-                let mut fields = fields.clone();
-                for (_, value) in &mut fields.0 {
-                    *value = self.spelled(value);
-                }
-                Expr::Map(fields, *position)
-            }
-            Expr::Array(items, position) => {
-                Expr::Array(items.iter().map(|item| self.spelled(item)).collect(), *position)
-            }
-            other => self.literal(other).unwrap_or_else(|| other.clone()),
-        }
+    pub(super) fn spelled(&self, expression: &Expr, decided_by: &mut BTreeSet<ImmutableString>) -> Expr {
+        self.spelled_by(expression, decided_by).unwrap_or_else(|| expression.clone())
     }
 
     pub(super) fn look(&mut self, name: &str) -> Option<usize> {
@@ -150,15 +171,19 @@ impl Walk<'_> {
                 call.args.iter().for_each(|argument| drop(self.expression(argument)));
                 Shape::Any
             }
+            Expr::ThisPtr(_) => self.this.clone(),
             Expr::Dot(..) | Expr::Index(..) => self.chain(expression, false, &mut Vec::new()).0,
             Expr::And(parts, _) | Expr::Or(parts, _) => {
+                let outside = self.conditions.len();
                 for (index, part) in parts.iter().enumerate() {
                     if index == 0 {
                         self.expression(part);
                     } else {
                         self.perhaps(|walk| walk.expression(part));
                     }
+                    self.conditions.push(words(part));
                 }
+                self.conditions.truncate(outside);
                 Shape::Flag
             }
             Expr::Coalesce(parts, _) => {
@@ -260,12 +285,4 @@ fn is_scalar(expression: &Expr) -> bool {
         expression,
         Expr::BoolConstant(..) | Expr::IntegerConstant(..) | Expr::FloatConstant(..) | Expr::StringConstant(..)
     )
-}
-
-/// Two object maps in one; what both have is the second's.
-fn merged(one: Expr, two: Expr) -> Option<Expr> {
-    let (Expr::Map(mut one, position), Expr::Map(two, _)) = (one, two) else { return None };
-    one.0.retain(|(word, _)| !two.0.iter().any(|(other, _)| other.name == word.name));
-    one.0.extend(two.0);
-    Some(Expr::Map(one, position))
 }

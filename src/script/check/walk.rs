@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use rhai::{ASTFlags, Expr, ImmutableString, Position, Stmt, StmtBlock};
 
 use super::examine::Severity;
+use super::impossible::no_server;
 use super::natives::Natives;
 use super::program::{File, Tree};
 use super::shape::{Begun, Closure, Shape, Step, change};
-use super::state::{Asked, Known, Turn, Variable, Waits, about, texts};
+use super::state::{Asked, Known, Turn, Variable, Waits, about};
+use super::written::{Written, words};
 use crate::error::Error;
+use crate::model::Generation;
 
 /// Functions that call each other deeper than this are left alone.
 const DEEPEST: usize = 12;
@@ -47,6 +50,7 @@ pub fn walk(files: &[File], natives: &Natives, folder: &Path, now: Timestamp) ->
         scope: Vec::new(),
         variables: Vec::new(),
         state: Vec::new(),
+        this: Shape::Any,
         loops: 0,
         quiet: 0,
         returns: Vec::new(),
@@ -63,6 +67,9 @@ pub fn walk(files: &[File], natives: &Natives, folder: &Path, now: Timestamp) ->
         tried: 0,
         tried_files: 0,
         asked: Vec::new(),
+        unsure: 0,
+        only: Vec::new(),
+        conditions: Vec::new(),
         turns: Vec::new(),
         written: BTreeSet::new(),
         parameters: BTreeMap::new(),
@@ -87,6 +94,8 @@ pub(super) struct Walk<'a> {
     pub(super) variables: Vec<Variable>,
     /// What is sure of each variable at this moment.
     pub(super) state: Vec<Known>,
+    /// What the function is called on.
+    pub(super) this: Shape,
     pub(super) loops: usize,
     /// In a pass that only learns.
     pub(super) quiet: usize,
@@ -111,6 +120,12 @@ pub(super) struct Walk<'a> {
     pub(super) tried_files: usize,
     /// Variables that a condition around asks about their fields or their kind.
     pub(super) asked: Vec<Asked>,
+    /// More than nothing where it is not sure that this is ever done.
+    pub(super) unsure: usize,
+    /// What only a server of one generation can do and is surely asked for: the function and its place.
+    pub(super) only: Vec<(Generation, String, usize, Position)>,
+    /// The words of each condition around.
+    pub(super) conditions: Vec<BTreeSet<ImmutableString>>,
     /// What each loop around reads and gives another value.
     pub(super) turns: Vec<Turn>,
     /// Files that the script writes before it reads them.
@@ -140,6 +155,8 @@ impl<'a> Walk<'a> {
                 self.dropped(&value, last);
             }
         }
+        // Nothing calls what follows.
+        self.unsure = 1;
         for (name, body) in tree.bodies.iter().filter(|(name, _)| !name.starts_with("anon$")) {
             let arguments = body.parameters.iter().map(|_| Shape::Any.into()).collect();
             self.function(file, name, arguments);
@@ -154,6 +171,7 @@ impl<'a> Walk<'a> {
         for closure in left {
             self.closure(&closure, Vec::new());
         }
+        self.unsure = 0;
     }
 
     pub(super) fn finish(mut self) -> Vec<Told> {
@@ -174,6 +192,7 @@ impl<'a> Walk<'a> {
                 self.found.push(told);
             }
         }
+        self.found.extend(no_server(&self.only, self.files));
         self.found
     }
 
@@ -209,30 +228,6 @@ impl<'a> Walk<'a> {
         self.scoped(|walk| walk.statements(block.statements()))
     }
 
-    /// One of several ways, each from the state before; the state after is that of the ways that come to their end.
-    pub(super) fn ways<'w>(&mut self, ways: impl Iterator<Item = Box<dyn FnOnce(&mut Self) -> Shape + 'w>>) -> Shape {
-        let before = self.state.clone();
-        let mut ends: Option<Vec<Known>> = None;
-        let mut value = Shape::Never;
-        for way in ways {
-            self.state.clone_from(&before);
-            // Variables of the other ways are known by their numbers.
-            self.state.resize(self.variables.len(), Shape::Any.into());
-            let given = way(self);
-            if given == Shape::Never {
-                continue;
-            }
-            value = value.join(given);
-            if let Some(known) = ends.take() {
-                self.join(known);
-            }
-            ends = Some(self.state.clone());
-        }
-        self.state = ends.unwrap_or(before);
-        self.state.resize(self.variables.len(), Shape::Any.into());
-        value
-    }
-
     pub(super) fn statement(&mut self, statement: &Stmt) -> Shape {
         match statement {
             Stmt::If(flow, _) => {
@@ -240,6 +235,7 @@ impl<'a> Walk<'a> {
                 about(&flow.expr, &mut self.asked);
                 self.expression(&flow.expr);
                 let value = self.ways(
+                    words(&flow.expr),
                     [&flow.body, &flow.branch]
                         .into_iter()
                         .map(|block| Box::new(move |walk: &mut Self| walk.block(block)) as Box<_>),
@@ -269,7 +265,8 @@ impl<'a> Walk<'a> {
                         head.2.expr.position(),
                     );
                 }
-                let item = Known { choices: texts(self.literal(&head.2.expr)), ..items.item().into() };
+                let literal = self.literal(&head.2.expr).and_then(Written::item);
+                let item = Known { literal, ..items.item().into() };
                 self.again(|walk| {
                     walk.scoped(|walk| {
                         walk.declare(&head.0.name, head.0.pos, true, item.clone());
@@ -282,6 +279,7 @@ impl<'a> Walk<'a> {
                 Shape::Unit
             }
             Stmt::TryCatch(flow, _) => {
+                self.unsure += 1;
                 // One thing that is tried may well fail: what to do then is written beside it.
                 let one = flow.body.statements().len() == 1;
                 self.tried += usize::from(one);
@@ -297,6 +295,7 @@ impl<'a> Walk<'a> {
                         walk.statements(flow.branch.statements())
                     })
                 });
+                self.unsure -= 1;
                 if value == Shape::Never && caught == Shape::Never { Shape::Never } else { value.join(caught) }
             }
             Stmt::Switch(switch, _) => {
@@ -311,7 +310,7 @@ impl<'a> Walk<'a> {
                         walk.expression(&case.rhs)
                     }) as Box<_>
                 });
-                let value = self.ways(cases.chain(otherwise));
+                let value = self.ways(words(&switch.0), cases.chain(otherwise));
                 self.asked.truncate(before);
                 value
             }
@@ -394,6 +393,8 @@ impl<'a> Walk<'a> {
                 }
                 let shared = self.tree().is_some_and(|tree| tree.shared.contains(variable.1.as_str()));
                 let before = self.state[id].shape.clone();
+                let literal = Written::merged(self.state[id].literal.as_ref(), value.literal.as_ref());
+                let literal = literal.filter(|_| !shared);
                 self.state[id] = match (changes, before, value.shape.clone()) {
                     _ if shared => Shape::Any.into(),
                     (false, ..) => value,
@@ -404,11 +405,20 @@ impl<'a> Walk<'a> {
                     (true, Shape::Integer, Shape::Integer) => Shape::Integer.into(),
                     _ => Shape::Any.into(),
                 };
+                if changes {
+                    self.state[id].literal = literal;
+                }
             }
             Expr::Dot(..) | Expr::Index(..) => {
-                let Some((root, path)) = self.place(target) else { return };
+                let Some((root, path)) = self.place(target) else {
+                    if matches!(root_of(target), Expr::ThisPtr(_)) {
+                        self.this = Shape::Any;
+                    }
+                    return;
+                };
                 self.kept(&value.shape, root);
-                let literal = self.state[root].literal.take().filter(|_| !changes);
+                let literal = self.state[root].literal.take();
+                let given = value.literal.filter(|_| !changes);
                 self.change(root, &path, &mut |shape| {
                     let before = std::mem::replace(shape, Shape::Never);
                     *shape = match before {
@@ -417,19 +427,8 @@ impl<'a> Walk<'a> {
                         _ => value.shape.clone(),
                     };
                 });
-                if let ([Step::Field(name)], Some((file, literal))) = (path.as_slice(), literal)
-                    && file == self.file
-                    && let Expr::Map(mut fields, position) = (*literal).clone()
-                {
-                    let at = last_step(target).unwrap_or(position);
-                    let given = match &value.literal {
-                        Some((from, literal)) if *from == file => (**literal).clone(),
-                        _ => Expr::ThisPtr(at),
-                    };
-                    fields.0.retain(|(word, _)| word.name != name);
-                    fields.0.push((rhai::Ident { name: name.into(), pos: at }, given));
-                    self.state[root].literal = Some((file, Arc::new(Expr::Map(fields, position))));
-                }
+                self.state[root].literal =
+                    literal.and_then(|literal| self.field_given(literal, &path, last_step(target), given));
             }
             _ => {
                 self.expression(target);
@@ -455,14 +454,32 @@ impl<'a> Walk<'a> {
         self.asked.iter().any(|asked| asked.name == name)
     }
 
-    pub(super) fn choices(&self, name: &str) -> Vec<String> {
-        self.find(name).map(|id| self.state[id].choices.clone()).unwrap_or_default()
+    /// An object map that is written out, after a field of it, perhaps inside of others, was given a value there.
+    pub(super) fn field_given(
+        &self,
+        whole: Written,
+        path: &[Step],
+        at: Option<Position>,
+        value: Option<Written>,
+    ) -> Option<Written> {
+        let name = |step: &Step| match step {
+            Step::Field(name) => Some(name.clone()),
+            Step::Item => None,
+        };
+        let path = path.iter().map(name).collect::<Option<Vec<_>>>()?;
+        let whole = Some(whole).filter(|whole| whole.file == self.file)?;
+        whole.with_field(&path, at, value.filter(|value| value.file == self.file))
     }
 
     // Functions and closures.
 
     /// What a closure gives for such arguments; what is not known of them is anything.
-    pub(super) fn closure(&mut self, closure: &Arc<Closure>, mut arguments: Vec<Known>) -> Shape {
+    pub(super) fn closure(&mut self, closure: &Arc<Closure>, arguments: Vec<Known>) -> Shape {
+        self.closure_of(Shape::Any, closure, arguments)
+    }
+
+    /// The same on a value, which is `this` in it.
+    pub(super) fn closure_of(&mut self, this: Shape, closure: &Arc<Closure>, mut arguments: Vec<Known>) -> Shape {
         self.called.insert((closure.file, closure.name.clone()));
         let Some(tree) = &self.files[closure.file].tree else { return Shape::Any };
         let Some(body) = tree.body(&closure.name, None) else { return Shape::Any };
@@ -470,30 +487,35 @@ impl<'a> Walk<'a> {
             if !self.has_function(&closure.name, arguments.len()) {
                 arguments.resize_with(body.parameters.len(), || Shape::Any.into());
             }
-            return self.function(closure.file, &closure.name, arguments).shape;
+            return self.function_of(this, closure.file, &closure.name, arguments).shape;
         }
         let captured = closure.captured.iter().map(|captured| captured.variable).collect();
         let own = body.parameters.iter().skip(closure.hidden);
         let parameters: Vec<(String, Known)> =
             own.cloned().zip(arguments.into_iter().chain(std::iter::repeat_with(|| Shape::Any.into()))).collect();
         let body = body.body.clone();
-        self.perhaps(|walk| walk.inside((closure.file, closure.name.clone()), captured, parameters, &body).shape)
+        self.perhaps(|walk| walk.inside((closure.file, closure.name.clone()), this, captured, parameters, &body).shape)
     }
 
     /// What a function gives for such arguments.
     pub(super) fn function(&mut self, file: usize, name: &str, arguments: Vec<Known>) -> Known {
+        self.function_of(Shape::Any, file, name, arguments)
+    }
+
+    /// The same on a value, which is `this` in it.
+    pub(super) fn function_of(&mut self, this: Shape, file: usize, name: &str, arguments: Vec<Known>) -> Known {
         self.called.insert((file, name.to_owned()));
         let Some(tree) = &self.files[file].tree else { return Shape::Any.into() };
         let Some(body) = tree.body(name, Some(arguments.len())) else { return Shape::Any.into() };
         let shapes: Vec<&Shape> = arguments.iter().map(|known| &known.shape).collect();
-        let literals: Vec<_> = arguments.iter().map(|known| known.literal.as_ref().map(|(_, of)| of)).collect();
+        let literals: Vec<_> = arguments.iter().map(|known| known.literal.as_ref().map(|of| &of.expression)).collect();
         let how = (self.quiet > 0, self.tried_files > 0);
-        let key = format!("{file} {name} {how:?} {shapes:?} {literals:?}");
+        let key = format!("{file} {name} {how:?} {this:?} {shapes:?} {literals:?}");
         if let Some(known) = self.answers.get(&key) {
             return known.clone();
         }
         let parameters = body.parameters.iter().cloned().zip(arguments).collect();
-        let given = self.inside((file, name.to_owned()), Vec::new(), parameters, &body.body);
+        let given = self.inside((file, name.to_owned()), this, Vec::new(), parameters, &body.body);
         self.answers.insert(key, given.clone());
         given
     }
@@ -501,6 +523,7 @@ impl<'a> Walk<'a> {
     pub(super) fn inside(
         &mut self,
         called: (usize, String),
+        this: Shape,
         scope: Vec<usize>,
         parameters: Vec<(String, Known)>,
         body: &[Stmt],
@@ -510,6 +533,11 @@ impl<'a> Walk<'a> {
         }
         let (outside, file) = (std::mem::replace(&mut self.scope, scope), self.file);
         let (tried, asked) = (std::mem::take(&mut self.tried), std::mem::take(&mut self.asked));
+        // A function is given what a closure sees around it.
+        let own = if called.1.starts_with("anon$") { self.conditions.clone() } else { Vec::new() };
+        let conditions = std::mem::replace(&mut self.conditions, own);
+        let unsure = self.unsure;
+        let this = std::mem::replace(&mut self.this, this);
         self.file = called.0;
         self.calls.push(called);
         self.returns.push(Vec::new());
@@ -526,6 +554,7 @@ impl<'a> Walk<'a> {
         let returns = self.returns.pop().unwrap_or_default();
         self.calls.pop();
         (self.file, self.scope, self.tried, self.asked) = (file, outside, tried, asked);
+        (self.conditions, self.this, self.unsure) = (conditions, this, unsure);
         // Where it never comes to its end, what it returns is all there is.
         let mut given = returns.into_iter().chain(Some(last).filter(|last| last.shape != Shape::Never));
         let first = given.next().unwrap_or_else(|| Shape::Unit.into());
@@ -535,6 +564,13 @@ impl<'a> Walk<'a> {
     /// Whether this file has a function of that name and number of arguments.
     pub(super) fn has_function(&self, name: &str, arguments: usize) -> bool {
         self.tree().and_then(|tree| tree.functions.get(name)).is_some_and(|known| known.contains(&arguments))
+    }
+}
+
+pub(super) fn root_of(chain: &Expr) -> &Expr {
+    match chain {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => root_of(&pair.lhs),
+        other => other,
     }
 }
 

@@ -1,0 +1,200 @@
+//! What is written out in a runbook, by way of variables and branches: a literal, or an `Expr::Coalesce` of the several
+//! that it may be. Pure.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rhai::{ASTNode, Dynamic, Expr, Ident, ImmutableString, Position};
+
+/// Stands where nothing is written out.
+pub const UNKNOWN: Expr = Expr::ThisPtr(Position::NONE);
+
+/// More ways than these are not told apart.
+const MOST: usize = 24;
+
+/// A value that is written out in one of the files.
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub file: usize,
+    pub expression: Arc<Expr>,
+    /// The words of the conditions that decide which of several it is: within another condition on one of them,
+    /// nobody knows which are left.
+    pub decided_by: BTreeSet<ImmutableString>,
+}
+
+impl Written {
+    /// What is one or the other.
+    pub fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let (one, other) = match (one, other) {
+            (Some(one), Some(other)) => (one, other),
+            (Some(only), None) | (None, Some(only)) => {
+                let expression = Arc::new(one_of([(*only.expression).clone(), UNKNOWN])?);
+                return Some(Self { expression, ..only });
+            }
+            (None, None) => return None,
+        };
+        if one.file != other.file {
+            return None;
+        }
+        let expression = if Arc::ptr_eq(&one.expression, &other.expression) {
+            one.expression
+        } else {
+            Arc::new(both(&one.expression, &other.expression)?)
+        };
+        let decided_by = one.decided_by.into_iter().chain(other.decided_by).collect();
+        Some(Self { expression, decided_by, file: one.file })
+    }
+
+    /// Two object maps in one; what both have is the second's.
+    pub fn merged(one: Option<&Self>, two: Option<&Self>) -> Option<Self> {
+        let (one, two) = (one?, two.filter(|two| one.is_some_and(|one| one.file == two.file))?);
+        let expression = Arc::new(merged(&one.expression, &two.expression)?);
+        let decided_by = one.decided_by.union(&two.decided_by).cloned().collect();
+        Some(Self { expression, decided_by, file: one.file })
+    }
+
+    /// The same with a field given a value, at the end of a path of names; `at` is where that stands.
+    pub fn with_field(self, path: &[String], at: Option<Position>, value: Option<Self>) -> Option<Self> {
+        let at = at.unwrap_or_else(|| self.expression.position());
+        let (value, by) = match value {
+            Some(value) => ((*value.expression).clone(), value.decided_by),
+            None => (Expr::ThisPtr(at), BTreeSet::new()),
+        };
+        let expression = Arc::new(with_field(&self.expression, path, at, &value)?);
+        Some(Self { expression, decided_by: self.decided_by.into_iter().chain(by).collect(), ..self })
+    }
+
+    pub fn may_be_unknown(&self) -> bool {
+        parts(&self.expression).iter().any(is_unknown)
+    }
+
+    /// One of the items of a list.
+    pub fn item(self) -> Option<Self> {
+        let Expr::Array(items, _) = &*self.expression else { return None };
+        let expression = Arc::new(one_of(items.iter().cloned())?);
+        Some(Self { expression, ..self })
+    }
+
+    pub fn is_several(&self) -> bool {
+        matches!(*self.expression, Expr::Coalesce(..))
+    }
+}
+
+/// Each of the ways in which it may be written.
+pub fn parts(expression: &Expr) -> &[Expr] {
+    match expression {
+        Expr::Coalesce(parts, _) => parts,
+        other => std::slice::from_ref(other),
+    }
+}
+
+/// What is one of these; `None` where they are too many, or nothing is known of any.
+pub fn one_of(several: impl IntoIterator<Item = Expr>) -> Option<Expr> {
+    let mut kept: Vec<Expr> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for expression in several {
+        kept.extend(parts(&expression).iter().filter(|part| seen.insert(format!("{part:?}"))).cloned());
+    }
+    let known = kept.iter().find(|part| !is_unknown(part))?.position();
+    match kept.len() {
+        1 => kept.pop(),
+        2..=MOST => Some(Expr::Coalesce(Box::new(kept.into()), known)),
+        _ => None,
+    }
+}
+
+pub fn is_unknown(expression: &Expr) -> bool {
+    matches!(expression, Expr::ThisPtr(_))
+}
+
+/// Two values that may both be the one. The same object map, of which each branch has changed a field, stays one.
+fn both(one: &Expr, other: &Expr) -> Option<Expr> {
+    if let (Expr::Map(mine, position), Expr::Map(more, also)) = (one, other)
+        && position == also
+    {
+        let has = |fields: &[(Ident, Expr)], name: &str| fields.iter().any(|(word, _)| word.name == name);
+        let lacks =
+            |fields: &[(Ident, Expr)], than: &[(Ident, Expr)]| than.iter().any(|(word, _)| !has(fields, &word.name));
+        // Where each has some that the other lacks, they are never given together.
+        if !(lacks(&mine.0, &more.0) && lacks(&more.0, &mine.0)) {
+            let (mut fields, less) = if lacks(&mine.0, &more.0) { (more.clone(), mine) } else { (mine.clone(), more) };
+            for (word, value) in &mut fields.0 {
+                if let Some((_, other)) = less.0.iter().find(|(known, _)| known.name == word.name) {
+                    *value = one_of([value.clone(), other.clone()]).unwrap_or(Expr::ThisPtr(word.pos));
+                }
+            }
+            return Some(Expr::Map(fields, *position));
+        }
+    }
+    one_of([one.clone(), other.clone()])
+}
+
+/// Two object maps in one; what both have is the second's.
+pub fn merged(one: &Expr, two: &Expr) -> Option<Expr> {
+    let merge = |one: &Expr, two: &Expr| match (one, two) {
+        (Expr::Map(one, position), Expr::Map(two, _)) => {
+            let mut fields = one.clone();
+            fields.0.retain(|(word, _)| !two.0.iter().any(|(other, _)| other.name == word.name));
+            fields.0.extend(two.0.iter().cloned());
+            fields.1.extend(two.1.iter().map(|(name, value)| (name.clone(), value.clone())));
+            Expr::Map(fields, *position)
+        }
+        _ => UNKNOWN,
+    };
+    one_of(parts(one).iter().flat_map(|one| parts(two).iter().map(move |two| merge(one, two))))
+}
+
+fn with_field(whole: &Expr, path: &[String], at: Position, value: &Expr) -> Option<Expr> {
+    let Some((name, rest)) = path.split_first() else { return Some(value.clone()) };
+    one_of(parts(whole).iter().map(|part| {
+        let Expr::Map(fields, position) = part else { return UNKNOWN };
+        let mut fields = fields.clone();
+        let known = fields.0.iter().position(|(word, _)| word.name == name.as_str());
+        match known {
+            Some(known) if !rest.is_empty() => {
+                let (word, inner) = &mut fields.0[known];
+                *inner = with_field(inner, rest, at, value).unwrap_or(Expr::ThisPtr(word.pos));
+            }
+            known => {
+                let given = if rest.is_empty() { value.clone() } else { UNKNOWN };
+                known.into_iter().for_each(|known| drop(fields.0.remove(known)));
+                fields.0.push((Ident { name: name.into(), pos: at }, given));
+                fields.1.insert(name.into(), Dynamic::UNIT);
+            }
+        }
+        Expr::Map(fields, *position)
+    }))
+}
+
+/// Arguments in each way in which they may be written: where one may be several, it is each of them once.
+pub fn variants(arguments: &[Expr]) -> Vec<Vec<Expr>> {
+    let several = |argument: &Expr| matches!(argument, Expr::Coalesce(..));
+    let alone: Vec<Expr> =
+        arguments.iter().map(|argument| if several(argument) { UNKNOWN } else { argument.clone() }).collect();
+    let mut variants: Vec<Vec<Expr>> = Vec::new();
+    for (index, argument) in arguments.iter().enumerate().filter(|(_, argument)| several(argument)) {
+        variants.extend(parts(argument).iter().map(|part| {
+            let mut variant = alone.clone();
+            variant[index] = part.clone();
+            variant
+        }));
+    }
+    if variants.is_empty() { vec![alone] } else { variants }
+}
+
+/// The names in an expression: of variables, fields and functions.
+pub fn words(expression: &Expr) -> BTreeSet<ImmutableString> {
+    let mut found = BTreeSet::new();
+    expression.walk(&mut Vec::new(), &mut |path| {
+        match path.last() {
+            Some(ASTNode::Expr(Expr::Variable(variable, ..))) => drop(found.insert(variable.1.clone())),
+            Some(ASTNode::Expr(Expr::Property(property, _))) => drop(found.insert(property.2.clone())),
+            Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))) if call.op_token.is_none() => {
+                found.insert(call.name.clone());
+            }
+            _ => {}
+        }
+        true
+    });
+    found
+}
