@@ -222,8 +222,11 @@ fn translate(thrown: &EvalAltResult) -> Error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => function_not_found(signature),
         EvalAltResult::ErrorModuleNotFound(name, _) => Error::input(format!("cannot find the module `{name}`"))
             .hint("an import names a `.rhai` file relative to the runbook's folder, without the ending"),
-        EvalAltResult::ErrorDataRace(name, _) => Error::script(format!("`{name}` is used by several lanes at once"))
-            .hint("return values from the closure instead"),
+        EvalAltResult::ErrorDataRace(name, _) => match name.split_once(" of function '") {
+            Some((_, method)) => uses_its_own(method.trim_end_matches('\'')),
+            None => Error::script(format!("`{name}` is used by several lanes at once"))
+                .hint("return values from the closure instead"),
+        },
         EvalAltResult::ErrorStackOverflow(_) => {
             Error::script("functions call each other too deeply").hint("is there a recursion without an end?")
         }
@@ -234,6 +237,12 @@ fn translate(thrown: &EvalAltResult) -> Error {
         )),
         other => Error::script(decapitalise(&plain(other))),
     }
+}
+
+/// `map.keys().filter(|key| map[key] > 1)`: the language holds what a chain begins with until the chain ends.
+pub fn uses_its_own(method: &str) -> Error {
+    Error::script(format!("the closure that `{method}` runs uses the variable that its own chain begins with"))
+        .hint(format!("give it a name first: `let of = ...;`, then `of.{method}(...)`"))
 }
 
 /// `- (&str | ImmutableString | String, i64)`, in words.

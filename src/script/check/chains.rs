@@ -16,6 +16,7 @@ use super::written::Written;
 use super::wrong_arity;
 use crate::error::{Error, count};
 use crate::script::catalog;
+use crate::script::error::uses_its_own;
 use crate::script::function::Function;
 use crate::script::lanes::captured_write;
 
@@ -37,6 +38,7 @@ impl Walk<'_> {
         };
         let only_kept = matches!(&pair.rhs, Expr::MethodCall(call, _) if KEEPS.contains(&call.name.as_str()))
             || matches!(&pair.rhs, Expr::Property(property, _) if property.2 == "len");
+        let begin = root;
         let goes_by = |root: usize| match first(&pair.rhs) {
             // What is begun is elsewhere in it.
             Expr::Property(field, _) => {
@@ -80,7 +82,7 @@ impl Walk<'_> {
                     if matches!(pair.lhs, Expr::ThisPtr(_)) && changes(&call.name) {
                         self.this = Shape::Any;
                     }
-                    shape = self.method(&shape, root.map(|root| (root, path.as_slice())), call, *position);
+                    shape = self.method(&shape, root.map(|root| (root, path.as_slice())), begin, call, *position);
                     root = None;
                 }
                 Expr::StringConstant(name, position) if !dot => {
@@ -148,15 +150,24 @@ impl Walk<'_> {
         }
     }
 
+    /// `at` is the place that it works on, where that is a variable or in one; `begin` what its chain begins with.
     pub(super) fn method(
         &mut self,
         of: &Shape,
         at: Option<(usize, &[Step])>,
+        begin: Option<usize>,
         call: &FnCallExpr,
         position: Position,
     ) -> Shape {
         let name = call.name.as_str();
         let arguments: Vec<Known> = call.args.iter().map(|argument| self.valued(argument)).collect();
+        for known in &arguments {
+            if let Shape::Closure(closure) = &known.shape
+                && let Some(captured) = closure.captured.iter().find(|captured| Some(captured.variable) == begin)
+            {
+                self.wrong(uses_its_own(name), captured.position);
+            }
+        }
         if let (Shape::Closure(closure), "call") = (of, name) {
             return self.call_closure(closure, arguments, position);
         }
