@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::{CheckArguments, CheckFormat};
 use crate::clock::{Clock, Speed};
-use crate::error::{Error, ExitCode, Result, count};
+use crate::error::{Error, ExitCode, Result, count, plain};
 use crate::process::{self, Process};
 use crate::report::diagnostic;
 use crate::report::json::pretty;
@@ -50,7 +50,8 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
 /// Its name, its text, and the folder that its paths are relative to.
 fn read(process: &Process, path: &Path) -> Result<(String, String, PathBuf)> {
     if path == Path::new("-") {
-        let text = process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {error}")))?;
+        let text =
+            process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {}", plain(&error))))?;
         return Ok(("-".to_owned(), text, process.directory.clone()));
     }
     let whole = process.directory.join(path);

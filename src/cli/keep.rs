@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::world::World;
 use crate::clock::Clock;
-use crate::error::{Error, ExitCode, Kind, Result};
+use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::journal::Journal;
 use crate::journal::file::{self, Log, Medium};
 use crate::journal::replay::State;
@@ -141,7 +141,7 @@ impl Kept {
     pub fn keep_import(&self, name: &str, text: &str) -> Result<()> {
         let Some(directory) = self.directory() else { return Ok(()) };
         directory.keep_import(name, text).map_err(|error| {
-            Error::new(Kind::Journal, format!("cannot keep the module `{name}`: {error}")).caused_by(error)
+            Error::new(Kind::Journal, format!("cannot keep the module `{name}`: {}", plain(&error))).caused_by(error)
         })
     }
 

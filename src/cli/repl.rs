@@ -9,7 +9,7 @@ use super::keep::{self, Kept};
 use super::world::{self, Scene, World};
 use super::{runs, signals};
 use crate::clock::{Clock, Speed};
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{Error, ExitCode, Result, plain};
 use crate::event::Sink;
 use crate::journal::runs::{Meta, RunKind, Sources, Store, new_id};
 use crate::journal::{Recorder, record};
@@ -58,7 +58,8 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
         let history = store.ok().map(|store| store.root().join(HISTORY));
         prompt.converse(history.as_deref())?
     } else {
-        let inputs = process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {error}")))?;
+        let inputs =
+            process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {}", plain(&error))))?;
         prompt.read_out(&inputs)
     };
     kept.finish(Some((world.clock.wall(), code, None)));
@@ -141,5 +142,6 @@ fn doors(process: &Process, store: Result<Store>) -> Doors {
 }
 
 fn no_program(what: &str, variable: &str, error: &std::io::Error) -> Error {
-    Error::input(format!("the {what} cannot be used: {error}")).hint(format!("name another one in {variable}"))
+    Error::input(format!("the {what} cannot be used: {}", plain(&error)))
+        .hint(format!("name another one in {variable}"))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::{ReportArguments, ReportFormat};
 use super::{history, keep};
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{Error, ExitCode, Result, plain};
 use crate::journal::runs::{Directory, RunKind, Store};
 use crate::process::Process;
 use crate::report::history::Form;
@@ -22,7 +22,8 @@ pub fn report(process: &Process, arguments: &ReportArguments) -> Result<ExitCode
         Some(file) => {
             let path = process.directory.join(file);
             std::fs::write(&path, text).map_err(|error| {
-                Error::input(format!("cannot write the report to {}: {error}", path.display())).caused_by(error)
+                Error::input(format!("cannot write the report to {}: {}", path.display(), plain(&error)))
+                    .caused_by(error)
             })?;
             output.note(&format!("the report of run {} is in {}", run.meta.id, file.display()));
         }

@@ -3,7 +3,7 @@
 use super::args::{KeystoneWord, SandboxArguments};
 use super::world::{TOKEN_LIFETIME, runtime};
 use crate::clock::{Clock, Speed};
-use crate::error::{Error, ExitCode, Kind, Result};
+use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::process::Process;
 use crate::sandbox::{self, Scenario};
 
@@ -31,7 +31,8 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
     let runtime = runtime()?;
     runtime.block_on(async {
         let sandbox = sandbox::serve(options).await.map_err(|error| {
-            Error::new(Kind::Input, format!("cannot listen on {}: {error}", arguments.listen)).caused_by(error)
+            Error::new(Kind::Input, format!("cannot listen on {}: {}", arguments.listen, plain(&error)))
+                .caused_by(error)
         })?;
         let mut output = process.output();
         for (name, value) in sandbox.environment() {

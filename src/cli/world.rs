@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::client::keystone::Keystone;
 use crate::client::{Client, Identity, Options};
 use crate::clock::{Clock, Speed};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, plain};
 use crate::event::Sink;
 use crate::model::Generation;
 use crate::process::Process;
@@ -106,9 +106,9 @@ impl World {
             };
             let served = match ledger {
                 Some(ledger) => runtime.block_on(sandbox::serve_kept(options, ledger)).map_err(unkept)?,
-                None => runtime
-                    .block_on(sandbox::serve(options))
-                    .map_err(|error| Error::internal(format!("cannot start the sandbox: {error}")).caused_by(error))?,
+                None => runtime.block_on(sandbox::serve(options)).map_err(|error| {
+                    Error::internal(format!("cannot start the sandbox: {}", plain(&error))).caused_by(error)
+                })?,
             };
             // Nothing of the real cloud's settings may leak into a rehearsal.
             flags = CloudFlags::default();
@@ -151,7 +151,7 @@ impl World {
 }
 
 fn unkept(error: std::io::Error) -> Error {
-    Error::new(Kind::Journal, format!("the run's sandbox cannot be kept: {error}")).caused_by(error)
+    Error::new(Kind::Journal, format!("the run's sandbox cannot be kept: {}", plain(&error))).caused_by(error)
 }
 
 /// The I/O side: two threads, as the server saturates at two requests anyway.

@@ -18,7 +18,7 @@ use super::relay::Relay;
 use super::saved::{Typed, runbook};
 use super::view::{Form, View, fitting, standing};
 use crate::cancel::Cancel;
-use crate::error::{Error, ExitCode, Kind, Result, count};
+use crate::error::{Error, ExitCode, Kind, Result, count, plain};
 use crate::event::Origin;
 use crate::model::Generation;
 use crate::report::board::Left;
@@ -104,7 +104,7 @@ impl Prompt {
         let kept = history.and_then(|path| match History::open(path) {
             Ok(kept) => Some(kept),
             Err(error) => {
-                self.note(&format!("the history {} cannot be used: {error}", path.display()));
+                self.note(&format!("the history {} cannot be used: {}", path.display(), plain(&error)));
                 None
             }
         });
@@ -145,7 +145,7 @@ impl Prompt {
             if let Some(history) = &history
                 && let Err(error) = history.keep(text.trim(), &self.host.vault.texts())
             {
-                self.note(&format!("the history cannot be written: {error}"));
+                self.note(&format!("the history cannot be written: {}", plain(&error)));
             }
             match self.take(&text) {
                 Ok(Next::Ask) => {}
@@ -356,7 +356,7 @@ impl Prompt {
         let text = runbook(&self.typed, &format!("Typed on {day} on {}.", self.cloud));
         let text = history::masked(&text, &self.host.vault.texts());
         let failed = |error: std::io::Error| {
-            let error = Error::input(format!("cannot write `{}`: {error}", path.display()));
+            let error = Error::input(format!("cannot write `{}`: {}", path.display(), plain(&error)));
             error.hint("name a file that is not there yet, in a folder that is")
         };
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
@@ -372,7 +372,7 @@ impl Prompt {
     fn load(&mut self, path: &Path) -> Result<()> {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(self.folder.join(path))
-            .map_err(|error| Error::input(format!("cannot read `{shown}`: {error}")).caused_by(error))?;
+            .map_err(|error| Error::input(format!("cannot read `{shown}`: {}", plain(&error))).caused_by(error))?;
         // It has said itself what went wrong.
         let _ = self.evaluate(&text, &shown, true);
         Ok(())
@@ -505,7 +505,8 @@ impl Draft {
         use std::os::unix::fs::OpenOptionsExt;
         let name = crate::journal::runs::new_id().map_err(|error| Error::internal(error.to_string()))?;
         let path = std::env::temp_dir().join(format!("coriolis-run-{name}.rhai"));
-        let failed = |error: std::io::Error| Error::input(format!("cannot write `{}`: {error}", path.display()));
+        let failed =
+            |error: std::io::Error| Error::input(format!("cannot write `{}`: {}", path.display(), plain(&error)));
         let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         std::io::Write::write_all(&mut open.map_err(failed)?, text.as_bytes()).map_err(failed)?;
         Ok(Self { path })
@@ -513,7 +514,7 @@ impl Draft {
 
     fn text(&self) -> Result<String> {
         std::fs::read_to_string(&self.path)
-            .map_err(|error| Error::input(format!("cannot read `{}`: {error}", self.path.display())))
+            .map_err(|error| Error::input(format!("cannot read `{}`: {}", self.path.display(), plain(&error))))
     }
 }
 

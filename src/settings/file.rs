@@ -8,7 +8,7 @@ use serde_yaml_ng::Value;
 
 use super::layers::{Place, ROWS, Setting};
 use super::{Origin, Read, Sourced};
-use crate::error::{Error, Result, suggest};
+use crate::error::{Error, Result, plain, suggest};
 
 /// Where to look, and with what.
 pub(super) struct Files<'a> {
@@ -96,7 +96,7 @@ impl Files<'_> {
                     continue;
                 }
                 Err(error) => {
-                    return Err(Error::input(format!("cannot read `{shown}`: {error}")).caused_by(error));
+                    return Err(Error::input(format!("cannot read `{shown}`: {}", plain(&error))).caused_by(error));
                 }
             };
             let content = serde_yaml_ng::from_str::<Value>(&text)

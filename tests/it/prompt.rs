@@ -36,12 +36,18 @@ impl Terminal {
         Self::again(folder(test), (width, height), arguments)
     }
 
-    fn again(folder: PathBuf, (width, height): (u16, u16), arguments: &[&str]) -> Self {
+    fn again(folder: PathBuf, size: (u16, u16), arguments: &[&str]) -> Self {
+        Self::among(&[], folder, size, arguments)
+    }
+
+    /// With these in its environment.
+    fn among(surroundings: &[(&str, &str)], folder: PathBuf, (width, height): (u16, u16), arguments: &[&str]) -> Self {
         let size = Winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(&size, None).unwrap();
         let mut command = command(arguments);
         command.current_dir(&folder).env("HOME", &folder).env("XDG_STATE_HOME", folder.join("state"));
         command.env("TERM", "xterm-256color").env("PAGER", "cat").env("TZ", "UTC");
+        command.env_remove("VISUAL").envs(surroundings.iter().copied());
         command.stdin(Stdio::from(pair.slave.try_clone().unwrap()));
         command.stdout(Stdio::from(pair.slave.try_clone().unwrap())).stderr(Stdio::from(pair.slave));
         let child = command.spawn().unwrap();
@@ -353,4 +359,47 @@ fn a_pipe_is_run_input_by_input_until_the_first_that_fails() {
     let (code, out, err) = run("1\nnobody()\n2\n");
     assert_eq!((code, out.as_str()), (1, "1\n"));
     assert!(err.contains("unknown function `nobody`"), "{err}");
+}
+
+#[test]
+fn inputs_are_written_in_the_editor_loaded_from_files_and_seen_in_the_pager() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder("prompt-editor");
+    let editor = folder.join("editor");
+    // What it is given comes first, and a line more behind it.
+    std::fs::write(&editor, "#!/bin/sh\ncat \"$1\" >> given\necho 'let edited = 40 + 2;' >> \"$1\"\n").unwrap();
+    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(folder.join("tools.rhai"), "fn double(x) { x * 2 }\nlet base = double(4);\n").unwrap();
+    std::fs::write(folder.join("wrong.rhai"), "let fine = 1;\nreplica_lsit();\n").unwrap();
+    let editor = editor.display().to_string();
+    let surroundings = [("EDITOR", editor.as_str()), ("PAGER", "sed s/^/paged:/")];
+    let mut terminal = Terminal::among(&surroundings, folder, (80, 24), &["--sandbox", "--speed", "max"]);
+    terminal.line("let before = 1;");
+    terminal.line(":edit");
+    terminal.line("edited + before");
+    assert!(terminal.shown().contains("\n43\n"), "{}", terminal.shown());
+    assert_eq!(std::fs::read_to_string(terminal.folder.join("given")).unwrap().trim_end(), "let before = 1;");
+    terminal.line(":load tools.rhai");
+    terminal.line("double(base)");
+    assert!(terminal.shown().contains("\n16\n"), "{}", terminal.shown());
+    terminal.line(":page");
+    assert!(terminal.shown().contains("\npaged:16\n"), "{}", terminal.shown());
+    terminal.line(":load wrong.rhai");
+    let shown = terminal.shown();
+    assert!(shown.contains("--> wrong.rhai:2:1") && shown.contains("did you mean `replica_list`?"), "{shown}");
+    terminal.line(":load nobody.rhai");
+    assert!(terminal.shown().contains("cannot read `nobody.rhai`"), "{}", terminal.shown());
+    terminal.line(":zone Europe/Bucharest");
+    terminal.line("#{ at: \"2026-06-01T20:00:00Z\" }");
+    assert!(terminal.shown().contains("23:00"), "{}", terminal.shown());
+    terminal.line(":edit tools.rhai");
+    terminal.line("edited + base");
+    assert!(terminal.shown().contains("\n50\n"), "{}", terminal.shown());
+    let surroundings = [("EDITOR", "no-such-editor")];
+    let folder = terminal.folder.clone();
+    assert_eq!(terminal.leave(), 0);
+    let mut terminal = Terminal::among(&surroundings, folder, (80, 24), &["--sandbox", "--speed", "max"]);
+    terminal.line(":edit");
+    assert!(terminal.shown().contains("name another one in EDITOR"), "{}", terminal.shown());
+    assert_eq!(terminal.leave(), 0);
 }
