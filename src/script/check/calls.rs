@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rhai::{Expr, FnCallExpr, Position};
 
+use super::fields::object;
 use super::files;
 use super::impossible::{needs, nobody_can};
 use super::literals::{self, Found, near};
@@ -252,8 +253,7 @@ impl Walk<'_> {
                 }
                 match body {
                     Some(body) => self.closure(&body, Vec::new()),
-                    None if matches!(given, Shape::List(_)) => Shape::list(Shape::Any),
-                    None => Shape::Any,
+                    None => waited(&given),
                 }
             }
             _ => {
@@ -370,6 +370,7 @@ impl Walk<'_> {
             }
             (Kind::Flag, Shape::Text) => "compare it: `... == \"yes\"`".to_owned(),
             (_, Shape::List(_)) => "take one of the list".to_owned(),
+            (_, Shape::Map(fields)) if fields.known.contains_key("name") => "write `.name` behind it".to_owned(),
             _ => format!("give {}", kind.word()),
         };
         self.wrong(error.hint(hint), argument.position());
@@ -482,6 +483,15 @@ pub(super) fn closure_takes(own: usize, wanted: usize, function: &str, written: 
         count(wanted, "argument")
     ))
     .hint(format!("write it as `{written}`"))
+}
+
+/// What waiting for it gives.
+fn waited(what: &Shape) -> Shape {
+    match what {
+        Shape::List(item) => Shape::list(waited(item)),
+        Shape::Begun(begun) => object("wait_for", begun.what).unwrap_or(Shape::Any),
+        _ => Shape::Any,
+    }
 }
 
 fn wave_result(value: Shape) -> Shape {

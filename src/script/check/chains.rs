@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rhai::{ASTFlags, Expr, FnCallExpr, Position};
 
 use super::calls::{arity, closure_takes};
+use super::fields::{nearly, object};
 use super::literals::near;
 use super::natives::{self, given};
 use super::program::File;
@@ -119,6 +120,10 @@ impl Walk<'_> {
         let asked = |file: &File| file.tree.as_ref().is_some_and(|tree| tree.asked.contains(name));
         match of {
             Shape::Map(fields) => {
+                if let Some(near) = nearly(fields, name).filter(|_| self.tried == 0 && !self.files.iter().any(asked)) {
+                    let error = Error::script(format!("the server's objects of this kind have no field `{name}`"));
+                    self.doubt(error.hint(format!("did you mean `{near}`?")), position);
+                }
                 if let Some(shape) = fields.get(name) {
                     return shape.clone();
                 }
@@ -127,7 +132,11 @@ impl Walk<'_> {
                 }
                 Shape::Any
             }
-            Shape::Any | Shape::Never | Shape::Begun(_) | Shape::Unit => Shape::Any,
+            Shape::Begun(begun) => match object("wait_for", begun.what) {
+                Some(object) => self.property(&object, name, position),
+                None => Shape::Any,
+            },
+            Shape::Any | Shape::Never | Shape::Unit => Shape::Any,
             other => {
                 if !self.natives.has_getter(name, other) && !self.natives.has_getter(name, &Shape::Any) {
                     let word = other.word().unwrap_or("this");

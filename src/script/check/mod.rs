@@ -7,6 +7,7 @@ use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt};
 mod calls;
 mod chains;
 pub mod examine;
+mod fields;
 mod files;
 mod impossible;
 mod literals;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{Dynamic, Engine, FnPtr, ImmutableString};
 
+use super::fields::object;
 use super::shape::{Fields, Origin, Shape};
 
 #[derive(Default)]
@@ -188,6 +189,8 @@ pub fn returned(function: &'static str, result: &str) -> Shape {
     let shape = if let Some(fields) = one.strip_prefix("`#{ ").and_then(|rest| rest.split(" }`").next()) {
         let names = fields.split(", ").map(|name| (name.trim().to_owned(), Shape::Any));
         Shape::map(Fields::of(Origin::Function(function), names))
+    } else if let Some(object) = object(function, one) {
+        object
     } else if list {
         Shape::Any
     } else if one == "nothing" {
@@ -224,6 +227,7 @@ mod tests {
         let Shape::Map(fields) = returned("f", "`#{ valid, message }`: `valid` is false") else { panic!("a map") };
         assert_eq!(fields.known.keys().collect::<Vec<_>>(), ["message", "valid"]);
         assert_eq!(returned("f", "nothing"), Shape::Unit);
-        assert_eq!(returned("f", "a list of replicas"), Shape::list(Shape::Any));
+        assert_eq!(returned("f", "a list of secrets"), Shape::list(Shape::Any));
+        assert!(matches!(returned("f", "a list of replicas").item(), Shape::Map(_)));
     }
 }

@@ -1,0 +1,148 @@
+//! The fields of the server's objects, of both generations (as recorded), with those that this program adds. A server may
+//! have others: only what is nearly one of these is told of. Pure.
+
+use super::shape::{Fields, Origin, Shape};
+
+/// What every object has.
+const EVERY: &[&str] = &["id", "created_at", "updated_at", "deleted", "deleted_at", "user_id", "project_id", "status"];
+
+/// Replicas, deployments and migrations, which have most in common.
+const ACTION: &[&str] = &[
+    "base_id",
+    "clone_disks",
+    "clustered",
+    "created",
+    "deployer_id",
+    "deployment_id",
+    "destination_endpoint_id",
+    "destination_environment",
+    "destination_minion_pool_id",
+    "execution_id",
+    "executions",
+    "info",
+    "instance_osmorphing_minion_pool_mappings",
+    "instances",
+    "last_execution_status",
+    "network_map",
+    "notes",
+    "origin_endpoint_id",
+    "origin_minion_pool_id",
+    "replica_id",
+    "replication_count",
+    "reservation_id",
+    "scenario",
+    "shutdown_instances",
+    "skip_os_morphing",
+    "source_environment",
+    "storage_mappings",
+    "tasks",
+    "transfer_id",
+    "transfer_result",
+    "transfer_scenario_type",
+    "trust_id",
+    "type",
+    "user_scripts",
+];
+
+/// Words of results, and what such an object has beside the fields of all.
+const OBJECTS: [(&[&str], &[&str]); 10] = [
+    (&["replica", "deployment", "migration"], ACTION),
+    (&["execution"], &["action_id", "number", "replica_id", "tasks", "transfer_id", "type"]),
+    (&["endpoint"], &["connection_info", "created", "description", "mapped_regions", "name", "type", "validation"]),
+    (
+        &["instance"],
+        &[
+            "boot_order",
+            "devices",
+            "dynamic_memory_enabled",
+            "firmware_type",
+            "flavor_name",
+            "guest_id",
+            "instance_name",
+            "memory_mb",
+            "name",
+            "nested_virtualization",
+            "num_cpu",
+            "os_type",
+        ],
+    ),
+    (&["network"], &["cidr", "name"]),
+    (
+        &["pool"],
+        &[
+            "created",
+            "endpoint_id",
+            "environment_options",
+            "events",
+            "maintenance_trust_id",
+            "maximum_minions",
+            "minimum_minions",
+            "minion_machines",
+            "minion_max_idle_time",
+            "minion_retention_strategy",
+            "name",
+            "notes",
+            "os_type",
+            "platform",
+            "progress_updates",
+            "shared_resources",
+        ],
+    ),
+    (&["region"], &["created", "description", "enabled", "mapped_endpoints", "mapped_services", "name"]),
+    (&["service"], &["binary", "enabled", "host", "mapped_regions", "providers", "specs", "topic"]),
+    (
+        &["schedule"],
+        &[
+            "auto_deploy",
+            "enabled",
+            "expiration_date",
+            "replica_id",
+            "schedule",
+            "shutdown_instance",
+            "transfer_id",
+            "trust_id",
+        ],
+    ),
+    (&["appliance", "licence", "reservation"], &[]),
+];
+
+/// An object of the server that words speak of: `the replica`, `a list of executions with their tasks`.
+pub fn object(function: &'static str, words: &str) -> Option<Shape> {
+    let mut words = words.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    let noun = words.find(|word| !matches!(*word, "the" | "a" | "an" | "finished"))?;
+    let single = noun.strip_suffix('s').unwrap_or(noun);
+    let (_, own) = OBJECTS.iter().find(|(nouns, _)| nouns.contains(&single))?;
+    if own.is_empty() {
+        return None;
+    }
+    let known = EVERY.iter().chain(*own).map(|name| ((*name).to_owned(), Shape::Any));
+    let fields = Fields { other: Some(Box::new(Shape::Any)), ..Fields::of(Origin::Function(function), known) };
+    Some(Shape::map(fields))
+}
+
+/// The field that was surely meant by one that is hardly another.
+pub fn nearly<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
+    if !matches!(fields.origin, Origin::Function(_)) || fields.known.contains_key(name) || name.len() < 4 {
+        return None;
+    }
+    let edits = |known: &str| strsim::damerau_levenshtein(known, name);
+    let names = fields.known.keys().map(String::as_str);
+    names.filter(|known| edits(known) <= if known.len() < 8 { 1 } else { 2 }).min_by_key(|known| edits(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nearly_a_field_is_known_and_what_is_another_is_not() {
+        let Some(Shape::Map(fields)) = object("f", "the finished execution") else { panic!("an object") };
+        assert_eq!(nearly(&fields, "stauts"), Some("status"));
+        assert_eq!(nearly(&fields, "transfer_ids"), Some("transfer_id"));
+        for other in ["status", "tags", "ip", "origin"] {
+            assert_eq!(nearly(&fields, other), None, "{other}");
+        }
+        assert_eq!(object("f", "a text"), None);
+        assert!(object("f", "replicas").is_some());
+    }
+}
