@@ -20,13 +20,19 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
     let engine = bare();
     let now = Clock::new(Speed::Real).now();
     let (mut remarks, mut unread) = (Vec::new(), Vec::new());
-    for path in &arguments.files {
+    // `check scripts/*.rhai` names these as well.
+    let (declarations, files): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        arguments.files.iter().partition(|path| path.to_string_lossy().ends_with(".d.rhai"));
+    for path in &files {
         match read(process, path) {
             Ok((name, text, folder)) => remarks.extend(examine(&engine, &name, &text, &folder, now)),
             Err(error) => unread.push(error),
         }
     }
     let mut output = process.output();
+    for path in declarations {
+        output.note(&format!("{} declares functions for an editor and is no runbook: not checked", path.display()));
+    }
     for error in &unread {
         output.note(&diagnostic::error(error, process.color()));
     }
@@ -36,7 +42,7 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
             for remark in &remarks {
                 output.note(&told(remark, process.color()));
             }
-            output.data(&total(&remarks, arguments.files.len() - unread.len()));
+            output.data(&total(&remarks, files.len() - unread.len()));
         }
     }
     output.flush();

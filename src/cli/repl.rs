@@ -142,6 +142,5 @@ fn doors(process: &Process, store: Result<Store>) -> Doors {
 }
 
 fn no_program(what: &str, variable: &str, error: &std::io::Error) -> Error {
-    Error::input(format!("the {what} cannot be used: {}", plain(&error)))
-        .hint(format!("name another one in {variable}"))
+    Error::input(format!("the {what} cannot be used: {}", plain(error))).hint(format!("name another one in {variable}"))
 }

@@ -353,5 +353,8 @@ fn check_tells_what_is_wrong_for_people_and_for_programs() {
     assert_eq!(ended.stdout, "2 errors in 1 file\n");
     assert_eq!(run(&["check", "scripts/waves.rhai"]).expect(0).stdout, "no mistakes found in 1 file\n");
     assert_eq!(run(&["check", "scripts/waves.rhai", "--format", "json"]).expect(0).stdout, "[]\n");
+    let all = run(&["check", "scripts/waves.rhai", "scripts/coriolis.d.rhai"]).expect(0);
+    assert_eq!(all.stdout, "no mistakes found in 1 file\n");
+    assert!(all.stderr.contains("is no runbook: not checked"), "{}", all.stderr);
     run(&["check", "nobody.rhai"]).expect(2);
 }
