@@ -203,13 +203,15 @@ impl Walk<'_> {
         {
             let (closure, item) = (closure.clone(), (**item).clone());
             let own = self.parameters(&closure);
+            let by_this = own == Some(0) || name == "for_each";
             if let Some(own) = own.filter(|own| !takes.contains(own) && *own != 0) {
-                let error = closure_takes(own, *takes.end(), name, "|item| ...");
+                let written = if name == "for_each" { "|index| ... this ..." } else { "|item| ..." };
+                let error = closure_takes(own, *takes.end(), name, written);
                 self.wrong(error, call.args.last().map_or(position, Expr::position));
             }
-            let this = if own == Some(0) { item.clone() } else { Shape::Any };
+            let this = if by_this { item.clone() } else { Shape::Any };
             let value = self.closure_of(this, &closure, given.into_iter().map(Known::from).collect());
-            if let (Some(0), Some((root, path))) = (own, at) {
+            if let (true, Some((root, path))) = (by_this, at) {
                 // It works on `this`, and may change it.
                 let path: Vec<Step> = path.iter().cloned().chain([Step::Item]).collect();
                 self.change(root, &path, &mut |item| *item = Shape::Any);
@@ -418,7 +420,9 @@ fn foreign(name: &str, of: &Shape) -> Option<String> {
     let (of_list, of_text) = (matches!(of, Shape::List(_)), matches!(of, Shape::Text));
     let here = match name {
         "length" | "size" | "count" => "len()",
-        "forEach" | "foreach" | "each" | "iter" | "iterate" => "for_each(|item| ...)",
+        "forEach" | "foreach" | "each" | "iter" | "iterate" => {
+            return Some("go through it: `for item in list { ... }`".to_owned());
+        }
         "add" | "append_item" | "push_back" | "append" if of_list => "push(item)",
         "includes" | "has" | "has_key" | "contains_key" | "containsKey" => "contains(...)",
         "any" => "some(|item| ...)",

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::examine::Severity;
 use super::program::File;
 use super::walk::Told;
+use super::written::is_sure;
 use crate::client::{deployments, executions, migrations, transfers};
 use crate::error::{Error, Result};
 use crate::model::Generation;
@@ -56,14 +57,19 @@ impl Written<'_> {
         Some((word, value)).filter(|(_, value)| !matches!(value, Expr::Unit(_)))
     }
 
+    /// What is surely there.
+    fn sure(&self, name: &str) -> Option<(&Ident, &Expr)> {
+        self.get(name).filter(|(_, value)| is_sure(value))
+    }
+
     /// When a schedule runs.
     fn time(&self) -> Option<(Error, Position)> {
         if !matches!(self.row.name, "transfer_schedule_create" | "transfer_schedule_update") {
             return None;
         }
-        let part = PARTS.iter().find_map(|part| self.get(part));
+        let part = PARTS.iter().find_map(|part| self.sure(part));
         let whole = self.get("schedule");
-        if let (Some((word, _)), Some(_)) = (part, whole) {
+        if let (Some((word, _)), Some(_)) = (part, self.sure("schedule")) {
             let error = Error::script("the time is given twice, as `schedule` and by its parts");
             return Some((error.hint(format!("leave out `schedule`, or `{}`", word.name)), word.pos));
         }
@@ -84,9 +90,12 @@ impl Written<'_> {
 
     /// When a schedule ends.
     fn end(&self, now: Timestamp) -> Option<(Error, Position)> {
-        let (word, value) = self.get("expiration_date")?;
+        let (word, value) = self.sure("expiration_date")?;
         if let Some((never, Expr::BoolConstant(true, _))) = self.get("no_expiration_date") {
-            let error = Error::script("`expiration_date` and `no_expiration_date` contradict each other");
+            let error = Error::script(format!(
+                "`expiration_date` and `no_expiration_date` of `{}` contradict each other",
+                self.name
+            ));
             return Some((error.hint("leave one of them out"), never.pos));
         }
         let Expr::StringConstant(text, _) = value else { return None };
@@ -102,7 +111,10 @@ impl Written<'_> {
             let error = Error::script(format!("`{}` is not told how to connect", self.name));
             return Some((error.hint("add `connection`, `connection_file` or `connection_secret`"), self.position));
         }
-        let ((itself, _), (secret, _)) = (itself?, secret?);
+        let ((itself, one), (secret, two)) = (itself?, secret?);
+        if !is_sure(one) || !is_sure(two) {
+            return None;
+        }
         let error = Error::script("the connection is given twice, itself and as a secret");
         Some((error.hint(format!("leave out `{}` or `{}`", itself.name, secret.name)), secret.pos))
     }

@@ -2,6 +2,7 @@
 
 use rhai::{Expr, Position};
 
+use super::written::is_sure;
 use crate::duration;
 use crate::error::{Error, count, suggest};
 use crate::script::arguments::{no_choice, unknown_key};
@@ -165,7 +166,8 @@ pub fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, 
             misspelt = true;
             continue;
         };
-        if seen.contains(&key.name) {
+        let twice = fields.0.iter().filter(|(word, value)| key.answers_to(&word.name) && is_sure(value)).count() > 1;
+        if twice && seen.contains(&key.name) {
             let error = Error::script(format!("`{}` says `{}` of `{name}` twice", word.name, key.name));
             found(error.hint("leave one of them out"), word.pos);
         }
@@ -228,7 +230,7 @@ fn contradictions(name: &str, keys: &'static [&'static [Key]], fields: &[(rhai::
             found(error.hint("leave one of them out"), word.pos);
         }
         let whole = key.name.strip_suffix("_file").and_then(|whole| known().find(|key| key.name == whole));
-        if let Some((other, _)) = whole.and_then(written) {
+        if let Some((other, _)) = whole.and_then(written).filter(|(_, other)| is_sure(other) && is_sure(value)) {
             let error = Error::script(format!("`{}` and `{}` of `{name}` are both given", other.name, word.name));
             found(error.hint("give one of them"), word.pos);
         }

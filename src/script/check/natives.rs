@@ -172,8 +172,11 @@ pub fn given(name: &str, of: &Shape, closure: Option<Shape>) -> Shape {
 pub fn closure_arguments(name: &str, item: &Shape) -> Option<(Vec<Shape>, std::ops::RangeInclusive<usize>)> {
     let item = item.clone();
     Some(match name {
-        "map" | "filter" | "find" | "find_map" | "some" | "all" | "index_of" | "drain" | "retain" | "dedup_by"
-        | "for_each" => (vec![item, Shape::Integer], 0..=2),
+        "map" | "filter" | "find" | "find_map" | "some" | "all" | "index_of" | "drain" | "retain" | "dedup_by" => {
+            (vec![item, Shape::Integer], 0..=2)
+        }
+        // The item is `this`.
+        "for_each" => (vec![Shape::Integer], 0..=1),
         "sort" | "sort_by" | "dedup" => (vec![item.clone(), item], 2..=2),
         "reduce" | "reduce_rev" => (vec![Shape::Any, item, Shape::Integer], 1..=3),
         _ => return None,

@@ -232,7 +232,15 @@ pub fn change(shape: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)
                     with(&mut inner);
                     fields.set(name, inner);
                 }
-                None => {}
+                // It may be any of those that have no name here.
+                None => {
+                    if let Some(inner) = &mut fields.other {
+                        let before = (**inner).clone();
+                        change(inner, rest, with);
+                        let after = std::mem::replace(&mut **inner, Shape::Never);
+                        **inner = before.join(after);
+                    }
+                }
             }
         }
         (Shape::Map(fields), Step::Item) => {

@@ -71,6 +71,11 @@ impl From<Shape> for Known {
 
 impl Known {
     pub(super) fn join(self, other: Self) -> Self {
+        match (&self.shape, &other.shape) {
+            (Shape::Never, _) => return other,
+            (_, Shape::Never) => return self,
+            _ => {}
+        }
         let literal = Written::either(self.literal, other.literal);
         Self { shape: self.shape.join(other.shape), literal, unread: self.unread && other.unread }
     }
@@ -138,24 +143,24 @@ impl Walk<'_> {
     pub(super) fn ways<'w>(
         &mut self,
         words: BTreeSet<ImmutableString>,
-        ways: impl Iterator<Item = Box<dyn FnOnce(&mut Self) -> Shape + 'w>>,
-    ) -> Shape {
+        ways: impl Iterator<Item = Box<dyn FnOnce(&mut Self) -> Known + 'w>>,
+    ) -> Known {
         let before = self.state.clone();
         self.conditions.push(words);
         self.unsure += 1;
         let mut leaves = false;
         let mut ends: Option<Vec<Known>> = None;
-        let mut value = Shape::Never;
+        let mut value: Option<Known> = None;
         for way in ways {
             self.state.clone_from(&before);
             // Variables of the other ways are known by their numbers.
             self.state.resize(self.variables.len(), Shape::Any.into());
             let given = way(self);
-            if given == Shape::Never {
+            if given.shape == Shape::Never {
                 leaves = true;
                 continue;
             }
-            value = value.join(given);
+            value = Some(value.map_or_else(|| given.clone(), |value| value.join(given.clone())));
             if let Some(known) = ends.take() {
                 self.join(known);
             }
@@ -167,24 +172,32 @@ impl Walk<'_> {
         self.state = ends.unwrap_or_else(|| before.clone());
         self.state.resize(self.variables.len(), Shape::Any.into());
         self.decided(&before, &words, leaves);
+        let mut value = value.unwrap_or_else(|| Shape::Never.into());
+        if let Some(literal) = value.literal.as_mut().filter(|literal| literal.is_several()) {
+            literal.decided_by.extend(words);
+        }
         value
     }
 
     /// A condition has decided what variables are, or which of the ways that they may be are left.
     fn decided(&mut self, before: &[Known], words: &BTreeSet<ImmutableString>, leaves: bool) {
         for (id, known) in self.state.iter_mut().enumerate() {
-            let Some(literal) = known.literal.as_mut().filter(|literal| literal.is_several()) else { continue };
-            let asked = words.contains(&self.variables[id].name) || !literal.decided_by.is_disjoint(words);
+            let Some(literal) = known.literal.as_mut() else { continue };
+            let asked = words.contains(&self.variables[id].name);
             let same = before
                 .get(id)
                 .and_then(|known| known.literal.as_ref())
                 .is_some_and(|before| Arc::ptr_eq(&before.expression, &literal.expression));
-            match (same, asked) {
-                (true, true) if leaves => known.literal = None,
-                (true, _) => {}
-                // It was put right where it was not.
-                (false, _) if words.contains(&self.variables[id].name) => known.literal = None,
-                (false, _) => literal.decided_by.extend(words.iter().cloned()),
+            // It was put right where it was not, or is one of those that stay.
+            let unknown = if same {
+                leaves && (asked && literal.is_several() || !literal.decided_by.is_disjoint(words))
+            } else {
+                asked && literal.is_several()
+            };
+            if unknown {
+                known.literal = None;
+            } else if !same {
+                literal.decided_by.extend(words.iter().cloned());
             }
         }
     }

@@ -41,6 +41,11 @@ impl Walk<'_> {
             }
             return known;
         }
+        if let Expr::Stmt(block) = expression
+            && closure_name(expression).is_none()
+        {
+            return self.block(block);
+        }
         let shape = self.expression(expression);
         let literal = self.literal(expression);
         Known { literal, ..shape.into() }
@@ -58,13 +63,12 @@ impl Walk<'_> {
             Expr::Variable(variable, _, position) if variable.2.path.is_empty() => {
                 let name = &variable.1;
                 let Written { file, expression, decided_by: by } = self.state[self.find(name)?].literal.as_ref()?;
-                if let Expr::Coalesce(..) = **expression {
-                    let conditions = self.conditions.iter().flatten();
-                    if conditions.into_iter().any(|word| word == name || by.contains(word)) {
-                        return None;
-                    }
-                    decided_by.extend(by.iter().cloned().chain([name.clone()]));
+                let several = matches!(**expression, Expr::Coalesce(..));
+                let mut conditions = self.conditions.iter().flatten();
+                if conditions.any(|word| several && word == name || by.contains(word)) {
+                    return None;
                 }
+                decided_by.extend(by.iter().cloned().chain(several.then(|| name.clone())));
                 one_of(parts(expression).iter().map(|part| match part {
                     // Its own places are the ones to look at.
                     Expr::Map(..) | Expr::Array(..) if *file != self.file => UNKNOWN,
@@ -164,7 +168,7 @@ impl Walk<'_> {
                     let captured = captured.collect();
                     self.make(name, captured, expression.position())
                 }
-                _ => self.block(block),
+                _ => self.block(block).shape,
             },
             Expr::FnCall(call, position) => self.call(call, *position).shape,
             Expr::MethodCall(call, _) => {

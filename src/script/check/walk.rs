@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
         let statements = tree.ast.statements();
         if let Some((last, before)) = statements.split_last() {
             self.all(before);
-            let value = self.statement(last);
+            let value = self.statement(last).shape;
             // The value of the runbook is shown; what a module does is not.
             if file > 0 || !is_plain_call(last) {
                 self.dropped(&value, last);
@@ -212,23 +212,23 @@ impl<'a> Walk<'a> {
 
     pub(super) fn all(&mut self, statements: &[Stmt]) {
         for statement in statements {
-            let value = self.statement(statement);
+            let value = self.statement(statement).shape;
             self.dropped(&value, statement);
         }
     }
 
     /// The value of the last one; `Never` where the block is left before its end.
-    pub(super) fn statements(&mut self, statements: &[Stmt]) -> Shape {
-        let Some((last, before)) = statements.split_last() else { return Shape::Unit };
+    pub(super) fn statements(&mut self, statements: &[Stmt]) -> Known {
+        let Some((last, before)) = statements.split_last() else { return Shape::Unit.into() };
         self.all(before);
         self.statement(last)
     }
 
-    pub(super) fn block(&mut self, block: &StmtBlock) -> Shape {
+    pub(super) fn block(&mut self, block: &StmtBlock) -> Known {
         self.scoped(|walk| walk.statements(block.statements()))
     }
 
-    pub(super) fn statement(&mut self, statement: &Stmt) -> Shape {
+    pub(super) fn statement(&mut self, statement: &Stmt) -> Known {
         match statement {
             Stmt::If(flow, _) => {
                 let before = self.asked.len();
@@ -250,7 +250,7 @@ impl<'a> Walk<'a> {
                     walk.body(&flow.body);
                 });
                 self.polling -= 1;
-                Shape::Any
+                Shape::Any.into()
             }
             Stmt::For(head, _) => {
                 let items = self.expression(&head.2.expr);
@@ -276,7 +276,7 @@ impl<'a> Walk<'a> {
                         walk.all(head.2.body.statements());
                     });
                 });
-                Shape::Unit
+                Shape::Unit.into()
             }
             Stmt::TryCatch(flow, _) => {
                 self.unsure += 1;
@@ -296,18 +296,18 @@ impl<'a> Walk<'a> {
                     })
                 });
                 self.unsure -= 1;
-                if value == Shape::Never && caught == Shape::Never { Shape::Never } else { value.join(caught) }
+                value.join(caught)
             }
             Stmt::Switch(switch, _) => {
                 let before = self.asked.len();
                 about(&switch.0, &mut self.asked);
                 self.expression(&switch.0);
                 let none = switch.1.def_case.is_none();
-                let otherwise = none.then(|| Box::new(|_: &mut Self| Shape::Unit) as Box<_>);
+                let otherwise = none.then(|| Box::new(|_: &mut Self| Shape::Unit.into()) as Box<_>);
                 let cases = switch.1.expressions.iter().map(|case| {
                     Box::new(move |walk: &mut Self| {
                         walk.expression(&case.lhs);
-                        walk.expression(&case.rhs)
+                        walk.valued(&case.rhs)
                     }) as Box<_>
                 });
                 let value = self.ways(words(&switch.0), cases.chain(otherwise));
@@ -319,22 +319,22 @@ impl<'a> Walk<'a> {
                 self.given_nothing(&variable.1);
                 self.expect_use(&variable.0.name, variable.0.pos, &variable.1, &known.shape);
                 self.declare(&variable.0.name, variable.0.pos, false, known);
-                Shape::Unit
+                Shape::Unit.into()
             }
             Stmt::Assignment(assignment) => {
                 let value = self.valued(&assignment.1.rhs);
                 self.given_nothing(&assignment.1.rhs);
                 self.assign(&assignment.1.lhs, value, assignment.0.is_op_assignment());
-                Shape::Unit
+                Shape::Unit.into()
             }
-            Stmt::FnCall(call, position) => self.call(call, *position).shape,
+            Stmt::FnCall(call, position) => self.call(call, *position),
             Stmt::Block(block) => self.block(block),
-            Stmt::Expr(expression) => self.expression(expression),
+            Stmt::Expr(expression) => self.valued(expression),
             Stmt::BreakLoop(value, ..) => {
                 if let Some(value) = value {
                     self.expression(value);
                 }
-                Shape::Never
+                Shape::Never.into()
             }
             Stmt::Return(value, flags, _) => {
                 let known = value.as_ref().map_or(Shape::Unit.into(), |value| self.valued(value));
@@ -343,17 +343,17 @@ impl<'a> Walk<'a> {
                 {
                     returns.push(known);
                 }
-                Shape::Never
+                Shape::Never.into()
             }
             Stmt::Import(import, _) => {
                 self.expression(&import.0);
-                Shape::Unit
+                Shape::Unit.into()
             }
             Stmt::Export(export, _) => {
                 self.look(&export.0.name);
-                Shape::Unit
+                Shape::Unit.into()
             }
-            _ => Shape::Unit,
+            _ => Shape::Unit.into(),
         }
     }
 
@@ -544,13 +544,7 @@ impl<'a> Walk<'a> {
         for (name, known) in parameters {
             self.declare(&name, Position::NONE, false, known);
         }
-        let last = match body.split_last() {
-            Some((Stmt::Expr(last), before)) => {
-                self.all(before);
-                self.valued(last)
-            }
-            _ => self.statements(body).into(),
-        };
+        let last = self.statements(body);
         let returns = self.returns.pop().unwrap_or_default();
         self.calls.pop();
         (self.file, self.scope, self.tried, self.asked) = (file, outside, tried, asked);

@@ -109,24 +109,43 @@ pub fn is_unknown(expression: &Expr) -> bool {
 
 /// Two values that may both be the one. The same object map, of which each branch has changed a field, stays one.
 fn both(one: &Expr, other: &Expr) -> Option<Expr> {
-    if let (Expr::Map(mine, position), Expr::Map(more, also)) = (one, other)
-        && position == also
-    {
-        let has = |fields: &[(Ident, Expr)], name: &str| fields.iter().any(|(word, _)| word.name == name);
-        let lacks =
-            |fields: &[(Ident, Expr)], than: &[(Ident, Expr)]| than.iter().any(|(word, _)| !has(fields, &word.name));
-        // Where each has some that the other lacks, they are never given together.
-        if !(lacks(&mine.0, &more.0) && lacks(&more.0, &mine.0)) {
-            let (mut fields, less) = if lacks(&mine.0, &more.0) { (more.clone(), mine) } else { (mine.clone(), more) };
-            for (word, value) in &mut fields.0 {
-                if let Some((_, other)) = less.0.iter().find(|(known, _)| known.name == word.name) {
-                    *value = one_of([value.clone(), other.clone()]).unwrap_or(Expr::ThisPtr(word.pos));
-                }
-            }
-            return Some(Expr::Map(fields, *position));
-        }
+    let mut left: Vec<&Expr> = parts(other).iter().collect();
+    let mut joined = Vec::new();
+    for part in parts(one) {
+        let same = left
+            .iter()
+            .position(|more| matches!((part, more), (Expr::Map(_, here), Expr::Map(_, there)) if here == there));
+        joined.push(match same {
+            Some(same) => both_maps(part, left.remove(same)),
+            None => part.clone(),
+        });
     }
-    one_of([one.clone(), other.clone()])
+    one_of(joined.into_iter().chain(left.into_iter().cloned()))
+}
+
+/// The fields of both; one that only one of them has is perhaps not there.
+fn both_maps(one: &Expr, other: &Expr) -> Expr {
+    let (Expr::Map(mine, position), Expr::Map(more, _)) = (one, other) else { return UNKNOWN };
+    let or = |value: &Expr, other: Option<&Expr>, at: Position| {
+        one_of([value.clone(), other.cloned().unwrap_or(UNKNOWN)]).unwrap_or(Expr::ThisPtr(at))
+    };
+    let of = |fields: &[(Ident, Expr)], name: &str| {
+        fields.iter().find(|(word, _)| word.name == name).map(|(_, value)| value.clone())
+    };
+    let mut fields = mine.clone();
+    for (word, value) in &mut fields.0 {
+        *value = or(value, of(&more.0, &word.name).as_ref(), word.pos);
+    }
+    for (word, value) in more.0.iter().filter(|(word, _)| of(&mine.0, &word.name).is_none()) {
+        fields.0.push((word.clone(), or(value, None, word.pos)));
+        fields.1.insert(word.name.as_str().into(), Dynamic::UNIT);
+    }
+    Expr::Map(fields, *position)
+}
+
+/// Whether a field of an object map that is written out is surely there, whatever it holds.
+pub fn is_sure(value: &Expr) -> bool {
+    !matches!(value, Expr::Coalesce(ways, _) if ways.iter().any(is_unknown))
 }
 
 /// Two object maps in one; what both have is the second's.
