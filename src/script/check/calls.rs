@@ -315,8 +315,7 @@ impl Walk<'_> {
         match what.or(pool).filter(|_| goes_on) {
             Some(what) => {
                 let copies = row.name == "transfer_execute";
-                let settles =
-                    matches!(row.name, "transfer_update" | "transfer_disks_delete" | "minion_pool_deallocate");
+                let settles = row.name == "minion_pool_deallocate";
                 let (call, file) = (name.to_owned(), self.file);
                 Shape::Begun(Arc::new(Begun { what, call, file, position, copies, settles, about }))
             }

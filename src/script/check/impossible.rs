@@ -35,6 +35,8 @@ pub fn nobody_can(row: &'static Function, name: &str, options: &Expr, now: Times
         written.connection(),
         written.nothing(),
         written.instances(),
+        written.pool(),
+        written.licence(),
         written.generation(),
     ]
     .into_iter()
@@ -55,6 +57,11 @@ impl Written<'_> {
         let key = self.keys().find(|key| key.name == name)?;
         let (word, value) = self.fields.iter().find(|(word, _)| key.answers_to(&word.name))?;
         Some((word, value)).filter(|(_, value)| !matches!(value, Expr::Unit(_)))
+    }
+
+    /// A misspelt key is mostly the one that is missing.
+    fn is_misspelt(&self) -> bool {
+        self.fields.iter().any(|(word, _)| !self.keys().any(|key| key.answers_to(&word.name)))
     }
 
     /// What is surely there.
@@ -79,9 +86,7 @@ impl Written<'_> {
             Some(_) => true,
             None => self.get("minute").is_some(),
         };
-        // A misspelt key is mostly the one that is missing.
-        let misspelt = self.fields.iter().any(|(word, _)| !self.keys().any(|key| key.answers_to(&word.name)));
-        if minute || misspelt || self.row.name != "transfer_schedule_create" {
+        if minute || self.is_misspelt() || self.row.name != "transfer_schedule_create" {
             return None;
         }
         let error = Error::script(format!("`{}` wants a `minute`: without one it would run every minute", self.name));
@@ -107,7 +112,7 @@ impl Written<'_> {
     fn connection(&self) -> Option<(Error, Position)> {
         let itself = self.get("connection_info").or_else(|| self.get("connection_file"));
         let secret = self.get("connection_secret");
-        if self.row.name == "endpoint_create" && itself.is_none() && secret.is_none() {
+        if self.row.name == "endpoint_create" && itself.is_none() && secret.is_none() && !self.is_misspelt() {
             let error = Error::script(format!("`{}` is not told how to connect", self.name));
             return Some((error.hint("add `connection`, `connection_file` or `connection_secret`"), self.position));
         }
@@ -132,6 +137,37 @@ impl Written<'_> {
         let (word, value) = self.get("instances")?;
         let empty = matches!(value, Expr::Array(items, _) if items.is_empty());
         empty.then(|| (Error::script(format!("`{}` is empty", word.name)).hint("name at least one VM"), word.pos))
+    }
+
+    /// A pool that every server refuses.
+    fn pool(&self) -> Option<(Error, Position)> {
+        let text = |name| match self.sure(name)?.1 {
+            Expr::StringConstant(text, position) => Some((text.as_str(), *position)),
+            _ => None,
+        };
+        let number = |name| match self.sure(name)?.1 {
+            Expr::IntegerConstant(number, position) => Some((*number, *position)),
+            _ => None,
+        };
+        if let (Some(("source", _)), Some((system, position))) = (text("platform"), text("os_type"))
+            && system != "linux"
+            && self.row.name.starts_with("minion_pool_")
+        {
+            let error = Error::script(format!("a pool at a source is of `linux`, not of `{system}`"));
+            return Some((error.hint("write `os_type: \"linux\"`"), position));
+        }
+        let ((least, _), (most, position)) = (number("minimum_minions")?, number("maximum_minions")?);
+        let error = Error::script(format!("`maximum_minions` is {most} and `minimum_minions` is {least}"));
+        (most < least).then(|| (error.hint("let the maximum be no less than the minimum"), position))
+    }
+
+    fn licence(&self) -> Option<(Error, Position)> {
+        let given = || self.get("licence_pem").or_else(|| self.get("licence_pem_file"));
+        if self.row.name != "licensing_licence_register" || given().is_some() || self.is_misspelt() {
+            return None;
+        }
+        let error = Error::script(format!("`{}` is given no licence", self.name));
+        Some((error.hint("add `licence_pem_file`, or `licence_pem`"), self.position))
     }
 
     /// What no generation has.

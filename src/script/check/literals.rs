@@ -204,6 +204,7 @@ fn range(function: &str, key: &str) -> Option<(i64, i64)> {
         (_, "retries" | "limit" | "minimum_minions" | "maximum_minions" | "minion_max_idle_time") => {
             Some((0, i64::MAX))
         }
+        ("migration_create", "replication_count") => Some((1, 10)),
         (_, "minute") => Some((0, 59)),
         (_, "hour") => Some((0, 23)),
         (_, "dom") => Some((1, 31)),
