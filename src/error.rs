@@ -213,8 +213,10 @@ pub fn count(number: usize, noun: &str) -> String {
 /// The candidate nearest to `word`, if one is near enough to be what was meant.
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    candidates
-        .into_iter()
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let near = candidates
+        .iter()
+        .copied()
         .filter(|candidate| candidate.to_lowercase() != word)
         .map(|candidate| {
             (
@@ -225,7 +227,13 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         })
         .filter(|(likeness, edits, candidate)| *edits <= 2.max(candidate.len() / 4) || *likeness > 0.92)
         .min_by(|a, b| a.1.cmp(&b.1).then(b.0.total_cmp(&a.0)))
-        .map(|(_, _, candidate)| candidate)
+        .map(|(_, _, candidate)| candidate);
+    // What it begins with, but for its last letter: `net` for `network`, `retry` for `retries`.
+    let begins = |candidate: &&str| {
+        let same = word.chars().zip(candidate.to_lowercase().chars()).take_while(|(one, other)| one == other).count();
+        same >= 3 && same + 1 >= word.chars().count()
+    };
+    near.or_else(|| candidates.into_iter().filter(begins).min_by_key(|candidate| candidate.len()))
 }
 
 #[cfg(test)]
@@ -238,6 +246,8 @@ mod tests {
         assert_eq!(suggest("replica_crate", names), Some("replica_create"));
         assert_eq!(suggest("endpoints_list", names), Some("endpoint_list"));
         assert_eq!(suggest("zebra", names), None);
+        assert_eq!(suggest("net", ["name", "network_map", "network"]), Some("network"));
+        assert_eq!(suggest("retry", ["requires", "retries"]), Some("retries"));
     }
 
     #[test]

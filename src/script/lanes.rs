@@ -46,7 +46,7 @@ impl Background {
     /// lost without a word.
     pub fn new(host: &Host, context: &NativeCallContext<'_>, closure: &FnPtr) -> Result<Self> {
         if let Some(name) = host.captured_write(closure.fn_name()) {
-            return Err(captured_write(&name));
+            return Err(captured_write(&name, context.fn_name()));
         }
         let global = context.global_runtime_state().clone();
         let source = context.fn_source().map(str::to_owned);
@@ -101,9 +101,14 @@ pub fn detach(value: &Dynamic) -> Dynamic {
 }
 
 /// The refusal, said by the check before the run and by a wave that is handed a closure from elsewhere.
-pub fn captured_write(name: &str) -> Error {
+pub fn captured_write(name: &str, runs: &str) -> Error {
+    let (who, given) = match runs {
+        "spawn" => ("the job", "`wait_for(job)` gives it"),
+        "each" => ("each item", "`each` gives a list of them"),
+        _ => ("each item", "the wave's result has it under `items[key].value`"),
+    };
     Error::script(format!(
-        "this closure changes `{name}`, which it captured: each item works on its own copy, the change would be lost"
+        "this closure changes `{name}`, which it captured: {who} works on its own copy, the change would be lost"
     ))
-    .hint("return the value from the closure; the wave's result has it under `items[key].value`")
+    .hint(format!("return the value from the closure; {given}. For a copy to change: `let own = {name};`"))
 }

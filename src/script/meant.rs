@@ -48,6 +48,9 @@ pub fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<Str
     if let Some((_, hint)) = LANGUAGE.iter().find(|(word, _)| *word == name.to_lowercase()) {
         return Some((*hint).to_owned());
     }
+    if words(name).iter().any(|word| word == "wait") {
+        return Some("`wait_for(...)` waits for whatever has begun".to_owned());
+    }
     let names: Vec<&str> = names.collect();
     let near = same_words(name, &names).or_else(|| suggest(name, names.iter().copied()))?;
     Some(format!("did you mean `{near}`?"))
@@ -106,6 +109,8 @@ mod tests {
             ("list_endpoints", "did you mean `list_endpoint`?"),
             ("remove_endpoint", "did you mean `delete_endpoint`?"),
             ("replica_crate", "did you mean `replica_create`?"),
+            ("minion_pool_wait", "`wait_for(...)` waits for whatever has begun"),
+            ("transfer_schedule_add", "did you mean `transfer_schedule_create`?"),
             ("println", "`print` ends the line by itself"),
         ] {
             let names = catalog::names().keys().map(String::as_str);

@@ -62,6 +62,13 @@ pub(super) fn bodies(ast: &AST) -> Vec<(String, Body)> {
     ast.iter_functions().map(|function| body(&function)).collect()
 }
 
+fn variable_name(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Variable(variable, ..) => Some(variable.1.to_string()),
+        _ => None,
+    }
+}
+
 fn is_closure(function: &str) -> bool {
     function.starts_with("anon$")
 }
@@ -81,6 +88,8 @@ struct Walk<'a> {
     constants: BTreeSet<String>,
     /// Where names are declared, anywhere.
     declared: BTreeMap<String, (usize, usize)>,
+    /// Names that a closure or a `catch` gives, and where: `the closure in line 4`.
+    given: BTreeMap<String, String>,
     functions: BTreeSet<String>,
     /// Functions and closures.
     bodies: Arc<Vec<(String, Body)>>,
@@ -109,8 +118,33 @@ impl<'a> Walk<'a> {
         let mut declare = |name: &str, position: Position| {
             declared.entry(name.to_owned()).or_insert(place(position));
         };
+        let bodies = bodies(ast);
+        let mut given: BTreeMap<String, String> = BTreeMap::new();
+        // Of the closure that comes next: the language makes parameters of what it captures.
+        let mut captured: BTreeSet<String> = BTreeSet::new();
         ast.walk(&mut |path| {
             match path.last() {
+                Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) => {
+                    if let Expr::Variable(variable, _, position) = &flow.expr {
+                        let line = place(*position).0;
+                        given.entry(variable.1.to_string()).or_insert_with(|| format!("the `catch` in line {line}"));
+                    }
+                }
+                Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)))
+                    if call.name == "curry" =>
+                {
+                    captured = call.args.iter().filter_map(variable_name).collect();
+                }
+                Some(ASTNode::Expr(Expr::DynamicConstant(value, position))) => {
+                    let name = value.read_lock::<FnPtr>().map(|closure| closure.fn_name().to_owned());
+                    let parameters = bodies.iter().filter(|(known, _)| name.as_ref() == Some(known));
+                    let parameters = parameters.flat_map(|(_, body)| &body.parameters);
+                    for parameter in parameters.filter(|parameter| !captured.contains(*parameter)) {
+                        let line = place(*position).0;
+                        given.entry(parameter.clone()).or_insert_with(|| format!("the closure in line {line}"));
+                    }
+                    captured.clear();
+                }
                 Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => declare(&variable.0.name, variable.0.pos),
                 Some(ASTNode::Stmt(Stmt::For(head, _))) => {
                     declare(&head.0.name, head.0.pos);
@@ -132,7 +166,8 @@ impl<'a> Walk<'a> {
             constants,
             declared,
             functions: ast.iter_functions().map(|function| function.name.to_owned()).collect(),
-            bodies: Arc::new(bodies(ast)),
+            bodies: Arc::new(bodies),
+            given,
             function: None,
             told: BTreeSet::new(),
             findings: Vec::new(),
@@ -297,6 +332,9 @@ impl<'a> Walk<'a> {
             }
             return out_of_reach(name, in_function);
         }
+        if let Some(there) = self.given.get(name) {
+            return format!("only {there} has it: use it there, or keep it in a variable that is declared before");
+        }
         if let Some(written) = foreign(name) {
             return written;
         }
@@ -433,7 +471,12 @@ mod tests {
                     "1:18 undefined variable `x`; it is declared in another block: declare it before that block: `let x = ...;`",
                 ],
             ),
-            ("try { } catch (e) { } e", &["1:23 undefined variable `e`; declare it: `let e = ...;`"]),
+            (
+                "try { } catch (e) { } e",
+                &[
+                    "1:23 undefined variable `e`; only the `catch` in line 1 has it: use it there, or keep it in a variable that is declared before",
+                ],
+            ),
             ("let a = b; let b = a;", &["1:9 undefined variable `b`; it is declared further down, in line 1"]),
             ("y = 1;", &["1:1 undefined variable `y`; declare it: `let y = ...;`"]),
             (

@@ -14,7 +14,7 @@ use super::program::File;
 use super::shape::{Begun, Closure, Fields, Origin, Shape};
 use super::state::Known;
 use super::walk::Walk;
-use super::written::{parts, variants};
+use super::written::{UNKNOWN, parts, variants};
 use super::{check_arguments, runs_beside, unknown_function};
 use crate::error::{Error, count};
 use crate::script::catalog;
@@ -116,7 +116,7 @@ impl Walk<'_> {
             Some(counts) if counts.contains(&arguments.len()) => self.function(index, name, arguments),
             Some(counts) => {
                 let error = arity(&format!("{module}::{name}"), counts, arguments.len());
-                self.wrong(error.hint(format!("see its parameters in {file}")), position);
+                self.wrong(error.hint(format!("{} in {file}", tree.signature(name))), position);
                 Shape::Any.into()
             }
             // It may be a closure.
@@ -168,6 +168,7 @@ impl Walk<'_> {
         for variant in &variants {
             self.arguments(row, name, variant);
         }
+        self.written_elsewhere(row, name, written, arguments);
         if let ([only], 0, 0) = (variants.as_slice(), self.unsure, self.quiet)
             && let Some(generation) = needs(row, name, only)
         {
@@ -176,7 +177,7 @@ impl Walk<'_> {
         for ((argument, known), index) in spelled.iter().zip(arguments).zip(&assigned) {
             let parameter = &row.parameters[*index];
             let what = format!("`{}` of `{name}`", parameter.name);
-            self.fits(parameter.kind, argument, &known.shape, parameter.name, &what);
+            self.fits(parameter.kind, argument, &known.shape, name, &what);
         }
         self.arity_of_closures(row, written, arguments);
         let shape_of = |parameter: &str| {
@@ -323,6 +324,39 @@ impl Walk<'_> {
         }
     }
 
+    /// Object maps that another file has written out: what is wrong with them is told there.
+    fn written_elsewhere(&mut self, row: &'static Function, name: &str, written: &[Expr], arguments: &[Known]) {
+        for (index, (argument, known)) in written.iter().zip(arguments).enumerate() {
+            let literal = match argument {
+                Expr::Variable(variable, ..) => self.find(&variable.1).and_then(|id| self.state[id].literal.clone()),
+                _ => known.literal.clone(),
+            };
+            let Some(literal) = literal.filter(|literal| literal.file != self.file) else { continue };
+            let here = std::mem::replace(&mut self.file, literal.file);
+            for part in parts(&literal.expression).iter().filter(|part| has_map(part)) {
+                let mut alone = vec![UNKNOWN; written.len()];
+                alone[index] = part.clone();
+                self.arguments(row, name, &alone);
+            }
+            self.file = here;
+        }
+    }
+
+    /// A closure that a module has made is called in another file.
+    pub(super) fn made_elsewhere(&mut self, closure: &Closure, position: Position) {
+        if closure.file == self.file || closure.file == 0 || !closure.name.starts_with("anon$") {
+            return;
+        }
+        let error = Error::script(format!(
+            "this closure was made in the module {}, and can only be called there",
+            self.files[closure.file].name
+        ));
+        self.wrong(
+            error.hint("let a function of the module call it, or write the closure here: `|item| module::work(item)`"),
+            position,
+        );
+    }
+
     /// What stands in the call, also by way of variables.
     pub(super) fn arguments(&mut self, row: &'static Function, name: &str, spelled: &[Expr]) {
         let mut found = Vec::new();
@@ -364,9 +398,10 @@ impl Walk<'_> {
         let Some(is) = shape.word() else { return };
         let error = Error::script(format!("{what} must be {}, not {is}", kind.word()));
         let hint = match (kind, shape) {
-            (Kind::Integer, Shape::Text) => {
+            (Kind::Integer, Shape::Text) if matches!(argument, Expr::Dot(..) | Expr::Index(..)) => {
                 "a column of a CSV file is a text: write `.parse_int()` behind it".to_owned()
             }
+            (Kind::Integer, Shape::Text) => "write it without quotes, or `.parse_int()` behind it".to_owned(),
             (Kind::Flag, Shape::Text) => "compare it: `... == \"yes\"`".to_owned(),
             (_, Shape::List(_)) => "take one of the list".to_owned(),
             (_, Shape::Map(fields)) if fields.known.contains_key("name") => "write `.name` behind it".to_owned(),
@@ -379,6 +414,7 @@ impl Walk<'_> {
     pub(super) fn arity_of_closures(&mut self, row: &'static Function, written: &[Expr], arguments: &[Known]) {
         for (argument, known) in written.iter().zip(arguments) {
             let Shape::Closure(closure) = &known.shape else { continue };
+            self.made_elsewhere(closure, argument.position());
             let Some(tree) = &self.files[closure.file].tree else { continue };
             let Some(own) = self.parameters(closure) else { continue };
             let mut found = Vec::new();
@@ -389,7 +425,7 @@ impl Walk<'_> {
                 && closure.file == self.file
                 && let Some((variable, at)) = tree.writes.get(&closure.name).and_then(|writes| writes.first())
             {
-                found.push((captured_write(variable), *at));
+                found.push((captured_write(variable, row.name), *at));
             }
             if row.name == "group_by" && own != 1 {
                 found.push((closure_takes(own, 1, "group_by", "|item| ..."), argument.position()));

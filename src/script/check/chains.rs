@@ -202,6 +202,7 @@ impl Walk<'_> {
                 arguments.iter().map(|known| &known.shape).find(|shape| matches!(shape, Shape::Closure(_)))
         {
             let (closure, item) = (closure.clone(), (**item).clone());
+            self.made_elsewhere(&closure, call.args.first().map_or(position, Expr::position));
             let own = self.parameters(&closure);
             let by_this = own == Some(0) || name == "for_each";
             if let Some(own) = own.filter(|own| !takes.contains(own) && *own != 0) {
@@ -237,8 +238,8 @@ impl Walk<'_> {
             return;
         }
         let own = self.tree().and_then(|tree| tree.functions.get(name)).cloned();
-        if let Some(own) = own {
-            self.wrong(arity(name, &own, given), position);
+        if let (Some(own), Some(tree)) = (own, self.tree()) {
+            self.wrong(arity(name, &own, given).hint(tree.signature(name)), position);
             return;
         }
         if !counts.is_empty() {
@@ -271,6 +272,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn call_closure(&mut self, closure: &Arc<Closure>, arguments: Vec<Known>, position: Position) -> Shape {
+        self.made_elsewhere(closure, position);
         if let Some(own) = self.parameters(closure)
             && own != arguments.len()
         {
@@ -288,7 +290,7 @@ impl Walk<'_> {
         {
             let outside = |name: &str| closure.captured.iter().any(|of| of.name == name && of.variable < begin);
             if let Some((name, _)) = writes.iter().find(|(name, _)| outside(name)) {
-                self.wrong(captured_write(name), position);
+                self.wrong(captured_write(name, "wave"), position);
             }
         }
         self.closure(closure, arguments)

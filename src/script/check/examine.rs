@@ -7,7 +7,7 @@ use rhai::Engine;
 
 use super::Finding;
 use super::natives::Natives;
-use super::program::load;
+use super::program::{File, load};
 use super::walk::walk;
 use crate::script::run::compile;
 
@@ -48,7 +48,8 @@ pub fn examine(engine: &Engine, name: &str, text: &str, folder: &Path, now: Time
         let remark = |severity, finding| Remark { file: file.name.clone(), severity, finding, text: file.text.clone() };
         let mut found: Vec<Remark> = Vec::new();
         if let Err(findings) = compile(engine, &file.text) {
-            found.extend(findings.into_iter().map(|finding| remark(Severity::Error, finding)));
+            let findings = findings.into_iter().map(|finding| outside(finding, index, &files));
+            found.extend(findings.map(|finding| remark(Severity::Error, finding)));
         }
         let imports = file.imports.iter().cloned().map(|(error, position)| (Severity::Error, error, position));
         let of_walk =
@@ -65,6 +66,19 @@ pub fn examine(engine: &Engine, name: &str, text: &str, folder: &Path, now: Time
         remarks.append(&mut found);
     }
     remarks
+}
+
+/// A variable that a module lacks and the runbook has.
+fn outside(mut finding: Finding, index: usize, files: &[File]) -> Finding {
+    let name = finding.error.message.strip_prefix("undefined variable `").and_then(|rest| rest.strip_suffix('`'));
+    if let (Some(name), true, Some(tree)) = (name.map(str::to_owned), index > 0, &files[0].tree)
+        && (tree.constants.contains(&name) || tree.variables.contains(&name))
+    {
+        finding.error = finding.error.hint(format!(
+            "a module does not see what the runbook declares: pass `{name}` in, or declare it here as `const` and write `global::{name}`"
+        ));
+    }
+    finding
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::examine::Severity;
 use super::program::File;
 use super::walk::Told;
-use super::written::is_sure;
+use super::written::{are_together, flag, is_sure};
 use crate::client::{deployments, executions, migrations, transfers};
 use crate::error::{Error, Result};
 use crate::model::Generation;
@@ -74,9 +74,11 @@ impl Written<'_> {
         if !matches!(self.row.name, "transfer_schedule_create" | "transfer_schedule_update") {
             return None;
         }
-        let part = PARTS.iter().find_map(|part| self.sure(part));
+        let part = PARTS.iter().find_map(|part| self.get(part));
         let whole = self.get("schedule");
-        if let (Some((word, _)), Some(_)) = (part, self.sure("schedule")) {
+        if let (Some((word, part)), Some((_, whole))) = (part, whole)
+            && are_together(part, whole)
+        {
             let error = Error::script("the time is given twice, as `schedule` and by its parts");
             return Some((error.hint(format!("leave out `schedule`, or `{}`", word.name)), word.pos));
         }
@@ -95,8 +97,11 @@ impl Written<'_> {
 
     /// When a schedule ends.
     fn end(&self, now: Timestamp) -> Option<(Error, Position)> {
-        let (word, value) = self.sure("expiration_date")?;
-        if let Some((never, Expr::BoolConstant(true, _))) = self.get("no_expiration_date") {
+        let (word, value) = self.get("expiration_date")?;
+        if let Some((never, no)) = self.get("no_expiration_date")
+            && flag(no) == Some(true)
+            && are_together(value, no)
+        {
             let error = Error::script(format!(
                 "`expiration_date` and `no_expiration_date` of `{}` contradict each other",
                 self.name
@@ -117,7 +122,7 @@ impl Written<'_> {
             return Some((error.hint("add `connection`, `connection_file` or `connection_secret`"), self.position));
         }
         let ((itself, one), (secret, two)) = (itself?, secret?);
-        if !is_sure(one) || !is_sure(two) {
+        if !are_together(one, two) {
             return None;
         }
         let error = Error::script("the connection is given twice, itself and as a secret");

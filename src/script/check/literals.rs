@@ -2,10 +2,11 @@
 
 use rhai::{Expr, Position};
 
-use super::written::is_sure;
+use super::written::{are_together, flag, is_sure};
 use crate::duration;
 use crate::error::{Error, count, suggest};
 use crate::script::arguments::{no_choice, unknown_key};
+use crate::script::catalog;
 use crate::script::function::{Function, Key, Kind};
 use crate::wave::Budget;
 
@@ -162,7 +163,7 @@ pub fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, 
     let mut seen: Vec<&str> = Vec::new();
     for (word, value) in &fields.0 {
         let Some(key) = key_of(&word.name) else {
-            found(unknown_key(name, &word.name, known()), word.pos);
+            found(elsewhere(unknown_key(name, &word.name, known()), name, &word.name), word.pos);
             misspelt = true;
             continue;
         };
@@ -197,6 +198,25 @@ pub fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, 
     }
 }
 
+/// A key that is no other's by mistake, and that another function has.
+fn elsewhere(error: Error, function: &str, word: &str) -> Error {
+    let knows = |row: &&'static Function| {
+        !row.names().iter().any(|name| name == function)
+            && row.parameters.iter().any(|parameter| match parameter.kind {
+                Kind::Options(groups) => groups.iter().copied().flatten().any(|key| key.answers_to(word)),
+                _ => false,
+            })
+    };
+    let rows: Vec<String> = catalog::rows().filter(knows).map(|row| format!("`{}`", row.name)).collect();
+    match (&error.hint, rows.as_slice()) {
+        (Some(hint), [_, ..]) if hint.starts_with("it knows") && rows.len() <= 3 => {
+            let hint = format!("it is an option of {}; {hint}", rows.join(" and "));
+            error.hint(hint)
+        }
+        _ => error,
+    }
+}
+
 /// The least and the most that a number may be.
 fn range(function: &str, key: &str) -> Option<(i64, i64)> {
     match (function, key) {
@@ -223,15 +243,16 @@ fn contradictions(name: &str, keys: &'static [&'static [Key]], fields: &[(rhai::
         let opposite = key.help.strip_prefix("The opposite of `").and_then(|rest| rest.split('`').next());
         if let Some((other, opposite)) =
             opposite.and_then(|opposite| known().find(|key| key.name == opposite)).and_then(written)
-            && let (Expr::BoolConstant(one, _), Expr::BoolConstant(two, _)) = (value, opposite)
+            && let (Some(one), Some(two)) = (flag(value), flag(opposite))
             && one == two
+            && are_together(value, opposite)
         {
             let error =
                 Error::script(format!("`{}` and `{}` of `{name}` contradict each other", other.name, word.name));
             found(error.hint("leave one of them out"), word.pos);
         }
         let whole = key.name.strip_suffix("_file").and_then(|whole| known().find(|key| key.name == whole));
-        if let Some((other, _)) = whole.and_then(written).filter(|(_, other)| is_sure(other) && is_sure(value)) {
+        if let Some((other, _)) = whole.and_then(written).filter(|(_, other)| are_together(other, value)) {
             let error = Error::script(format!("`{}` and `{}` of `{name}` are both given", other.name, word.name));
             found(error.hint("give one of them"), word.pos);
         }

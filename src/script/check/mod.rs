@@ -184,7 +184,7 @@ fn check_call(
             if runs_beside(function)
                 && let Some((variable, position)) = writes.get(&closure).and_then(|writes| writes.first())
             {
-                found(captured_write(variable), *position);
+                found(captured_write(variable, function.name), *position);
             }
         }
     }

@@ -102,8 +102,15 @@ impl Loader<'_> {
             return Ok(known);
         }
         let text = read_module(self.folder, module).map_err(|_| {
-            Error::input(format!("cannot find the module `{module}`"))
-                .hint("an import names a `.rhai` file relative to the runbook's folder, without the ending")
+            let error = Error::input(format!("cannot find the module `{module}`"));
+            let beside = within.last().and_then(|from| from.parent()).map(|folder| folder.join(module));
+            let beside = beside.filter(|path| path.with_extension("rhai").exists());
+            match beside.as_deref().and_then(|path| path.strip_prefix(self.folder).ok()) {
+                Some(path) => error.hint(format!("it is told from the runbook's folder: `{}`", path.display())),
+                None => {
+                    error.hint("an import names a `.rhai` file relative to the runbook's folder, without the ending")
+                }
+            }
         })?;
         let shown = self.shown(&path).display().to_string();
         Ok(self.read(shown, text, Some(path), within))
@@ -194,6 +201,14 @@ impl Tree {
             }
             _ => {}
         }
+    }
+
+    /// How it declares a function, in all its forms: `` `f(a)` or `f(a, b)` ``.
+    pub fn signature(&self, name: &str) -> String {
+        let forms = self.bodies.iter().filter(|(known, _)| known == name);
+        let forms: Vec<String> =
+            forms.map(|(name, body)| format!("`{name}({})`", body.parameters.join(", "))).collect();
+        forms.join(" or ")
     }
 
     pub fn body(&self, name: &str, arguments: Option<usize>) -> Option<&Body> {

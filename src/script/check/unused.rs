@@ -58,7 +58,9 @@ impl Walk<'_> {
             let error = Error::script(format!("nobody waits for the {} that `{}` begins", begun.what, begun.call))
                 .hint(format!(
                     "write `wait_for({}(...))`, or keep it: `let {} = {}(...);`",
-                    begun.call, begun.what, begun.call
+                    begun.call,
+                    begun.what.split('\'').next().unwrap_or("begun"),
+                    begun.call
                 ));
             let told = Told { file, severity: Severity::Warning, error, position };
             self.unwaited.push((begun, told));
@@ -118,7 +120,7 @@ impl Walk<'_> {
             let variable = &self.variables[captured.variable];
             let message =
                 format!("this closure is kept, and will see the last value of the loop's `{}`", captured.name);
-            let hint = format!("copy it first: `let own = {};`, and use `own`", captured.name);
+            let hint = format!("copy it first: `let own_{0} = {0};`, and use `own_{0}`", captured.name);
             let error = Error::script(message).hint(hint);
             if variable.turns && variable.loops > target {
                 told.push((error, captured.position));

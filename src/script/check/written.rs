@@ -185,6 +185,20 @@ fn with_field(whole: &Expr, path: &[String], at: Position, value: &Expr) -> Opti
     }))
 }
 
+/// Two fields that cannot be there together: surely both, or one of them whenever the other is.
+pub fn are_together(one: &Expr, other: &Expr) -> bool {
+    is_sure(one) || is_sure(other)
+}
+
+/// The one flag that it is, if it is there.
+pub fn flag(value: &Expr) -> Option<bool> {
+    let mut known = parts(value).iter().filter(|part| !is_unknown(part));
+    match (known.next(), known.next()) {
+        (Some(Expr::BoolConstant(flag, _)), None) => Some(*flag),
+        _ => None,
+    }
+}
+
 /// Arguments in each way in which they may be written: where one may be several, it is each of them once.
 pub fn variants(arguments: &[Expr]) -> Vec<Vec<Expr>> {
     let several = |argument: &Expr| matches!(argument, Expr::Coalesce(..));
