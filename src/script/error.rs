@@ -288,7 +288,7 @@ fn wrong_closure(count: usize) -> Error {
         _ => ("several arguments", "|a, b| ..."),
     };
     Error::script(format!("this closure is called with {arguments}, and has another number of parameters"))
-        .hint(format!("write it as `{written}`"))
+        .hint(format!("write it as `{written}`; one that a module has made can only be called in that module"))
 }
 
 /// The engine's words without the position that it appends.
