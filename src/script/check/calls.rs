@@ -14,7 +14,7 @@ use super::program::File;
 use super::shape::{Begun, Closure, Fields, Origin, Shape};
 use super::state::Known;
 use super::walk::Walk;
-use super::written::{UNKNOWN, parts, variants};
+use super::written::{UNKNOWN, Written, parts, variants};
 use super::{check_arguments, runs_beside, unknown_function};
 use crate::error::{Error, count};
 use crate::script::catalog;
@@ -25,7 +25,7 @@ impl Walk<'_> {
     pub(super) fn call(&mut self, call: &FnCallExpr, position: Position) -> Known {
         let name = call.name.as_str();
         if call.op_token.is_some() {
-            return self.operator(call).into();
+            return self.operator(call);
         }
         let arguments: Vec<Known> = call.args.iter().map(|argument| self.valued(argument)).collect();
         if let [root] = call.namespace.path.as_slice() {
@@ -88,16 +88,22 @@ impl Walk<'_> {
         }
     }
 
-    pub(super) fn operator(&mut self, call: &FnCallExpr) -> Shape {
-        let shapes: Vec<Shape> = call.args.iter().map(|argument| self.expression(argument)).collect();
-        match (call.name.as_str(), shapes.as_slice()) {
+    pub(super) fn operator(&mut self, call: &FnCallExpr) -> Known {
+        let values: Vec<Known> = call.args.iter().map(|argument| self.valued(argument)).collect();
+        let shapes: Vec<&Shape> = values.iter().map(|known| &known.shape).collect();
+        let shape = match (call.name.as_str(), shapes.as_slice()) {
             ("==" | "!=" | "<" | ">" | "<=" | ">=" | "!" | "in" | "contains", _) => Shape::Flag,
             ("+", [Shape::List(one), Shape::List(two)]) => Shape::list((**one).clone().join((**two).clone())),
-            ("+", [Shape::Map(_), Shape::Map(_)]) => shapes[0].clone().join(shapes[1].clone()),
+            ("+", [one @ Shape::Map(_), two @ Shape::Map(_)]) => (*one).clone().join((*two).clone()),
             ("+", [Shape::Text, _] | [_, Shape::Text]) => Shape::Text,
             ("+" | "-" | "*" | "/" | "%", [Shape::Integer, Shape::Integer]) => Shape::Integer,
             _ => Shape::Any,
-        }
+        };
+        let literal = match (call.name.as_str(), values.as_slice()) {
+            ("+", [one, two]) => Written::merged(one.literal.as_ref(), two.literal.as_ref()),
+            _ => None,
+        };
+        Known { literal, ..shape.into() }
     }
 
     pub(super) fn call_of_module(
@@ -168,7 +174,7 @@ impl Walk<'_> {
         for variant in &variants {
             self.arguments(row, name, variant);
         }
-        self.written_elsewhere(row, name, written, arguments);
+        self.written_elsewhere(row, name, arguments);
         if let ([only], 0, 0) = (variants.as_slice(), self.unsure, self.quiet)
             && let Some(generation) = needs(row, name, only)
         {
@@ -324,19 +330,26 @@ impl Walk<'_> {
         }
     }
 
-    /// Object maps that another file has written out: what is wrong with them is told there.
-    fn written_elsewhere(&mut self, row: &'static Function, name: &str, written: &[Expr], arguments: &[Known]) {
-        for (index, (argument, known)) in written.iter().zip(arguments).enumerate() {
-            let literal = match argument {
-                Expr::Variable(variable, ..) => self.find(&variable.1).and_then(|id| self.state[id].literal.clone()),
-                _ => known.literal.clone(),
-            };
-            let Some(literal) = literal.filter(|literal| literal.file != self.file) else { continue };
-            let here = std::mem::replace(&mut self.file, literal.file);
-            for part in parts(&literal.expression).iter().filter(|part| has_map(part)) {
-                let mut alone = vec![UNKNOWN; written.len()];
-                alone[index] = part.clone();
-                self.arguments(row, name, &alone);
+    /// Object maps that another file has written out, and pieces of some: what is wrong with them is told there.
+    fn written_elsewhere(&mut self, row: &'static Function, name: &str, arguments: &[Known]) {
+        let assigned = row.assign(arguments.len());
+        for (index, known) in arguments.iter().enumerate() {
+            let Some(literal) = &known.literal else { continue };
+            let here = self.file;
+            if literal.file != here {
+                self.file = literal.file;
+                for part in parts(&literal.expression).iter().filter(|part| has_map(part)) {
+                    let mut alone = vec![UNKNOWN; arguments.len()];
+                    alone[index] = part.clone();
+                    self.arguments(row, name, &alone);
+                }
+            }
+            let Kind::Options(keys) = row.parameters[assigned[index]].kind else { continue };
+            for (file, piece) in &literal.pieces {
+                self.file = *file;
+                let mut found = Vec::new();
+                literals::check_piece(name, keys, piece, &mut |error, position| found.push((error, position)));
+                found.into_iter().for_each(|(error, position)| self.wrong(error, position));
             }
             self.file = here;
         }

@@ -158,16 +158,47 @@ fn budget(text: &str, what: &str, position: Position, found: &mut Found<'_>) {
 pub fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, found: &mut Found<'_>) {
     let Expr::Map(fields, position) = argument else { return };
     let known = || keys.iter().copied().flatten();
+    let (misspelt, seen) = check_each(name, keys, &fields.0, found);
+    contradictions(name, keys, fields.0.as_slice(), found);
+    // A misspelt key is mostly the one that is missing.
+    if misspelt {
+        return;
+    }
+    let missing: Vec<String> =
+        known().filter(|key| key.required && !seen.contains(&key.name)).map(|key| format!("`{}`", key.name)).collect();
+    if !missing.is_empty() {
+        found(
+            Error::script(format!("`{name}` wants {}", missing.join(", "))).hint("add it to the object map"),
+            *position,
+        );
+    }
+}
+
+/// The same for some of the keys: others may be there as well.
+pub fn check_piece(name: &str, keys: &'static [&'static [Key]], piece: &Expr, found: &mut Found<'_>) {
+    if let Expr::Map(fields, _) = piece {
+        check_each(name, keys, &fields.0, found);
+    }
+}
+
+/// Whether one is misspelt, and which there are.
+fn check_each(
+    name: &str,
+    keys: &'static [&'static [Key]],
+    fields: &[(rhai::Ident, Expr)],
+    found: &mut Found<'_>,
+) -> (bool, Vec<&'static str>) {
+    let known = || keys.iter().copied().flatten();
     let key_of = |word: &str| known().find(|key| key.answers_to(word));
     let mut misspelt = false;
-    let mut seen: Vec<&str> = Vec::new();
-    for (word, value) in &fields.0 {
+    let mut seen: Vec<&'static str> = Vec::new();
+    for (word, value) in fields {
         let Some(key) = key_of(&word.name) else {
             found(elsewhere(unknown_key(name, &word.name, known()), name, &word.name), word.pos);
             misspelt = true;
             continue;
         };
-        let twice = fields.0.iter().filter(|(word, value)| key.answers_to(&word.name) && is_sure(value)).count() > 1;
+        let twice = fields.iter().filter(|(word, value)| key.answers_to(&word.name) && is_sure(value)).count() > 1;
         if twice && seen.contains(&key.name) {
             let error = Error::script(format!("`{}` says `{}` of `{name}` twice", word.name, key.name));
             found(error.hint("leave one of them out"), word.pos);
@@ -183,19 +214,7 @@ pub fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, 
             found(error.hint(hint), *position);
         }
     }
-    contradictions(name, keys, fields.0.as_slice(), found);
-    // A misspelt key is mostly the one that is missing.
-    if misspelt {
-        return;
-    }
-    let missing: Vec<String> =
-        known().filter(|key| key.required && !seen.contains(&key.name)).map(|key| format!("`{}`", key.name)).collect();
-    if !missing.is_empty() {
-        found(
-            Error::script(format!("`{name}` wants {}", missing.join(", "))).hint("add it to the object map"),
-            *position,
-        );
-    }
+    (misspelt, seen)
 }
 
 /// A key that is no other's by mistake, and that another function has.

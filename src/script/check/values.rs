@@ -33,7 +33,6 @@ impl Walk<'_> {
     pub(super) fn valued(&mut self, expression: &Expr) -> Known {
         if let Expr::FnCall(call, position) = expression
             && call.name != "param"
-            && call.op_token.is_none()
         {
             let mut known = self.call(call, *position);
             if let Some(literal) = known.literal.as_mut().filter(|literal| literal.is_several()) {
@@ -53,16 +52,22 @@ impl Walk<'_> {
 
     /// What is written out, also by the variables that hold it.
     pub(super) fn literal(&self, expression: &Expr) -> Option<Written> {
+        if let Expr::Variable(variable, ..) = expression
+            && let Some(literal) = self.find(&variable.1).and_then(|id| self.state[id].literal.as_ref())
+            && (literal.file != self.file || !literal.pieces.is_empty())
+        {
+            return Some(literal.clone());
+        }
         let mut decided_by = BTreeSet::new();
-        let expression = Arc::new(self.spelled_by(expression, &mut decided_by)?);
-        Some(Written { file: self.file, expression, decided_by })
+        let expression = self.spelled_by(expression, &mut decided_by)?;
+        Some(Written::new(self.file, expression, decided_by))
     }
 
     fn spelled_by(&self, expression: &Expr, decided_by: &mut BTreeSet<ImmutableString>) -> Option<Expr> {
         match expression {
             Expr::Variable(variable, _, position) if variable.2.path.is_empty() => {
                 let name = &variable.1;
-                let Written { file, expression, decided_by: by } = self.state[self.find(name)?].literal.as_ref()?;
+                let Written { file, expression, decided_by: by, .. } = self.state[self.find(name)?].literal.as_ref()?;
                 let several = matches!(**expression, Expr::Coalesce(..));
                 let mut conditions = self.conditions.iter().flatten();
                 if conditions.any(|word| several && word == name || by.contains(word)) {

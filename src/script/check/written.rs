@@ -20,37 +20,59 @@ pub struct Written {
     /// The words of the conditions that decide which of several it is: within another condition on one of them,
     /// nobody knows which are left.
     pub decided_by: BTreeSet<ImmutableString>,
+    /// What is known of the keys of an object map, where it is put together from more than is written out here.
+    pub pieces: Vec<Piece>,
 }
 
+/// An object map that went into another one, of which not all is known; with its file.
+pub type Piece = (usize, Arc<Expr>);
+
 impl Written {
+    pub fn new(file: usize, expression: Expr, decided_by: BTreeSet<ImmutableString>) -> Self {
+        Self { file, expression: Arc::new(expression), decided_by, pieces: Vec::new() }
+    }
+
     /// What is one or the other.
     pub fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         let (one, other) = match (one, other) {
             (Some(one), Some(other)) => (one, other),
             (Some(only), None) | (None, Some(only)) => {
-                let expression = Arc::new(one_of([(*only.expression).clone(), UNKNOWN])?);
-                return Some(Self { expression, ..only });
+                let expression = one_of([(*only.expression).clone(), UNKNOWN]).map_or(UNKNOWN, |known| known);
+                return Some(Self { expression: Arc::new(expression), ..only }).filter(Self::says_something);
             }
             (None, None) => return None,
         };
-        if one.file != other.file {
-            return None;
-        }
         let expression = if Arc::ptr_eq(&one.expression, &other.expression) {
-            one.expression
+            one.expression.clone()
+        } else if one.file == other.file {
+            Arc::new(both(&one.expression, &other.expression).unwrap_or(UNKNOWN))
         } else {
-            Arc::new(both(&one.expression, &other.expression)?)
+            Arc::new(UNKNOWN)
         };
-        let decided_by = one.decided_by.into_iter().chain(other.decided_by).collect();
-        Some(Self { expression, decided_by, file: one.file })
+        Some(Self { expression, ..one.beside(&other) }).filter(Self::says_something)
     }
 
     /// Two object maps in one; what both have is the second's.
     pub fn merged(one: Option<&Self>, two: Option<&Self>) -> Option<Self> {
-        let (one, two) = (one?, two.filter(|two| one.is_some_and(|one| one.file == two.file))?);
-        let expression = Arc::new(merged(&one.expression, &two.expression)?);
-        let decided_by = one.decided_by.union(&two.decided_by).cloned().collect();
-        Some(Self { expression, decided_by, file: one.file })
+        let (one, two) = match (one, two) {
+            (Some(one), Some(two)) => (one, two),
+            // Of the other nothing is known.
+            (Some(only), None) | (None, Some(only)) => {
+                let pieces = only.all_pieces();
+                return Some(Self { expression: Arc::new(UNKNOWN), pieces, ..only.clone() })
+                    .filter(Self::says_something);
+            }
+            (None, None) => return None,
+        };
+        if one.file == two.file
+            && let Some(expression) = merged(&one.expression, &two.expression)
+            && one.is_known()
+            && two.is_known()
+        {
+            return Some(Self { expression: Arc::new(expression), ..one.beside(two) });
+        }
+        let pieces = one.all_pieces().into_iter().chain(two.all_pieces()).collect();
+        Some(Self { expression: Arc::new(UNKNOWN), pieces, ..one.beside(two) }).filter(Self::says_something)
     }
 
     /// The same with a field given a value, at the end of a path of names; `at` is where that stands.
@@ -60,8 +82,28 @@ impl Written {
             Some(value) => ((*value.expression).clone(), value.decided_by),
             None => (Expr::ThisPtr(at), BTreeSet::new()),
         };
-        let expression = Arc::new(with_field(&self.expression, path, at, &value)?);
-        Some(Self { expression, decided_by: self.decided_by.into_iter().chain(by).collect(), ..self })
+        let expression = Arc::new(with_field(&self.expression, path, at, &value).unwrap_or(UNKNOWN));
+        let decided_by = self.decided_by.into_iter().chain(by).collect();
+        Some(Self { expression, decided_by, file: self.file, pieces: self.pieces }).filter(Self::says_something)
+    }
+
+    fn beside(&self, other: &Self) -> Self {
+        let decided_by = self.decided_by.union(&other.decided_by).cloned().collect();
+        let pieces = self.pieces.iter().chain(&other.pieces).cloned().collect();
+        Self { decided_by, pieces, ..self.clone() }
+    }
+
+    fn all_pieces(&self) -> Vec<Piece> {
+        let maps = parts(&self.expression).iter().filter(|part| matches!(part, Expr::Map(..)));
+        self.pieces.iter().cloned().chain(maps.map(|map| (self.file, Arc::new(map.clone())))).collect()
+    }
+
+    fn is_known(&self) -> bool {
+        !is_unknown(&self.expression)
+    }
+
+    fn says_something(&self) -> bool {
+        self.is_known() || !self.pieces.is_empty()
     }
 
     pub fn may_be_unknown(&self) -> bool {
