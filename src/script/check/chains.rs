@@ -13,7 +13,7 @@ use super::program::File;
 use super::shape::{Closure, Fields, Origin, Shape, Step};
 use super::state::Known;
 use super::walk::Walk;
-use super::written::Written;
+use super::written::{UNKNOWN, Written};
 use super::wrong_arity;
 use crate::error::{Error, count};
 use crate::script::catalog;
@@ -23,6 +23,17 @@ use crate::script::lanes::captured_write;
 
 /// Methods that do nothing with the items of a list.
 const KEEPS: [&str; 6] = ["push", "append", "insert", "len", "is_empty", "clear"];
+
+/// What a method is called on.
+struct On<'e> {
+    shape: Shape,
+    /// The place, where that is a variable or in one.
+    at: Option<(usize, &'e [Step])>,
+    /// What the chain begins with.
+    begin: Option<usize>,
+    /// As it is written, where nothing is between.
+    written: Option<&'e Expr>,
+}
 
 impl Walk<'_> {
     /// The value of a chain, and the variable that it begins with where the whole path stays in it. For the left side
@@ -57,6 +68,7 @@ impl Walk<'_> {
         };
         let is_asked = matches!(&pair.lhs, Expr::Variable(variable, ..) if self.is_asked(&variable.1));
         let (mut rest, mut ends) = (&pair.rhs, flags.intersects(ASTFlags::BREAK));
+        let mut begins = true;
         loop {
             let (step, next) = match rest {
                 Expr::Dot(pair, flags, _) if !ends => (&pair.lhs, Some((&pair.rhs, true, *flags))),
@@ -83,7 +95,13 @@ impl Walk<'_> {
                     if matches!(pair.lhs, Expr::ThisPtr(_)) && changes(&call.name) {
                         self.this = Shape::Any;
                     }
-                    shape = self.method(&shape, root.map(|root| (root, path.as_slice())), begin, call, *position);
+                    let on = On {
+                        shape,
+                        at: root.map(|root| (root, path.as_slice())),
+                        begin,
+                        written: begins.then_some(&pair.lhs),
+                    };
+                    shape = self.method(&on, call, *position);
                     root = None;
                 }
                 Expr::StringConstant(name, position) if !dot => {
@@ -108,6 +126,7 @@ impl Walk<'_> {
                     path.push(Step::Item);
                 }
             }
+            begins = false;
             match next {
                 Some((more, by, flags)) => (rest, dot, ends) = (more, by, flags.intersects(ASTFlags::BREAK)),
                 None => return (shape, root),
@@ -159,15 +178,8 @@ impl Walk<'_> {
         }
     }
 
-    /// `at` is the place that it works on, where that is a variable or in one; `begin` what its chain begins with.
-    pub(super) fn method(
-        &mut self,
-        of: &Shape,
-        at: Option<(usize, &[Step])>,
-        begin: Option<usize>,
-        call: &FnCallExpr,
-        position: Position,
-    ) -> Shape {
+    fn method(&mut self, on: &On<'_>, call: &FnCallExpr, position: Position) -> Shape {
+        let (of, at, begin) = (&on.shape, on.at, on.begin);
         let name = call.name.as_str();
         let arguments: Vec<Known> = call.args.iter().map(|argument| self.valued(argument)).collect();
         for known in &arguments {
@@ -194,7 +206,7 @@ impl Walk<'_> {
             return self.function_of(of.clone(), self.file, name, arguments).shape;
         }
         if let Some(row) = catalog::find(name) {
-            return self.method_of_table(row, name, of, &arguments, call, position);
+            return self.method_of_table(row, on, arguments, call, position);
         }
         if let (Shape::List(item), Some((given, takes))) =
             (of, natives::closure_arguments(name, of_item(of)).filter(|_| !arguments.is_empty()))
@@ -307,26 +319,30 @@ impl Walk<'_> {
     }
 
     /// `replica.replica_sync()`: what it is called on is the first argument.
-    pub(super) fn method_of_table(
+    fn method_of_table(
         &mut self,
         row: &'static Function,
-        name: &str,
-        of: &Shape,
-        arguments: &[Known],
+        on: &On<'_>,
+        arguments: Vec<Known>,
         call: &FnCallExpr,
         position: Position,
     ) -> Shape {
-        let (least, most) = row.arity();
-        let natively = self.natives.method(name, of).contains(&arguments.len());
+        let (name, (least, most)) = (call.name.as_str(), row.arity());
+        let natively = self.natives.method(name, &on.shape).contains(&arguments.len());
+        if natively {
+            self.run_closures(&arguments);
+            return given(name, &on.shape, None);
+        }
         if !(least..=most).contains(&(arguments.len() + 1)) {
-            if !natively {
-                let error = wrong_arity(row, name, arguments.len() + 1);
-                self.wrong(error, position);
-            }
+            self.wrong(wrong_arity(row, name, arguments.len() + 1), position);
             return Shape::Any;
         }
-        self.run_closures(arguments);
-        self.of_server(row, name, &call.args, position)
+        let receiver = on.written.cloned().unwrap_or(UNKNOWN);
+        let literal = self.literal(&receiver);
+        let first = Known { literal, ..on.shape.clone().into() };
+        let written: Vec<Expr> = std::iter::once(receiver).chain(call.args.iter().cloned()).collect();
+        let arguments: Vec<Known> = std::iter::once(first).chain(arguments).collect();
+        self.call_of_table(row, name, &written, &arguments, position)
     }
 
     /// What a method does to the value that it is called on.

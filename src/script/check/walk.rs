@@ -508,7 +508,8 @@ impl<'a> Walk<'a> {
         let Some(tree) = &self.files[file].tree else { return Shape::Any.into() };
         let Some(body) = tree.body(name, Some(arguments.len())) else { return Shape::Any.into() };
         let shapes: Vec<&Shape> = arguments.iter().map(|known| &known.shape).collect();
-        let literals: Vec<_> = arguments.iter().map(|known| known.literal.as_ref().map(|of| (&of.expression, &of.pieces))).collect();
+        let literals: Vec<_> =
+            arguments.iter().map(|known| known.literal.as_ref().map(|of| (&of.expression, &of.pieces))).collect();
         let how = (self.quiet > 0, self.tried_files > 0);
         let key = format!("{file} {name} {how:?} {this:?} {shapes:?} {literals:?}");
         if let Some(known) = self.answers.get(&key) {
