@@ -122,7 +122,8 @@ pub fn object(function: &'static str, words: &str) -> Option<Shape> {
 
 /// The field that was surely meant by one that is hardly another.
 pub fn nearly<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
-    if !matches!(fields.origin, Origin::Function(_)) || fields.known.contains_key(name) || name.len() < 4 {
+    let open = fields.other.is_some() && matches!(fields.origin, Origin::Function(_));
+    if !open || fields.known.contains_key(name) || name.len() < 4 {
         return None;
     }
     let edits = |known: &str| strsim::damerau_levenshtein(known, name);

@@ -308,6 +308,12 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
             }
             Some(next) if next.kind == Kind::Text => Mistake::new(at, "a name stands without quotes")
                 .hint(format!("write `{}`", next.text.trim_matches(['"', '`', '\'']))),
+            _ if before.is_some_and(|before| matches!(before.text.as_str(), "for" | "let")) && next_text == "[" => {
+                Mistake::new(at, "one name stands here").hint(match before.map(|before| before.text.as_str()) {
+                    Some("for") => "write `for key in map.keys() { ... map[key] ... }`, or `for (item, index) in list`",
+                    _ => "take the parts one by one: `let first = list[0];`",
+                })
+            }
             _ => Mistake::new(at, "a name is missing here").hint("write `let name = ...;`"),
         },
         ParseErrorType::PropertyExpected => {
