@@ -403,3 +403,12 @@ fn inputs_are_written_in_the_editor_loaded_from_files_and_seen_in_the_pager() {
     assert!(terminal.shown().contains("name another one in EDITOR"), "{}", terminal.shown());
     assert_eq!(terminal.leave(), 0);
 }
+
+#[test]
+fn lines_that_are_typed_ahead_run_one_after_the_other() {
+    let mut terminal = Terminal::new("prompt-ahead", (80, 24), &["--sandbox", "--speed", "max"]);
+    terminal.keys("let a1 = 1\rlet a2 = 2\rsleep(\"1h\")\rlet a3 = 39\ra1 + a2 + a3\r");
+    terminal.until("sum", |terminal| terminal.shown().contains("\n42\n"));
+    terminal.until_prompt();
+    assert_eq!(terminal.leave(), 0);
+}
