@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::ExitCode;
 use crate::report::{Output, Screen, Size};
@@ -135,10 +139,31 @@ pub fn read_all() -> io::Result<String> {
     io::read_to_string(io::stdin())
 }
 
-/// A line that somebody types; `None` at the end of the input.
-pub fn read_line() -> Option<String> {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).ok().filter(|length| *length > 0).map(|_| line)
+/// What came of waiting for a line.
+pub enum Typed {
+    Line(String),
+    /// Nothing yet.
+    Nothing,
+    /// The end of the input.
+    End,
+}
+
+/// A line that somebody types at the terminal within a time. What comes behind it is left for the next who reads.
+pub fn line_within(patience: Duration) -> Typed {
+    let stdin = io::stdin();
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], timeout) {
+        Ok(0) | Err(Errno::EINTR) => return Typed::Nothing,
+        Ok(_) => {}
+        Err(_) => return Typed::End,
+    }
+    // A terminal gives one line at a time.
+    let mut line = [0; 4096];
+    match nix::unistd::read(stdin.as_fd(), &mut line) {
+        Ok(length @ 1..) => Typed::Line(String::from_utf8_lossy(&line[..length]).into_owned()),
+        Err(Errno::EINTR) => Typed::Nothing,
+        Ok(_) | Err(_) => Typed::End,
+    }
 }
 
 /// Leaves at once: what is under way on the server goes on, nothing here is waited for.

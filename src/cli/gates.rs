@@ -1,13 +1,11 @@
 //! Who answers the gates of a run: what was answered from elsewhere, or the terminal.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::journal::runs::Directory;
-use crate::process::read_line;
+use crate::process::{Typed, line_within};
 use crate::report::Stage;
 use crate::script::gates::{Answer, Gates};
 
@@ -40,19 +38,16 @@ impl Gates for Desk {
         let aside = terminal.aside();
         loop {
             aside.prompt(&format!("{question} [yes/no] "));
-            let (line, typed) = mpsc::channel();
-            // A line that nobody types keeps its reader for ever: it must not keep the run.
-            thread::spawn(move || line.send(read_line()));
             loop {
-                match typed.recv_timeout(LOOK) {
-                    Ok(Some(text)) if matches!(text.trim(), "yes" | "y" | "no" | "n") => {
+                match line_within(LOOK) {
+                    Typed::Line(text) if matches!(text.trim(), "yes" | "y" | "no" | "n") => {
                         return Ok(Some(Answer { text: text.trim().to_owned(), by: self.user.clone() }));
                     }
-                    Ok(Some(_)) => break,
+                    Typed::Line(_) => break,
                     // The end of the input is no answer.
-                    Ok(None) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.cancel.check()?;
+                    Typed::End => return Ok(None),
+                    Typed::Nothing => {
+                        self.cancel.check().inspect_err(|_| aside.prompt("\n"))?;
                         if let Some(answer) = self.elsewhere(gate) {
                             aside.prompt("\n");
                             return Ok(Some(answer));

@@ -8,8 +8,9 @@ use super::gates::Desk;
 use super::keep::{self, Kept};
 use super::world::{self, Scene, World};
 use super::{runs, signals};
+use crate::cancel::Cancel;
 use crate::clock::{Clock, Speed};
-use crate::error::{Error, ExitCode, Result, plain};
+use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::event::Sink;
 use crate::journal::runs::{Meta, RunKind, Sources, Store, new_id};
 use crate::journal::{Recorder, record};
@@ -47,8 +48,8 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     let (output, screen) = (process.output(), process.screen());
     let relay = Relay::new(screen.zone.clone(), screen.color);
     let events: Arc<dyn Sink> = Arc::new(Recorder { journal: kept.journal.clone(), next: relay.clone() });
-    let host = host(process, arguments, &world, &kept, &events, relay.clone())?;
     let cancel = world.cancel.part();
+    let host = host(process, arguments, &world, &kept, &events, (relay.clone(), cancel.clone()))?;
     signals::interrupt(world.runtime.handle(), cancel.clone(), || process::leave(ExitCode::Paused));
     let form = if process.stdout_is_terminal { Form::Table } else { Form::Json };
     let (folder, cloud) = (process.directory.clone(), world.cloud.clone());
@@ -94,10 +95,10 @@ fn host(
     world: &World,
     kept: &Kept,
     events: &Arc<dyn Sink>,
-    relay: Arc<Relay>,
+    (relay, cancel): (Arc<Relay>, Cancel),
 ) -> Result<Arc<Host>> {
     let terminal = process.stdin_is_terminal && process.stderr_is_terminal;
-    let (cancel, user) = (world.cancel.clone(), process.user());
+    let user = process.user();
     let desk = move || Desk {
         directory: None,
         cancel: cancel.clone(),
@@ -127,7 +128,11 @@ struct AtFront(Box<dyn Fn() -> Desk + Send + Sync>);
 
 impl Gates for AtFront {
     fn ask(&self, gate: &str, question: &str) -> Result<Option<crate::script::gates::Answer>> {
-        (self.0)().ask(gate, question)
+        let answer = (self.0)().ask(gate, question)?;
+        answer.map(Some).ok_or_else(|| {
+            Error::new(Kind::Input, format!("nobody answered `{gate}`"))
+                .hint("at the prompt it is answered by typing `yes` or `no`; a runbook can wait for somebody else")
+        })
     }
 }
 

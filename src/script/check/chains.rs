@@ -146,7 +146,9 @@ impl Walk<'_> {
                 if let Some(shape) = fields.get(name) {
                     return shape.clone();
                 }
-                if self.tried == 0 && !self.files.iter().any(asked) {
+                // In a `try`, one that is like none of them may be asked for on purpose.
+                let probes = self.trying > 0 && near(name, fields.known.keys().map(String::as_str)).is_none();
+                if self.tried == 0 && !probes && !self.files.iter().any(asked) {
                     self.wrong(no_field(fields, name), position);
                 }
                 Shape::Any
@@ -279,7 +281,7 @@ impl Walk<'_> {
         }
         let hint = foreign(name, of)
             .or_else(|| near(name, methods.iter().copied()))
-            .unwrap_or_else(|| "`coriolis-run help language` tells what there is".to_owned());
+            .unwrap_or_else(|| "`coriolis-run functions language` tells what there is".to_owned());
         self.wrong(error.hint(hint), position);
     }
 

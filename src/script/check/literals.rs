@@ -65,7 +65,10 @@ impl Literal<'_> {
 /// A value where one of that kind is wanted; `what` names the place, `word` is its key or parameter.
 pub fn check_value(kind: Kind, expression: &Expr, word: &str, what: &str, found: &mut Found<'_>) {
     if let Expr::Coalesce(ways, _) = expression {
-        ways.iter().for_each(|way| check_value(kind, way, word, what, found));
+        // Nothing is what was there before it was given a value.
+        ways.iter()
+            .filter(|way| !matches!(way, Expr::Unit(_)))
+            .for_each(|way| check_value(kind, way, word, what, found));
         return;
     }
     let Some(literal) = literal(expression) else { return };

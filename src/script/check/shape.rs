@@ -155,6 +155,10 @@ impl Shape {
             (Shape::Never, known) | (known, Shape::Never) => known,
             (Shape::List(one), Shape::List(two)) => Shape::list(one.join(*two)),
             (Shape::Map(one), Shape::Map(two)) => Shape::map(Arc::unwrap_or_clone(one).join(Arc::unwrap_or_clone(two))),
+            // One closure, made in two turns of a loop.
+            (Shape::Closure(one), Shape::Closure(two)) if one.file == two.file && one.name == two.name => {
+                Shape::Closure(two)
+            }
             // What has been begun in one branch stays begun.
             (begun @ Shape::Begun(_), _) | (_, begun @ Shape::Begun(_)) => begun,
             _ => Shape::Any,

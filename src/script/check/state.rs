@@ -192,7 +192,7 @@ impl Walk<'_> {
             let unknown = if same {
                 leaves && (asked && literal.is_several() || !literal.decided_by.is_disjoint(words))
             } else {
-                asked && literal.is_several()
+                asked
             };
             if unknown {
                 known.literal = None;
@@ -206,28 +206,49 @@ impl Walk<'_> {
     pub(super) fn perhaps<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.state.clone();
         let value = inside(self);
-        self.join(before);
+        self.join_unsure(before);
         value
+    }
+
+    /// The same where nobody can tell how far it came: what is written out of a variable that it has changed is unknown.
+    pub(super) fn join_unsure(&mut self, before: Vec<Known>) {
+        let changed: Vec<usize> = self
+            .state
+            .iter()
+            .zip(&before)
+            .enumerate()
+            .filter(|(_, (now, before))| match (&now.literal, &before.literal) {
+                (Some(now), Some(before)) => !Arc::ptr_eq(&now.expression, &before.expression),
+                (None, None) => false,
+                _ => true,
+            })
+            .map(|(id, _)| id)
+            .collect();
+        self.join(before);
+        for id in changed {
+            self.state[id].literal = None;
+        }
+    }
+
+    /// A turn of a loop that may not come; it may be left anywhere.
+    fn turn(&mut self, inside: impl Fn(&mut Self)) {
+        let outer = std::mem::take(&mut self.left);
+        self.perhaps(inside);
+        for state in std::mem::replace(&mut self.left, outer) {
+            self.join_unsure(state);
+        }
     }
 
     /// What happens any number of times: once to learn what it changes, once to tell.
     pub(super) fn again(&mut self, inside: impl Fn(&mut Self)) {
-        let before = self.state.clone();
         self.loops += 1;
         self.quiet += 1;
-        self.perhaps(&inside);
+        self.turn(&inside);
         self.quiet -= 1;
         self.turns.push(Turn::default());
-        self.perhaps(&inside);
+        self.turn(&inside);
         let turn = self.turns.pop().unwrap_or_default();
         self.loops -= 1;
-        // What a loop builds up is there when it ends.
-        let unknown = |known: &Known| known.literal.as_ref().is_some_and(Written::may_be_unknown);
-        for (known, before) in self.state.iter_mut().zip(&before) {
-            if unknown(known) && !unknown(before) {
-                known.literal = None;
-            }
-        }
         let Turn { read, changed, if_changed, if_unread } = turn;
         let told = if_changed.into_iter().filter(|(variable, ..)| changed.contains(variable));
         for (_, error, position) in told.chain(if_unread.into_iter().filter(|(variable, ..)| !read.contains(variable)))

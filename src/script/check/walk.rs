@@ -51,6 +51,7 @@ pub fn walk(files: &[File], natives: &Natives, folder: &Path, now: Timestamp) ->
         variables: Vec::new(),
         state: Vec::new(),
         this: Shape::Any,
+        left: Vec::new(),
         loops: 0,
         quiet: 0,
         returns: Vec::new(),
@@ -66,6 +67,7 @@ pub fn walk(files: &[File], natives: &Natives, folder: &Path, now: Timestamp) ->
         polling: 0,
         tried: 0,
         tried_files: 0,
+        trying: 0,
         asked: Vec::new(),
         unsure: 0,
         only: Vec::new(),
@@ -94,6 +96,8 @@ pub(super) struct Walk<'a> {
     pub(super) variables: Vec<Variable>,
     /// What is sure of each variable at this moment.
     pub(super) state: Vec<Known>,
+    /// What is known where the loop around is left, or its turn.
+    pub(super) left: Vec<Vec<Known>>,
     /// What the function is called on.
     pub(super) this: Shape,
     pub(super) loops: usize,
@@ -118,6 +122,8 @@ pub(super) struct Walk<'a> {
     pub(super) tried: usize,
     /// The same, also for what the functions do that are called there.
     pub(super) tried_files: usize,
+    /// Inside of `try`, whatever else is there.
+    pub(super) trying: usize,
     /// Variables that a condition around asks about their fields or their kind.
     pub(super) asked: Vec<Asked>,
     /// More than nothing where it is not sure that this is ever done.
@@ -230,6 +236,10 @@ impl<'a> Walk<'a> {
 
     pub(super) fn statement(&mut self, statement: &Stmt) -> Known {
         match statement {
+            Stmt::If(flow, _) if matches!(flow.expr, Expr::BoolConstant(..)) => match flow.expr {
+                Expr::BoolConstant(true, _) => self.block(&flow.body),
+                _ => self.block(&flow.branch),
+            },
             Stmt::If(flow, _) => {
                 let before = self.asked.len();
                 about(&flow.expr, &mut self.asked);
@@ -281,20 +291,27 @@ impl<'a> Walk<'a> {
             Stmt::TryCatch(flow, _) => {
                 self.unsure += 1;
                 // One thing that is tried may well fail: what to do then is written beside it.
-                let one = flow.body.statements().len() == 1;
-                self.tried += usize::from(one);
-                self.tried_files += usize::from(one);
-                let value = self.perhaps(|walk| walk.block(&flow.body));
-                self.tried -= usize::from(one);
-                self.tried_files -= usize::from(one);
-                let caught = self.perhaps(|walk| {
-                    walk.scoped(|walk| {
-                        if let Expr::Variable(variable, _, position) = &flow.expr {
-                            walk.declare(&variable.1, *position, false, Shape::Any.into());
-                        }
-                        walk.statements(flow.branch.statements())
-                    })
+                let one = usize::from(flow.body.statements().len() == 1);
+                let before = self.state.clone();
+                (self.tried, self.tried_files, self.trying) =
+                    (self.tried + one, self.tried_files + one, self.trying + 1);
+                let value = self.block(&flow.body);
+                (self.tried, self.tried_files, self.trying) =
+                    (self.tried - one, self.tried_files - one, self.trying - 1);
+                let tried = self.state.clone();
+                self.join_unsure(before);
+                let caught = self.scoped(|walk| {
+                    if let Expr::Variable(variable, _, position) = &flow.expr {
+                        walk.declare(&variable.1, *position, false, Shape::Any.into());
+                    }
+                    walk.statements(flow.branch.statements())
                 });
+                match (&value.shape, &caught.shape) {
+                    (_, Shape::Never) => self.state = tried,
+                    (Shape::Never, _) => {}
+                    _ => self.join_unsure(tried),
+                }
+                self.state.resize(self.variables.len(), Shape::Any.into());
                 self.unsure -= 1;
                 value.join(caught)
             }
@@ -331,6 +348,7 @@ impl<'a> Walk<'a> {
             Stmt::Block(block) => self.block(block),
             Stmt::Expr(expression) => self.valued(expression),
             Stmt::BreakLoop(value, ..) => {
+                self.left.push(self.state.clone());
                 if let Some(value) = value {
                     self.expression(value);
                 }
@@ -537,7 +555,8 @@ impl<'a> Walk<'a> {
         // A function is given what a closure sees around it.
         let own = if called.1.starts_with("anon$") { self.conditions.clone() } else { Vec::new() };
         let conditions = std::mem::replace(&mut self.conditions, own);
-        let unsure = self.unsure;
+        let (unsure, left) = (self.unsure, std::mem::take(&mut self.left));
+        let trying = std::mem::take(&mut self.trying);
         let this = std::mem::replace(&mut self.this, this);
         self.file = called.0;
         self.calls.push(called);
@@ -549,7 +568,7 @@ impl<'a> Walk<'a> {
         let returns = self.returns.pop().unwrap_or_default();
         self.calls.pop();
         (self.file, self.scope, self.tried, self.asked) = (file, outside, tried, asked);
-        (self.conditions, self.this, self.unsure) = (conditions, this, unsure);
+        (self.conditions, self.this, self.unsure, self.left, self.trying) = (conditions, this, unsure, left, trying);
         // Where it never comes to its end, what it returns is all there is.
         let mut given = returns.into_iter().chain(Some(last).filter(|last| last.shape != Shape::Never));
         let first = given.next().unwrap_or_else(|| Shape::Unit.into());

@@ -106,10 +106,6 @@ impl Written {
         self.is_known() || !self.pieces.is_empty()
     }
 
-    pub fn may_be_unknown(&self) -> bool {
-        parts(&self.expression).iter().any(is_unknown)
-    }
-
     /// One of the items of a list.
     pub fn item(self) -> Option<Self> {
         let Expr::Array(items, _) = &*self.expression else { return None };
@@ -248,7 +244,8 @@ pub fn variants(arguments: &[Expr]) -> Vec<Vec<Expr>> {
         arguments.iter().map(|argument| if several(argument) { UNKNOWN } else { argument.clone() }).collect();
     let mut variants: Vec<Vec<Expr>> = Vec::new();
     for (index, argument) in arguments.iter().enumerate().filter(|(_, argument)| several(argument)) {
-        variants.extend(parts(argument).iter().map(|part| {
+        let given = parts(argument).iter().filter(|part| !matches!(part, Expr::Unit(_)));
+        variants.extend(given.map(|part| {
             let mut variant = alone.clone();
             variant[index] = part.clone();
             variant
