@@ -163,7 +163,9 @@ impl Walk<'_> {
             .iter()
             .zip(arguments)
             .map(|(argument, known)| match (&known.literal, argument) {
-                (Some(literal), Expr::FnCall(..)) if literal.file == self.file && has_map(&literal.expression) => {
+                (Some(literal), Expr::FnCall(..) | Expr::Map(..) | Expr::Stmt(..))
+                    if literal.file == self.file && has_map(&literal.expression) =>
+                {
                     (*literal.expression).clone()
                 }
                 _ => self.spelled(argument, &mut BTreeSet::new()),
@@ -308,7 +310,7 @@ impl Walk<'_> {
             self.waits.goes_on.push((self.file, about.clone(), position));
         }
         if row.name == "transfer_sync" {
-            self.waits.joined.extend(about.clone());
+            self.waits.joined.extend(about.clone().map(|about| (about, self.unwaited.len())));
         }
         let pool = match row.name {
             "minion_pool_allocate" => Some("pool's machines"),

@@ -1,6 +1,6 @@
 //! What the walk knows of the variables at a moment, and what it remembers of loops and conditions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rhai::{Expr, ImmutableString, Position};
@@ -39,8 +39,8 @@ pub(super) struct Waits {
     pub(super) by_name: bool,
     /// What else is done with a replica or a pool, and where.
     pub(super) goes_on: Vec<(usize, ImmutableString, Position)>,
-    /// Replicas whose copies are joined.
-    pub(super) joined: BTreeSet<ImmutableString>,
+    /// Replicas whose copies are joined, and how many copies nobody waited for had begun until then.
+    pub(super) joined: BTreeMap<ImmutableString, usize>,
 }
 
 pub(super) struct Variable {
@@ -173,10 +173,22 @@ impl Walk<'_> {
         self.state.resize(self.variables.len(), Shape::Any.into());
         self.decided(&before, &words, leaves);
         let mut value = value.unwrap_or_else(|| Shape::Never.into());
+        if self.is_decided(&words) {
+            value.literal = None;
+        }
         if let Some(literal) = value.literal.as_mut().filter(|literal| literal.is_several()) {
             literal.decided_by.extend(words);
         }
         value
+    }
+
+    /// Whether a function's argument decides that is known here: only some of the ways are taken.
+    pub(super) fn is_decided(&self, words: &BTreeSet<ImmutableString>) -> bool {
+        words.iter().filter_map(|word| self.find(word)).any(|id| {
+            let given = self.state[id].literal.as_ref().filter(|literal| literal.is_known() && !literal.is_several());
+            let text = given.is_some_and(|given| !matches!(*given.expression, Expr::Map(..) | Expr::Array(..)));
+            text && self.variables[id].declared.is_none()
+        })
     }
 
     /// A condition has decided what variables are, or which of the ways that they may be are left.

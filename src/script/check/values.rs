@@ -40,6 +40,9 @@ impl Walk<'_> {
             }
             return known;
         }
+        if let Expr::Map(..) = expression {
+            return self.map(expression);
+        }
         if let Expr::Stmt(block) = expression
             && closure_name(expression).is_none()
         {
@@ -48,6 +51,24 @@ impl Walk<'_> {
         let shape = self.expression(expression);
         let literal = self.literal(expression);
         Known { literal, ..shape.into() }
+    }
+
+    /// An object map with what each of its fields holds.
+    fn map(&mut self, expression: &Expr) -> Known {
+        let mut spelled = expression.clone();
+        let Expr::Map(fields, _) = &mut spelled else { return Shape::Any.into() };
+        let mut decided_by = BTreeSet::new();
+        let mut known = Vec::new();
+        for (name, value) in &mut fields.0 {
+            let given = self.valued(value);
+            known.push((name.name.to_string(), given.shape));
+            if let Some(literal) = given.literal.filter(|literal| literal.file == self.file && literal.is_known()) {
+                *value = at_call(&literal.expression, value);
+                decided_by.extend(literal.decided_by);
+            }
+        }
+        let literal = Some(Written::new(self.file, spelled, decided_by));
+        Known { literal, ..Shape::map(Fields::of(Origin::Script, known)).into() }
     }
 
     /// What is written out, also by the variables that hold it.
@@ -287,6 +308,21 @@ impl Walk<'_> {
         self.made.insert((self.file, name), closure.clone());
         Shape::Closure(closure)
     }
+}
+
+/// What a call gives stands where it is called, but for what has places of its own.
+fn at_call(given: &Expr, call: &Expr) -> Expr {
+    if !matches!(call, Expr::FnCall(..)) {
+        return given.clone();
+    }
+    let placed = parts(given).iter().map(|part| {
+        let mut part = part.clone();
+        if is_scalar(&part) {
+            part.set_position(call.position());
+        }
+        part
+    });
+    one_of(placed).unwrap_or(UNKNOWN)
 }
 
 fn is_scalar(expression: &Expr) -> bool {

@@ -186,8 +186,9 @@ impl<'a> Walk<'a> {
             unread.append(&mut self.unread_replicas);
         }
         self.found.extend(unread.into_iter().filter(|(place, _)| !self.read.contains(place)).map(|(_, told)| told));
-        for (begun, told) in std::mem::take(&mut self.unwaited) {
-            let joined = begun.copies && begun.about.as_ref().is_some_and(|about| self.waits.joined.contains(about));
+        for (index, (begun, told)) in std::mem::take(&mut self.unwaited).into_iter().enumerate() {
+            let joined = begun.about.as_ref().and_then(|about| self.waits.joined.get(about));
+            let joined = begun.copies && joined.is_some_and(|before| *before > index);
             let later = |(file, about, position): &(usize, ImmutableString, Position)| {
                 *file == begun.file && Some(about) == begun.about.as_ref() && *position > begun.position
             };
@@ -355,7 +356,10 @@ impl<'a> Walk<'a> {
                 Shape::Never.into()
             }
             Stmt::Return(value, flags, _) => {
-                let known = value.as_ref().map_or(Shape::Unit.into(), |value| self.valued(value));
+                let mut known = value.as_ref().map_or(Shape::Unit.into(), |value| self.valued(value));
+                if self.conditions.iter().any(|words| self.is_decided(words)) {
+                    known.literal = None;
+                }
                 if !flags.intersects(ASTFlags::BREAK)
                     && let Some(returns) = self.returns.last_mut()
                 {

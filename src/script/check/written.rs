@@ -98,7 +98,7 @@ impl Written {
         self.pieces.iter().cloned().chain(maps.map(|map| (self.file, Arc::new(map.clone())))).collect()
     }
 
-    fn is_known(&self) -> bool {
+    pub fn is_known(&self) -> bool {
         !is_unknown(&self.expression)
     }
 
