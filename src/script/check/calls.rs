@@ -414,11 +414,11 @@ impl Walk<'_> {
         let error = Error::script(format!("{what} must be {}, not {is}", kind.word()));
         let hint = match (kind, shape) {
             (Kind::Integer, Shape::Text) if matches!(argument, Expr::Dot(..) | Expr::Index(..)) => {
-                "a column of a CSV file is a text: write `.parse_int()` behind it".to_owned()
+                "it is a text, as every column of a CSV file is: write `.parse_int()` behind it".to_owned()
             }
             (Kind::Integer, Shape::Text) => "write it without quotes, or `.parse_int()` behind it".to_owned(),
             (Kind::Flag, Shape::Text) => "compare it: `... == \"yes\"`".to_owned(),
-            (_, Shape::List(_)) => "take one of the list".to_owned(),
+            (_, Shape::List(_)) => "write it without `[ ]`, or take one of the list".to_owned(),
             (_, Shape::Map(fields)) if fields.known.contains_key("name") => "write `.name` behind it".to_owned(),
             _ => format!("give {}", kind.word()),
         };

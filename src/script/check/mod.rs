@@ -229,7 +229,8 @@ pub fn wrong_arity(function: &Function, name: &str, given: usize) -> Error {
         (least, most) if least == most => crate::error::count(least, "argument"),
         (least, most) => format!("{least} to {most} arguments"),
     };
-    Error::script(format!("`{name}` takes {wanted}, not {given}")).hint(format!("`{}`", function.signature()))
+    let signature = function.signature_as(name);
+    Error::script(format!("`{name}` takes {wanted}, not {given}")).hint(format!("`{signature}`"))
 }
 
 /// Which closures of the tree write to variables that they captured; a closure inside another counts for both.

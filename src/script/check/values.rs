@@ -125,6 +125,16 @@ impl Walk<'_> {
             Expr::Coalesce(ways, _) => {
                 one_of(ways.iter().map(|way| self.spelled_by(way, decided_by).unwrap_or(UNKNOWN)))
             }
+            Expr::InterpolatedString(parts, position) => {
+                let mut text = String::new();
+                for part in parts.iter() {
+                    match self.spelled_by(part, decided_by)? {
+                        Expr::StringConstant(part, _) => text.push_str(&part),
+                        _ => return None,
+                    }
+                }
+                Some(Expr::StringConstant(text.into(), *position))
+            }
             Expr::FnCall(call, position) if call.name == "param" => {
                 let Some(Expr::Map(fields, _)) = call.args.get(1) else { return None };
                 let mut default =

@@ -186,7 +186,7 @@ pub fn is_sure(value: &Expr) -> bool {
     !matches!(value, Expr::Coalesce(ways, _) if ways.iter().any(is_unknown))
 }
 
-/// Two object maps in one; what both have is the second's.
+/// Two object maps in one; what both have is the second's. Of texts and of whole numbers their sum.
 pub fn merged(one: &Expr, two: &Expr) -> Option<Expr> {
     let merge = |one: &Expr, two: &Expr| match (one, two) {
         (Expr::Map(one, position), Expr::Map(two, _)) => {
@@ -195,6 +195,12 @@ pub fn merged(one: &Expr, two: &Expr) -> Option<Expr> {
             fields.0.extend(two.0.iter().cloned());
             fields.1.extend(two.1.iter().map(|(name, value)| (name.clone(), value.clone())));
             Expr::Map(fields, *position)
+        }
+        (Expr::StringConstant(one, position), Expr::StringConstant(two, _)) => {
+            Expr::StringConstant(format!("{one}{two}").into(), *position)
+        }
+        (Expr::IntegerConstant(one, position), Expr::IntegerConstant(two, _)) => {
+            one.checked_add(*two).map_or(UNKNOWN, |sum| Expr::IntegerConstant(sum, *position))
         }
         _ => UNKNOWN,
     };
