@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -128,7 +129,13 @@ impl Process {
 }
 
 fn succeeded(program: &str, status: ExitStatus) -> io::Result<()> {
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("`{program}` ended with {status}"))) }
+    // Ctrl-C is meant for it, and no failure.
+    let interrupted = status.signal() == Some(2) || status.code() == Some(130);
+    if status.success() || interrupted {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("`{program}` ended with {status}")))
+    }
 }
 
 /// All that comes through stdin.

@@ -14,8 +14,24 @@ pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_lowercase();
     const WORDS: [&str; 9] =
         ["password", "passwd", "passphrase", "secret", "token", "private_key", "api_key", "apikey", "access_key"];
+    const WHOLE: [&str; 5] = ["pw", "pwd", "pass", "pem", "community"];
     let address = name.ends_with("_ref") || name.ends_with("_url") || name.ends_with("_id");
-    !address && (WORDS.iter().any(|word| name.contains(word)) || name == "pw" || name == "pass" || name == "pem")
+    let whole = |part: &str| WHOLE.contains(&part) || is_nearly(part);
+    !address && (WORDS.iter().any(|word| name.contains(word)) || name.split(['_', '-']).any(whole))
+}
+
+/// A word that was meant to be one of those: what somebody mistyped is a secret all the same.
+fn is_nearly(word: &str) -> bool {
+    ["password", "passphrase", "secret"]
+        .iter()
+        .any(|secret| word.len() + 2 > secret.len() && strsim::damerau_levenshtein(word, secret) <= secret.len() / 4)
+}
+
+/// Whether a text holds a secret by itself, whatever it is called: a private key, or an object of JSON with a secret.
+pub fn holds_secret(text: &str) -> bool {
+    let names = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| !word.is_empty());
+    text.contains("PRIVATE KEY")
+        || (text.contains([':', '=']) && text.contains(['{', '&', ';']) && names.into_iter().any(is_secret_name))
 }
 
 /// The field that holds what a provider needs to connect.

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::lexer::{Kind, Token, lex};
-use crate::secret::{MASK, Place};
+use crate::secret::{MASK, Place, holds_secret};
 
 /// So many inputs are kept.
 const MOST: usize = 5_000;
@@ -36,6 +36,26 @@ impl History {
             std::fs::rename(short, path)?;
         }
         Ok((Self { path: path.to_owned() }, inputs))
+    }
+
+    /// Takes secrets out of what is kept, which turned out to be some only later.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn forget(&self, secrets: &[String]) -> io::Result<()> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        let inputs: Vec<String> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let masked: Vec<String> = inputs.iter().map(|input| without(input.clone(), secrets)).collect();
+        if masked == inputs {
+            return Ok(());
+        }
+        let new = self.path.with_extension("new");
+        let mut file = private(OpenOptions::new().write(true).create(true).truncate(true), &new)?;
+        masked.iter().try_for_each(|input| write_input(&mut file, input))?;
+        std::fs::rename(new, &self.path)
     }
 
     /// Keeps an input, its secrets masked.
@@ -68,7 +88,8 @@ pub fn masked(input: &str, known_secrets: &[String]) -> String {
     let mut told = String::new();
     let mut rest = 0;
     for (index, token) in tokens.iter().enumerate() {
-        if token.kind == Kind::Text && is_secret(input, &tokens, index) {
+        let holds = || holds_secret(&input[token.range.clone()]);
+        if token.kind == Kind::Text && (is_secret(input, &tokens, index) || holds()) {
             let quote = input[token.range.clone()]
                 .chars()
                 .next()
@@ -80,10 +101,14 @@ pub fn masked(input: &str, known_secrets: &[String]) -> String {
         }
     }
     told.push_str(&input[rest..]);
-    for secret in known_secrets.iter().filter(|secret| secret.len() > 3) {
-        told = told.replace(secret.as_str(), MASK);
+    without(told, known_secrets)
+}
+
+fn without(mut text: String, secrets: &[String]) -> String {
+    for secret in secrets.iter().filter(|secret| secret.len() > 3) {
+        text = text.replace(secret.as_str(), MASK);
     }
-    told
+    text
 }
 
 /// Whether an input has a mask in the place of a secret, as history gives it back.
@@ -110,6 +135,18 @@ fn is_secret(input: &str, tokens: &[Token], index: usize) -> bool {
             Kind::Open if at > 0 && tokens[at - 1].kind == Kind::Word && input[tokens[at].range.clone()] == *"(" => {
                 names.push(word(at - 1));
             }
+            // `map["name"] = "..."`.
+            Kind::Operator
+                if depth == 0
+                    && at > 1
+                    && input[tokens[at].range.clone()] == *"="
+                    && tokens[at - 1].kind == Kind::Close
+                    && tokens[at - 2].kind == Kind::Text =>
+            {
+                names.push(word(at - 2));
+            }
+            // `map.set("name", "...")`.
+            Kind::Comma if at + 1 == index && tokens[at - 1].kind == Kind::Text => names.push(word(at - 1)),
             // `name: "..."`, `name = "..."`, `name == "..."`, `let name = "..."`.
             Kind::Colon | Kind::Operator
                 if depth == 0 && at > 0 && matches!(tokens[at - 1].kind, Kind::Word | Kind::Text) =>
@@ -166,6 +203,16 @@ mod tests {
             // Rather one too many.
             ("if e.token == \"planted\" { print(\"x\") }", "if e.token == \"***\" { print(\"***\") }"),
             ("let passwords = [\"planted\", \"planted\"];", "let passwords = [\"***\", \"***\"];"),
+            ("info[\"password\"] = \"planted\"", "info[\"password\"] = \"***\""),
+            ("info.set(\"password\", \"planted\")", "info.set(\"password\", \"***\")"),
+            ("parse_json(\"{\\\"password\\\": \\\"planted\\\"}\")", "parse_json(\"***\")"),
+            ("let os_pw = \"planted\"", "let os_pw = \"***\""),
+            ("let id = \"-----BEGIN RSA PRIVATE KEY-----planted\"", "let id = \"***\""),
+            (
+                "endpoint_create(#{ conection_info: #{ pasword: \"planted\" } })",
+                "endpoint_create(#{ conection_info: #{ pasword: \"***\" } })",
+            ),
+            ("wave(\"copy: a;b\", [\"web\"], |vm| vm)", "wave(\"copy: a;b\", [\"web\"], |vm| vm)"),
             ("print(\"a met-before b\")", "print(\"a *** b\")"),
             ("replica_of(\"web-01\")", "replica_of(\"web-01\")"),
             ("group_by(vms, \"key\")", "group_by(vms, \"key\")"),

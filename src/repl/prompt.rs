@@ -15,7 +15,7 @@ use super::lexer::inputs;
 use super::live;
 use super::names::{Names, Thing, What};
 use super::relay::Relay;
-use super::saved::{Typed, runbook};
+use super::saved::{Typed, done_before, runbook};
 use super::view::{Form, View, fitting, standing};
 use crate::cancel::Cancel;
 use crate::error::{Error, ExitCode, Kind, Result, count, plain};
@@ -147,11 +147,17 @@ impl Prompt {
             {
                 self.note(&format!("the history cannot be written: {}", plain(&error)));
             }
-            match self.take(&text) {
-                Ok(Next::Ask) => {}
-                Ok(Next::Leave) => break,
-                // It is said; the next input may do better.
-                Err(_) => {}
+            let secrets = self.host.vault.texts().len();
+            // What went wrong is said; the next input may do better.
+            let next = self.take(&text);
+            let learnt = self.host.vault.texts();
+            if let Some(history) = history.as_ref().filter(|_| learnt.len() > secrets)
+                && let Err(error) = history.forget(&learnt)
+            {
+                self.note(&format!("secrets cannot be taken out of the history: {}", plain(&error)));
+            }
+            if let Ok(Next::Leave) = next {
+                break;
             }
             if self.relay.take_changed() {
                 names.refresh();
@@ -230,12 +236,25 @@ impl Prompt {
                 self.typed.push(Typed { text: text.to_owned(), result: !value.is_unit() });
                 Ok(value)
             }
-            Err(mistake) => Err(self.explain(mistake, text, name)),
+            Err(mistake) => {
+                let done = self.done_before(&mistake, text);
+                self.typed.extend(done.map(|text| Typed { text, result: false }));
+                Err(self.explain(mistake, text, name))
+            }
         };
         if self.tell_time {
             self.note(&format!("took {:.1}s", took.as_secs_f64()));
         }
         result
+    }
+
+    /// What an input has done before it failed or was interrupted: its variables live on.
+    fn done_before(&self, mistake: &Mistake, text: &str) -> Option<String> {
+        let Mistake::Thrown(located, of) = mistake else { return None };
+        let place = located.through.last().map_or(located.place.as_ref(), |step| step.called.as_ref())?;
+        let own = place.source.is_none() && **of == *text;
+        let interrupted = located.error.kind == Kind::Interrupted;
+        own.then(|| done_before(text, place.line, place.column, interrupted)).flatten()
     }
 
     /// Does some work; waits and waves are drawn meanwhile.
@@ -299,6 +318,11 @@ impl Prompt {
                     self.show(&value, form);
                 }
             }
+            Command::Page(Some(text)) if help_topic(&text).is_some() => {
+                let topic = help_topic(&text).unwrap_or_default();
+                let told = help::topic(topic, self.width())?;
+                (self.doors.page)(&told)?;
+            }
             Command::Page(text) => {
                 let value = match text {
                     Some(text) => self.run(&text, "input").ok(),
@@ -353,7 +377,7 @@ impl Prompt {
             return Err(Error::input("nothing has been typed yet that could be saved"));
         }
         let day = self.host.clock.wall().to_zoned(self.screen.zone.clone()).strftime("%Y-%m-%d");
-        let text = runbook(&self.typed, &format!("Typed on {day} on {}.", self.cloud));
+        let (text, lines) = runbook(&self.typed, &format!("Typed on {day} on {}.", self.cloud));
         let text = history::masked(&text, &self.host.vault.texts());
         let failed = |error: std::io::Error| {
             let error = Error::input(format!("cannot write `{}`: {}", path.display(), plain(&error)));
@@ -361,7 +385,10 @@ impl Prompt {
         };
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
         std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
-        let mut told = format!("saved {} to {}", count(self.typed.len(), "input"), path.display());
+        let mut told = format!("saved {} to {}", count(lines, "input"), path.display());
+        if path.parent() != Some(&self.folder) {
+            told.push_str("; files and modules that it names are looked for in that folder");
+        }
         if history::lacks_secret(&text) {
             told.push_str("; secrets are left out: put `param(\"...\")` or a file in the place of each `***`");
         }
@@ -383,11 +410,14 @@ impl Prompt {
             (self.doors.edit)(&self.folder.join(path))?;
             return self.load(path);
         }
-        let draft = Draft::new(self.typed.last().map_or("", |typed| typed.text.as_str()))?;
+        let before = self.typed.last().map(|typed| typed.text.clone()).unwrap_or_default();
+        let draft = Draft::new(&before)?;
         (self.doors.edit)(&draft.path)?;
         let text = draft.text()?;
         drop(draft);
-        if !text.trim().is_empty() {
+        if text.trim() == before.trim() {
+            self.note("nothing was changed, and nothing is run");
+        } else if !text.trim().is_empty() {
             let _ = self.evaluate(text.trim_end(), "input", true);
         }
         Ok(())
@@ -493,6 +523,13 @@ fn look_again(left: &Left) -> String {
         "minion pool" | "minion_pool" => format!("`wait_for(minion_pool_show(\"{id}\"))`"),
         _ => format!("`wait_for(\"{id}\")`"),
     }
+}
+
+/// What help is asked about: `?x`, `help(x)`, `help("x")`.
+fn help_topic(text: &str) -> Option<&str> {
+    let text = text.trim().trim_end_matches(';');
+    let inside = text.strip_prefix("help(").and_then(|rest| rest.strip_suffix(')'));
+    text.strip_prefix('?').or(inside).map(|topic| topic.trim().trim_matches(['"', '`']))
 }
 
 /// A file for the editor, gone when it was read.

@@ -222,6 +222,7 @@ fn translate(thrown: &EvalAltResult) -> Error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => function_not_found(signature),
         EvalAltResult::ErrorModuleNotFound(name, _) => Error::input(format!("cannot find the module `{name}`"))
             .hint("an import names a `.rhai` file relative to the runbook's folder, without the ending"),
+        EvalAltResult::ErrorDotExpr(text, _) if text.starts_with("Unknown property '") => no_property(text),
         EvalAltResult::ErrorDataRace(name, _) => match name.split_once(" of function '") {
             Some((_, method)) => uses_its_own(method.trim_end_matches('\'')),
             None => Error::script(format!("`{name}` is used by several lanes at once"))
@@ -239,6 +240,17 @@ fn translate(thrown: &EvalAltResult) -> Error {
     }
 }
 
+/// `Unknown property 'x' - a getter is not registered for type 'array'`, in words.
+fn no_property(text: &str) -> Error {
+    let mut quoted = text.split('\'').skip(1).step_by(2);
+    let (name, kind) = (quoted.next().unwrap_or_default(), quoted.next().map_or("this", type_word));
+    let error = Error::script(format!("{kind} has no field `{name}`"));
+    match kind {
+        "job" | "a job" => error.hint("`jobs()` tells how jobs stand; `wait_for(job)` gives what one returned"),
+        _ => error.hint("only object maps have fields; a method is called with brackets: `.len()`"),
+    }
+}
+
 /// `map.keys().filter(|key| map[key] > 1)`: the language holds what a chain begins with until the chain ends.
 pub fn uses_its_own(method: &str) -> Error {
     Error::script(format!("the closure that `{method}` runs uses the variable that its own chain begins with"))
@@ -249,7 +261,7 @@ pub fn uses_its_own(method: &str) -> Error {
 fn function_not_found(signature: &str) -> Error {
     let (name, types) = signature.split_once(" (").or_else(|| signature.split_once('(')).unwrap_or((signature, ")"));
     let arguments: Vec<&str> =
-        types.trim_end_matches(')').split(", ").filter(|text| !text.is_empty()).map(type_word).collect();
+        types.strip_suffix(')').unwrap_or(types).split(", ").filter(|text| !text.is_empty()).map(type_word).collect();
     if name.starts_with("anon$") {
         return wrong_closure(arguments.len());
     }

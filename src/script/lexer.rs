@@ -46,6 +46,8 @@ pub enum Unfinished {
 pub struct Lexed {
     pub tokens: Vec<Token>,
     pub unfinished: Option<Unfinished>,
+    /// A bracket closes what is not open: more lines mend nothing.
+    pub mismatched: bool,
 }
 
 const KEYWORDS: [&str; 31] = [
@@ -90,16 +92,18 @@ const OPERATORS: [&str; 41] = [
 
 /// Cuts a text into its pieces.
 pub fn lex(text: &str) -> Lexed {
-    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), open: Vec::new(), unfinished: None };
+    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), open: Vec::new(), unfinished: None, mismatched: false };
     while lexer.step() {}
     let unfinished = lexer.unfinished.or((!lexer.open.is_empty()).then_some(Unfinished::Bracket));
-    Lexed { tokens: lexer.tokens, unfinished }
+    Lexed { tokens: lexer.tokens, unfinished, mismatched: lexer.mismatched }
 }
 
 /// Whether Enter has to begin another line of the same input.
 pub fn wants_more(text: &str) -> bool {
     let lexed = lex(text);
     match lexed.unfinished {
+        // The parser says what is wrong with it.
+        Some(Unfinished::Bracket) if lexed.mismatched => false,
         Some(Unfinished::Bracket | Unfinished::Text | Unfinished::Comment) => true,
         // The parser says what is wrong with it.
         Some(Unfinished::Quote) => false,
@@ -136,6 +140,7 @@ struct Lexer<'a> {
     /// The closing brackets that are wanted; `` ` `` for what is put into a text in backticks.
     open: Vec<char>,
     unfinished: Option<Unfinished>,
+    mismatched: bool,
 }
 
 impl Lexer<'_> {
@@ -199,8 +204,9 @@ impl Lexer<'_> {
             self.backticks(begin);
         } else if wanted == Some(closing) {
             self.open.pop();
+        } else {
+            self.mismatched = true;
         }
-        // One that closes nothing is the parser's to complain about.
     }
 
     fn number(&mut self, rest: &str) {

@@ -412,3 +412,86 @@ fn lines_that_are_typed_ahead_run_one_after_the_other() {
     terminal.until_prompt();
     assert_eq!(terminal.leave(), 0);
 }
+
+#[test]
+fn a_question_is_answered_or_left_and_the_session_lives_on() {
+    let mut terminal = Terminal::new("prompt-question", (80, 24), &["--sandbox", "--speed", "max"]);
+    terminal.line("let keep = 40 + 2;");
+    for _ in 0..2 {
+        terminal.typed("confirm(\"really?\")");
+        terminal.keys(ENTER);
+        terminal.until("question", |terminal| terminal.cursor_row().contains("[yes/no]"));
+        terminal.interrupt();
+        terminal.until_prompt();
+        assert!(terminal.shown().contains("interrupted"), "{}", terminal.shown());
+    }
+    terminal.typed("confirm(\"sure?\"); keep");
+    terminal.keys(ENTER);
+    terminal.until("question", |terminal| terminal.cursor_row().contains("sure? [yes/no]"));
+    terminal.keys("yes\r");
+    terminal.until_prompt();
+    assert!(terminal.shown().contains("\n42\n"), "{}", terminal.shown());
+    terminal.line("let z = [1, 2)");
+    assert!(terminal.shown().contains("error: "), "more lines mend nothing:\n{}", terminal.shown());
+    assert_eq!(terminal.leave(), 0);
+}
+
+#[test]
+fn what_is_saved_passes_the_check_and_holds_what_lives_of_inputs_that_failed() {
+    let mut terminal = Terminal::new("prompt-save", (80, 24), &["--sandbox", "--speed", "30"]);
+    for input in [
+        "let settings = #{ retries: 1 }",
+        "let many = 5 // copies",
+        "fn twice(x) { x * 3 }",
+        "fn twice(x) { x * 2 }",
+        "let m = #{ alpha: 1 }; m.alhpa",
+        "let n = twice(m.alpha) + many + settings.retries;",
+        "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });",
+    ] {
+        terminal.keys(input);
+        terminal.keys(ENTER);
+        terminal.until_prompt();
+    }
+    terminal.keys("let x = replica_execute(r); wait_for(x);");
+    terminal.keys(ENTER);
+    terminal.until("bar", |terminal| terminal.shown().contains('%'));
+    terminal.interrupt();
+    terminal.until_prompt();
+    terminal.line(":save saved.rhai");
+    let saved = std::fs::read_to_string(terminal.folder.join("saved.rhai")).unwrap();
+    let lines: Vec<&str> = saved.lines().skip(2).collect();
+    assert_eq!(
+        lines,
+        [
+            "let settings = #{ retries: 1 };",
+            "let many = 5; // copies",
+            "fn twice(x) { x * 2 }",
+            "let m = #{ alpha: 1 };",
+            "let n = twice(m.alpha) + many + settings.retries;",
+            "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });",
+            "let x = replica_execute(r); wait_for(x);",
+        ]
+    );
+    let checked = command(&["check", "saved.rhai"]).current_dir(&terminal.folder).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&checked.stdout), "no mistakes found in 1 file\n");
+    assert_eq!(terminal.leave(), 0);
+}
+
+#[test]
+fn a_secret_that_is_known_as_one_only_later_is_taken_out_of_the_history() {
+    let mut terminal = Terminal::new("prompt-later", (80, 24), &["--sandbox", "--speed", "max"]);
+    for input in [
+        "let t = \"planted-first\";",
+        "let id = endpoint_create(#{ name: \"n\", type: \"openstack\", connection_info: #{ password: t }, skip_validation: true }).id;",
+        "let info = #{}; info[\"password\"] = \"planted-second\";",
+    ] {
+        terminal.keys(input);
+        terminal.keys(ENTER);
+        terminal.until_prompt();
+    }
+    let folder = terminal.folder.clone();
+    assert_eq!(terminal.leave(), 0);
+    let history = std::fs::read_to_string(folder.join("state/coriolis-run/history.jsonl")).unwrap();
+    assert!(history.contains("let t = ") && history.contains("let info"), "{history}");
+    assert!(!history.contains("planted"), "{history}");
+}

@@ -237,6 +237,10 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
     };
     match error {
         ParseErrorType::UnexpectedEOF => Mistake::new(at, "the script ends too early").hint("what follows is missing"),
+        // A field of that name: the language takes it for the word before `fn`.
+        ParseErrorType::MissingToken(..) | ParseErrorType::PropertyExpected if next_text == "private" => {
+            Mistake::new(at, "`private` is a reserved word").hint("put it in quotes: `\"private\": ...`")
+        }
         ParseErrorType::MissingToken(token, why) => match token.as_str() {
             ";" => semicolon(draft, pieces, index, at),
             "," => match next_text {
