@@ -26,6 +26,8 @@ pub struct Relay {
     host: OnceLock<Weak<Host>>,
     /// Whether the background is told in the report of the input at work, where there is one.
     in_front: AtomicBool,
+    /// What came between two inputs, for the report of the next one.
+    between: Mutex<Vec<Event>>,
     desk: Arc<Desk>,
 }
 
@@ -79,6 +81,7 @@ impl Relay {
             changed: AtomicBool::new(false),
             host: OnceLock::new(),
             in_front: AtomicBool::new(false),
+            between: Mutex::default(),
             desk,
         })
     }
@@ -110,7 +113,9 @@ impl Relay {
 
     /// An input begins, with its report.
     pub fn begin(&self, sink: Arc<dyn Sink>, stage: Stage) {
-        *lock(&self.front) = Some(Front { sink, stage });
+        let mut front = lock(&self.front);
+        std::mem::take(&mut *lock(&self.between)).into_iter().for_each(|event| sink.emit(event));
+        *front = Some(Front { sink, stage });
     }
 
     /// The way to the terminal of the input at work, if there is one.
@@ -147,9 +152,16 @@ impl Sink for Relay {
         }
         let host = self.host.get().and_then(Weak::upgrade);
         let is_job = host.is_some_and(|host| host.jobs.owns(&event.origin.lane));
-        let sink = lock(&self.front).as_ref().map(|front| front.sink.clone());
+        let in_front = self.in_front.load(Ordering::Relaxed);
+        let front = lock(&self.front);
+        if front.is_none() && is_job && in_front {
+            lock(&self.between).push(event);
+            return;
+        }
+        let sink = front.as_ref().map(|front| front.sink.clone());
+        drop(front);
         match sink {
-            Some(sink) if !is_job || self.in_front.load(Ordering::Relaxed) => sink.emit(event),
+            Some(sink) if !is_job || in_front => sink.emit(event),
             _ if is_job => drop(lock(&self.background).send(event)),
             _ => {}
         }
