@@ -27,6 +27,7 @@ use crate::script::diagnose::Source;
 use crate::script::help;
 use crate::script::host::Host;
 use crate::script::session::{LAST, Mistake, Session};
+use crate::script::syntax::parses;
 
 /// Lines of the screen that a result leaves to what was typed and what comes next.
 const MARGIN: usize = 4;
@@ -202,13 +203,22 @@ impl Prompt {
     /// The kind of what went wrong, when it is said.
     fn take(&mut self, text: &str) -> Result<Next, Kind> {
         let done = match commands::read(text) {
-            None => return self.evaluate(text.trim_end(), "input", true).map(|()| Next::Ask),
+            None => return self.evaluate_all(text.trim_end()).map(|()| Next::Ask),
             Some(command) => command.and_then(|command| self.obey(command)),
         };
         done.map_err(|error| {
             self.fail(&error);
             error.kind
         })
+    }
+
+    /// Runs an input. Lines that were pasted together and are inputs each run one after the other, as if they were typed.
+    fn evaluate_all(&mut self, text: &str) -> Result<(), Kind> {
+        let parts = inputs(text);
+        if parts.len() < 2 || parses(text) || !parts.iter().all(|part| parses(part)) {
+            return self.evaluate(text, "input", true);
+        }
+        parts.into_iter().try_for_each(|part| self.evaluate(part.trim_end(), "input", true))
     }
 
     /// Runs a piece of script, and shows its result.
@@ -228,6 +238,7 @@ impl Prompt {
             return Err(Kind::Input);
         }
         let began = self.host.clock.wall();
+        let open = self.host.journal.unsettled();
         let session = self.session.clone();
         let evaluated = self.reported(|| session.lock().unwrap_or_else(PoisonError::into_inner).evaluate(text));
         let took = self.host.clock.wall().duration_since(began);
@@ -239,7 +250,14 @@ impl Prompt {
             Err(mistake) => {
                 let done = self.done_before(&mistake, text);
                 self.typed.extend(done.map(|text| Typed { text, result: false }));
-                Err(self.explain(mistake, text, name))
+                let kind = self.explain(mistake, text, name);
+                for sent in self.host.journal.unsettled().into_iter().filter(|sent| !open.contains(sent)) {
+                    self.note(&format!(
+                        "whether `{}` was carried out is not known (`{} /{}` was sent): look before you send it again",
+                        sent.function, sent.method, sent.path
+                    ));
+                }
+                Err(kind)
             }
         };
         if self.tell_time {
@@ -288,7 +306,7 @@ impl Prompt {
                 let left = std::mem::take(&mut self.left);
                 // Over the `^C` that the terminal has written.
                 let begin = if self.screen.data_width.is_some() { "\r" } else { "" };
-                self.note(&format!("{begin}{}", interrupted(&left)));
+                self.note(&format!("{begin}{}", interrupted(&left, self.host.jobs.running())));
                 Kind::Interrupted
             }
             Mistake::Thrown(located, text) => {
@@ -457,6 +475,11 @@ impl Prompt {
         if left_out > 0 {
             self.note(&format!("… {} more: `:page` shows all", count(left_out, "line")));
         }
+        let columns = view.left_out(value, self.width());
+        if !columns.is_empty() {
+            let names = text::cut(&columns.join(", "), self.width().saturating_sub(40));
+            self.note(&format!("… {} more: {names}; `:yaml` shows all", count(columns.len(), "column")));
+        }
     }
 
     fn width(&self) -> usize {
@@ -503,9 +526,15 @@ fn still_running(running: usize) -> String {
 }
 
 /// What is said of an input that was interrupted: what goes on without it, and how to look at that again.
-fn interrupted(left: &[Left]) -> String {
+fn interrupted(left: &[Left], jobs: usize) -> String {
     if left.is_empty() {
-        return "interrupted".to_owned();
+        return match jobs {
+            0 => "interrupted".to_owned(),
+            jobs => format!(
+                "interrupted; {} at work: `:jobs`",
+                if jobs == 1 { "1 job is still".to_owned() } else { format!("{jobs} jobs are still") }
+            ),
+        };
     }
     let again: Vec<String> = left.iter().take(3).map(look_again).collect();
     format!(

@@ -41,6 +41,14 @@ impl View {
         self.render_json(shown, width)
     }
 
+    /// What of a result has no room in its table.
+    pub fn left_out(&self, value: &Dynamic, width: usize) -> Vec<String> {
+        match self.form {
+            Form::Table => table::left_out(&to_shown(value), width),
+            Form::Json | Form::Yaml => Vec::new(),
+        }
+    }
+
     /// The same for JSON.
     pub fn render_json(&self, mut value: Value, width: usize) -> String {
         secret::mask(&mut value);

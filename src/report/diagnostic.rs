@@ -13,6 +13,9 @@ use crate::secret;
 use super::paint::Tone;
 use super::text;
 
+/// What is longer is cut around the place: the caret has to stand under it on the narrowest terminal.
+const WIDTH: usize = 80;
+
 /// A place in a script. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -36,7 +39,7 @@ pub fn render(title: &str, message: &str, place: Place<'_>, hint: Option<&str>, 
     let place = Place { column, ..place };
     let annotation = AnnotationKind::Primary.span(place.span(&line)).label(message.as_str());
     let snippet = Snippet::source(line.as_str()).line_start(place.line).path(place.file).annotation(annotation);
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
     let told = renderer.render(&[Level::ERROR.primary_title(title.as_str()).element(snippet)]);
     with_hint(told, hint, color)
 }

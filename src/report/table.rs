@@ -68,6 +68,15 @@ pub fn render(value: &Value, width: usize) -> String {
     }
 }
 
+/// The columns of a list that have no room in so many columns of the screen.
+pub fn left_out(value: &Value, width: usize) -> Vec<String> {
+    let rows = value.as_array().and_then(|rows| rows.iter().map(Value::as_object).collect::<Option<Vec<_>>>());
+    let Some(rows) = rows else { return Vec::new() };
+    let all = columns(&rows);
+    let shown = fitting(&rows, all.clone(), width);
+    all.into_iter().filter(|column| !shown.contains(column)).map(text::one_line).collect()
+}
+
 fn list(values: &[Value], width: usize) -> String {
     if values.is_empty() {
         return "(none)".to_owned();

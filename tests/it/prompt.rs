@@ -310,6 +310,12 @@ fn inputs_of_several_lines_and_pasted_ones_are_one() {
     terminal.until_before_cursor("a + b");
     terminal.enter();
     assert!(terminal.shown().contains("\n42\n"), "{}", terminal.shown());
+    terminal.keys("\u{1b}[200~let p = 1\nfn twice(x) {\n  x * 2\n}\ntwice(p) + 60\u{1b}[201~");
+    terminal.until_before_cursor("twice(p) + 60");
+    terminal.enter();
+    assert!(terminal.shown().contains("\n62\n"), "{}", terminal.shown());
+    terminal.line("endpoint_instance_list(\"vcenter\")");
+    assert!(terminal.shown().contains("columns more: memory_mb"), "{}", terminal.shown());
     assert_eq!(terminal.leave(), 0);
 }
 

@@ -181,6 +181,11 @@ fn unreadable(draft: &Draft, pieces: &[Piece], stopped: bool) -> Option<Mistake>
         .or_else(|| brackets::quotes(draft))
 }
 
+/// Whether it is a script, whatever it means.
+pub fn parses(text: &str) -> bool {
+    lax().compile(text).is_ok()
+}
+
 /// Names are looked up elsewhere: a variable that is not declared is no mistake of syntax.
 pub(super) fn lax() -> &'static Engine {
     static LAX: LazyLock<Engine> = LazyLock::new(|| {
