@@ -51,8 +51,11 @@ pub struct Kept {
 }
 
 /// Where it is kept: from the beginning, or from the first change on.
+#[derive(Default)]
 struct Place {
     directory: OnceLock<Mutex<Directory>>,
+    /// Of a run that is kept from its first change on.
+    lock: OnceLock<Lock>,
 }
 
 impl Kept {
@@ -80,7 +83,7 @@ impl Kept {
 
     /// A run that is kept from its first change on: most expressions have none.
     pub fn at_first_change(store: &Store, meta: Meta, sources: Sources, clock: &Clock) -> Self {
-        let place = Arc::new(Place { directory: OnceLock::new() });
+        let place = Arc::new(Place::default());
         let (id, made, store) = (meta.id.clone(), place.clone(), store.clone());
         // Where no key can be kept no run can be either, and its first change will say so.
         let key = store.key().unwrap_or_default();
@@ -89,7 +92,10 @@ impl Kept {
             state: Mutex::default(),
             make: Box::new(move || {
                 let directory = store.create(meta.clone(), &sources)?;
+                // Nobody else takes it for one that was left.
+                let lock = directory.lock(&meta.owner, false)?;
                 let file = file::create(&directory.journal(), first)?;
+                let _ = made.lock.set(lock);
                 let _ = made.directory.set(Mutex::new(directory));
                 Ok(file)
             }),
@@ -120,7 +126,7 @@ impl Kept {
 
     /// A run of which nothing is kept.
     pub fn nothing(clock: Clock) -> Self {
-        let place = Arc::new(Place { directory: OnceLock::new() });
+        let place = Arc::new(Place::default());
         Self { place, journal: Arc::new(Journal::in_memory(clock)), before: None, _lock: None }
     }
 
@@ -157,7 +163,7 @@ impl Kept {
 
 impl Place {
     fn of(directory: Directory) -> Arc<Self> {
-        let place = Self { directory: OnceLock::new() };
+        let place = Self::default();
         let _ = place.directory.set(Mutex::new(directory));
         Arc::new(place)
     }

@@ -305,3 +305,23 @@ fn nobody_else_reads_what_is_kept_and_no_secret_is_in_it() {
         }
     }
 }
+
+#[test]
+fn an_expression_that_changes_something_is_held_by_its_process_as_a_run_is() {
+    use std::io::{BufRead, BufReader};
+    let (state, served) = (folder("held-expression"), crate::command::Served::start("current"));
+    let mut command = served.client(&["-e", "region_create(\"west\"); print(\"made\"); sleep(\"10h\");"]);
+    let mut child = command.env("XDG_STATE_HOME", &state).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "made\n");
+    let runs = run(&state, &["runs", "--format", "json"]).expect(0);
+    assert!(runs.stdout.contains("\"status\": \"running\""), "{}", runs.stdout);
+    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let refused = run(&state, &["resume", &id]).expect(2);
+    assert!(refused.stderr.contains(&format!("process {}", child.id())), "{}", refused.stderr);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let runs = run(&state, &["runs", "--format", "json"]).expect(0);
+    assert!(runs.stdout.contains("\"status\": \"interrupted\""), "{}", runs.stdout);
+}
