@@ -227,7 +227,16 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         })
         .filter(|(likeness, edits, candidate)| *edits <= 2.max(candidate.len() / 4) || *likeness > 0.92)
         .min_by(|a, b| a.1.cmp(&b.1).then(b.0.total_cmp(&a.0)))
-        .map(|(_, _, candidate)| candidate);
+        .map(|(_, edits, candidate)| (edits, candidate));
+    // Cut short: `destination_env` is no `destination_endpoint`.
+    let cut = |candidate: &&str| word.len() >= 6 && candidate.to_lowercase().starts_with(&word);
+    let longer = candidates.iter().copied().filter(|candidate| candidate.len() > word.len()).filter(cut);
+    if let Some(whole) =
+        longer.min_by_key(|candidate| candidate.len()).filter(|_| near.is_none_or(|(edits, _)| edits > 2))
+    {
+        return Some(whole);
+    }
+    let near = near.map(|(_, candidate)| candidate);
     // What it begins with, but for its last letter: `net` for `network`, `retry` for `retries`.
     let begins = |candidate: &&str| {
         let same = word.chars().zip(candidate.to_lowercase().chars()).take_while(|(one, other)| one == other).count();
@@ -247,6 +256,8 @@ mod tests {
         assert_eq!(suggest("endpoints_list", names), Some("endpoint_list"));
         assert_eq!(suggest("zebra", names), None);
         assert_eq!(suggest("net", ["name", "network_map", "network"]), Some("network"));
+        let ends = ["destination_endpoint", "destination_environment", "destination_environment_file"];
+        assert_eq!(suggest("destination_env", ends), Some("destination_environment"));
         assert_eq!(suggest("retry", ["requires", "retries"]), Some("retries"));
     }
 

@@ -115,11 +115,11 @@ mod tests {
                 "cannot be `cold`",
             ),
             (
-                "replica_update(\"a\", #{ storage_mappings: #{ defalt: \"ssd\" } });",
+                "replica_update(\"a\", #{ storage_mappings: #{ defalt: \"ssd\" } })",
                 45,
                 "`storage_mappings` knows no key `defalt`",
             ),
-            ("replica_update(\"a\", #{ clone_disks: true, dont_clone_disks: true });", 43, "contradict each other"),
+            ("replica_update(\"a\", #{ clone_disks: true, dont_clone_disks: true })", 43, "contradict each other"),
         ] {
             let found = remarks(text);
             assert!(

@@ -76,7 +76,9 @@ pub fn check_value(kind: Kind, expression: &Expr, word: &str, what: &str, found:
     let wrong = |found: &mut Found<'_>| {
         let error = Error::script(format!("{what} must be {}, not {}", kind.word(), literal.word()));
         let error = match (kind, literal) {
-            (Kind::Flag, Literal::Text(Some("true" | "false"))) => error.hint("write it without quotes"),
+            (Kind::Flag, Literal::Text(Some(word @ ("true" | "false")))) => {
+                error.hint(format!("write `{word}` without quotes"))
+            }
             (Kind::Integer, Literal::Text(Some(text))) if text.parse::<i64>().is_ok() => {
                 error.hint(format!("write `{text}` without quotes"))
             }

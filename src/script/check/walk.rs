@@ -19,6 +19,7 @@ use super::state::{Asked, Known, Turn, Variable, Waits, about};
 use super::written::{Written, words};
 use crate::error::Error;
 use crate::model::Generation;
+use crate::script::lexer::{Kind, lex};
 
 /// Functions that call each other deeper than this are left alone.
 const DEEPEST: usize = 12;
@@ -156,8 +157,11 @@ impl<'a> Walk<'a> {
         if let Some((last, before)) = statements.split_last() {
             self.all(before);
             let value = self.statement(last).shape;
-            // The value of the runbook is shown; what a module does is not.
-            if file > 0 || !is_plain_call(last) {
+            // The value of the runbook is shown where no semicolon ends it; what a module does is not.
+            let tokens = lex(&self.files[file].text).tokens;
+            let ends = tokens.iter().rev().find(|token| token.kind != Kind::Comment);
+            let ended = ends.is_some_and(|last| last.kind == Kind::Semicolon);
+            if file > 0 || ended || !is_plain_call(last) {
                 self.dropped(&value, last);
             }
         }
