@@ -8,7 +8,7 @@ use super::gates::Desk;
 use super::keep::{self, Kept};
 use super::world::{self, Scene, World};
 use super::{runs, signals};
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, Wish};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::event::Sink;
@@ -18,6 +18,7 @@ use crate::process::{self, Process};
 use crate::repl::prompt::{Doors, Parts, Prompt};
 use crate::repl::relay::Relay;
 use crate::repl::view::Form;
+use crate::report::{Line, Tone};
 use crate::script::gates::Gates;
 use crate::script::host::{Host, Script, Seams};
 use crate::script::modules::Imports;
@@ -50,7 +51,20 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     let events: Arc<dyn Sink> = Arc::new(Recorder { journal: kept.journal.clone(), next: relay.clone() });
     let cancel = world.cancel.part();
     let host = host(process, arguments, &world, &kept, &events, (relay.clone(), cancel.clone()))?;
-    signals::interrupt(world.runtime.handle(), cancel.clone(), || process::leave(ExitCode::Paused));
+    let at_work = relay.clone();
+    let still = move |wish| {
+        let told = match wish {
+            Wish::Leave => {
+                "a change was sent, and its answer is waited for; Ctrl-C once more ends the session, and nobody knows then \
+                 whether it was carried out"
+            }
+            _ => "the server has not answered yet; Ctrl-C again stops waiting for what is only read",
+        };
+        if let Some(stage) = at_work.stage() {
+            stage.say(Line::default().with(Tone::Warning, told));
+        }
+    };
+    signals::interrupt(world.runtime.handle(), cancel.clone(), still, || process::leave(ExitCode::Paused));
     let form = if process.stdout_is_terminal { Form::Table } else { Form::Json };
     let (folder, cloud) = (process.directory.clone(), world.cloud.clone());
     let doors = doors(process, store.clone());

@@ -42,7 +42,7 @@ use lines::Lines;
 use output::Stream;
 
 pub use output::Output;
-pub use paint::Line;
+pub use paint::{Line, Tone};
 pub use screen::{Measure, Screen, Size};
 
 /// The pause between two frames, in the eye's time whatever the run's clock does.

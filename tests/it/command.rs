@@ -137,6 +137,11 @@ impl Served {
         command
     }
 
+    /// Holds it still, or lets it go on: nothing is answered meanwhile.
+    pub fn hold(&self, held: bool) {
+        signal(&self.child, if held { Signal::SIGSTOP } else { Signal::SIGCONT });
+    }
+
     /// Stops it; what else it had said, and its exit code.
     pub fn stop(mut self) -> (String, i32) {
         signal(&self.child, Signal::SIGTERM);

@@ -501,3 +501,25 @@ fn a_secret_that_is_known_as_one_only_later_is_taken_out_of_the_history() {
     assert!(history.contains("let t = ") && history.contains("let info"), "{history}");
     assert!(!history.contains("planted"), "{history}");
 }
+
+#[test]
+fn a_server_that_does_not_answer_is_named_when_ctrl_c_cannot_end_the_input() {
+    let served = crate::command::Served::start("current");
+    let surroundings: Vec<(&str, &str)> =
+        served.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut terminal = Terminal::among(&surroundings, folder("prompt-hung"), (80, 24), &[]);
+    terminal.line("endpoint_list().len()");
+    served.hold(true);
+    terminal.typed("region_create(\"west\").name");
+    terminal.keys(ENTER);
+    terminal.until("work", |terminal| terminal.shown().contains("working"));
+    terminal.interrupt();
+    terminal.until("reason", |terminal| terminal.shown().contains("the server has not answered yet"));
+    terminal.interrupt();
+    terminal.until("warning", |terminal| terminal.shown().contains("Ctrl-C once more ends"));
+    served.hold(false);
+    terminal.until_prompt();
+    terminal.line("region_list()[0].name");
+    assert!(terminal.shown().contains("\nwest\n"), "{}", terminal.shown());
+    assert_eq!(terminal.leave(), 0);
+}
