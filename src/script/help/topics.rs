@@ -77,6 +77,8 @@ What they return is in the result: `done.items["web-01"].value`."#,
 Kinds: script, input, unreachable, login, api, not_found, ambiguous, refused,
 failed, cancelled, timeout, items_failed. What was waited for and failed has
 `task` and `exception_details` as well.
+What the language itself finds wrong (a missing field, say) has `error` and
+`message` and no `kind`: ask with `e.get("kind")`.
 An interruption, a change of which nobody knows whether it was applied, a
 journal that does not fit and a question without an answer end the run: no
 script can catch them. `coriolis-run resume` goes on where it stopped."#,
