@@ -47,14 +47,13 @@ pub struct Kept {
     pub journal: Arc<Journal>,
     /// Who worked on it and left it without a word.
     pub before: Option<Holder>,
-    _lock: Option<Lock>,
 }
 
 /// Where it is kept: from the beginning, or from the first change on.
 #[derive(Default)]
 struct Place {
     directory: OnceLock<Mutex<Directory>>,
-    /// Of a run that is kept from its first change on.
+    /// Nobody else takes the run for one that was left.
     lock: OnceLock<Lock>,
 }
 
@@ -77,7 +76,7 @@ impl Kept {
         let clock = world.clock.clone();
         let log = Log::new(Arc::new(file::create(&directory.journal(), clock.now())?));
         let journal = Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log));
-        let kept = Self { place: Place::of(directory), journal: Arc::new(journal), before: None, _lock: Some(lock) };
+        let kept = Self { place: Place::of(directory, lock), journal: Arc::new(journal), before: None };
         Ok((kept, world))
     }
 
@@ -92,7 +91,6 @@ impl Kept {
             state: Mutex::default(),
             make: Box::new(move || {
                 let directory = store.create(meta.clone(), &sources)?;
-                // Nobody else takes it for one that was left.
                 let lock = directory.lock(&meta.owner, false)?;
                 let file = file::create(&directory.journal(), first)?;
                 let _ = made.lock.set(lock);
@@ -101,7 +99,7 @@ impl Kept {
             }),
         };
         let journal = Journal::new(id, key, clock.clone(), State::default(), Some(Log::new(Arc::new(lazy))));
-        Self { place, journal: Arc::new(journal), before: None, _lock: None }
+        Self { place, journal: Arc::new(journal), before: None }
     }
 
     /// Goes on with a run.
@@ -121,13 +119,13 @@ impl Kept {
         let log = Log::new(Arc::new(file));
         let journal = Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log));
         let before = lock.before.clone();
-        Ok(Self { place: Place::of(directory), journal: Arc::new(journal), before, _lock: Some(lock) })
+        Ok(Self { place: Place::of(directory, lock), journal: Arc::new(journal), before })
     }
 
     /// A run of which nothing is kept.
     pub fn nothing(clock: Clock) -> Self {
         let place = Arc::new(Place::default());
-        Self { place, journal: Arc::new(Journal::in_memory(clock)), before: None, _lock: None }
+        Self { place, journal: Arc::new(Journal::in_memory(clock)), before: None }
     }
 
     /// The run's id, where it is kept.
@@ -162,10 +160,8 @@ impl Kept {
 }
 
 impl Place {
-    fn of(directory: Directory) -> Arc<Self> {
-        let place = Self::default();
-        let _ = place.directory.set(Mutex::new(directory));
-        Arc::new(place)
+    fn of(directory: Directory, lock: Lock) -> Arc<Self> {
+        Arc::new(Self { directory: Mutex::new(directory).into(), lock: lock.into() })
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::lexer::{Kind, Token, lex};
+use crate::journal::file::read_optional;
 use crate::secret::{MASK, Place, holds_secret};
 
 /// So many inputs are kept.
@@ -22,18 +23,10 @@ impl History {
     /// # Errors
     /// Those of the file, other than that there is none.
     pub fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            other => other?,
-        };
-        // What is no JSON is from somebody else, and left out.
-        let mut inputs: Vec<String> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut inputs = read(path)?;
         if inputs.len() > 2 * MOST {
             inputs.drain(..inputs.len() - MOST);
-            let short = path.with_extension("short");
-            let mut file = private(OpenOptions::new().write(true).create(true).truncate(true), &short)?;
-            inputs.iter().try_for_each(|input| write_input(&mut file, input))?;
-            std::fs::rename(short, path)?;
+            rewrite(path, &inputs)?;
         }
         Ok((Self { path: path.to_owned() }, inputs))
     }
@@ -43,19 +36,9 @@ impl History {
     /// # Errors
     /// Those of the disk.
     pub fn forget(&self, secrets: &[String]) -> io::Result<()> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other?,
-        };
-        let inputs: Vec<String> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let inputs = read(&self.path)?;
         let masked: Vec<String> = inputs.iter().map(|input| without(input.clone(), secrets)).collect();
-        if masked == inputs {
-            return Ok(());
-        }
-        let new = self.path.with_extension("new");
-        let mut file = private(OpenOptions::new().write(true).create(true).truncate(true), &new)?;
-        masked.iter().try_for_each(|input| write_input(&mut file, input))?;
-        std::fs::rename(new, &self.path)
+        if masked == inputs { Ok(()) } else { rewrite(&self.path, &masked) }
     }
 
     /// Keeps an input, its secrets masked.
@@ -69,6 +52,20 @@ impl History {
         let mut file = private(OpenOptions::new().append(true).create(true), &self.path)?;
         write_input(&mut file, &masked(input, known_secrets))
     }
+}
+
+fn read(path: &Path) -> io::Result<Vec<String>> {
+    let text = read_optional(path)?.unwrap_or_default();
+    // What is no JSON is from somebody else, and left out.
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// Puts these in the place of all that was kept.
+fn rewrite(path: &Path, inputs: &[String]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = private(OpenOptions::new().write(true).create(true).truncate(true), &new)?;
+    inputs.iter().try_for_each(|input| write_input(&mut file, input))?;
+    std::fs::rename(new, path)
 }
 
 fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {

@@ -519,10 +519,15 @@ impl Prompt {
 }
 
 fn still_running(running: usize) -> String {
-    let (noun, verb) = (count(running, "job"), if running == 1 { "is" } else { "are" });
     format!(
-        "{noun} {verb} still at work; what they began on the server goes on without them\nhint: Ctrl-D again leaves; `:jobs` lists them"
+        "{} still at work; what they began on the server goes on without them\nhint: Ctrl-D again leaves; `:jobs` lists them",
+        are(running)
     )
+}
+
+/// `1 job is`, `2 jobs are`.
+fn are(jobs: usize) -> String {
+    format!("{} {}", count(jobs, "job"), if jobs == 1 { "is" } else { "are" })
 }
 
 /// What is said of an input that was interrupted: what goes on without it, and how to look at that again.
@@ -530,10 +535,7 @@ fn interrupted(left: &[Left], jobs: usize) -> String {
     if left.is_empty() {
         return match jobs {
             0 => "interrupted".to_owned(),
-            jobs => format!(
-                "interrupted; {} at work: `:jobs`",
-                if jobs == 1 { "1 job is still".to_owned() } else { format!("{jobs} jobs are still") }
-            ),
+            jobs => format!("interrupted; {} still at work: `:jobs`", are(jobs)),
         };
     }
     let again: Vec<String> = left.iter().take(3).map(look_again).collect();

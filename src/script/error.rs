@@ -246,7 +246,7 @@ fn no_property(text: &str) -> Error {
     let (name, kind) = (quoted.next().unwrap_or_default(), quoted.next().map_or("this", type_word));
     let error = Error::script(format!("{kind} has no field `{name}`"));
     match kind {
-        "job" | "a job" => error.hint("`jobs()` tells how jobs stand; `wait_for(job)` gives what one returned"),
+        "job" => error.hint("`jobs()` tells how jobs stand; `wait_for(job)` gives what one returned"),
         _ => error.hint("only object maps have fields; a method is called with brackets: `.len()`"),
     }
 }

@@ -102,9 +102,9 @@ pub fn lex(text: &str) -> Lexed {
 pub fn wants_more(text: &str) -> bool {
     let lexed = lex(text);
     match lexed.unfinished {
-        // The parser says what is wrong with it.
-        Some(Unfinished::Bracket) if lexed.mismatched => false,
-        Some(Unfinished::Bracket | Unfinished::Text | Unfinished::Comment) => true,
+        // A bracket that closes another one is the parser's to complain about.
+        Some(Unfinished::Bracket) => !lexed.mismatched,
+        Some(Unfinished::Text | Unfinished::Comment) => true,
         // The parser says what is wrong with it.
         Some(Unfinished::Quote) => false,
         None => lexed.tokens.iter().rev().find(|token| token.kind != Kind::Comment).is_some_and(|last| {

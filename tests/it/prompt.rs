@@ -115,6 +115,16 @@ impl Terminal {
         panic!("never completed to `{text}`:\n{}", self.shown());
     }
 
+    /// Types inputs of any length, each at the prompt that follows the one before.
+    #[track_caller]
+    fn inputs(&mut self, inputs: &[&str]) {
+        for input in inputs {
+            self.keys(input);
+            self.keys(ENTER);
+            self.until_prompt();
+        }
+    }
+
     /// Types a line and waits for the next prompt.
     #[track_caller]
     fn line(&mut self, text: &str) {
@@ -445,7 +455,7 @@ fn a_question_is_answered_or_left_and_the_session_lives_on() {
 #[test]
 fn what_is_saved_passes_the_check_and_holds_what_lives_of_inputs_that_failed() {
     let mut terminal = Terminal::new("prompt-save", (80, 24), &["--sandbox", "--speed", "30"]);
-    for input in [
+    terminal.inputs(&[
         "let settings = #{ retries: 1 }",
         "let many = 5 // copies",
         "fn twice(x) { x * 3 }",
@@ -453,11 +463,7 @@ fn what_is_saved_passes_the_check_and_holds_what_lives_of_inputs_that_failed() {
         "let m = #{ alpha: 1 }; m.alhpa",
         "let n = twice(m.alpha) + many + settings.retries;",
         "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });",
-    ] {
-        terminal.keys(input);
-        terminal.keys(ENTER);
-        terminal.until_prompt();
-    }
+    ]);
     terminal.keys("let x = replica_execute(r); wait_for(x);");
     terminal.keys(ENTER);
     terminal.until("bar", |terminal| terminal.shown().contains('%'));
@@ -486,15 +492,11 @@ fn what_is_saved_passes_the_check_and_holds_what_lives_of_inputs_that_failed() {
 #[test]
 fn a_secret_that_is_known_as_one_only_later_is_taken_out_of_the_history() {
     let mut terminal = Terminal::new("prompt-later", (80, 24), &["--sandbox", "--speed", "max"]);
-    for input in [
+    terminal.inputs(&[
         "let t = \"planted-first\";",
         "let id = endpoint_create(#{ name: \"n\", type: \"openstack\", connection_info: #{ password: t }, skip_validation: true }).id;",
         "let info = #{}; info[\"password\"] = \"planted-second\";",
-    ] {
-        terminal.keys(input);
-        terminal.keys(ENTER);
-        terminal.until_prompt();
-    }
+    ]);
     let folder = terminal.folder.clone();
     assert_eq!(terminal.leave(), 0);
     let history = std::fs::read_to_string(folder.join("state/coriolis-run/history.jsonl")).unwrap();

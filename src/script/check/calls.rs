@@ -15,7 +15,7 @@ use super::shape::{Begun, Closure, Fields, Origin, Shape};
 use super::state::Known;
 use super::walk::Walk;
 use super::written::{UNKNOWN, Written, parts, variants};
-use super::{check_arguments, runs_beside, unknown_function};
+use super::{check_arguments, runs_beside, signature, unknown_function};
 use crate::error::{Error, count};
 use crate::script::catalog;
 use crate::script::function::{Effect, Function, Key, Kind, Noun};
@@ -122,7 +122,7 @@ impl Walk<'_> {
             Some(counts) if counts.contains(&arguments.len()) => self.function(index, name, arguments),
             Some(counts) => {
                 let error = arity(&format!("{module}::{name}"), counts, arguments.len());
-                self.wrong(error.hint(format!("{} in {file}", tree.signature(name))), position);
+                self.wrong(error.hint(format!("{} in {file}", signature(&tree.ast, name))), position);
                 Shape::Any.into()
             }
             // It may be a closure.

@@ -14,7 +14,7 @@ use super::shape::{Closure, Fields, Origin, Shape, Step};
 use super::state::Known;
 use super::walk::Walk;
 use super::written::{UNKNOWN, Written};
-use super::wrong_arity;
+use super::{signature, wrong_arity};
 use crate::error::{Error, count};
 use crate::script::catalog;
 use crate::script::error::uses_its_own;
@@ -253,7 +253,7 @@ impl Walk<'_> {
         }
         let own = self.tree().and_then(|tree| tree.functions.get(name)).cloned();
         if let (Some(own), Some(tree)) = (own, self.tree()) {
-            self.wrong(arity(name, &own, given).hint(tree.signature(name)), position);
+            self.wrong(arity(name, &own, given).hint(signature(&tree.ast, name)), position);
             return;
         }
         if !counts.is_empty() {

@@ -12,7 +12,7 @@ use super::written::{are_together, flag, is_sure};
 use crate::client::{deployments, executions, migrations, transfers};
 use crate::error::{Error, Result};
 use crate::model::Generation;
-use crate::script::function::{Function, Key, Kind};
+use crate::script::function::{Function, Key};
 use crate::script::functions::schedules::{PARTS, end};
 use crate::script::value::to_shown;
 
@@ -46,10 +46,7 @@ pub fn nobody_can(row: &'static Function, name: &str, options: &Expr, now: Times
 
 impl Written<'_> {
     fn keys(&self) -> impl Iterator<Item = &'static Key> {
-        self.row.parameters.iter().flat_map(|parameter| match parameter.kind {
-            Kind::Options(groups) => groups.iter().copied().flatten(),
-            _ => [].iter().copied().flatten(),
-        })
+        self.row.parameters.iter().flat_map(|parameter| parameter.kind.keys())
     }
 
     /// What is written for a key, under whichever of its names.

@@ -226,10 +226,7 @@ fn check_each(
 fn elsewhere(error: Error, function: &str, word: &str) -> Error {
     let knows = |row: &&'static Function| {
         !row.names().iter().any(|name| name == function)
-            && row.parameters.iter().any(|parameter| match parameter.kind {
-                Kind::Options(groups) => groups.iter().copied().flatten().any(|key| key.answers_to(word)),
-                _ => false,
-            })
+            && row.parameters.iter().any(|parameter| parameter.kind.keys().any(|key| key.answers_to(word)))
     };
     let rows: Vec<String> = catalog::rows().filter(knows).map(|row| format!("`{}`", row.name)).collect();
     match (&error.hint, rows.as_slice()) {

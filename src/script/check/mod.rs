@@ -9,6 +9,7 @@ mod chains;
 pub mod examine;
 mod fields;
 mod files;
+mod functions;
 mod impossible;
 mod literals;
 mod natives;
@@ -83,24 +84,19 @@ pub fn check(engine: &Engine, ast: &AST) -> Vec<Finding> {
     findings
 }
 
-struct Names {
+struct Names<'a> {
+    ast: &'a AST,
     native: BTreeSet<String>,
     script: BTreeMap<String, BTreeSet<usize>>,
-    /// As the script declares its functions: `` `ensure(vm)` or `ensure(vm, to)` ``.
-    signatures: BTreeMap<String, String>,
     variables: BTreeSet<String>,
 }
 
-impl Names {
-    fn of(engine: &Engine, ast: &AST) -> Self {
+impl<'a> Names<'a> {
+    fn of(engine: &Engine, ast: &'a AST) -> Self {
         let native = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
         let mut script: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-        let mut signatures: BTreeMap<String, String> = BTreeMap::new();
         for function in ast.iter_functions() {
             script.entry(function.name.to_owned()).or_default().insert(function.params.len());
-            let known = signatures.entry(function.name.to_owned()).or_default();
-            let or = if known.is_empty() { "" } else { " or " };
-            known.push_str(&format!("{or}`{}({})`", function.name, function.params.join(", ")));
         }
         let mut variables = BTreeSet::new();
         ast.walk(&mut |path| {
@@ -109,7 +105,7 @@ impl Names {
             }
             true
         });
-        Self { native: native.into_iter().collect(), script, signatures, variables }
+        Self { ast, native: native.into_iter().collect(), script, variables }
     }
 
     /// The internal name of a closure written as an argument, and its parameters beside what it captures.
@@ -124,6 +120,12 @@ impl Names {
         let natives = self.native.iter().map(String::as_str).filter(|name| name.starts_with(char::is_alphabetic));
         catalog::names().keys().map(String::as_str).chain(self.script.keys().map(String::as_str)).chain(natives)
     }
+}
+
+/// As a script declares a function, in all its forms: `` `ensure(vm)` or `ensure(vm, to)` ``.
+fn signature(ast: &AST, name: &str) -> String {
+    let forms = ast.iter_functions().filter(|function| function.name == name);
+    forms.map(|function| format!("`{name}({})`", function.params.join(", "))).collect::<Vec<_>>().join(" or ")
 }
 
 /// Words of the language that look like calls.
@@ -147,7 +149,7 @@ const KEYWORDS: [&str; 14] = [
 fn check_call(
     call: &FnCallExpr,
     position: Position,
-    known: &Names,
+    known: &Names<'_>,
     writes: &CapturedWrites,
     findings: &mut Vec<Finding>,
 ) {
@@ -162,7 +164,7 @@ fn check_call(
     if let Some(arities) = known.script.get(name) {
         if !arities.contains(&call.args.len()) && !known.native.contains(name) {
             let error = calls::arity(name, arities, call.args.len());
-            found(error.hint(known.signatures.get(name).cloned().unwrap_or_default()), position);
+            found(error.hint(signature(known.ast, name)), position);
         }
         return;
     }

@@ -203,14 +203,6 @@ impl Tree {
         }
     }
 
-    /// How it declares a function, in all its forms: `` `f(a)` or `f(a, b)` ``.
-    pub fn signature(&self, name: &str) -> String {
-        let forms = self.bodies.iter().filter(|(known, _)| known == name);
-        let forms: Vec<String> =
-            forms.map(|(name, body)| format!("`{name}({})`", body.parameters.join(", "))).collect();
-        forms.join(" or ")
-    }
-
     pub fn body(&self, name: &str, arguments: Option<usize>) -> Option<&Body> {
         let fits = |body: &Body| arguments.is_none_or(|count| body.parameters.len() == count);
         self.bodies.iter().find(|(known, body)| known == name && fits(body)).map(|(_, body)| body)

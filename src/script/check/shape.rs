@@ -239,10 +239,7 @@ pub fn change(shape: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)
                 // It may be any of those that have no name here.
                 None => {
                     if let Some(inner) = &mut fields.other {
-                        let before = (**inner).clone();
-                        change(inner, rest, with);
-                        let after = std::mem::replace(&mut **inner, Shape::Never);
-                        **inner = before.join(after);
+                        change_one(inner, rest, with);
                     }
                 }
             }
@@ -254,14 +251,17 @@ pub fn change(shape: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)
             // Under whatever name: any field may be there now.
             fields.other = Some(Box::new(inner));
         }
-        (Shape::List(item), _) => {
-            let before = (**item).clone();
-            change(item, rest, with);
-            let after = std::mem::replace(&mut **item, Shape::Never);
-            **item = before.join(after);
-        }
+        (Shape::List(item), _) => change_one(item, rest, with),
         (other, _) => *other = Shape::Any,
     }
+}
+
+/// Changes one of many that have this shape: the others stay as they are.
+fn change_one(many: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)) {
+    let before = many.clone();
+    change(many, path, with);
+    let after = std::mem::replace(many, Shape::Never);
+    *many = before.join(after);
 }
 
 #[cfg(test)]
