@@ -8,13 +8,33 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::cloud::TELLING;
-use super::ledger::Entry;
-use super::routes::Incoming;
-use super::{licensing, secrets};
+use super::routes::call::Incoming;
+use super::world::{Caller, TELLING, licensing, secrets};
 use crate::secret::{self, Place};
+
+/// One change, and with which status it was answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub at: Timestamp,
+    pub method: String,
+    pub path: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub query: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
+    /// Whether the body was said to be JSON.
+    #[serde(default)]
+    pub json: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// What stays of a body that is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    pub status: u16,
+}
 
 /// The masks that were given out.
 #[derive(Default)]

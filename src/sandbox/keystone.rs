@@ -6,12 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::cloud::Caller;
-use super::draw::draw;
-use super::licensing;
-use super::routes::logs;
-use super::scenario::Scenario;
-use super::secrets::PREFIX;
+use super::rules::LOGS_PREFIX;
+use super::world::licensing;
+use super::world::scenario::Scenario;
+use super::world::secrets::PREFIX;
+use super::world::{Caller, draw};
 
 /// How long the service goes on trusting a token that it has validated once.
 const CACHED: SignedDuration = SignedDuration::from_secs(300);
@@ -398,7 +397,7 @@ impl Keystone {
             services.push(service("migration", "coriolis", format!("{}/v1/{}", self.base, self.projects[project].id)));
         }
         services.push(service("key-manager", "barbican", format!("{}{PREFIX}", self.base)));
-        services.push(service("coriolis-logger", "coriolis-logger", format!("{}{}", self.base, logs::PREFIX)));
+        services.push(service("coriolis-logger", "coriolis-logger", format!("{}{}", self.base, LOGS_PREFIX)));
         let licensing = format!("{}{}", self.base, licensing::PREFIX);
         services.push(service("coriolis-licensing", "coriolis-licensing", licensing));
         services.into()

@@ -12,11 +12,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::cloud::Caller;
-use super::kept::Masks;
-use super::routes::Incoming;
+use super::kept::{Entry, Masks};
+use super::routes::call::Incoming;
 use crate::model::Generation;
 
 const VERSION: u32 = 1;
@@ -45,27 +43,6 @@ struct Head {
     generation: Generation,
     seed: u64,
     began: Timestamp,
-}
-
-/// One change, and with which status it was answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub at: Timestamp,
-    pub method: String,
-    pub path: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub query: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caller: Option<Caller>,
-    /// Whether the body was said to be JSON.
-    #[serde(default)]
-    pub json: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Value>,
-    /// What stays of a body that is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    pub status: u16,
 }
 
 impl Ledger {

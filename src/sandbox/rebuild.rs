@@ -2,17 +2,19 @@
 
 use std::io;
 
-use super::cloud::Cloud;
+use super::kept::Entry;
 use super::keystone::Keystone;
-use super::ledger::{Entry, Ledger};
-use super::routes::{Incoming, Services, answer};
+use super::ledger::Ledger;
+use super::routes::answer;
+use super::routes::call::{Incoming, Services};
+use super::world::{Cloud, licensing, secrets};
 
 /// Where application credentials are.
 const USERS: &str = "/v3/users/";
 
 /// Whether this method on this path is for something that outlives the process. Tokens do not.
 pub(super) fn may_change(method: &str, path: &str) -> bool {
-    let served = ["/v1/", super::secrets::PREFIX, super::licensing::PREFIX].iter().any(|at| path.starts_with(at));
+    let served = ["/v1/", secrets::PREFIX, licensing::PREFIX].iter().any(|at| path.starts_with(at));
     match method {
         "POST" | "PUT" => served,
         "DELETE" => served || path.starts_with(USERS),

@@ -19,15 +19,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::cloud::{Caller, Cloud, Refusal};
-use super::draw::draw;
 use super::fault::{Fault, Trouble, take};
 use super::keystone::Keystone;
 use super::ledger::Ledger;
 use super::rebuild::{is_kept, may_change, rebuild};
-use super::routes::{Answer, Incoming, Services, answer, asks_who, logs};
-use super::scenario::Scenario;
+use super::routes::call::{Answer, Incoming, Services};
+use super::routes::{answer, asks_who, logs};
+use super::rules::LOGS_PREFIX;
 use super::wire::{Cut, Port};
+use super::world::scenario::Scenario;
+use super::world::{Caller, Cloud, Refusal, draw};
 use crate::clock::Clock;
 use crate::model::Generation;
 
@@ -109,6 +110,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
         None => clock.now(),
     };
     let mut cloud = Cloud::new(seed, generation, &scenario, began);
+    cloud.register_worker(&scenario.worker, began);
     if let Some(project) = keystone.projects.first() {
         let owner = Caller { project: project.id.clone(), user: keystone.user.id.clone(), delegates: true };
         cloud.furnish(&scenario.endpoints, &owner, began);
@@ -137,7 +139,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
         peak: AtomicUsize::default(),
         held: watch::Sender::new(false),
     });
-    let stream = format!("{}/ws", logs::PREFIX);
+    let stream = format!("{}/ws", LOGS_PREFIX);
     let router = Router::new()
         .route(&stream, get(stream_logs))
         .fallback(handle)

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::cloud::{Action, Cloud, Deployed, Deployment, Endpoint, Execution, ExecutionKind, Transfer};
-use super::draw::draw;
-use super::graph::Note;
-use super::lifecycle::{Plan, Seen};
+use super::world::{
+    Action, Cloud, Deployed, Deployment, Endpoint, Execution, ExecutionKind, Note, Plan, Seen, Transfer, draw, stamp,
+};
 use crate::model::Generation;
 
 /// What every rendering needs to know.
@@ -73,27 +72,6 @@ impl Serialize for Stamp {
             Some(time) => serializer.collect_str(&stamp(time)),
         }
     }
-}
-
-/// `2026-06-01T20:00:00.000000`: no zone, no fraction.
-pub(super) fn stamp(time: Timestamp) -> String {
-    let time = TimeZone::UTC.to_datetime(time);
-    let mut text = *b"0000-00-00T00:00:00.000000";
-    // Every answer holds dozens: no formatting machinery.
-    let mut put = |at: usize, digits: usize, number: i16| {
-        let mut rest = number.unsigned_abs();
-        for digit in (at..at + digits).rev() {
-            text[digit] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-    };
-    put(0, 4, time.year());
-    for (at, number) in
-        [(5, time.month()), (8, time.day()), (11, time.hour()), (14, time.minute()), (17, time.second())]
-    {
-        put(at, 2, number.into());
-    }
-    text.iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// The fields that every record of the service has.

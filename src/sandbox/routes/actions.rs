@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Answer, Call, Refusal};
+use super::call::{Answer, Call};
+use crate::sandbox::world::Refusal;
 
 impl Call<'_> {
     pub(super) fn endpoint_action(&self, id: &str) -> Result<Answer, Refusal> {

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Answer, Call, Refusal};
+use super::call::{Answer, Call};
 use crate::model::Generation;
 use crate::sandbox::view::DeploymentView;
+use crate::sandbox::world::Refusal;
 
 impl Call<'_> {
     pub(super) fn deployments(&mut self, segments: &[&str]) -> Result<Answer, Refusal> {

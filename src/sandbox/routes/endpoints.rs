@@ -5,10 +5,12 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Refusal};
+use super::call::{Answer, Call};
 use crate::model::Generation;
-use crate::sandbox::cloud::{EndpointDraft, Offer};
+use crate::sandbox::rules::Offer;
 use crate::sandbox::view::EndpointView;
+use crate::sandbox::world::EndpointDraft;
+use crate::sandbox::world::Refusal;
 
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Answer, Incoming};
+use super::call::{Answer, Incoming};
 use crate::sandbox::keystone::{Denied, Keystone};
 
 pub(super) fn answer(keystone: &mut Keystone, incoming: &Incoming, now: Timestamp) -> Answer {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Incoming, Services};
-use crate::sandbox::licensing::{Denied, PREFIX};
+use super::call::{Answer, Incoming, Services};
+use crate::sandbox::world::licensing::{Denied, PREFIX};
 
 pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     let Services { cloud, now, .. } = services;

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, Refusal};
+use super::call::Call;
 use crate::model::Generation;
-use crate::sandbox::cloud::{Action, Deployment, Execution, Transfer};
-use crate::sandbox::view::stamp;
+use crate::sandbox::world::Refusal;
+use crate::sandbox::world::stamp;
+use crate::sandbox::world::{Action, Deployment, Execution, Transfer};
 
 /// What a transfer may be filtered by: the states of *tasks*, by the service's mistake.
 const TASK_STATES: [&str; 20] = [

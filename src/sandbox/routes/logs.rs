@@ -3,18 +3,17 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Answer, Incoming, Services};
-use crate::sandbox::cloud::{Cloud, LOGS, LogLine};
+use super::call::{Answer, Incoming, Services};
+use crate::sandbox::rules::{LOGS, LOGS_PREFIX, LogLine};
+use crate::sandbox::world::Cloud;
 
 /// Where it is served; the catalog says so.
-pub(in crate::sandbox) const PREFIX: &str = "/logger";
-
 pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     let Services { cloud, keystone, now, .. } = services;
     if incoming.caller.is_none() {
         return Answer::unauthorized(&keystone.base);
     }
-    let path = incoming.path.strip_prefix(PREFIX).unwrap_or_default();
+    let path = incoming.path.strip_prefix(LOGS_PREFIX).unwrap_or_default();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     match (incoming.method.as_str(), segments.as_slice()) {
         ("GET", ["logs"]) => {

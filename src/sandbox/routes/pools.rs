@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::actions::unknown;
-use super::{Answer, Call, Refusal};
-use crate::sandbox::cloud::{Pool, role_word};
-use crate::sandbox::draw::draw;
-use crate::sandbox::pool::Minion;
-use crate::sandbox::view::{record, stamp};
+use super::call::{Answer, Call};
+use crate::sandbox::view::record;
+use crate::sandbox::world::Minion;
+use crate::sandbox::world::Refusal;
+use crate::sandbox::world::draw;
+use crate::sandbox::world::stamp;
+use crate::sandbox::world::{Pool, role_word};
 
 impl Call<'_> {
     pub(super) fn pools(&mut self, segments: &[&str]) -> Result<Answer, Refusal> {

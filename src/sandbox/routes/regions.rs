@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Refusal};
-use crate::sandbox::cloud::{Region, Service};
+use super::call::{Answer, Call};
 use crate::sandbox::view::record;
+use crate::sandbox::world::Refusal;
+use crate::sandbox::world::{Region, Service};
 
 impl Call<'_> {
     pub(super) fn regions(&mut self, segments: &[&str]) -> Result<Answer, Refusal> {

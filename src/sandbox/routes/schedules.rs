@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Refusal};
+use super::call::{Answer, Call};
 use crate::model::Generation;
-use crate::sandbox::cloud::Schedule;
-use crate::sandbox::view::{record, stamp};
+use crate::sandbox::view::record;
+use crate::sandbox::world::Refusal;
+use crate::sandbox::world::Schedule;
+use crate::sandbox::world::stamp;
 
 impl Call<'_> {
     pub(super) fn schedules(&mut self, transfer: &str, segments: &[&str]) -> Result<Answer, Refusal> {

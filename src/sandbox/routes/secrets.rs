@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Incoming, Services};
-use crate::sandbox::secrets::{Denied, LONGEST_REQUEST, PREFIX, Page, Wanted, reference};
+use super::call::{Answer, Incoming, Services};
+use crate::sandbox::world::secrets::{Denied, LONGEST_REQUEST, PREFIX, Page, Wanted, reference};
 
 /// How many secrets a page has when nobody says, and at most.
 const PAGE: (usize, usize) = (10, 100);

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::actions::unknown;
-use super::{Answer, Call, Refusal};
+use super::call::{Answer, Call};
 use crate::model::Generation;
-use crate::sandbox::cloud::{Execution, Transfer};
 use crate::sandbox::view::{ExecutionView, TransferView};
+use crate::sandbox::world::Refusal;
+use crate::sandbox::world::{Execution, Transfer};
 
 impl Call<'_> {
     pub(super) fn transfers(&mut self, segments: &[&str]) -> Result<Answer, Refusal> {

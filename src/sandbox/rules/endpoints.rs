@@ -4,35 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::providers::Needs;
-use super::{Caller, Cloud, Refusal, Service};
-use crate::sandbox::machine::Machine;
-use crate::sandbox::scenario::{self, Role};
-
-/// Passwords that let nobody in.
-pub(in crate::sandbox) const TELLING: [&str; 3] = ["wrong", "bad", "crash"];
-
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Endpoint {
-    pub id: String,
-    pub project: String,
-    pub user: String,
-    pub name: String,
-    pub platform: String,
-    pub description: Option<String>,
-    pub connection_info: Value,
-    pub mapped_regions: Value,
-    pub created: Timestamp,
-    pub updated: Option<Timestamp>,
-}
-
-/// An endpoint to be; nothing of it is checked.
-pub(in crate::sandbox) struct EndpointDraft {
-    pub name: String,
-    pub platform: String,
-    pub description: Option<String>,
-    pub connection_info: Value,
-    pub mapped_regions: Value,
-}
+use crate::sandbox::world::scenario::{self, Role};
+use crate::sandbox::world::{Caller, Cloud, Endpoint, EndpointDraft, Machine, Refusal, Service};
 
 pub(in crate::sandbox) struct Validation {
     pub valid: bool,

@@ -4,10 +4,10 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// 32 bytes that look random and depend on what they were drawn for.
 #[derive(Clone, Copy)]
-pub(super) struct Draw([u8; 32]);
+pub(in crate::sandbox) struct Draw([u8; 32]);
 
 /// Draws for `parts`, which name the thing: its kind, its owner, how many came before.
-pub(super) fn draw(seed: u64, parts: &[&str]) -> Draw {
+pub(in crate::sandbox) fn draw(seed: u64, parts: &[&str]) -> Draw {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes());
     for part in parts {
@@ -19,7 +19,7 @@ pub(super) fn draw(seed: u64, parts: &[&str]) -> Draw {
 
 impl Draw {
     /// Lower-case UUID of version 4.
-    pub(super) fn uuid(&self) -> String {
+    pub(in crate::sandbox) fn uuid(&self) -> String {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&self.0[..16]);
         bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -37,23 +37,23 @@ impl Draw {
     }
 
     /// 32 hexadecimal digits, as Keystone's ids are.
-    pub(super) fn hex(&self) -> String {
+    pub(in crate::sandbox) fn hex(&self) -> String {
         self.uuid().replace('-', "")
     }
 
     /// A secret of 43 letters that may stand in a URL or a shell.
-    pub(super) fn secret(&self) -> String {
+    pub(in crate::sandbox) fn secret(&self) -> String {
         use base64::Engine as _;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.0)
     }
 
     /// A whole number from `low` to `high`, both included.
-    pub(super) fn between(&self, low: i64, high: i64) -> i64 {
+    pub(in crate::sandbox) fn between(&self, low: i64, high: i64) -> i64 {
         low + (self.fraction() * (high - low + 1) as f64) as i64
     }
 
     /// From 0 to just below 1.
-    pub(super) fn fraction(&self) -> f64 {
+    pub(in crate::sandbox) fn fraction(&self) -> f64 {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&self.0[16..24]);
         (u64::from_le_bytes(bytes) >> 11) as f64 / (1u64 << 53) as f64

@@ -27,7 +27,7 @@ const FORCED: &str = "This task was force-canceled at user request. Its state pr
 
 /// Everything that will happen to one execution.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(in crate::sandbox) struct Plan {
     pub id: String,
     pub created: Timestamp,
     pub tasks: Vec<Task>,
@@ -41,7 +41,7 @@ pub(super) struct Plan {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Task {
+pub(in crate::sandbox) struct Task {
     pub id: String,
     /// Starts at 2 and counts on across instances.
     pub index: usize,
@@ -71,7 +71,7 @@ enum Stage {
 
 /// One task as seen at some time.
 #[derive(Clone, Copy)]
-pub(super) struct Seen<'plan> {
+pub(in crate::sandbox) struct Seen<'plan> {
     pub task: &'plan Task,
     pub status: &'plan str,
     pub details: Option<&'plan str>,
@@ -83,14 +83,14 @@ pub(super) struct Seen<'plan> {
 }
 
 impl Plan {
-    pub(super) fn new(id: String, created: Timestamp, specs: Vec<Spec>) -> Self {
+    pub(in crate::sandbox) fn new(id: String, created: Timestamp, specs: Vec<Spec>) -> Self {
         let mut plan = Self::unstarted(id, created, specs, "RUNNING");
         plan.settle(created);
         plan
     }
 
     /// An execution that waits for machines of a pool until `starts`.
-    pub(super) fn awaiting(id: String, created: Timestamp, starts: Timestamp, specs: Vec<Spec>) -> Self {
+    pub(in crate::sandbox) fn awaiting(id: String, created: Timestamp, starts: Timestamp, specs: Vec<Spec>) -> Self {
         let mut plan = Self::unstarted(id, created, specs, AWAITING);
         plan.statuses.push((starts, "RUNNING"));
         plan.settle(starts);
@@ -98,7 +98,7 @@ impl Plan {
     }
 
     /// An execution that waits for machines of a pool, and is told at `told` that there are none.
-    pub(super) fn unallocated(id: String, created: Timestamp, told: Timestamp, specs: Vec<Spec>) -> Self {
+    pub(in crate::sandbox) fn unallocated(id: String, created: Timestamp, told: Timestamp, specs: Vec<Spec>) -> Self {
         let mut plan = Self::unstarted(id, created, specs, AWAITING);
         for task in &mut plan.tasks {
             task.finish(told, "UNSCHEDULED", Some(NO_MINIONS));
@@ -109,7 +109,12 @@ impl Plan {
     }
 
     /// An execution that never starts: what a failed POST leaves behind. One that is deadlocked says so in its tasks.
-    pub(super) fn unstarted(id: String, created: Timestamp, specs: Vec<Spec>, status: &'static str) -> Self {
+    pub(in crate::sandbox) fn unstarted(
+        id: String,
+        created: Timestamp,
+        specs: Vec<Spec>,
+        status: &'static str,
+    ) -> Self {
         let stuck = |position: usize| match position {
             _ if status != "DEADLOCKED" => Vec::new(),
             0 => vec![Change { at: created, status: "FAILED_TO_SCHEDULE", details: Some(NOT_SCHEDULED.into()) }],
@@ -141,45 +146,45 @@ impl Plan {
         }
     }
 
-    pub(super) fn status(&self, now: Timestamp) -> &'static str {
+    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
         let known = self.statuses.partition_point(|(at, _)| *at <= now);
         self.statuses[known.max(1) - 1].1
     }
 
     /// When the status last changed; nothing for one that never started.
-    pub(super) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(in crate::sandbox) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
         let known = self.statuses.partition_point(|(at, _)| *at <= now).max(1);
         (self.statuses[0].1 != "UNEXECUTED").then(|| self.statuses[known - 1].0)
     }
 
-    pub(super) fn is_active(&self, now: Timestamp) -> bool {
+    pub(in crate::sandbox) fn is_active(&self, now: Timestamp) -> bool {
         matches!(self.status(now), "RUNNING" | "CANCELLING" | AWAITING)
     }
 
     /// When and how it ends, as planned by now.
-    pub(super) fn end(&self) -> (Timestamp, &'static str) {
+    pub(in crate::sandbox) fn end(&self) -> (Timestamp, &'static str) {
         *self.statuses.last().expect("a plan has a first status")
     }
 
     /// The first moment after `after` at which a task begins or ends or the status changes.
-    pub(super) fn next_moment(&self, after: Timestamp) -> Option<Timestamp> {
+    pub(in crate::sandbox) fn next_moment(&self, after: Timestamp) -> Option<Timestamp> {
         self.moments.get(self.moments.partition_point(|at| *at <= after)).copied()
     }
 
     /// The tasks a client sees, by their index.
-    pub(super) fn seen(&self, now: Timestamp) -> impl Iterator<Item = Seen<'_>> {
+    pub(in crate::sandbox) fn seen(&self, now: Timestamp) -> impl Iterator<Item = Seen<'_>> {
         let troubled = self.troubled.is_some_and(|at| at <= now);
         self.tasks.iter().filter(move |task| !task.spec.hidden || troubled).map(move |task| task.seen(now))
     }
 
     /// How the task of this kind ended for this instance.
-    pub(super) fn outcome(&self, instance: &str, kind: &str) -> Option<&'static str> {
+    pub(in crate::sandbox) fn outcome(&self, instance: &str, kind: &str) -> Option<&'static str> {
         let of = |task: &&Task| task.spec.instance == instance && task.spec.kind == kind;
         self.tasks.iter().rfind(of)?.changes.last().map(|change| change.status)
     }
 
     /// Whether the task of this kind had completed for this instance by `now`.
-    pub(super) fn completed(&self, instance: &str, kind: &str, now: Timestamp) -> bool {
+    pub(in crate::sandbox) fn completed(&self, instance: &str, kind: &str, now: Timestamp) -> bool {
         let of = |seen: Seen<'_>| {
             seen.task.spec.instance == instance && seen.task.spec.kind == kind && seen.status == "COMPLETED"
         };
@@ -187,14 +192,14 @@ impl Plan {
     }
 
     /// When the last task of these kinds completed.
-    pub(super) fn last_completed(&self, kinds: &[&str], now: Timestamp) -> Option<Timestamp> {
+    pub(in crate::sandbox) fn last_completed(&self, kinds: &[&str], now: Timestamp) -> Option<Timestamp> {
         let of = |task: &&Task| kinds.contains(&task.spec.kind);
         let ends = self.tasks.iter().filter(of).filter_map(|task| task.changes.last());
         ends.filter(|change| change.status == "COMPLETED" && change.at <= now).map(|change| change.at).max()
     }
 
     /// Winds everything down that runs. With `force` a second time, the clean-up as well.
-    pub(super) fn cancel(&mut self, now: Timestamp, force: bool) {
+    pub(in crate::sandbox) fn cancel(&mut self, now: Timestamp, force: bool) {
         let again = self.status(now) == "CANCELLING";
         self.forget_after(now);
         self.cancelled = true;
@@ -374,7 +379,7 @@ impl Task {
 
 impl<'plan> Seen<'plan> {
     /// The notes written so far, each with its time.
-    pub(super) fn notes(&self) -> impl Iterator<Item = (Timestamp, &'plan Note)> {
+    pub(in crate::sandbox) fn notes(&self) -> impl Iterator<Item = (Timestamp, &'plan Note)> {
         let until = self.until;
         let seconds = self.task.spec.seconds;
         self.began
@@ -387,7 +392,7 @@ impl<'plan> Seen<'plan> {
     }
 
     /// How far a bar has come, in whole percent, and when that was written.
-    pub(super) fn percent(&self, note: &Note) -> (i64, Option<Timestamp>) {
+    pub(in crate::sandbox) fn percent(&self, note: &Note) -> (i64, Option<Timestamp>) {
         let Some(began) = self.began else { return (0, None) };
         let start = began + part_of(self.task.spec.seconds, note.from);
         let whole = part_of(self.task.spec.seconds, note.to) - part_of(self.task.spec.seconds, note.from);
@@ -402,7 +407,7 @@ impl<'plan> Seen<'plan> {
 }
 
 /// Durations are multiples of five seconds, so that many executions change at the same moments.
-pub(super) fn on_grid(seconds: i64) -> i64 {
+pub(in crate::sandbox) fn on_grid(seconds: i64) -> i64 {
     (seconds.max(1) + 4) / 5 * 5
 }
 

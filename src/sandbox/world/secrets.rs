@@ -5,17 +5,17 @@ mod schema;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::cloud::Caller;
+use super::caller::Caller;
 use super::draw::draw;
-use super::view::stamp;
+use super::stamp::stamp;
 use schema::Draft;
-pub(super) use schema::LONGEST_REQUEST;
+pub(in crate::sandbox) use schema::LONGEST_REQUEST;
 
 /// Where it is served; the catalog says so.
-pub(super) const PREFIX: &str = "/key-manager";
+pub(in crate::sandbox) const PREFIX: &str = "/key-manager";
 
 #[derive(Default)]
-pub(super) struct Secrets {
+pub(in crate::sandbox) struct Secrets {
     all: Vec<Secret>,
 }
 
@@ -29,7 +29,7 @@ struct Secret {
 }
 
 /// Which secrets of a list.
-pub(super) struct Page {
+pub(in crate::sandbox) struct Page {
     pub from: usize,
     pub limit: usize,
     /// The rest of the query, as the links have it.
@@ -37,7 +37,7 @@ pub(super) struct Page {
 }
 
 /// What secrets are asked for by: each exactly, where it is given.
-pub(super) struct Wanted {
+pub(in crate::sandbox) struct Wanted {
     pub name: Option<String>,
     pub algorithm: Option<String>,
     pub mode: Option<String>,
@@ -52,7 +52,7 @@ impl Wanted {
 
 /// A refusal: status, title, description.
 #[derive(Debug, PartialEq)]
-pub(super) struct Denied {
+pub(in crate::sandbox) struct Denied {
     pub status: u16,
     pub title: &'static str,
     pub description: Option<String>,
@@ -63,42 +63,48 @@ impl Denied {
         Self { status, title, description: Some(description.into()) }
     }
 
-    pub(super) fn body(&self) -> Value {
+    pub(in crate::sandbox) fn body(&self) -> Value {
         json!({"code": self.status, "title": self.title, "description": self.description})
     }
 
-    pub(super) fn content_type() -> Self {
+    pub(in crate::sandbox) fn content_type() -> Self {
         let text = "Unexpected content type. Expected content types are: ['application/json']";
         Self::new(415, "Unsupported Media Type", text)
     }
 
-    pub(super) fn malformed() -> Self {
+    pub(in crate::sandbox) fn malformed() -> Self {
         Self::new(400, "Bad Request", "Malformed JSON")
     }
 
     /// A payload is not to be had in this form.
-    pub(super) fn wrong_form() -> Self {
+    pub(in crate::sandbox) fn wrong_form() -> Self {
         let text = "Secret payload retrieval issue seen - Wrong payload content-type.";
         Self::new(406, "Not Acceptable", text)
     }
 
-    pub(super) fn no_path() -> Self {
+    pub(in crate::sandbox) fn no_path() -> Self {
         Self::new(404, "Not Found", "")
     }
 
-    pub(super) fn no_method() -> Self {
+    pub(in crate::sandbox) fn no_method() -> Self {
         Self::new(405, "Method Not Allowed", "")
     }
 
     /// A method or form that there is not for all secrets together; without a word.
-    pub(super) fn not_acceptable() -> Self {
+    pub(in crate::sandbox) fn not_acceptable() -> Self {
         Self { status: 406, title: "Not Acceptable", description: None }
     }
 }
 
 impl Secrets {
     /// The new secret's id.
-    pub(super) fn store(&mut self, seed: u64, caller: &Caller, body: &Value, now: Timestamp) -> Result<String, Denied> {
+    pub(in crate::sandbox) fn store(
+        &mut self,
+        seed: u64,
+        caller: &Caller,
+        body: &Value,
+        now: Timestamp,
+    ) -> Result<String, Denied> {
         let draft = schema::draft(body, now)?;
         let id = draw(seed, &["secret", &self.all.len().to_string()]).uuid();
         self.all.push(Secret {
@@ -112,17 +118,17 @@ impl Secrets {
         Ok(id)
     }
 
-    pub(super) fn shown(&self, base: &str, caller: &Caller, id: &str) -> Result<Value, Denied> {
+    pub(in crate::sandbox) fn shown(&self, base: &str, caller: &Caller, id: &str) -> Result<Value, Denied> {
         self.found(caller, id).map(|secret| secret.shown(base))
     }
 
-    pub(super) fn payload(&self, caller: &Caller, id: &str) -> Result<Vec<u8>, Denied> {
+    pub(in crate::sandbox) fn payload(&self, caller: &Caller, id: &str) -> Result<Vec<u8>, Denied> {
         let missing = || Denied::new(404, "Not Found", "Not Found. Sorry but your secret has no payload.");
         self.found(caller, id)?.draft.payload.clone().ok_or_else(missing)
     }
 
     /// A page of the project's secrets, the oldest first; `query` is what else was asked.
-    pub(super) fn listed(&self, base: &str, caller: &Caller, wanted: &Wanted, page: &Page) -> Value {
+    pub(in crate::sandbox) fn listed(&self, base: &str, caller: &Caller, wanted: &Wanted, page: &Page) -> Value {
         let Page { from, limit, query } = page;
         let (from, limit) = (*from, *limit);
         let own = self.all.iter().filter(|secret| !secret.deleted && secret.project == caller.project);
@@ -140,7 +146,7 @@ impl Secrets {
         listed
     }
 
-    pub(super) fn delete(&mut self, caller: &Caller, id: &str) -> Result<(), Denied> {
+    pub(in crate::sandbox) fn delete(&mut self, caller: &Caller, id: &str) -> Result<(), Denied> {
         self.found(caller, id)?;
         if let Some(secret) = self.all.iter_mut().find(|secret| secret.id == id) {
             secret.deleted = true;
@@ -149,7 +155,7 @@ impl Secrets {
     }
 
     /// What an endpoint's `secret_ref` leads to; nothing for what is gone or another's.
-    pub(super) fn resolved(&self, project: &str, reference: &str) -> Option<Value> {
+    pub(in crate::sandbox) fn resolved(&self, project: &str, reference: &str) -> Option<Value> {
         let id = reference.trim_end_matches('/').rsplit('/').next()?;
         let own = |secret: &&Secret| !secret.deleted && secret.project == project && secret.id == id;
         serde_json::from_slice(self.all.iter().find(own)?.draft.payload.as_deref()?).ok()
@@ -193,6 +199,6 @@ impl Secret {
     }
 }
 
-pub(super) fn reference(base: &str, id: &str) -> String {
+pub(in crate::sandbox) fn reference(base: &str, id: &str) -> String {
     format!("{base}{PREFIX}/v1/secrets/{id}")
 }

@@ -12,7 +12,7 @@ const TEAR_DOWN: SignedDuration = SignedDuration::from_secs(25);
 
 /// The changes of one pool in the order of their times.
 #[derive(Clone, Debug)]
-pub(super) struct Story {
+pub(in crate::sandbox) struct Story {
     steps: Vec<(Timestamp, Step)>,
 }
 
@@ -29,7 +29,7 @@ enum Step {
 
 /// What a machine is doing.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct State {
+pub(in crate::sandbox) struct State {
     pub allocation: &'static str,
     /// The transfer or deployment that has it.
     pub action: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct State {
 
 /// A pool at some time.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Seen<'story> {
+pub(in crate::sandbox) struct Seen<'story> {
     pub status: &'static str,
     pub shared: bool,
     pub machines: Vec<Minion<'story>>,
@@ -46,7 +46,7 @@ pub(super) struct Seen<'story> {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Minion<'story> {
+pub(in crate::sandbox) struct Minion<'story> {
     pub id: &'story str,
     pub state: &'story State,
     pub created: Timestamp,
@@ -57,7 +57,7 @@ pub(super) struct Minion<'story> {
 
 /// Where an allocation goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Flaw {
+pub(in crate::sandbox) enum Flaw {
     Options,
     Image,
 }
@@ -69,12 +69,12 @@ impl State {
 }
 
 impl Story {
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(in crate::sandbox) fn new(now: Timestamp) -> Self {
         let added = "Successfully added minion pool to the DB";
         Self { steps: vec![(now, Step::Status("DEALLOCATED")), (now, Step::Event("INFO", added.into()))] }
     }
 
-    pub(super) fn seen(&self, now: Timestamp) -> Seen<'_> {
+    pub(in crate::sandbox) fn seen(&self, now: Timestamp) -> Seen<'_> {
         let mut seen =
             Seen { status: "DEALLOCATED", shared: false, machines: Vec::new(), events: Vec::new(), updated: None };
         for (number, (at, step)) in self.steps.iter().enumerate().take_while(|(_, (at, _))| *at <= now) {
@@ -94,17 +94,17 @@ impl Story {
     }
 
     /// The first moment after `after` at which something changes.
-    pub(super) fn next_moment(&self, after: Timestamp) -> Option<Timestamp> {
+    pub(in crate::sandbox) fn next_moment(&self, after: Timestamp) -> Option<Timestamp> {
         self.steps.iter().map(|(at, _)| *at).find(|at| *at > after)
     }
 
-    pub(super) fn updated(&mut self, now: Timestamp) {
+    pub(in crate::sandbox) fn updated(&mut self, now: Timestamp) {
         self.push(now, [Step::Touched, info("Successfully updated minion pool properties")]);
     }
 
     /// From nothing to machines that wait for work. `since` is the status that it has until that begins: a pool that
     /// was made just now looks like one that nobody wants allocated.
-    pub(super) fn allocate(
+    pub(in crate::sandbox) fn allocate(
         &mut self,
         now: Timestamp,
         since: &'static str,
@@ -146,7 +146,7 @@ impl Story {
     }
 
     /// One more machine for a pool that may grow.
-    pub(super) fn grow(&mut self, id: &str, now: Timestamp, takes: SignedDuration) {
+    pub(in crate::sandbox) fn grow(&mut self, id: &str, now: Timestamp, takes: SignedDuration) {
         self.boot(id, now);
         self.booted(id, now + takes);
     }
@@ -161,7 +161,7 @@ impl Story {
         self.push(at, [Step::Machine(id.into(), State::of("AVAILABLE")), info(&text)]);
     }
 
-    pub(super) fn refresh(&mut self, now: Timestamp) {
+    pub(in crate::sandbox) fn refresh(&mut self, now: Timestamp) {
         let free: Vec<String> = self
             .seen(now)
             .machines
@@ -192,7 +192,7 @@ impl Story {
     }
 
     /// Back to nothing; what was planned before is forgotten.
-    pub(super) fn deallocate(&mut self, now: Timestamp) {
+    pub(in crate::sandbox) fn deallocate(&mut self, now: Timestamp) {
         self.steps.retain(|(at, _)| *at <= now);
         let machines: Vec<String> = self.seen(now).machines.iter().map(|machine| machine.id.to_owned()).collect();
         let started = now + START;
@@ -215,7 +215,7 @@ impl Story {
     }
 
     /// Reserves a machine for an action, which uses it from `starts` on.
-    pub(super) fn reserve(&mut self, id: &str, action: &str, now: Timestamp, starts: Timestamp) {
+    pub(in crate::sandbox) fn reserve(&mut self, id: &str, action: &str, now: Timestamp, starts: Timestamp) {
         let text = format!(
             "The following pre-existing minion machines will be allocated to transfer action '{action}': ['{id}']"
         );
@@ -225,7 +225,7 @@ impl Story {
     }
 
     /// Frees every machine that an action has.
-    pub(super) fn release(&mut self, action: &str, at: Timestamp) {
+    pub(in crate::sandbox) fn release(&mut self, action: &str, at: Timestamp) {
         let of_action = |step: &Step| match step {
             Step::Machine(_, state) => state.action.as_deref() == Some(action),
             _ => false,

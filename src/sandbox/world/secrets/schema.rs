@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::Denied;
-use crate::sandbox::python::python;
+use crate::sandbox::world::python::python;
 
 /// How long a request may be: what is beyond is not read, so that the rest is no JSON.
 pub(in crate::sandbox) const LONGEST_REQUEST: usize = 25_000;
@@ -23,7 +23,7 @@ const CONTENT_TYPES: [&str; 5] = [
 const KINDS: [&str; 6] = ["symmetric", "passphrase", "private", "public", "certificate", "opaque"];
 
 /// A secret as it was asked for.
-pub(super) struct Draft {
+pub(in crate::sandbox) struct Draft {
     pub name: Option<String>,
     pub kind: String,
     pub algorithm: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Draft {
 
 /// # Errors
 /// 400 for what does not fit, 413 for what is too long.
-pub(super) fn draft(body: &Value, now: Timestamp) -> Result<Draft, Denied> {
+pub(in crate::sandbox) fn draft(body: &Value, now: Timestamp) -> Result<Draft, Denied> {
     if !body.is_object() {
         return Err(invalid(&format!("{} is not of type 'object'", python(body)), "None"));
     }

@@ -1,10 +1,8 @@
 //! The service's inner notes about an action, shown on request.
 
+use crate::sandbox::world::{Action, Cloud, Copied, Deployment, Execution, ExecutionKind, Transfer, empty};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-
-use super::transfers::Copied;
-use super::{Action, Cloud, Deployment, Execution, ExecutionKind, Transfer};
 
 impl Cloud {
     pub(in crate::sandbox) fn info(&self, transfer: &Transfer, now: Timestamp) -> Value {
@@ -41,7 +39,7 @@ impl Cloud {
             info.insert("export_info".into(), self.exported(name));
             info.insert("volumes_info".into(), json!([]));
             info.insert("clone_disks".into(), action.clone_disks.into());
-            let scripts = |part: &str| action.user_scripts.get(part).cloned().unwrap_or_else(super::empty);
+            let scripts = |part: &str| action.user_scripts.get(part).cloned().unwrap_or_else(empty);
             info.insert("user_scripts".into(), json!({"global": scripts("global"), "instances": scripts("instances")}));
             if let Some(result) = deployment.result.as_ref().and_then(|result| result.get(name)) {
                 let os_type = &result["os_type"];

@@ -1,9 +1,8 @@
 //! What the providers can do: their capabilities by number, the schemas of what they take, the options they offer.
 
+use crate::sandbox::world::scenario::{Platform, Role, Setting};
+use crate::sandbox::world::{Caller, Cloud, Refusal};
 use serde_json::{Map, Value, json};
-
-use super::{Caller, Cloud, Refusal};
-use crate::sandbox::scenario::{Platform, Role, Setting};
 
 /// A capability of a provider, by the number it has in the list of providers.
 #[derive(Clone, Copy, PartialEq)]

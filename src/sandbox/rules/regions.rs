@@ -3,31 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Cloud, Refusal};
 use crate::model::Generation;
-
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Region {
-    pub id: String,
-    pub name: String,
-    pub description: String,
-    pub enabled: bool,
-    pub created: Timestamp,
-    pub updated: Option<Timestamp>,
-}
-
-/// A worker that has registered: it carries out what providers do.
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Service {
-    pub id: String,
-    pub host: String,
-    pub binary: String,
-    pub topic: String,
-    pub enabled: bool,
-    pub mapped_regions: Vec<String>,
-    pub created: Timestamp,
-    pub updated: Option<Timestamp>,
-}
+use crate::sandbox::world::{Cloud, Refusal, Region, Service};
 
 const TOPIC: &str = "coriolis_worker";
 
@@ -111,7 +88,7 @@ impl Cloud {
     }
 
     /// The worker that is there from the start: it serves every platform.
-    pub(super) fn register_worker(&mut self, host: &str, now: Timestamp) {
+    pub(in crate::sandbox) fn register_worker(&mut self, host: &str, now: Timestamp) {
         // What was recorded: the current server ran all of its services in one process.
         let binary = if self.generation == Generation::Current { "coriolis-all" } else { "coriolis-worker" };
         self.services.push(Service {

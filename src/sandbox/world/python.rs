@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// A value as Python writes it.
-pub(super) fn python(value: &Value) -> String {
+pub(in crate::sandbox) fn python(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),

@@ -1,12 +1,11 @@
 //! The tasks of each kind of execution: which wait for which, how long they take, what they say, where they fail.
 
-use super::cloud::Direct;
 use super::draw::draw;
 use super::machine::{Disk, Machine};
 
 /// One task to be.
 #[derive(Clone, Debug)]
-pub(super) struct Spec {
+pub(in crate::sandbox) struct Spec {
     /// Its type in the words of the current generation.
     pub kind: &'static str,
     pub instance: String,
@@ -22,7 +21,7 @@ pub(super) struct Spec {
 
 /// A line or a bar of progress, over a part of the task's time (0 to 1).
 #[derive(Clone, Debug)]
-pub(super) struct Note {
+pub(in crate::sandbox) struct Note {
     pub from: f64,
     pub to: f64,
     pub text: String,
@@ -31,14 +30,14 @@ pub(super) struct Note {
 
 /// A bar for one disk.
 #[derive(Clone, Debug)]
-pub(super) struct Bar {
+pub(in crate::sandbox) struct Bar {
     pub disk: String,
     pub megabytes: u64,
 }
 
 /// A task that fails after a part of its time.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(in crate::sandbox) struct Failure {
     pub after: f64,
     pub text: String,
 }
@@ -48,7 +47,7 @@ const DESTINATION_POOL: &str = "VALIDATE_DESTINATION_MINION_POOL_COMPATIBILITY";
 const MORPHING_POOL: &str = "VALIDATE_OSMORPHING_MINION_POOL_COMPATIBILITY";
 
 /// What the tasks of one instance depend on.
-pub(super) struct Subject<'cloud> {
+pub(in crate::sandbox) struct Subject<'cloud> {
     pub seed: u64,
     pub name: &'cloud str,
     /// `None`: not on the source.
@@ -58,7 +57,7 @@ pub(super) struct Subject<'cloud> {
 }
 
 /// How a copy goes.
-pub(super) struct Copying {
+pub(in crate::sandbox) struct Copying {
     /// The volumes are new, or their first copy never ended.
     pub full: bool,
     /// The volumes are there already.
@@ -71,9 +70,20 @@ pub(super) struct Copying {
     pub destination_pool: bool,
 }
 
+/// A legacy migration that copies and deploys in one.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sandbox) struct Direct {
+    pub replication_count: i64,
+    pub shutdown_instances: bool,
+    /// Whether these instances were migrated directly before.
+    pub again: bool,
+    /// Whether its source and its destination work with machines of a pool.
+    pub pools: (bool, bool),
+}
+
 /// How the OS of an instance is prepared.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Morphing {
+pub(in crate::sandbox) enum Morphing {
     Skipped,
     /// On a machine made for it.
     Own,
@@ -127,7 +137,7 @@ struct Booted {
 
 /// Collects tasks; the positions it returns are parents of later ones.
 #[derive(Default)]
-pub(super) struct Graph {
+pub(in crate::sandbox) struct Graph {
     pub specs: Vec<Spec>,
 }
 
@@ -194,7 +204,7 @@ impl Graph {
     }
 
     /// The tasks of a transfer's execution, for one instance.
-    pub(super) fn transfer(&mut self, subject: &Subject<'_>, copying: &Copying) {
+    pub(in crate::sandbox) fn transfer(&mut self, subject: &Subject<'_>, copying: &Copying) {
         let first = self.specs.len();
         let source = self.step(subject, "VALIDATE_TRANSFER_SOURCE_INPUTS", &[], &["Validating source inputs"]);
         let info = self.instance_info(subject);
@@ -254,7 +264,7 @@ impl Graph {
     }
 
     /// The tasks of an update of a transfer, for one instance.
-    pub(super) fn update(&mut self, subject: &Subject<'_>) {
+    pub(in crate::sandbox) fn update(&mut self, subject: &Subject<'_>) {
         let info = self.instance_info(subject);
         let source = self.step(subject, "UPDATE_SOURCE_TRANSFER", &[], &["Checking new source environment"]);
         let lines = ["Checking new destination environment"];
@@ -262,21 +272,21 @@ impl Graph {
     }
 
     /// The provider refuses an update, for every instance.
-    pub(super) fn refuse_update(&mut self, text: &str) {
+    pub(in crate::sandbox) fn refuse_update(&mut self, text: &str) {
         for spec in self.specs.iter_mut().filter(|spec| spec.kind == "UPDATE_DESTINATION_TRANSFER") {
             spec.failure = Some(Failure { after: 1.0, text: text.into() });
         }
     }
 
     /// A user script of this instance fails while its OS is prepared.
-    pub(super) fn refuse_script(&mut self, instance: &str) {
+    pub(in crate::sandbox) fn refuse_script(&mut self, instance: &str) {
         for spec in self.specs.iter_mut().filter(|spec| spec.kind == "OS_MORPHING" && spec.instance == instance) {
             spec.failure = Some(Failure { after: 0.5, text: "User script failed with exit code 1".into() });
         }
     }
 
     /// The tasks that delete a transfer's volumes, for one instance.
-    pub(super) fn delete_disks(&mut self, subject: &Subject<'_>, volumes: &[String]) {
+    pub(in crate::sandbox) fn delete_disks(&mut self, subject: &Subject<'_>, volumes: &[String]) {
         let snapshots =
             self.step(subject, "DELETE_TRANSFER_SOURCE_DISK_SNAPSHOTS", &[], &["Deleting source snapshots"]);
         let lines: Vec<String> = volumes.iter().map(|volume| format!("Deleting volume {volume}")).collect();
@@ -285,7 +295,7 @@ impl Graph {
     }
 
     /// The tasks of a deployment, for one instance.
-    pub(super) fn deployment(&mut self, subject: &Subject<'_>, clone_disks: bool, morphing: Morphing) {
+    pub(in crate::sandbox) fn deployment(&mut self, subject: &Subject<'_>, clone_disks: bool, morphing: Morphing) {
         let total = subject.between("deployment", 330, 840);
         let inputs = self.step(subject, "VALIDATE_DEPLOYMENT_INPUTS", &[], &["Validating deployment inputs"]);
         let pool = (morphing == Morphing::Pooled).then(|| self.compatible(subject, MORPHING_POOL, &[inputs]));
@@ -370,7 +380,7 @@ impl Graph {
     }
 
     /// The tasks of a direct migration of the legacy generation, for one instance.
-    pub(super) fn direct(&mut self, subject: &Subject<'_>, wish: &Direct, morphing: Morphing) {
+    pub(in crate::sandbox) fn direct(&mut self, subject: &Subject<'_>, wish: &Direct, morphing: Morphing) {
         let (copies, shutdown) = (wish.replication_count as usize, wish.shutdown_instances);
         let (source_pool, destination_pool) = wish.pools;
         let copying = |full| Copying {

@@ -7,32 +7,9 @@ use serde_json::{Map, Value};
 
 use super::providers::{Needs, unknown_pool_setting};
 use super::regions::required;
-use super::transfers::{notes, unclassed};
-use super::{Action, Caller, Cloud, Refusal};
-use crate::sandbox::pool::{Flaw, Story};
-use crate::sandbox::python::python;
-use crate::sandbox::scenario::Role;
-
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Pool {
-    pub id: String,
-    pub project: String,
-    pub user: String,
-    pub name: String,
-    pub notes: Option<String>,
-    pub endpoint: String,
-    pub platform: Role,
-    pub os_type: String,
-    pub environment: Value,
-    pub minimum: i64,
-    pub maximum: i64,
-    pub idle: i64,
-    pub retention: String,
-    pub trust: String,
-    pub created: Timestamp,
-    pub story: Story,
-    deleted: bool,
-}
+use super::transfers::unclassed;
+use crate::sandbox::world::scenario::Role;
+use crate::sandbox::world::{Action, Caller, Cloud, Pool, Refusal, Story, empty, notes, python, role_word};
 
 const SYSTEMS: [&str; 5] = ["bsd", "linux", "osx", "solaris", "windows"];
 /// How long an execution waits at least for its machines, and how long until it is told that there are none.
@@ -40,22 +17,6 @@ const HANDED_OVER: SignedDuration = SignedDuration::from_secs(10);
 
 /// Which machines an action wants, by pool, and what for.
 pub(super) type Wanted<'own> = BTreeMap<&'own str, (&'static str, usize)>;
-
-impl Pool {
-    /// How long its machines take to boot.
-    fn boots(&self, seed: u64) -> SignedDuration {
-        let seconds = super::draw(seed, &["boot", &self.id]).between(12, 24) * 5;
-        SignedDuration::from_secs(seconds)
-    }
-
-    fn flaw(&self) -> Option<Flaw> {
-        match (&self.environment["fail"], &self.environment["image"]) {
-            (Value::Bool(true), _) => Some(Flaw::Options),
-            (_, image) if image == "broken" => Some(Flaw::Image),
-            _ => None,
-        }
-    }
-}
 
 impl Cloud {
     pub(in crate::sandbox) fn pools<'cloud>(
@@ -100,7 +61,7 @@ impl Cloud {
         system_checked(&os_type, role)?;
         let (minimum, maximum, idle) = numbers(body, (1, None, 1))?;
         let retention = retention(body)?.unwrap_or_else(|| "delete".into());
-        let environment = body.get("environment_options").cloned().unwrap_or_else(super::empty);
+        let environment = body.get("environment_options").cloned().unwrap_or_else(empty);
         self.pool_environment_checked(caller, &endpoint, role, &environment)?;
         if !caller.delegates {
             return Err(Refusal::internal());
@@ -416,13 +377,6 @@ pub(super) enum Taken {
     From(Timestamp),
     /// There are not enough, as will be said then.
     Nothing(Timestamp),
-}
-
-pub(in crate::sandbox) fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Source => "source",
-        Role::Destination => "destination",
-    }
 }
 
 fn system_checked(os_type: &str, role: Role) -> Result<(), Refusal> {

@@ -5,65 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::executions::{Execution, ExecutionKind};
 use super::providers::Needs;
-use super::{Action, Caller, Cloud, Refusal, empty};
-use crate::sandbox::scenario::{Role, Setting};
-use crate::sandbox::scripts::normalised_scripts;
-
-/// Tasks whose results are kept in the transfer.
-const KEPT: [&str; 3] = ["GET_INSTANCE_INFO", "DEPLOY_TRANSFER_DISKS", "REPLICATE_DISKS"];
-
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Transfer {
-    pub action: Action,
-    pub executions: Vec<Execution>,
-    /// One per instance.
-    pub copies: Vec<Copied>,
-    /// The deployment that was started last.
-    pub last_deployment: Option<usize>,
-}
-
-/// What there is of one instance on the target.
-#[derive(Clone, Debug, Default)]
-pub(in crate::sandbox) struct Copied {
-    /// Ids of its volumes, in the order of the disks; empty: there are none.
-    pub volumes: Vec<String>,
-    /// A copy onto them has completed: the next one is a delta.
-    pub whole: bool,
-    /// A copy onto them has failed.
-    pub failed: bool,
-}
+use super::scripts::normalised_scripts;
+use crate::sandbox::world::scenario::{Role, Setting};
+use crate::sandbox::world::{Action, Caller, Cloud, Copied, Refusal, Transfer, empty, notes};
 
 /// A transfer or a direct migration to be: checked.
 pub(in crate::sandbox) struct TransferDraft {
     pub action: Action,
-}
-
-impl Transfer {
-    /// The status of the newest execution of any kind.
-    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
-        self.executions.last().map_or("UNEXECUTED", |execution| execution.plan.status(now))
-    }
-
-    /// When it last changed: its status, or what its newest execution keeps about it when a task ends.
-    pub(in crate::sandbox) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
-        let kept = self.executions.last().and_then(|execution| execution.plan.last_completed(&KEPT, now));
-        self.action.updated.max(kept)
-    }
-
-    pub(in crate::sandbox) fn live_executions(&self) -> impl DoubleEndedIterator<Item = &Execution> {
-        self.executions.iter().filter(|execution| execution.deleted.is_none())
-    }
-
-    pub(super) fn running(&self, now: Timestamp) -> Option<&Execution> {
-        self.executions.iter().rev().find(|execution| execution.plan.is_active(now))
-    }
-
-    pub(super) fn ever_completed(&self, now: Timestamp) -> bool {
-        self.live_executions()
-            .any(|execution| execution.kind == ExecutionKind::Transfer && execution.plan.status(now) == "COMPLETED")
-    }
 }
 
 impl Cloud {
@@ -370,15 +319,6 @@ fn environment_checked(environment: &Value, allowed: Option<&[Setting]>, words: 
         return Err(schema_failed(&format!("{words} environment"), &problem));
     }
     Ok(())
-}
-
-/// Notes may be a number, which is kept as text.
-pub(super) fn notes(value: Option<&Value>) -> Option<String> {
-    match value {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(other) => Some(other.to_string()),
-    }
 }
 
 /// # Errors

@@ -4,17 +4,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::draw::draw;
-use super::view::stamp;
+use super::stamp::stamp;
 
 /// Where it is served; the catalog says so.
-pub(super) const PREFIX: &str = "/licensing";
+pub(in crate::sandbox) const PREFIX: &str = "/licensing";
 /// What a licence begins with: nothing else of it is looked at.
-pub(super) const BEGIN: &str = "-----BEGIN";
+pub(in crate::sandbox) const BEGIN: &str = "-----BEGIN";
 const PERIOD: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// What one licence is good for.
 const EACH: usize = 100;
 
-pub(super) struct Licensing {
+pub(in crate::sandbox) struct Licensing {
     seed: u64,
     appliances: Vec<Appliance>,
 }
@@ -38,11 +38,11 @@ struct Reservation {
 }
 
 /// Why it refuses: status, message.
-pub(super) type Denied = (u16, String);
+pub(in crate::sandbox) type Denied = (u16, String);
 
 impl Licensing {
     /// One appliance with one licence, of which something is reserved.
-    pub(super) fn new(seed: u64, now: Timestamp) -> Self {
+    pub(in crate::sandbox) fn new(seed: u64, now: Timestamp) -> Self {
         let mut licensing = Self { seed, appliances: Vec::new() };
         let id = licensing.create(now)["id"].as_str().unwrap_or_default().to_owned();
         // That appliance is there, and that is a licence.
@@ -52,7 +52,7 @@ impl Licensing {
         licensing
     }
 
-    pub(super) fn status(&self, now: Timestamp) -> Value {
+    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> Value {
         json!({
             "hostname": "licensing.sandbox.example",
             "multi_appliance": true,
@@ -61,22 +61,22 @@ impl Licensing {
         })
     }
 
-    pub(super) fn appliances(&self) -> Value {
+    pub(in crate::sandbox) fn appliances(&self) -> Value {
         self.appliances.iter().map(|appliance| json!({"id": appliance.id})).collect::<Vec<_>>().into()
     }
 
-    pub(super) fn appliance(&self, id: &str) -> Result<Value, Denied> {
+    pub(in crate::sandbox) fn appliance(&self, id: &str) -> Result<Value, Denied> {
         self.found(id).map(|appliance| json!({"id": appliance.id}))
     }
 
-    pub(super) fn create(&mut self, _now: Timestamp) -> Value {
+    pub(in crate::sandbox) fn create(&mut self, _now: Timestamp) -> Value {
         let id = draw(self.seed, &["appliance", &self.appliances.len().to_string()]).uuid();
         let appliance = Appliance { id: id.clone(), licences: Vec::new(), reservations: Vec::new(), registered: 0 };
         self.appliances.push(appliance);
         json!({"id": id})
     }
 
-    pub(super) fn appliance_status(&self, id: &str, performed: usize) -> Result<Value, Denied> {
+    pub(in crate::sandbox) fn appliance_status(&self, id: &str, performed: usize) -> Result<Value, Denied> {
         let appliance = self.found(id)?;
         let expiries = || appliance.licences.iter().map(|licence| licence.issued + PERIOD);
         let available = appliance.licences.len() * EACH;
@@ -98,18 +98,18 @@ impl Licensing {
         }))
     }
 
-    pub(super) fn licences(&self, appliance: &str) -> Result<Value, Denied> {
+    pub(in crate::sandbox) fn licences(&self, appliance: &str) -> Result<Value, Denied> {
         Ok(self.found(appliance)?.licences.iter().map(Licence::shown).collect::<Vec<_>>().into())
     }
 
-    pub(super) fn licence(&self, appliance: &str, id: &str) -> Result<Value, Denied> {
+    pub(in crate::sandbox) fn licence(&self, appliance: &str, id: &str) -> Result<Value, Denied> {
         let found = self.found(appliance)?.licences.iter().find(|licence| licence.id == id);
         found.map(Licence::shown).ok_or_else(|| missing("licence", id))
     }
 
     /// # Errors
     /// 400 for what is no PEM.
-    pub(super) fn register(&mut self, appliance: &str, pem: &str, now: Timestamp) -> Result<Value, Denied> {
+    pub(in crate::sandbox) fn register(&mut self, appliance: &str, pem: &str, now: Timestamp) -> Result<Value, Denied> {
         let seed = self.seed;
         let appliance = self.found_mut(appliance)?;
         if !pem.contains(BEGIN) {
@@ -123,19 +123,19 @@ impl Licensing {
         Ok(shown)
     }
 
-    pub(super) fn delete(&mut self, appliance: &str, id: &str) -> Result<(), Denied> {
+    pub(in crate::sandbox) fn delete(&mut self, appliance: &str, id: &str) -> Result<(), Denied> {
         let licences = &mut self.found_mut(appliance)?.licences;
         let found = licences.iter().position(|licence| licence.id == id);
         licences.remove(found.ok_or_else(|| missing("licence", id))?);
         Ok(())
     }
 
-    pub(super) fn reservations(&self, appliance: &str) -> Result<Value, Denied> {
+    pub(in crate::sandbox) fn reservations(&self, appliance: &str) -> Result<Value, Denied> {
         let appliance = self.found(appliance)?;
         Ok(appliance.reservations.iter().map(|one| appliance.shown(one)).collect::<Vec<_>>().into())
     }
 
-    pub(super) fn reservation(&self, appliance: &str, id: &str) -> Result<Value, Denied> {
+    pub(in crate::sandbox) fn reservation(&self, appliance: &str, id: &str) -> Result<Value, Denied> {
         let appliance = self.found(appliance)?;
         let found = appliance.reservations.iter().find(|reservation| reservation.id == id);
         found.map(|one| appliance.shown(one)).ok_or_else(|| missing("reservation", id))

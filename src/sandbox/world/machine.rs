@@ -58,7 +58,7 @@ impl Machine {
     }
 
     /// As in a list of instances.
-    pub(super) fn summary(&self) -> Value {
+    pub(in crate::sandbox) fn summary(&self) -> Value {
         json!({
             "id": self.id,
             "name": self.name,
@@ -72,7 +72,7 @@ impl Machine {
     }
 
     /// As in an endpoint's inventory.
-    pub(super) fn row(&self) -> String {
+    pub(in crate::sandbox) fn row(&self) -> String {
         let name = match self.name.contains([',', '"']) {
             true => format!("\"{}\"", self.name.replace('"', "\"\"")),
             false => self.name.clone(),
@@ -84,7 +84,7 @@ impl Machine {
     }
 
     /// As when one instance is shown.
-    pub(super) fn details(&self) -> Value {
+    pub(in crate::sandbox) fn details(&self) -> Value {
         let mut value = self.summary();
         let disks: Vec<Value> = self.disks.iter().enumerate().map(|(unit, disk)| disk.value(unit)).collect();
         let nics: Vec<Value> = self.nics.iter().enumerate().map(|(number, nic)| nic.value(number)).collect();

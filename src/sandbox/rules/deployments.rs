@@ -7,58 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::executions::planned;
 use super::pools::{Taken, morphing_wishes};
-use super::transfers::{Copied, morphing_pools, unclassed};
-use super::{Action, Caller, Cloud, Refusal, Running};
-use crate::sandbox::graph::{Graph, Morphing};
-use crate::sandbox::lifecycle::Plan;
-use crate::sandbox::scripts::normalised_scripts;
-
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Deployment {
-    pub action: Action,
-    pub deployed: Deployed,
-    /// `None` while it waits for an execution, and when it failed to start.
-    pub plan: Option<Plan>,
-    /// The status while there is no plan.
-    unplanned: &'static str,
-    /// The execution that it waits for.
-    pub deployer: Option<String>,
-    pub trust: Option<String>,
-    /// The new machines, once it has completed.
-    pub result: Option<Value>,
-}
-
-/// What is deployed.
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) enum Deployed {
-    /// The transfer of this id, at this place.
-    Transfer {
-        id: String,
-        position: usize,
-    },
-    Direct(Direct),
-}
-
-/// A legacy migration that copies and deploys in one.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::sandbox) struct Direct {
-    pub replication_count: i64,
-    pub shutdown_instances: bool,
-    /// Whether these instances were migrated directly before.
-    pub again: bool,
-    /// Whether its source and its destination work with machines of a pool.
-    pub pools: (bool, bool),
-}
-
-impl Deployment {
-    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
-        self.plan.as_ref().map_or(self.unplanned, |plan| plan.status(now))
-    }
-
-    fn is_active(&self, now: Timestamp) -> bool {
-        self.plan.as_ref().is_some_and(|plan| plan.is_active(now))
-    }
-}
+use super::scripts::normalised_scripts;
+use super::transfers::{morphing_pools, unclassed};
+use crate::sandbox::world::{
+    Action, Caller, Cloud, Copied, Deployed, Deployment, Direct, Graph, Morphing, Refusal, Running,
+};
 
 impl Cloud {
     pub(in crate::sandbox) fn deployments<'cloud>(

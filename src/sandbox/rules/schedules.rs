@@ -1,38 +1,15 @@
 //! Schedules of transfers: exact matches of minute, hour, day, month and weekday, in UTC. They outlive their transfer.
 
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, civil};
+use jiff::{Timestamp, civil};
 use serde_json::{Map, Value};
 
 use super::transfers::unclassed;
-use super::{Caller, Cloud, Due, Refusal};
-use crate::sandbox::python::python;
-
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Schedule {
-    pub id: String,
-    pub transfer: String,
-    /// As it was sent, with whatever keys it had: a key that is not known, like one that is missing, means "every".
-    pub schedule: Value,
-    pub enabled: bool,
-    pub shutdown_instance: bool,
-    pub auto_deploy: bool,
-    pub expiration: Option<Timestamp>,
-    pub trust: String,
-    pub created: Timestamp,
-    pub updated: Option<Timestamp>,
-    owner: Caller,
-    /// How often it was changed: what was noted for an older version does not fire.
-    version: usize,
-    deleted: bool,
-}
+use crate::sandbox::world::{Caller, Cloud, Due, Refusal, Schedule, empty, python};
 
 /// The fields of a schedule, their bounds included.
 const FIELDS: [(&str, i64, i64); 5] =
     [("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6)];
-/// How far ahead a match is looked for: a day that exists in leap years alone comes within eight years.
-const DAYS_AHEAD: i64 = 8 * 366;
-
 /// What a body says; what it does not say stays.
 #[derive(Default)]
 struct Wishes {
@@ -41,36 +18,6 @@ struct Wishes {
     shutdown_instance: Option<bool>,
     auto_deploy: Option<bool>,
     expiration: Option<Option<Timestamp>>,
-}
-
-impl Schedule {
-    /// The first match after `after`, before it expires.
-    fn next_match(&self, after: Timestamp) -> Option<Timestamp> {
-        let wanted = |key: &str| self.schedule.get(key).and_then(Value::as_i64);
-        let fits = |key: &str, value: i64| wanted(key).is_none_or(|wanted| wanted == value);
-        let first = TimeZone::UTC.to_datetime(after + SignedDuration::from_mins(1));
-        let start = first.date().at(first.hour(), first.minute(), 0, 0);
-        let mut day = start.date();
-        for _ in 0..DAYS_AHEAD {
-            let weekday = i64::from(day.weekday().to_monday_zero_offset());
-            if fits("month", day.month().into()) && fits("dom", day.day().into()) && fits("dow", weekday) {
-                let hours = (0..24).filter(|hour| fits("hour", (*hour).into()));
-                let times = hours.flat_map(|hour| (0..60).map(move |minute| (hour, minute)));
-                let mut times = times.filter(|(_, minute)| fits("minute", (*minute).into()));
-                let found = times.find(|(hour, minute)| day.at(*hour, *minute, 0, 0) >= start);
-                if let Some((hour, minute)) = found {
-                    return self.unless_expired(day.at(hour, minute, 0, 0));
-                }
-            }
-            day = day.tomorrow().ok()?;
-        }
-        None
-    }
-
-    fn unless_expired(&self, at: civil::DateTime) -> Option<Timestamp> {
-        let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp();
-        self.expiration.is_none_or(|expiration| at < expiration).then_some(at)
-    }
 }
 
 impl Cloud {
@@ -119,7 +66,7 @@ impl Cloud {
         self.schedules.push(Schedule {
             id: own.uuid(),
             transfer: transfer.into(),
-            schedule: wishes.schedule.unwrap_or_else(super::empty),
+            schedule: wishes.schedule.unwrap_or_else(empty),
             enabled: wishes.enabled.unwrap_or(true),
             shutdown_instance: wishes.shutdown_instance.unwrap_or(false),
             auto_deploy: wishes.auto_deploy.unwrap_or(false),
@@ -265,45 +212,4 @@ fn expiration(value: &Value, now: Timestamp) -> Result<Timestamp, Refusal> {
         return Err(Refusal::bad("expiration_date is in the past"));
     }
     Ok(at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn matches(schedule: Value, after: &str) -> String {
-        let schedule = Schedule {
-            id: String::new(),
-            transfer: String::new(),
-            schedule,
-            enabled: true,
-            shutdown_instance: false,
-            auto_deploy: false,
-            expiration: None,
-            trust: String::new(),
-            created: Timestamp::UNIX_EPOCH,
-            updated: None,
-            owner: Caller { project: String::new(), user: String::new(), delegates: true },
-            version: 0,
-            deleted: false,
-        };
-        schedule.next_match(after.parse().unwrap()).map_or("never".into(), |at| at.to_string())
-    }
-
-    #[test]
-    fn a_schedule_fires_at_the_next_minute_that_matches_all_its_fields() {
-        let after = "2026-06-01T20:00:30Z";
-        let cases = [
-            (json!({}), "2026-06-01T20:01:00Z"),
-            (json!({"second": 1}), "2026-06-01T20:01:00Z"),
-            (json!({"minute": 0}), "2026-06-01T21:00:00Z"),
-            (json!({"minute": 30, "hour": 2}), "2026-06-02T02:30:00Z"),
-            (json!({"minute": 0, "hour": 0, "dow": 6}), "2026-06-07T00:00:00Z"),
-            (json!({"minute": 5, "hour": 4, "dom": 29, "month": 2}), "2028-02-29T04:05:00Z"),
-            (json!({"dom": 31, "month": 2}), "never"),
-        ];
-        let found: Vec<String> = cases.iter().map(|(schedule, _)| matches(schedule.clone(), after)).collect();
-        assert_eq!(found, cases.map(|(_, expected)| expected));
-    }
 }

@@ -5,31 +5,10 @@ use serde_json::{Map, Value};
 
 use super::pools::Taken;
 use super::providers::Needs;
-use super::transfers::{Copied, notes, unclassed};
-use super::{Caller, Cloud, Due, Refusal, Running, merge};
-use crate::sandbox::graph::{Copying, Graph, Spec};
-use crate::sandbox::lifecycle::Plan;
-
-#[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Execution {
-    pub id: String,
-    /// From 1, per transfer, over all kinds; never used again.
-    pub number: usize,
-    pub kind: ExecutionKind,
-    pub plan: Plan,
-    pub deleted: Option<Timestamp>,
-    /// What an update will have changed when it completes.
-    changes: Map<String, Value>,
-    /// The deployment that waits for this execution.
-    deploys: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sandbox) enum ExecutionKind {
-    Transfer,
-    Update,
-    DisksDelete,
-}
+use super::transfers::unclassed;
+use crate::sandbox::world::{
+    Caller, Cloud, Copied, Copying, Due, Execution, ExecutionKind, Graph, Plan, Refusal, Running, Spec, draw,
+};
 
 impl Cloud {
     /// The executions of a transfer: of one that is not there, none.
@@ -306,7 +285,7 @@ impl Cloud {
         self.release_minions(&action, at);
         if let Some(deployment) = deploys {
             let execution = &self.transfers[position].executions[number].id;
-            let wait = super::draw(seed, &["look", execution]).between(3, 10);
+            let wait = draw(seed, &["look", execution]).between(3, 10);
             self.remind(at + jiff::SignedDuration::from_secs(wait), Due::Look(deployment));
         }
     }
@@ -321,41 +300,6 @@ impl Cloud {
     }
 }
 
-impl super::Action {
-    fn apply(&mut self, changes: &Map<String, Value>) {
-        let of = |key: &str| changes.get(key).cloned().unwrap_or_else(super::empty);
-        merge(&mut self.source_environment, &of("source_environment"));
-        merge(&mut self.destination_environment, &of("destination_environment"));
-        merge(&mut self.network_map, &of("network_map"));
-        merge(&mut self.storage_mappings, &of("storage_mappings"));
-        // From the first update on, all parts are there.
-        for part in ["backend_mappings", "disk_mappings"] {
-            self.storage_mappings
-                .as_object_mut()
-                .map(|parts| parts.entry(part).or_insert_with(|| Value::Array(Vec::new())));
-        }
-        for part in ["global", "instances"] {
-            let new = of("user_scripts").get(part).cloned().unwrap_or_else(super::empty);
-            self.user_scripts.as_object_mut().map(|parts| parts.entry(part).or_insert_with(super::empty));
-            for (key, script) in new.as_object().into_iter().flatten() {
-                // A removed script leaves an empty list.
-                let script = if script.is_null() { Value::Array(Vec::new()) } else { script.clone() };
-                self.user_scripts[part][key] = script;
-            }
-        }
-        self.destination_environment["network_map"] = self.network_map.clone();
-        self.destination_environment["storage_mappings"] = self.storage_mappings.clone();
-        if changes.contains_key("notes") {
-            self.notes = notes(changes.get("notes"));
-        }
-        for (key, field) in [("clone_disks", &mut self.clone_disks), ("skip_os_morphing", &mut self.skip_os_morphing)] {
-            if let Some(flag) = changes.get(key).and_then(Value::as_bool) {
-                *field = flag;
-            }
-        }
-    }
-}
-
 /// The plan of what begins at once, or has to wait for machines, or gets none.
 pub(super) fn planned(id: String, now: Timestamp, specs: Vec<Spec>, taken: Option<Taken>) -> Plan {
     match taken {
@@ -366,5 +310,5 @@ pub(super) fn planned(id: String, now: Timestamp, specs: Vec<Spec>, taken: Optio
 }
 
 fn volumes(seed: u64, execution: &str, instance: &str, disks: usize) -> Vec<String> {
-    (0..disks).map(|disk| super::draw(seed, &["volume", execution, instance, &disk.to_string()]).uuid()).collect()
+    (0..disks).map(|disk| draw(seed, &["volume", execution, instance, &disk.to_string()]).uuid()).collect()
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::cloud::Refusal;
 use crate::model::Generation;
+use crate::sandbox::world::Refusal;
 
 const SYSTEMS: [&str; 5] = ["bsd", "linux", "osx", "solaris", "windows"];
 const PHASES: [&str; 3] = ["osmorphing_pre_os_mount", "osmorphing_post_os_mount", "replica_first_boot"];

@@ -1,9 +1,7 @@
 //! What the services have written into their logs: told from what has happened so far.
 
+use crate::sandbox::world::{Cloud, Execution, Transfer, stamp};
 use jiff::Timestamp;
-
-use super::{Cloud, Execution, Transfer};
-use crate::sandbox::view::stamp;
 
 /// One line of a log. Its severity is syslog's: 6 informs, 3 is an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +11,9 @@ pub(in crate::sandbox) struct LogLine {
     pub severity: u8,
     pub message: String,
 }
+
+/// Where the logging service is served; the catalog says so.
+pub(in crate::sandbox) const LOGS_PREFIX: &str = "/logger";
 
 pub(in crate::sandbox) const LOGS: [&str; 4] =
     ["coriolis-api", "coriolis-conductor", "coriolis-scheduler", "coriolis-worker"];

@@ -1,0 +1,17 @@
+//! The rules: what each operation of the service does to the world, and what it refuses. All are methods of the cloud.
+
+mod deployments;
+mod endpoints;
+mod executions;
+mod info;
+mod logs;
+mod pools;
+mod providers;
+mod regions;
+mod schedules;
+mod scripts;
+mod time;
+mod transfers;
+
+pub(super) use logs::{LOGS, LOGS_PREFIX, LogLine};
+pub(super) use providers::Offer;

@@ -1,0 +1,44 @@
+//! Deployments of transfers, and the direct migrations of a legacy server.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::action::Action;
+use super::graph::Direct;
+use super::lifecycle::Plan;
+
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) struct Deployment {
+    pub action: Action,
+    pub deployed: Deployed,
+    /// `None` while it waits for an execution, and when it failed to start.
+    pub plan: Option<Plan>,
+    /// The status while there is no plan.
+    pub unplanned: &'static str,
+    /// The execution that it waits for.
+    pub deployer: Option<String>,
+    pub trust: Option<String>,
+    /// The new machines, once it has completed.
+    pub result: Option<Value>,
+}
+
+/// What is deployed.
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) enum Deployed {
+    /// The transfer of this id, at this place.
+    Transfer {
+        id: String,
+        position: usize,
+    },
+    Direct(Direct),
+}
+
+impl Deployment {
+    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
+        self.plan.as_ref().map_or(self.unplanned, |plan| plan.status(now))
+    }
+
+    pub(in crate::sandbox) fn is_active(&self, now: Timestamp) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.is_active(now))
+    }
+}

@@ -1,0 +1,42 @@
+//! The facts: what there is in the simulated clouds, and what becomes of a plan as time passes. Nothing here decides what a
+//! request does.
+
+mod action;
+mod caller;
+mod cloud;
+mod deployment;
+mod draw;
+mod endpoint;
+mod graph;
+pub(super) mod licensing;
+mod lifecycle;
+pub mod machine;
+mod pool;
+mod python;
+mod refusal;
+mod region;
+pub mod scenario;
+mod schedule;
+pub(super) mod secrets;
+mod stamp;
+mod story;
+mod transfer;
+mod words;
+
+pub(super) use action::{Action, empty, notes};
+pub(super) use caller::Caller;
+pub(super) use cloud::{Cloud, Due, Running};
+pub(super) use deployment::{Deployed, Deployment};
+pub(super) use draw::draw;
+pub(super) use endpoint::{Endpoint, EndpointDraft, TELLING};
+pub(super) use graph::{Copying, Direct, Graph, Morphing, Note, Spec};
+pub(super) use lifecycle::{Plan, Seen};
+pub(super) use machine::Machine;
+pub(super) use pool::{Pool, role_word};
+pub(super) use python::python;
+pub(super) use refusal::Refusal;
+pub(super) use region::{Region, Service};
+pub(super) use schedule::Schedule;
+pub(super) use stamp::stamp;
+pub(super) use story::{Minion, Story};
+pub(super) use transfer::{Copied, Execution, ExecutionKind, Transfer};

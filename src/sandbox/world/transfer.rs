@@ -1,0 +1,78 @@
+//! Transfers, which a legacy server calls replicas, and their executions.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::action::Action;
+use super::lifecycle::Plan;
+
+/// Tasks whose results are kept in the transfer.
+const KEPT: [&str; 3] = ["GET_INSTANCE_INFO", "DEPLOY_TRANSFER_DISKS", "REPLICATE_DISKS"];
+
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) struct Transfer {
+    pub action: Action,
+    pub executions: Vec<Execution>,
+    /// One per instance.
+    pub copies: Vec<Copied>,
+    /// The deployment that was started last.
+    pub last_deployment: Option<usize>,
+}
+
+/// What there is of one instance on the target.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sandbox) struct Copied {
+    /// Ids of its volumes, in the order of the disks; empty: there are none.
+    pub volumes: Vec<String>,
+    /// A copy onto them has completed: the next one is a delta.
+    pub whole: bool,
+    /// A copy onto them has failed.
+    pub failed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) struct Execution {
+    pub id: String,
+    /// From 1, per transfer, over all kinds; never used again.
+    pub number: usize,
+    pub kind: ExecutionKind,
+    pub plan: Plan,
+    pub deleted: Option<Timestamp>,
+    /// What an update will have changed when it completes.
+    pub changes: Map<String, Value>,
+    /// The deployment that waits for this execution.
+    pub deploys: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sandbox) enum ExecutionKind {
+    Transfer,
+    Update,
+    DisksDelete,
+}
+
+impl Transfer {
+    /// The status of the newest execution of any kind.
+    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
+        self.executions.last().map_or("UNEXECUTED", |execution| execution.plan.status(now))
+    }
+
+    /// When it last changed: its status, or what its newest execution keeps about it when a task ends.
+    pub(in crate::sandbox) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
+        let kept = self.executions.last().and_then(|execution| execution.plan.last_completed(&KEPT, now));
+        self.action.updated.max(kept)
+    }
+
+    pub(in crate::sandbox) fn live_executions(&self) -> impl DoubleEndedIterator<Item = &Execution> {
+        self.executions.iter().filter(|execution| execution.deleted.is_none())
+    }
+
+    pub(in crate::sandbox) fn running(&self, now: Timestamp) -> Option<&Execution> {
+        self.executions.iter().rev().find(|execution| execution.plan.is_active(now))
+    }
+
+    pub(in crate::sandbox) fn ever_completed(&self, now: Timestamp) -> bool {
+        self.live_executions()
+            .any(|execution| execution.kind == ExecutionKind::Transfer && execution.plan.status(now) == "COMPLETED")
+    }
+}
