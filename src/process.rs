@@ -1,7 +1,7 @@
 //! The only file that touches the ambient process: arguments, environment, working directory, standard streams.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -141,9 +141,11 @@ fn succeeded(program: &str, status: ExitStatus) -> io::Result<()> {
 /// All that comes through stdin.
 ///
 /// # Errors
-/// Those of the stream; what is no text is one.
-pub fn read_all() -> io::Result<String> {
-    io::read_to_string(io::stdin())
+/// Those of the stream.
+pub fn read_all() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What came of waiting for a line.

@@ -12,7 +12,7 @@ use crate::report::diagnostic;
 use crate::report::json::pretty;
 use crate::script::check::examine::{Remark, Severity, examine};
 use crate::script::diagnose::Source;
-use crate::script::engine::{bare, read_runbook};
+use crate::script::engine::{bare, read_runbook, script_text};
 
 /// # Errors
 /// `Input` when no file can be read at all.
@@ -56,9 +56,9 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
 /// Its name, its text, and the folder that its paths are relative to.
 fn read(process: &Process, path: &Path) -> Result<(String, String, PathBuf)> {
     if path == Path::new("-") {
-        let text =
+        let bytes =
             process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {}", plain(&error))))?;
-        return Ok(("-".to_owned(), text, process.directory.clone()));
+        return Ok(("-".to_owned(), script_text("stdin", &bytes)?, process.directory.clone()));
     }
     let whole = process.directory.join(path);
     let folder = whole.parent().map_or_else(PathBuf::new, PathBuf::from);

@@ -17,6 +17,7 @@ pub fn program(process: &Process) -> String {
 pub fn runbook(name: &str, source: &str, parameters: &[Declared]) -> String {
     let mut lines = Vec::new();
     let about: Vec<&str> = source
+        .trim_start()
         .lines()
         .take_while(|line| line.starts_with("//"))
         .map(|line| line.trim_start_matches('/').trim_start_matches('!').trim())

@@ -19,6 +19,7 @@ use crate::repl::prompt::{Doors, Parts, Prompt};
 use crate::repl::relay::Relay;
 use crate::repl::view::Form;
 use crate::report::{Line, Tone};
+use crate::script::engine::script_text;
 use crate::script::gates::Gates;
 use crate::script::host::{Host, Script, Seams};
 use crate::script::modules::Imports;
@@ -75,7 +76,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     } else {
         let inputs =
             process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {}", plain(&error))))?;
-        prompt.read_out(&inputs)
+        prompt.read_out(&script_text("stdin", &inputs)?)
     };
     kept.finish(Some((world.clock.wall(), code, None)));
     Ok(code)

@@ -14,6 +14,7 @@ use super::world::{self, Scene, World};
 use super::{help, repl, signals};
 use crate::cancel::Cancel;
 use crate::clock::{Clock, Speed};
+use crate::decode;
 use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::{Event, Fact, Origin, Sink, VERSION, cause};
 use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
@@ -72,7 +73,7 @@ pub fn parse(process: &Process, source: &Source) -> Result<AST, ExitCode> {
 fn source(process: &Process, arguments: &RunArguments) -> Result<Option<Source>> {
     if let Some(expression) = &arguments.expression {
         let folder = process.directory.clone();
-        return Ok(Some(Source { name: "-e".to_owned(), text: expression.clone(), folder }));
+        return Ok(Some(Source { name: "-e".to_owned(), text: decode::script(expression), folder }));
     }
     let Some(path) = &arguments.runbook else { return Ok(None) };
     let text = read_runbook(&process.directory.join(path))?;

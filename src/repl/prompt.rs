@@ -24,6 +24,7 @@ use crate::model::Generation;
 use crate::report::board::Left;
 use crate::report::{self, Finished, Output, Report, Screen, diagnostic, text};
 use crate::script::diagnose::Source;
+use crate::script::engine::script_text;
 use crate::script::help;
 use crate::script::host::Host;
 use crate::script::session::{LAST, Mistake, Session};
@@ -416,8 +417,9 @@ impl Prompt {
 
     fn load(&mut self, path: &Path) -> Result<()> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(self.folder.join(path))
+        let bytes = std::fs::read(self.folder.join(path))
             .map_err(|error| Error::input(format!("cannot read `{shown}`: {}", plain(&error))).caused_by(error))?;
+        let text = script_text(&format!("`{shown}`"), &bytes)?;
         // It has said itself what went wrong.
         let _ = self.evaluate(&text, &shown, true);
         Ok(())
@@ -581,8 +583,10 @@ impl Draft {
     }
 
     fn text(&self) -> Result<String> {
-        std::fs::read_to_string(&self.path)
-            .map_err(|error| Error::input(format!("cannot read `{}`: {}", self.path.display(), plain(&error))))
+        let shown = self.path.display();
+        let bytes = std::fs::read(&self.path)
+            .map_err(|error| Error::input(format!("cannot read `{shown}`: {}", plain(&error))))?;
+        script_text(&format!("`{shown}`"), &bytes)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::Finding;
 use super::error::{Located, Step};
+use crate::decode;
 use crate::report::diagnostic::{self, Place};
 
 /// More calls than this are shortened.
@@ -69,7 +70,7 @@ impl Source {
         let path = Path::new(name);
         let path =
             if path.extension().is_some() { path.to_owned() } else { self.folder.join(path).with_extension("rhai") };
-        let text = std::fs::read_to_string(&path).ok()?;
+        let text = decode::script(&decode::text(&std::fs::read(&path).ok()?).ok()?);
         // As the operator wrote the runbook's name, so the module's: relative stays relative.
         let beside = Path::new(&self.name).parent().unwrap_or(Path::new(""));
         let name = path.strip_prefix(&self.folder).map_or(path.clone(), |inside| beside.join(inside));

@@ -14,6 +14,7 @@ use super::invoke::invoke;
 use super::jobs;
 use super::modules::Modules;
 use super::value;
+use crate::decode;
 use crate::error::{Error, plain};
 use crate::event::{Fact, Level};
 
@@ -115,5 +116,14 @@ pub fn read_runbook(path: &Path) -> Result<String, Error> {
     let bytes = std::fs::read(path).map_err(|error| {
         Error::input(format!("cannot read the runbook `{}`: {}", path.display(), plain(&error))).caused_by(error)
     })?;
-    String::from_utf8(bytes).map_err(|_| Error::input(format!("the runbook `{}` is not UTF-8 text", path.display())))
+    script_text(&format!("the runbook `{}`", path.display()), &bytes)
+}
+
+/// The text of a script, whatever the editor that wrote it puts around it.
+///
+/// # Errors
+/// `Input` when it is not text.
+pub fn script_text(whose: &str, bytes: &[u8]) -> Result<String, Error> {
+    let text = decode::text(bytes).map_err(|error| Error::input(format!("{whose}: {error}")).hint(error.hint()))?;
+    Ok(decode::script(&text))
 }

@@ -15,6 +15,7 @@ use rhai::{
 use super::engine::bare;
 use super::error::{Fault, throw};
 use super::run::compile;
+use crate::decode;
 use crate::error::{Error, Result as Outcome};
 
 thread_local! {
@@ -77,7 +78,9 @@ impl Imports {
 pub fn read_module(folder: &Path, name: &str) -> io::Result<String> {
     let mut path = folder.join(name);
     path.set_extension("rhai");
-    std::fs::read_to_string(path)
+    let text = decode::text(&std::fs::read(path)?);
+    let text = text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(decode::script(&text))
 }
 
 /// The names that a script imports by a text that stands in it.

@@ -10,6 +10,7 @@ mod conformance;
 mod crash;
 mod errors;
 mod examples;
+mod files;
 mod golden;
 mod help;
 mod history;

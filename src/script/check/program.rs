@@ -1,6 +1,7 @@
 //! A runbook and the modules that it imports, each with what its tree declares.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, FnCallExpr, Position, Stmt};
@@ -101,7 +102,10 @@ impl Loader<'_> {
         if let Some(known) = self.files.iter().position(|(known, _)| known.as_ref() == Some(&path)) {
             return Ok(known);
         }
-        let text = read_module(self.folder, module).map_err(|_| {
+        let text = read_module(self.folder, module).map_err(|error| {
+            if error.kind() == ErrorKind::InvalidData {
+                return Error::input(format!("cannot read the module `{module}`: {error}"));
+            }
             let error = Error::input(format!("cannot find the module `{module}`"));
             let beside = within.last().and_then(|from| from.parent()).map(|folder| folder.join(module));
             let beside = beside.filter(|path| path.with_extension("rhai").exists());

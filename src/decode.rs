@@ -1,0 +1,134 @@
+//! The text that the bytes of a file hold, as editors and spreadsheets of every system write it.
+
+use std::fmt;
+
+/// A place that is not text, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotText {
+    /// From 1.
+    line: usize,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// The first byte that is not UTF-8.
+    Byte(u8),
+    /// Half a character of UTF-16.
+    Half,
+    Nul,
+}
+
+impl NotText {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self.why {
+            Why::Byte(_) => "save it as UTF-8 (spreadsheets call it `CSV UTF-8`, Windows `UTF-8` as against `ANSI`)",
+            Why::Half => "it begins as UTF-16 and was cut off, or is none; save it as UTF-8",
+            Why::Nul => "it may be UTF-16 without a byte order mark; save it as UTF-8",
+        }
+    }
+}
+
+impl fmt::Display for NotText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.why {
+            Why::Byte(byte) => write!(f, "line {} is not UTF-8 text (the byte 0x{byte:02x})", self.line),
+            Why::Half => write!(f, "line {} is not UTF-16 text", self.line),
+            Why::Nul => write!(f, "line {} holds a NUL, which no text does", self.line),
+        }
+    }
+}
+
+impl std::error::Error for NotText {}
+
+/// The text of UTF-8, or of UTF-16 that begins with its byte order mark. The mark itself is no part of the text.
+///
+/// # Errors
+/// The first place that is not text. Other encodings have no mark, and guessing among them would change names.
+pub fn text(bytes: &[u8]) -> Result<String, NotText> {
+    let text = match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
+        [0xef, 0xbb, 0xbf, rest @ ..] | rest => std::str::from_utf8(rest)
+            .map_err(|error| {
+                let (before, after) = rest.split_at(error.valid_up_to());
+                let byte = after.first().copied().unwrap_or_default();
+                NotText { line: line_of(before.iter().copied().map(char::from)), why: Why::Byte(byte) }
+            })?
+            .to_owned(),
+    };
+    match text.find('\0') {
+        Some(at) => Err(NotText { line: line_of(text[..at].chars()), why: Why::Nul }),
+        None => Ok(text),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, NotText> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let mut text = String::with_capacity(pairs.len());
+    for decoded in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
+        let half = |_| NotText { line: line_of(text.chars()), why: Why::Half };
+        let character = decoded.map_err(half)?;
+        text.push(character);
+    }
+    if rest.is_empty() { Ok(text) } else { Err(NotText { line: line_of(text.chars()), why: Why::Half }) }
+}
+
+fn line_of(before: impl Iterator<Item = char>) -> usize {
+    before.filter(|character| *character == '\n').count() + 1
+}
+
+/// A script as the language reads it, line by line as it was written: without a byte order mark, with line feeds alone
+/// at the ends of lines, and with an empty line in place of one for the shell (`#!`).
+pub fn script(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = if text.contains('\n') { text.replace("\r\n", "\n") } else { text.replace('\r', "\n") };
+    match text.find('\n').filter(|_| text.starts_with("#!")) {
+        Some(end) => text[end..].to_owned(),
+        None if text.starts_with("#!") => String::new(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn every_mark_is_read_and_left_out() {
+        for bytes in [
+            b"n\xc3\xa4me\r\n".to_vec(),
+            b"\xef\xbb\xbfn\xc3\xa4me\r\n".to_vec(),
+            utf16("näme\r\n", u16::to_le_bytes),
+            utf16("näme\r\n", u16::to_be_bytes),
+        ] {
+            assert_eq!(text(&bytes).as_deref(), Ok("näme\r\n"), "{bytes:?}");
+        }
+        assert_eq!(text(b"").as_deref(), Ok(""));
+        assert_eq!(text(b"\xef\xbb\xbf").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_with_their_line() {
+        let told = |bytes: &[u8]| text(bytes).expect_err("no text").to_string();
+        assert_eq!(told(b"name\nM\xfcller\n"), "line 2 is not UTF-8 text (the byte 0xfc)");
+        assert_eq!(told(b"\xef\xbb\xbfa\nb\n\x80"), "line 3 is not UTF-8 text (the byte 0x80)");
+        assert_eq!(told(b"\xff\xfea\0\n\0b"), "line 2 is not UTF-16 text");
+        assert_eq!(told(b"\xff\xfea\0\n\0\0\xd8b\0"), "line 2 is not UTF-16 text");
+        assert_eq!(told(b"n\0a\0m\0e\0\n\0"), "line 1 holds a NUL, which no text does");
+    }
+
+    #[test]
+    fn a_script_keeps_its_lines() {
+        assert_eq!(script("\u{feff}print(1);\r\nprint(2);\r\n"), "print(1);\nprint(2);\n");
+        assert_eq!(script("#!/usr/bin/env coriolis-run\nprint(1);"), "\nprint(1);");
+        assert_eq!(script("\u{feff}#!x\r\n1"), "\n1");
+        assert_eq!(script("let a = 1;\rlet b = 2;"), "let a = 1;\nlet b = 2;");
+        assert_eq!(script("let a = #{};\n#!"), "let a = #{};\n#!", "a line further down is no shell's");
+    }
+}
