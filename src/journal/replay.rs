@@ -58,7 +58,7 @@ struct Call {
 #[derive(Clone, Debug)]
 enum Step {
     Decided(Saved),
-    Sent { method: String, path: String, settlement: Option<Settlement> },
+    Sent { method: String, path: String, began: Timestamp, settlement: Option<Settlement> },
 }
 
 /// What is known of a call that is about to be made.
@@ -78,8 +78,8 @@ pub enum Replay {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Known {
     Nothing,
-    /// Begun, and nobody knows what became of it.
-    Open,
+    /// Begun at this time, and nobody knows what became of it.
+    Open(Timestamp),
     Settled(Settlement),
     /// Done by an earlier attempt.
     Kept(Value),
@@ -140,7 +140,7 @@ impl State {
                 call.steps.insert(step, Box::new(Step::Decided(result)));
             }
             Record::Began { lane, call, step, method, path } => {
-                let sent = Step::Sent { method, path, settlement: None };
+                let sent = Step::Sent { method, path, began: at, settlement: None };
                 self.call(&lane, call)?.steps.insert(step, Box::new(sent));
             }
             Record::Settled { lane, call, step, settlement } => {
@@ -153,7 +153,7 @@ impl State {
                 let call = self.call(&lane, call)?;
                 call.take_kept(&method, &path);
                 let settlement = Some(Settlement::Done(answer));
-                call.steps.insert(step, Box::new(Step::Sent { method, path, settlement }));
+                call.steps.insert(step, Box::new(Step::Sent { method, path, began: at, settlement }));
             }
             Record::Returned { lane, call, identity, result, last } => {
                 let lane = self.lane(&lane);
@@ -237,7 +237,7 @@ impl State {
         let Some(call) = self.find_call(&key.lane, key.call) else { return Known::Nothing };
         match call.steps.get(&key.step).map(Box::as_ref) {
             Some(Step::Sent { settlement: Some(settlement), .. }) => Known::Settled(settlement.clone()),
-            Some(Step::Sent { settlement: None, .. }) => Known::Open,
+            Some(Step::Sent { settlement: None, began, .. }) => Known::Open(*began),
             Some(Step::Decided(_)) => Known::Nothing,
             None => {
                 let kept = call.kept.iter().find(|(known, at, _)| known == method && at == path);
@@ -291,7 +291,7 @@ impl State {
         for (path, lane) in &self.lanes {
             for (number, call) in &lane.calls {
                 for (step, sent) in &call.steps {
-                    if let Step::Sent { method, path: at, settlement: None } = sent.as_ref() {
+                    if let Step::Sent { method, path: at, settlement: None, .. } = sent.as_ref() {
                         found.push(Unsettled {
                             key: StepKey { lane: path.clone(), call: *number, step: *step },
                             function: call.identity.function.clone(),
@@ -540,7 +540,7 @@ impl Call {
     fn reset(&mut self, failed: &BTreeSet<String>) {
         let stands = |step: &Step| !step.made().is_some_and(|id| failed.contains(id));
         for step in std::mem::take(&mut self.steps).into_values().map(|step| *step).filter(stands) {
-            if let Step::Sent { method, path, settlement: Some(Settlement::Done(answer)) } = step {
+            if let Step::Sent { method, path, settlement: Some(Settlement::Done(answer)), .. } = step {
                 self.kept.push_back((method, path, answer));
             }
         }

@@ -21,6 +21,8 @@ pub enum Trouble {
     DroppedBefore,
     /// It is done, and the connection ends without an answer.
     DroppedAfter,
+    /// The connection ends without an answer, and it is done so many seconds later: a balancer had held it.
+    Late(u32),
     /// The token is refused, though it is good.
     Unauthorized,
 }
@@ -31,7 +33,7 @@ impl Trouble {
     }
 
     pub(super) fn drops(self) -> bool {
-        matches!(self, Trouble::DroppedBefore | Trouble::DroppedAfter)
+        matches!(self, Trouble::DroppedBefore | Trouble::DroppedAfter | Trouble::Late(_))
     }
 }
 

@@ -14,6 +14,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -74,6 +75,8 @@ struct App {
     faults: Mutex<Vec<Fault>>,
     /// The trouble of a changing request to come, and how many come before it.
     at_change: Mutex<Option<(usize, Trouble)>>,
+    /// What was held back on its way, and when it arrives.
+    late: Mutex<Vec<(Timestamp, Incoming)>>,
     accepted: Mutex<Vec<Accepted>>,
     requests: AtomicU64,
     changing: AtomicUsize,
@@ -133,6 +136,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
         ledger: Mutex::new(ledger),
         faults: Mutex::default(),
         at_change: Mutex::default(),
+        late: Mutex::default(),
         accepted: Mutex::new(accepted),
         requests: AtomicU64::default(),
         changing: AtomicUsize::default(),
@@ -253,13 +257,19 @@ async fn handle(
         // The sender lives as long as the app.
         let _ = held.wait_for(|held| !held).await;
     }
+    app.let_arrive();
     let trouble = take(&mut lock(&app.faults), &incoming.method, &incoming.path);
     let trouble = trouble.or_else(|| if changes { due(&mut lock(&app.at_change)) } else { None });
     if trouble.is_some_and(Trouble::drops) {
         cut.now();
     }
     let answer = app.answer(&mut incoming, trouble);
-    app.respond(answer, incoming.path.starts_with("/v1"))
+    let answer = app.respond(answer, incoming.path.starts_with("/v1"));
+    if let Some(Trouble::Late(seconds)) = trouble {
+        let due = app.clock.now() + SignedDuration::from_secs(seconds.into());
+        lock(&app.late).push((due, incoming));
+    }
+    answer
 }
 
 /// The logging service's websocket: what was written so far, then what is written until the client leaves. On a virtual
@@ -344,6 +354,16 @@ impl App {
         };
         lock(&self.accepted).extend(noted(incoming, answered.status));
         if trouble.is_some() { unavailable() } else { answered }
+    }
+
+    /// Carries out what was late and is due: before whatever comes next can see a difference.
+    fn let_arrive(&self) {
+        let now = self.clock.now();
+        let due: Vec<Incoming> =
+            lock(&self.late).extract_if(.., |(due, _)| *due <= now).map(|(_, late)| late).collect();
+        for mut incoming in due {
+            self.answer(&mut incoming, None);
+        }
     }
 
     /// Who changes what cannot be kept is not told that it is done: it would be gone after the next start.

@@ -42,6 +42,8 @@ pub enum Sent {
     Refused(Error),
     /// Nobody knows.
     Lost(Error),
+    /// It began then, and its process ended before the answer came.
+    Open(Timestamp),
     /// Its answer was lost once, and nothing of it was found.
     Absent,
 }
@@ -98,7 +100,7 @@ impl Call<'_> {
                 journal.keep(&key, method, path, answer.clone())?;
                 return Ok((key, Sent::Done(answer)));
             }
-            Known::Open => return Ok((key, Sent::Lost(lost_before()))),
+            Known::Open(began) => return Ok((key, Sent::Open(began))),
             Known::Nothing => {}
         }
         let client = &self.cloud()?.client;
@@ -174,14 +176,22 @@ impl Call<'_> {
 
     /// The text that is put into what this call makes next, so that it is found again.
     pub fn marker(&self) -> String {
-        let step = self.steps.get() + 1;
-        let key = StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step };
-        self.host.journal.marker(&key, &self.identity)
+        self.host.journal.marker(&self.step_number(self.steps.get() + 1), &self.identity)
+    }
+
+    /// What is on record of the step that would send this next.
+    pub fn knows_next(&self, request: &Request) -> Known {
+        let (method, path) = (request.method.word(), request.path.as_str());
+        self.host.journal.step(&self.step_number(self.steps.get() + 1), method, path)
     }
 
     fn next_step(&self) -> StepKey {
         self.steps.set(self.steps.get() + 1);
-        StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step: self.steps.get() }
+        self.step_number(self.steps.get())
+    }
+
+    fn step_number(&self, step: u32) -> StepKey {
+        StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step }
     }
 
     /// Before its first step a call is on record; beyond what is recorded a first pass does not go.
@@ -276,10 +286,6 @@ impl Call<'_> {
 /// Whether what was waited for ended so that another try makes it anew.
 fn made_badly(result: &Result<Value>) -> bool {
     result.as_ref().is_err_and(|error| matches!(error.kind, Kind::Failed | Kind::Cancelled | Kind::NotFound))
-}
-
-fn lost_before() -> Error {
-    Error::new(Kind::Unknown, "the run was stopped before the answer came")
 }
 
 /// Takes off the line that a run has put into notes and descriptions.

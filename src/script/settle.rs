@@ -2,51 +2,107 @@
 //!
 //! Answers are lost on a live connection, and when the process ends between sending and reading: both come here.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::call::{Call, Sent};
 use super::sends::Again;
 use crate::client::Request;
 use crate::error::{Error, Kind, Result};
+use crate::journal::replay::Known;
 
 /// How often a change is sent at most.
 const TRIES: u32 = 3;
-/// How long a request may be under way on the server before a look can miss it: the slowest of 24 at once took 7 s.
-const UNDER_WAY: [SignedDuration; 3] =
-    [SignedDuration::ZERO, SignedDuration::from_secs(5), SignedDuration::from_secs(20)];
+/// When it is looked for after its answer was lost. The server hands a request on for 60 s (its RPC timeout), and what
+/// stands before the server may hold it longer than a client waits: one that was delayed by 40 s was once sent again
+/// after 25 s, and made a second replica. Nothing tells a connection that broke before the request arrived from one that
+/// broke after, so that all are looked for so long.
+const LOOKS: [i64; 5] = [0, 5, 20, 45, 75];
+/// When it is looked for again as long as the look itself fails.
+const FURTHER_LOOKS: [i64; 6] = [90, 120, 180, 300, 450, 600];
+/// When what was sent again is looked at once more: the first may have been on its way even then.
+const LAST_LOOK: SignedDuration = SignedDuration::from_secs(15);
+/// What an earlier process left open may have been under way for as long as a client waits for an answer, and arrive then.
+const LONGEST_WAY: SignedDuration = SignedDuration::from_secs(120 + 75);
 
-/// Sends a change; when its answer is lost, `look` tells what it has made, if anything. What is nowhere to be found
-/// after a while was not carried out, and is sent again.
+/// Sends a change; when its answer is lost, `made` lists what it may have made: what was not there before and agrees with
+/// it. What is nowhere to be found when it must have arrived was not carried out, and is sent again.
 ///
 /// # Errors
 /// What the server says; `Unknown` when nobody can tell.
-pub fn change(call: &Call<'_>, request: &Request, look: impl Fn(&Call<'_>) -> Result<Option<Value>>) -> Result<Value> {
+pub fn change(call: &Call<'_>, request: &Request, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<Value> {
     as_told(call, request, |again| matches!(again, Again::Marked(_) | Again::Compared(_)));
     let what = format!("{} {}", request.method.word(), request.path);
+    // Whether it was sent before and found nowhere.
+    let mut again = false;
     for tries in 1.. {
+        let is_new = call.knows_next(request) == Known::Nothing;
         let (key, sent) = call.send(request)?;
-        let error = match sent {
-            Sent::Done(made) => return Ok(made),
+        let (error, until) = match sent {
+            Sent::Done(answer) => {
+                if again && is_new {
+                    tell_twins(call, &what, &answer, &made)?;
+                }
+                return Ok(answer);
+            }
+            // The server does one thing at a time with a replica: what keeps it from this may be this, come late.
+            Sent::Refused(error) if again && is_new && matches!(error.status(), Some(400 | 409)) => {
+                let Some(late) = made(call)?.into_iter().next() else { return Err(error) };
+                call.settle(&key, Some(&late))?;
+                call.warn(format!("{what} was refused ({error}): the one before had arrived late, going on with it"));
+                return Ok(late);
+            }
             Sent::Refused(error) => return Err(error),
-            // What was looked for in vain was sent again, or is to be.
-            Sent::Absent => continue,
-            Sent::Lost(error) => error,
+            // It was looked for in vain, and was sent again or is to be.
+            Sent::Absent => {
+                again = true;
+                continue;
+            }
+            Sent::Lost(error) => (error, call.host.clock.now() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1])),
+            Sent::Open(began) => (lost_before(), began + LONGEST_WAY),
         };
         call.is_open()?;
         let lost = format!("lost the answer to {what} ({error})");
-        if let Some(made) = search(call, &look).map_err(|why| unfound(&error, &why))? {
-            call.settle(&key, Some(&made))?;
+        let found = search(call, until, &made).map_err(|why| unfound(&lost, &error, &why))?;
+        if let Some(found) = found.first() {
+            call.settle(&key, Some(found))?;
             call.warn(format!("{lost}: it was carried out, going on with what it made"));
-            return Ok(made);
+            return Ok(found.clone());
         }
         if tries >= TRIES {
             return Err(unknown(error));
         }
         call.settle(&key, None)?;
         call.warn(format!("{lost}: it was not carried out, sending it again"));
+        again = true;
     }
     unreachable!("the loop ends with its last try")
+}
+
+/// What was sent twice may have been carried out twice, the first time when it was no longer looked for.
+fn tell_twins(call: &Call<'_>, what: &str, used: &Value, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<()> {
+    call.host.cancel.sleep_until(&call.host.clock, call.host.clock.now() + LAST_LOOK)?;
+    let others = match made(call) {
+        Ok(others) => others,
+        Err(error) if error.kind.is_final() => return Err(error),
+        Err(error) => {
+            call.warn(format!("{what} was sent twice, and whether both were carried out cannot be seen: {error}"));
+            return Ok(());
+        }
+    };
+    for twin in others.iter().filter(|other| other["id"] != used["id"]) {
+        call.warn(format!(
+            "{what} was carried out twice: {} is used, {} came late from the sending whose answer was lost; nothing is done \
+             with that one, delete it when you have seen that nobody else uses it",
+            shown_id(used),
+            shown_id(twin)
+        ));
+    }
+    Ok(())
+}
+
+fn shown_id(thing: &Value) -> &str {
+    thing["id"].as_str().or_else(|| thing["secret_ref"].as_str()).unwrap_or("one without an id")
 }
 
 /// Sends a change that may be sent twice: the second time it changes nothing, or says that there is nothing to change.
@@ -64,7 +120,9 @@ pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bo
             Sent::Refused(error) => return Err(error),
             Sent::Absent => repeated = true,
             Sent::Lost(error) if tries >= TRIES => return Err(unknown(error)),
-            Sent::Lost(error) => {
+            Sent::Open(_) if tries >= TRIES => return Err(unknown(lost_before())),
+            Sent::Lost(_) | Sent::Open(_) => {
+                let error = if let Sent::Lost(error) = sent { error } else { lost_before() };
                 call.is_open()?;
                 call.settle(&key, None)?;
                 let (method, path) = (request.method.word(), &request.path);
@@ -105,20 +163,40 @@ pub fn make(
     as_told(call, &request, |again| matches!(again, Again::Marked(field) if field == mark));
     change(call, &request, |call| {
         let marked = |thing: &Value| thing[mark].as_str().is_some_and(|text| text.ends_with(&marker));
-        let mut found = list(call)?.into_iter().filter(marked);
-        Ok(found.next())
+        let found = list(call)?.into_iter().filter(marked);
+        Ok(found.collect())
     })
 }
 
-/// Looks at once, and again when what was under way must have arrived.
-fn search(call: &Call<'_>, look: impl Fn(&Call<'_>) -> Result<Option<Value>>) -> Result<Option<Value>> {
-    for pause in UNDER_WAY {
-        call.host.cancel.sleep_until(&call.host.clock, call.host.clock.now() + pause)?;
-        if let Some(made) = look(call)? {
-            return Ok(Some(made));
+/// Looks at once, and again until what was under way must have arrived. A look that fails tells nothing: there is another
+/// one later.
+fn search(call: &Call<'_>, until: Timestamp, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<Vec<Value>> {
+    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
+    let began = clock.now();
+    let mut looks = LOOKS.into_iter().chain(FURTHER_LOOKS).map(|seconds| began + SignedDuration::from_secs(seconds));
+    let mut failed = None;
+    loop {
+        let now = clock.now();
+        // Between two looks the time may have come already.
+        let at = match looks.next() {
+            Some(at) if failed.is_none() && now < until => at.min(until),
+            Some(at) => at,
+            None => return failed.map_or(Ok(Vec::new()), Err),
+        };
+        cancel.sleep_until(clock, at)?;
+        match made(call) {
+            Ok(found) if !found.is_empty() || clock.now() >= until => return Ok(found),
+            Ok(_) => failed = None,
+            Err(error) if is_passing(&error) => failed = Some(error),
+            Err(error) => return Err(error),
         }
     }
-    Ok(None)
+}
+
+/// Whether another look may succeed.
+fn is_passing(error: &Error) -> bool {
+    let status = error.status().unwrap_or(0);
+    error.kind == Kind::Unreachable || error.kind == Kind::Api && (status >= 500 || status == 429)
 }
 
 /// Sends a change of which the server shows nothing afterwards: when its answer is lost, somebody has to say whether it
@@ -136,6 +214,7 @@ pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
             Sent::Refused(error) => return Err(error),
             Sent::Absent => continue,
             Sent::Lost(error) => error,
+            Sent::Open(_) => lost_before(),
         };
         call.is_open()?;
         let gate = call.gate_of_step(&key);
@@ -175,10 +254,14 @@ fn unknown(error: Error) -> Error {
 }
 
 /// The look itself failed.
-fn unfound(error: &Error, why: &Error) -> Error {
+fn unfound(lost: &str, error: &Error, why: &Error) -> Error {
     if why.kind.is_final() {
-        why.clone()
-    } else {
-        unknown(error.clone()).context(format!("while looking for it: {why}"))
+        return why.clone();
     }
+    let error = Error { message: format!("{lost}, and looking for what it made failed: {why}"), ..error.clone() };
+    unknown(error)
+}
+
+fn lost_before() -> Error {
+    Error::new(Kind::Unknown, "the run was stopped before the answer came")
 }

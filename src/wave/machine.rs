@@ -180,7 +180,12 @@ impl Machine {
             self.items[item].state = State::Waiting(next);
             return;
         }
-        self.items[item].cause.get_or_insert(error);
+        // What is unknown now is what has to be found out, whatever had failed before.
+        if outcome == Outcome::Unknown {
+            self.items[item].cause = Some(error);
+        } else {
+            self.items[item].cause.get_or_insert(error);
+        }
         let outcome = if again && self.is_paused() { Outcome::Cancelled } else { outcome };
         self.end(item, outcome, now);
         if matches!(outcome, Outcome::Failed | Outcome::Unknown) {

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use coriolis_run::event::{Event, Fact};
+use coriolis_run::error::{ExitCode, Kind};
+use coriolis_run::event::{Event, Fact, Outcome};
 use coriolis_run::journal::Journal;
+use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{Fault, Trouble};
-use coriolis_run::script::gates::{Answer, Gates};
+use coriolis_run::script::gates::{Answer, Gates, Nobody};
 use serde_json::{Value, json};
 
 use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};
@@ -154,5 +156,85 @@ fn a_yes_to_sending_something_again_is_for_once() {
         let asked = gates.0.lock().unwrap();
         assert_eq!(asked.len(), 3, "{asked:?}");
         assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), 3, "{asked:?}");
+    }
+}
+
+const CREATE: &str = r#"
+    let made = replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });"#;
+
+fn said(rehearsal: &Rehearsal, text: &str) -> bool {
+    let fits = |event: &Event| matches!(&event.fact, Fact::Logged { message, .. } if message.contains(text));
+    rehearsal.count(fits) > 0
+}
+
+#[test]
+fn a_change_that_arrives_a_minute_after_its_answer_was_lost_is_not_sent_again() {
+    for generation in GENERATIONS {
+        let path = if generation == Generation::Current { "/transfers" } else { "/replicas" };
+        for seconds in [0, 4, 19, 40, 62, 75] {
+            let stage = Stage::new(Options::of(generation));
+            stage.inject("POST", path, Trouble::Late(seconds));
+            let played = stage.play(&format!(
+                "{CREATE} sleep(\"10m\"); [made.id == replica_of(\"web-01\").id, replica_list().len()]"
+            ));
+            assert_eq!(played.value(), &json!([true, 1]), "{seconds} s on {}", generation.word());
+            assert!(!said(&played, "sending it again"), "{seconds} s");
+        }
+    }
+}
+
+#[test]
+fn a_twin_that_comes_late_is_named_and_never_deployed() {
+    for generation in GENERATIONS {
+        let path = if generation == Generation::Current { "/transfers" } else { "/replicas" };
+        let stage = Stage::new(Options::of(generation));
+        stage.inject("POST", path, Trouble::Late(80));
+        let played = stage.play(&format!("{CREATE} replica_sync(made); replica_deploy(made)"));
+        assert_eq!(played.kind(), Kind::Refused, "{:?}", played.error());
+        assert_eq!((played.replicas_made(), played.deployments_made()), (2, 0));
+        let named = stage.play(r#"replica_list().map(|r| r.id)"#);
+        for id in named.value().as_array().unwrap() {
+            assert!(said(&played, id.as_str().unwrap()), "{id} is named");
+        }
+        assert!(said(&played, "was carried out twice"));
+    }
+}
+
+#[test]
+fn a_look_that_fails_is_repeated_and_what_stays_unknown_says_why_and_is_looked_for_by_the_next_process() {
+    let script = r#"
+        wave("w", ["east"], #{ retries: 3, backoff: "1s" }, |name| { endpoint_list(); region_create(name).name });
+        region_list().len()"#;
+    for (failing, is_known) in [(5, true), (20, false)] {
+        let stage = Stage::new(Options::default());
+        let journal = Arc::new(Journal::in_memory(stage.clock.clone()));
+        stage.inject("GET", "/endpoints", Trouble::UnavailableBefore);
+        stage.inject("POST", "/regions", Trouble::DroppedAfter);
+        let looks = Fault { method: "GET", path: "/regions".into(), times: failing, what: Trouble::UnavailableBefore };
+        stage.sandbox.inject(looks);
+        let played = stage.play_recorded(script, journal.clone(), Arc::new(Nobody));
+        if is_known {
+            assert_eq!(played.value(), &json!(1));
+            continue;
+        }
+        let error = played.error();
+        assert_eq!((error.kind, error.kind.exit_code()), (Kind::Unknown, ExitCode::NeedsAnswer));
+        let told = &error.message;
+        assert!(
+            told.starts_with("lost the answer to POST regions (") && told.contains("failed: GET regions"),
+            "{told}"
+        );
+        let items = played.events.iter().find_map(|event| match &event.fact {
+            Fact::ItemFinished { outcome, cause, .. } => Some((*outcome, cause.clone().unwrap_or_default())),
+            _ => None,
+        });
+        let (outcome, cause) = items.unwrap();
+        assert!(outcome == Outcome::Unknown && cause.starts_with("lost the answer to POST regions"), "{cause}");
+
+        for _ in 0..20 {
+            stage.play("region_list()");
+        }
+        let resumed = stage.play_recorded(script, journal, Arc::new(Nobody));
+        assert_eq!((resumed.value(), resumed.carried_out("POST", "/regions")), (&json!(1), 1));
     }
 }

@@ -216,7 +216,7 @@ pub fn start(call: &Call<'_>, transfer: &str, mut fields: Map<String, Value>) ->
     let request = deployments::create(call.generation()?, fields)?;
     let begun = settle::change(call, &request, |call| {
         call.host.index.forget();
-        Ok(of_transfer(call, transfer)?.into_iter().find(is_new))
+        Ok(of_transfer(call, transfer)?.into_iter().filter(is_new).collect())
     })?;
     let deployment = present::deployment(begun);
     call.host.index.add_deployment(&deployment);

@@ -193,7 +193,10 @@ pub fn begun(call: &Call<'_>, transfer: &str, request: &Request) -> Result<Value
     let before = call.decide(|call| Ok(number(resolve::newest_execution(call, transfer)?.as_ref()).into()))?;
     let before = before.as_i64().unwrap_or(0);
     settle::change(call, request, |call| {
-        Ok(resolve::newest_execution(call, transfer)?.filter(|newest| number(Some(newest)) > before))
+        Ok(resolve::newest_execution(call, transfer)?
+            .filter(|newest| number(Some(newest)) > before)
+            .into_iter()
+            .collect())
     })
 }
 

@@ -280,7 +280,7 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
 fn act(call: &Call<'_>, id: &str, request: &Request) -> Result<Value> {
     let before = call.decide(|call| Ok(call.read(&minion_pools::show(id))?["status"].clone()))?;
     settle::change(call, request, |call| {
-        Ok(Some(call.read(&minion_pools::show(id))?).filter(|pool| pool["status"] != before))
+        Ok(Some(call.read(&minion_pools::show(id))?).filter(|pool| pool["status"] != before).into_iter().collect())
     })
 }
 

@@ -206,7 +206,7 @@ fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<V
         schedule["schedule"] == time && before.as_array().is_some_and(|before| !before.contains(&schedule["id"]))
     };
     settle::change(call, &schedules::create(generation, transfer, fields)?, |call| {
-        Ok(call.read_list(&all)?.into_iter().find(is_it))
+        Ok(call.read_list(&all)?.into_iter().filter(is_it).collect())
     })
 }
 

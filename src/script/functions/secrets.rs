@@ -159,7 +159,8 @@ pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Valu
     let mark = call.marker();
     settle::change(call, &secrets::store(name, &text, &mark), |call| {
         let found = call.read(&secrets::marked(&mark))?;
-        Ok(found["secrets"].get(0).map(|secret| secrets::reference(secret["secret_ref"].as_str().unwrap_or_default())))
+        let found = found["secrets"].as_array().into_iter().flatten();
+        Ok(found.map(|secret| secrets::reference(secret["secret_ref"].as_str().unwrap_or_default())).collect())
     })
 }
 

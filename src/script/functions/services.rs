@@ -133,7 +133,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let request = services::create(fields.clone());
     let service = settle::change(call, &request, |call| {
         let all = call.read_list(&services::list())?;
-        Ok(all.into_iter().find(|known| is_new(known) && same(known)))
+        Ok(all.into_iter().filter(|known| is_new(known) && same(known)).collect())
     })?;
     Ok(call.shown(service))
 }
