@@ -48,8 +48,7 @@ pub fn told(lines: &[Line]) -> Vec<Event> {
                 let lane = event.origin.lane.to_string();
                 match &event.fact {
                     Fact::ItemStarted { .. } => {
-                        let (lane, origin) = whole_lane(&event.origin);
-                        origins.insert(lane, origin);
+                        origins.insert(lane, event.origin.clone());
                     }
                     Fact::ItemFinished { .. } => {
                         if let Some(made_up) = untold.remove(&lane) {
@@ -84,15 +83,6 @@ pub fn told(lines: &[Line]) -> Vec<Event> {
     events
 }
 
-/// The lane of an item without the number of its attempt.
-fn whole_lane(origin: &Origin) -> (String, Origin) {
-    let lane = match origin.lane.rsplit_once('#') {
-        Some((lane, attempt)) if attempt.parse::<u32>().is_ok() => lane.to_owned(),
-        _ => origin.lane.to_string(),
-    };
-    (lane.clone(), Origin { lane: lane.into(), ..origin.clone() })
-}
-
 fn finished(ended: Ended, earlier: bool) -> Fact {
     let cause = match ended.result {
         Saved::Error(error) => Some(cause(&error.into())),
@@ -100,4 +90,33 @@ fn finished(ended: Ended, earlier: bool) -> Fact {
     };
     let (outcome, attempts, elapsed_seconds) = (ended.outcome, ended.attempts, ended.elapsed_seconds);
     Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, earlier }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::Outcome;
+
+    proptest! {
+        /// The process died between the record of an item's end and the telling of it.
+        #[test]
+        fn an_end_that_was_not_told_is_told_whatever_the_key(key in any::<String>(), number in 0u32..3, call in 1u64..99) {
+            for key in [format!("{key}#{number}"), key] {
+                let at = jiff::Timestamp::UNIX_EPOCH;
+                let lane = child("main", call, &key);
+                let origin = Origin { lane: lane.as_str().into(), wave: Some("w".into()), item: Some(key.as_str().into()) };
+                let started = Event { v: VERSION, at, origin: origin.clone(), fact: Fact::ItemStarted { attempt: 1 } };
+                let ended = Ended { outcome: Outcome::Ok, attempts: 1, elapsed_seconds: 1.0, result: Saved::Unwritten };
+                let lines = [
+                    Line { at, record: Record::Event { event: started } },
+                    Line { at, record: Record::Ended { lane: lane.into(), ended } },
+                ];
+                let events = told(&lines);
+                let finished = events.iter().filter(|event| matches!(event.fact, Fact::ItemFinished { .. }));
+                prop_assert_eq!(finished.map(|event| event.origin.clone()).collect::<Vec<_>>(), [origin]);
+            }
+        }
+    }
 }

@@ -331,10 +331,11 @@ impl Sink for Recorder {
     }
 }
 
-/// `[coriolis-run m4k7t2qa main/3:web-01 2.1 5f0c]`, with a hash for a lane that is too long to be read. The last word is
-/// of the arguments: after a retry another call may have the same number.
+/// `[coriolis-run m4k7t2qa main/3:web-01 2.1 5f0c]`, with a hash for a lane that is too long to be read, or that no server
+/// keeps as it is. The last word is of the arguments: after a retry another call may have the same number.
 fn marker(run: &str, key: &StepKey, rounds: u32, identity: &Identity) -> String {
-    let lane = if key.lane.len() > 80 {
+    let odd = |character: char| character.is_control() && character != '\n';
+    let lane = if key.lane.len() > 80 || key.lane.contains(odd) {
         blake3::hash(key.lane.as_bytes()).to_hex()[..16].to_owned()
     } else {
         key.lane.replace(['[', ']', '\n'], "_")

@@ -137,6 +137,19 @@ fn two_calls_of_one_number_have_two_marks() {
 }
 
 #[test]
+fn a_mark_is_one_line_of_text_whatever_the_key() {
+    let mark = |item: &str| {
+        let key = StepKey { lane: replay::child("main", 3, item).into(), call: 1, step: 1 };
+        journal().marker(&key, &identity("replica_create"))
+    };
+    let marks = ["a\0", "a\0\0", "a\r", "a\u{1b}[31m", "a]", &"long".repeat(9999)].map(mark);
+    for (at, mark) in marks.iter().enumerate() {
+        assert!(mark.len() < 200 && !mark.contains(char::is_control), "{mark:?}");
+        assert!(!marks[..at].contains(mark), "{mark:?}");
+    }
+}
+
+#[test]
 fn a_failed_call_of_two_steps_keeps_the_one_that_was_done() {
     let journal = journal();
     let lane: Arc<str> = LANE.into();

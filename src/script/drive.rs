@@ -86,7 +86,9 @@ pub fn drive(
                         let launch =
                             Launch { runner: &runner, lane, item, argument: &items[item], done: &done, bell: &bell };
                         let busy = clock.busy();
-                        let thread = thread::Builder::new().name(machine.key(item).to_owned()).stack_size(LANE_STACK);
+                        // A thread has no NUL in its name.
+                        let name = machine.key(item).replace('\0', " ");
+                        let thread = thread::Builder::new().name(name).stack_size(LANE_STACK);
                         thread
                             .spawn_scoped(scope, move || {
                                 launch.run();

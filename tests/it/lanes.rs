@@ -310,3 +310,16 @@ fn a_thousand_items_at_once_run_in_one_process() {
     assert_eq!(rehearsal.value(), &json!([1000, "vm-0777"]));
     assert_eq!(rehearsal.accepted.len(), 1000);
 }
+
+#[test]
+fn an_item_may_have_any_key() {
+    let rehearsal = rehearse(
+        r#"
+            let odd = ["web-02\x00", "", " ", "a\nb", "a/1:b", "a#1", "%2F", "main/1:x", "\u2028", "long"];
+            odd[9].pad(10000, "g");
+            let result = wave("odd\x00", odd, #{ key: |name| `:${name}`, limit: 10 }, |name| { sleep(1); name.len() });
+            [result.ok.len(), result.ok[0].len()]
+        "#,
+    );
+    assert_eq!(rehearsal.value(), &json!([10, 8]));
+}
