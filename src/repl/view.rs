@@ -10,7 +10,7 @@ use rhai::Dynamic;
 use serde_json::{Value, json};
 
 use crate::report::{json as json_text, table, text};
-use crate::script::jobs::{Job, Standing};
+use crate::script::job::{Job, Standing};
 use crate::script::value::to_shown;
 use crate::secret;
 

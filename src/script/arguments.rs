@@ -1,12 +1,14 @@
 //! The arguments of one call, read by the row of its function before anything else happens.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map as ScriptMap};
 use serde_json::{Map, Value};
 
 use super::function::{Function, Key, Kind};
 use super::value::{Secret, Secrets, describe, to_json};
+use crate::duration;
 use crate::error::{Error, Result, suggest};
 
 /// The arguments by the names of their parameters.
@@ -114,6 +116,15 @@ impl Options {
             return Ok(());
         }
         Err(Error::script(format!("`{name}` wants {}", missing.join(", "))))
+    }
+
+    /// An option that is a duration.
+    ///
+    /// # Errors
+    /// `Script` for a text that is none.
+    pub fn duration(&self, name: &str) -> Result<Option<Duration>> {
+        let read = |value| duration_of(value).map_err(|error| error.context(format!("`{name}`")).detail("key", name));
+        self.get(name).map(read).transpose()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -269,6 +280,22 @@ pub fn texts_of(value: &Dynamic) -> Vec<String> {
         return vec![text.to_string()];
     }
     value.read_lock::<Array>().map(|list| list.iter().map(text_of).collect()).unwrap_or_default()
+}
+
+/// A duration as a script writes it.
+///
+/// # Errors
+/// `Script` for a text that is none, or a negative number.
+pub fn duration_of(value: &Dynamic) -> Result<Duration> {
+    if let Ok(seconds) = value.as_int() {
+        return u64::try_from(seconds)
+            .map(Duration::from_secs)
+            .map_err(|_| Error::script(format!("`{seconds}` is not a number of seconds")));
+    }
+    if let Ok(seconds) = value.as_float() {
+        return duration::seconds(seconds);
+    }
+    duration::parse(&text_of(value))
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::call::Call;
-use super::functions::duration_option;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Fact, cause};
@@ -19,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// That of the last try, with the number of `tries` where there was more than one.
 pub fn attempts(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> Result<Value>) -> Result<Value> {
     let retries = u32::try_from(call.options().integer("retries").unwrap_or(0).max(0)).unwrap_or(u32::MAX);
-    let mut pause = duration_option(call, "backoff")?.unwrap_or(FIRST_PAUSE);
+    let mut pause = call.options().duration("backoff")?.unwrap_or(FIRST_PAUSE);
     let mut tries = 1;
     loop {
         let error = match attempt(call) {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check::Finding;
 use super::error::{Located, Step};
+use super::finding::Finding;
 use crate::decode;
 use crate::report::diagnostic::{self, Place};
 

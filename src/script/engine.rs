@@ -11,7 +11,7 @@ use super::error::throw;
 use super::function::Function;
 use super::host::{Host, Lane, LaneTag};
 use super::invoke::invoke;
-use super::jobs;
+use super::job;
 use super::modules::Modules;
 use super::value;
 use crate::decode;
@@ -67,7 +67,7 @@ pub fn bare() -> Engine {
         .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
         .disable_symbol("eval");
     value::register(&mut engine);
-    jobs::register(&mut engine);
+    job::register(&mut engine);
     // The API's own `storage_mappings.default` needs one of the words that Rhai reserves for its future.
     #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
     engine.on_parse_token(|token, _, _| match token {

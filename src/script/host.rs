@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rhai::{Engine, Module, NativeCallContext};
 
-use super::check::CapturedWrites;
 use super::error::Place;
+use super::finding::CapturedWrites;
 use super::functions::Index;
 use super::gates::Gates;
-use super::jobs::Jobs;
+use super::job::Jobs;
 use super::modules::Imports;
 use super::parameters::Parameters;
 use super::reads::Reads;

@@ -7,8 +7,9 @@ use rhai::{
 use std::sync::Arc;
 
 use super::error::in_lane;
+use super::finding::captured_write;
 use super::host::{Host, Lane, LaneTag};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A closure of the script, ready to be run on any thread, any number of times.
 pub struct Runner<'a> {
@@ -98,17 +99,4 @@ pub fn detach(value: &Dynamic) -> Dynamic {
         return Dynamic::from(copy);
     }
     value.clone()
-}
-
-/// The refusal, said by the check before the run and by a wave that is handed a closure from elsewhere.
-pub fn captured_write(name: &str, runs: &str) -> Error {
-    let (who, given) = match runs {
-        "spawn" => ("the job", "`wait_for(job)` gives it"),
-        "each" => ("each item", "`each` gives a list of them"),
-        _ => ("each item", "the wave's result has it under `items[key].value`"),
-    };
-    Error::script(format!(
-        "this closure changes `{name}`, which it captured: {who} works on its own copy, the change would be lost"
-    ))
-    .hint(format!("return the value from the closure; {given}. For a copy to change: `let own = {name};`"))
 }

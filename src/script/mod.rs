@@ -1,6 +1,7 @@
 //! The language: the engine, the table of functions, and the one path that every call takes.
 
 pub mod arguments;
+pub mod asks;
 pub mod attempts;
 pub mod call;
 pub mod catalog;
@@ -9,12 +10,14 @@ pub mod diagnose;
 pub mod drive;
 pub mod engine;
 pub mod error;
+pub mod finding;
 pub mod function;
 pub mod functions;
 pub mod gates;
 pub mod help;
 pub mod host;
 pub mod invoke;
+pub mod job;
 pub mod jobs;
 pub mod lanes;
 pub mod lexer;

@@ -7,8 +7,9 @@ use rhai::{AST, ASTNode, Dynamic, Engine, Expr, ParseError, Scope, Stmt};
 use serde_json::Value;
 
 use super::catalog;
-use super::check::{Finding, captured_writes, check, unknown_function, wrong_arity};
+use super::check::{captured_writes, check, unknown_function, wrong_arity};
 use super::error::{Located, locate};
+use super::finding::Finding;
 use super::host::{Host, Lane};
 use super::syntax::{lax, recover};
 use super::value::to_shown;

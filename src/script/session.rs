@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
-use super::check::{Finding, check};
+use super::check::check;
 use super::engine::build;
 use super::error::{Located, Step};
+use super::finding::Finding;
 use super::host::{Host, Lane};
 use super::run::{compile_with, evaluate_in};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnCallExpr, FnPtr, ParseErrorType, Position, Stmt, StmtBlock};
 
 use super::catalog;
-use super::check::Finding;
+use super::finding::Finding;
 use super::syntax::lax;
 use crate::error::{Error, suggest};
 

@@ -18,8 +18,8 @@ use super::written::{UNKNOWN, Written, parts, variants};
 use super::{check_arguments, runs_beside, signature, unknown_function};
 use crate::error::{Error, count};
 use crate::script::catalog;
+use crate::script::finding::captured_write;
 use crate::script::function::{Effect, Function, Key, Kind, Noun};
-use crate::script::lanes::captured_write;
 
 impl Walk<'_> {
     pub(super) fn call(&mut self, call: &FnCallExpr, position: Position) -> Known {

@@ -18,8 +18,8 @@ use super::{signature, wrong_arity};
 use crate::error::{Error, count};
 use crate::script::catalog;
 use crate::script::error::uses_its_own;
+use crate::script::finding::captured_write;
 use crate::script::function::Function;
-use crate::script::lanes::captured_write;
 
 /// Methods that do nothing with the items of a list.
 const KEEPS: [&str; 6] = ["push", "append", "insert", "len", "is_empty", "clear"];

@@ -5,10 +5,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use rhai::Engine;
 
-use super::Finding;
 use super::natives::Natives;
 use super::program::{File, load};
 use super::walk::walk;
+use crate::script::finding::Finding;
 use crate::script::run::compile;
 
 /// A mistake, and the file in which it stands.

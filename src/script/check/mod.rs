@@ -23,21 +23,10 @@ mod written;
 
 use super::arguments::options_instead;
 use super::catalog;
+use super::finding::{CapturedWrites, Finding, captured_write};
 use super::function::{Function, Kind};
-use super::lanes::captured_write;
 use super::meant::meant;
 use crate::error::Error;
-
-/// A mistake and its place in the file.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    pub error: Error,
-    pub line: usize,
-    pub column: usize,
-}
-
-/// Which closures change variables that they captured, by the closure's internal name.
-pub type CapturedWrites = BTreeMap<String, Vec<(String, Position)>>;
 
 /// Methods that change the list, map or text they are called on.
 const MUTATORS: [&str; 24] = [

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, FnCallExpr, Position, Stmt};
 
-use super::{CapturedWrites, captured_writes, changing_methods};
+use super::{captured_writes, changing_methods};
 use crate::error::Error;
+use crate::script::finding::CapturedWrites;
 use crate::script::modules::read_module;
 use crate::script::syntax::{Recovered, lax, recover};
 use crate::script::variables::{Body, bodies};

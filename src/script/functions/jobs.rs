@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::script::call::Call;
 use crate::script::error::{Fault, to_map};
 use crate::script::function::{Effect, Function, Kind, Parameter};
-use crate::script::jobs::{self, Standing};
+use crate::script::job::Standing;
+use crate::script::jobs;
 
 const JOB: Parameter = Parameter::required("job", Kind::Any, "The job, or its number.");
 

@@ -1,13 +1,11 @@
 //! Beside the API: parameters, grouping, time, messages.
 
-use std::time::Duration;
-
 use rhai::{Array, Dynamic, FnPtr, Map as ScriptMap};
 
 use crate::duration;
 use crate::error::{Error, Result};
 use crate::event::{Fact, Level};
-use crate::script::arguments::text_of;
+use crate::script::arguments::{duration_of, text_of};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
@@ -245,20 +243,4 @@ fn level(word: &str) -> Level {
 
 fn timestamp(_: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Err(Error::script("`timestamp` would tell the machine's time, not the run's").hint("use `now()`").into())
-}
-
-/// A duration as a script writes it.
-///
-/// # Errors
-/// `Script` for a text that is none, or a negative number.
-pub fn duration_of(value: &Dynamic) -> Result<Duration> {
-    if let Ok(seconds) = value.as_int() {
-        return u64::try_from(seconds)
-            .map(Duration::from_secs)
-            .map_err(|_| Error::script(format!("`{seconds}` is not a number of seconds")));
-    }
-    if let Ok(seconds) = value.as_float() {
-        return duration::seconds(seconds);
-    }
-    duration::parse(&text_of(value))
 }

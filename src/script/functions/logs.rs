@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use rhai::{Array, Dynamic};
 
 use super::files::write_text;
-use super::units::duration_option;
 use crate::client::Service;
 use crate::client::logs;
 use crate::duration;
@@ -109,7 +108,7 @@ fn stream(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
             .into());
     }
     let limit = usize::try_from(options.integer("limit").unwrap_or(100)).unwrap_or(0);
-    let timeout = duration_option(call, "timeout")?.unwrap_or(Duration::from_secs(10));
+    let timeout = call.options().duration("timeout")?.unwrap_or(Duration::from_secs(10));
     let request = logs::stream(options.text("log_name").as_deref(), severity.as_deref());
     let said = call.cloud()?.client.listen(&request, limit, timeout)?;
     Ok(said.into_iter().map(to_script).collect::<Array>().into())

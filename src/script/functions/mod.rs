@@ -52,4 +52,3 @@ pub const TABLES: &[(&str, &[Function])] = &[
 ];
 
 pub use index::Index;
-pub use units::duration_option;

@@ -153,7 +153,7 @@ fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Faul
 fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
-    let max_age = duration_option(call, "max_age")?;
+    let max_age = call.options().duration("max_age")?;
     // What is there already: a copy that is fresh enough, or one that is under way.
     let there = call.decide(|call| {
         let Some(newest) = resolve::newest_execution(call, &id)? else { return Ok(Value::Null) };
@@ -334,19 +334,6 @@ fn is_copy(execution: &Value) -> bool {
 }
 
 pub fn deadline(call: &Call<'_>) -> Result<Option<Timestamp>> {
-    let timeout = duration_option(call, "timeout")?;
+    let timeout = call.options().duration("timeout")?;
     timeout.map(|timeout| call.moment(|now| duration::after(now, timeout))).transpose()
-}
-
-/// An option that is a duration.
-///
-/// # Errors
-/// `Script` for a text that is none.
-pub fn duration_option(call: &Call<'_>, name: &str) -> Result<Option<Duration>> {
-    call.options()
-        .get(name)
-        .map(|value| {
-            super::language::duration_of(value).map_err(|error| error.context(format!("`{name}`")).detail("key", name))
-        })
-        .transpose()
 }

@@ -7,7 +7,7 @@ use rhai::{Array, Dynamic, FnPtr};
 use serde_json::Value;
 
 use super::transfers::fetch;
-use super::units::{deadline, disk_sizes, duration_option, label};
+use super::units::{deadline, disk_sizes, label};
 use super::{migrations, minion_pools, resolve};
 use crate::client::{deployments, present};
 use crate::duration;
@@ -15,7 +15,8 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
-use crate::script::jobs::{self, Job};
+use crate::script::job::Job;
+use crate::script::jobs;
 use crate::script::sends::Sends;
 use crate::script::value::{Secrets, describe, to_json};
 use crate::watch::Target;
@@ -113,7 +114,7 @@ fn all(call: &Call<'_>, targets: Vec<Target>, deadline: Option<Timestamp>) -> Re
 }
 
 fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
-    let interval = duration_option(call, "interval")?.unwrap_or(Duration::from_secs(5));
+    let interval = call.options().duration("interval")?.unwrap_or(Duration::from_secs(5));
     let deadline = deadline(call)?;
     let (clock, cancel) = (&call.host.clock, &call.host.cancel);
     loop {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, ImmutableString, Map as ScriptMap};
 
-use super::units::duration_option;
 use crate::cancel::Wish;
 use crate::error::{Error, Kind as Failure, Result, count};
 use crate::event::Outcome;
@@ -125,7 +124,7 @@ fn options(call: &Call<'_>) -> Result<Options> {
     Ok(Options {
         limit: number("limit", 1)?.map_or(standard.limit, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
         retries: number("retries", 0)?.map_or(standard.retries, |retries| u32::try_from(retries).unwrap_or(u32::MAX)),
-        backoff: duration_option(call, "backoff")?.unwrap_or(standard.backoff),
+        backoff: call.options().duration("backoff")?.unwrap_or(standard.backoff),
         max_failures: match given.get("max_failures") {
             None => standard.max_failures,
             Some(value) => Budget::parse(&text_of(value)).map_err(|error| error.detail("key", "max_failures"))?,

@@ -15,8 +15,8 @@ use std::sync::LazyLock;
 use rhai::{Engine, ParseError};
 
 use self::draft::{Draft, Piece};
-use super::check::Finding;
 use super::engine::bare;
+use super::finding::Finding;
 use super::lexer::Kind;
 use crate::error::Error;
 
