@@ -6,9 +6,10 @@
 //! this clock to move.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,6 +18,38 @@ pub const REHEARSAL_START: &str = "2026-06-01T20:00:00Z";
 
 /// How far a polling sleeper may be carried past its own deadline when nothing is known to happen before.
 const LONGEST_SKIP: SignedDuration = SignedDuration::from_mins(10);
+
+/// A point on a clock's own line of time: intervals, pauses, timeouts and elapsed times are counted by it. Unlike a
+/// [`Timestamp`], which people and servers name, it is not moved when somebody sets the machine's clock. While the
+/// machine is asleep it stands still, so that waits go on afterwards with what was left of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(SignedDuration);
+
+impl Instant {
+    /// The beginning of all time: earlier than anything that a clock tells.
+    pub const MIN: Instant = Instant(SignedDuration::MIN);
+
+    /// The time from `earlier` to this; negative where `earlier` is later.
+    pub fn duration_since(self, earlier: Instant) -> SignedDuration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<SignedDuration> for Instant {
+    type Output = Instant;
+
+    fn add(self, duration: SignedDuration) -> Instant {
+        Instant(self.0.saturating_add(duration))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    fn add(self, duration: Duration) -> Instant {
+        self + SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+    }
+}
 
 /// How a clock relates to the system's time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,12 +73,16 @@ struct Inner {
     mode: Mode,
     /// Virtual time in nanoseconds since the epoch; read without the lock, so that the world may ask for the time.
     virtual_now: AtomicI64,
+    /// Where virtual time began.
+    origin: Timestamp,
+    /// When the clock was made, by the machine's monotonic clock.
+    made: std::time::Instant,
     state: Mutex<State>,
 }
 
 enum Mode {
     System,
-    Scaled { speed: f64, began: Instant, origin: Timestamp },
+    Scaled { speed: f64, origin: Timestamp },
     Virtual,
 }
 
@@ -104,31 +141,54 @@ impl Clock {
     pub fn starting_at(speed: Speed, origin: Timestamp) -> Self {
         match speed {
             Speed::Real => Self::with(Mode::System, Timestamp::UNIX_EPOCH),
-            Speed::Times(speed) => Self::with(Mode::Scaled { speed, began: instant(), origin }, origin),
+            Speed::Times(speed) => Self::with(Mode::Scaled { speed, origin }, origin),
             Speed::Max => Self::with(Mode::Virtual, origin),
         }
     }
 
     /// A clock that runs `speed` times as fast as the system's, beginning at the system's time.
     pub fn scaled_from_now(speed: f64) -> Self {
-        Self::with(Mode::Scaled { speed, began: instant(), origin: wall() }, Timestamp::UNIX_EPOCH)
+        Self::with(Mode::Scaled { speed, origin: wall() }, Timestamp::UNIX_EPOCH)
     }
 
     fn with(mode: Mode, start: Timestamp) -> Self {
         let state = State { busy: 0, serial: 0, sleepers: BTreeMap::new(), world: None };
-        Self(Arc::new(Inner { mode, virtual_now: AtomicI64::new(nanoseconds(start)), state: Mutex::new(state) }))
+        let virtual_now = AtomicI64::new(nanoseconds(start));
+        Self(Arc::new(Inner { mode, virtual_now, origin: start, made: system(), state: Mutex::new(state) }))
     }
 
     /// The time of this clock.
     pub fn now(&self) -> Timestamp {
         match &self.0.mode {
             Mode::System => wall(),
-            Mode::Scaled { speed, began, origin } => {
-                *origin + SignedDuration::from_secs_f64(began.elapsed().as_secs_f64() * speed)
-            }
-            Mode::Virtual => Timestamp::from_nanosecond(i128::from(self.0.virtual_now.load(Ordering::Acquire)))
-                .expect("virtual time stays in range"),
+            Mode::Scaled { origin, .. } => *origin + self.instant().0,
+            Mode::Virtual => self.virtual_now(),
         }
+    }
+
+    /// The same moment by which durations are counted.
+    pub fn instant(&self) -> Instant {
+        let elapsed = || self.0.made.elapsed();
+        Instant(match &self.0.mode {
+            Mode::System => SignedDuration::try_from(elapsed()).unwrap_or(SignedDuration::MAX),
+            Mode::Scaled { speed, .. } => SignedDuration::from_secs_f64(elapsed().as_secs_f64() * speed),
+            Mode::Virtual => self.virtual_now().duration_since(self.0.origin),
+        })
+    }
+
+    /// The instant of a point in time that a person, a server or the journal names, as far away as it is by now.
+    pub fn instant_of(&self, time: Timestamp) -> Instant {
+        self.instant() + time.duration_since(self.now())
+    }
+
+    fn virtual_now(&self) -> Timestamp {
+        Timestamp::from_nanosecond(i128::from(self.0.virtual_now.load(Ordering::Acquire)))
+            .expect("virtual time stays in range")
+    }
+
+    /// The machine's own monotonic time, whatever this clock says.
+    pub fn system(&self) -> std::time::Instant {
+        system()
     }
 
     /// The system's time, whatever this clock says: for what lives in wall time, as Keystone's tokens do.
@@ -324,8 +384,8 @@ fn wall() -> Timestamp {
 }
 
 #[allow(clippy::disallowed_methods, reason = "this file is the clock")]
-fn instant() -> Instant {
-    Instant::now()
+fn system() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 fn nanoseconds(time: Timestamp) -> i64 {

@@ -31,6 +31,12 @@ pub fn seconds(seconds: f64) -> Result<Duration> {
     seconds_of(seconds, &seconds.to_string())
 }
 
+/// The pause after so many failures in a row: `first`, then twice as long with each, at most `longest`.
+pub fn backoff(first: Duration, longest: Duration, failures: u32) -> Duration {
+    let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    first.saturating_mul(factor).min(longest)
+}
+
 /// A point in time so far after another; the end of time if it is further.
 pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
     let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
@@ -112,6 +118,12 @@ mod tests {
             assert_eq!(server_time(text), Some(expected), "{text}");
         }
         assert_eq!(server_time("yesterday"), None);
+    }
+
+    #[test]
+    fn a_pause_doubles_up_to_its_longest() {
+        let pause = |failures| backoff(Duration::from_secs(30), Duration::from_secs(300), failures).as_secs();
+        assert_eq!([0, 1, 2, 3, 4, 5, 32, 33, u32::MAX].map(pause), [30, 30, 60, 120, 240, 300, 300, 300, 300]);
     }
 
     #[test]

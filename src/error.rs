@@ -7,6 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// The detail with the seconds after which the server wants to be asked again.
+pub const RETRY_AFTER: &str = "retry_after";
+
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -122,6 +125,20 @@ impl Kind {
     }
 }
 
+/// What the same request may bring when it is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// The same: the answer is an answer.
+    Final,
+    /// The same for now; something else once a person has seen to it: a wrong URL, a password, what the source's or the
+    /// target's cloud lacks.
+    Later,
+    /// Something else: this time the server failed at it, or what came back was spoilt on the way.
+    Better,
+    /// An answer, once the server is back or has time again: it has not looked at the request.
+    Back,
+}
+
 /// A failure: what, which, where, and what to do about it.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -179,6 +196,28 @@ impl Error {
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
+    }
+
+    /// The one verdict whether asking again is worth it: for the client, for the watcher, and for a resumed run that
+    /// finds such an error at the end of its records.
+    pub fn prospect(&self) -> Prospect {
+        // Below an endpoint a 500 or a 503 is the cloud's or the provider's failure, after seconds of work.
+        let provider = || {
+            let path = self.details.get("path").and_then(Value::as_str);
+            self.kind == Kind::Api && path.is_some_and(|path| path.starts_with("endpoints/"))
+        };
+        match (self.kind, self.status()) {
+            (Kind::Login, _) => Prospect::Later,
+            (Kind::Unreachable, None) => Prospect::Back,
+            (Kind::Unreachable | Kind::Api, Some(408 | 429 | 502 | 504)) => Prospect::Back,
+            (Kind::Unreachable, Some(503)) => Prospect::Back,
+            (Kind::Api, Some(503)) if self.details.contains_key(RETRY_AFTER) => Prospect::Back,
+            (Kind::Unreachable | Kind::Api, Some(501)) => Prospect::Later,
+            (Kind::Api, Some(500..)) if provider() => Prospect::Later,
+            (Kind::Unreachable | Kind::Api, Some(200..=299 | 500..=599)) => Prospect::Better,
+            (Kind::Unreachable, _) => Prospect::Later,
+            _ => Prospect::Final,
+        }
     }
 
     /// The HTTP status of the answer, where there was one.
@@ -259,6 +298,38 @@ mod tests {
         let ends = ["destination_endpoint", "destination_environment", "destination_environment_file"];
         assert_eq!(suggest("destination_env", ends), Some("destination_environment"));
         assert_eq!(suggest("retry", ["requires", "retries"]), Some("retries"));
+    }
+
+    #[test]
+    fn each_failure_has_one_prospect() {
+        let of = |kind: Kind, status: u16| Error::new(kind, "no").detail("status", status);
+        let below = |status: u16| of(Kind::Api, status).detail("path", "endpoints/E/instances");
+        let table = [
+            (Error::new(Kind::Unreachable, "connection refused"), Prospect::Back),
+            (of(Kind::Unreachable, 502), Prospect::Back),
+            (of(Kind::Unreachable, 503), Prospect::Back),
+            (of(Kind::Api, 429), Prospect::Back),
+            (of(Kind::Api, 504), Prospect::Back),
+            (of(Kind::Api, 503).detail(RETRY_AFTER, 3), Prospect::Back),
+            (of(Kind::Api, 503), Prospect::Better),
+            (of(Kind::Api, 500), Prospect::Better),
+            (of(Kind::Unreachable, 500), Prospect::Better),
+            (of(Kind::Unreachable, 200), Prospect::Better),
+            (of(Kind::Unreachable, 404), Prospect::Later),
+            (of(Kind::Unreachable, 302), Prospect::Later),
+            (of(Kind::Api, 501), Prospect::Later),
+            (of(Kind::Api, 400), Prospect::Final),
+            (of(Kind::NotFound, 404), Prospect::Final),
+            (of(Kind::Login, 401), Prospect::Later),
+            (below(500), Prospect::Later),
+            (below(503), Prospect::Later),
+            (below(503).detail(RETRY_AFTER, 3), Prospect::Back),
+            (below(504), Prospect::Back),
+            (Error::interrupted(), Prospect::Final),
+            (Error::new(Kind::Timeout, "the deadline passed"), Prospect::Final),
+        ];
+        let wrong: Vec<_> = table.iter().filter(|(error, expected)| error.prospect() != *expected).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
 
     #[test]

@@ -196,6 +196,16 @@ pub enum Fact {
         cause: String,
         next: Timestamp,
     },
+    /// Nobody gets an answer from the cloud any more; it is tried until then. Said again when it lasts.
+    CloudAway {
+        cause: String,
+        since: Timestamp,
+        until: Timestamp,
+    },
+    /// The cloud answers again.
+    CloudBack {
+        after_seconds: f64,
+    },
     Logged {
         level: Level,
         message: String,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -117,6 +118,11 @@ pub struct RunArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 
+    /// How long to go on trying what cannot be reached: the API, Keystone, 429, 502, 503, 504; `0` does not wait; default
+    /// `10m`, kept with the run
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
+    pub patience: Option<Duration>,
+
     /// How the run is told: text for people, or events as JSON lines on stdout
     #[arg(long, value_name = "KIND", default_value = "text")]
     pub output: OutputKind,
@@ -162,6 +168,10 @@ pub struct ResumeArguments {
     /// How fast a sandbox's time goes: a factor, or `max` to jump
     #[arg(long, value_name = "N|max", value_parser = speed)]
     pub speed: Option<Speed>,
+
+    /// How long to go on trying what cannot be reached; default: as the run began
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
+    pub patience: Option<Duration>,
 
     /// How the run is told: text for people, or events as JSON lines on stdout
     #[arg(long, value_name = "KIND", default_value = "text")]
@@ -247,7 +257,7 @@ pub struct ShowArguments {
 pub struct PruneArguments {
     /// Those that ended longer ago than this, such as `30d`
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
-    pub older_than: Option<std::time::Duration>,
+    pub older_than: Option<Duration>,
 
     /// Keep so many of the newest, however old they are
     #[arg(long, value_name = "NUMBER")]

@@ -38,7 +38,14 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
         _ => world::speed(process, arguments)?,
     };
     let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
-    let scene = Scene { flags: &arguments.cloud, sandbox: rehearsal, ledger: None, speed, origin: None };
+    let scene = Scene {
+        flags: &arguments.cloud,
+        sandbox: rehearsal,
+        ledger: None,
+        speed,
+        patience: arguments.patience,
+        origin: None,
+    };
     let world = World::build(process, &scene)?;
     let store = keep::store(process, arguments.state_dir.as_ref());
     let kept = match (&store, rehearsal) {
@@ -98,6 +105,7 @@ fn begin(process: &Process, arguments: &RunArguments, scene: &Scene<'_>, store: 
         sandbox: None,
         set: keep::kept_parameters(&arguments.set),
         flags: serde_json::to_value(&arguments.cloud).unwrap_or_default(),
+        patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
     };
     let sources = Sources { runbook: String::new(), imports: Default::default() };

@@ -1,6 +1,7 @@
 //! `coriolis-run resume`: going on where a run stopped, or was killed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::{ResumeArguments, RunArguments};
 use super::keep::{self, Kept};
@@ -24,7 +25,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let wall = Clock::new(crate::clock::Speed::Real).wall();
     let lock = directory.lock(&keep::holder(process, wall), arguments.take_over)?;
     // What another process did between the choice and the lock counts.
-    let directory = Directory::open(directory.path)?;
+    let mut directory = Directory::open(directory.path)?;
     let ended = directory.meta.finished.as_ref().map(|end| end.exit_code);
     if ended == Some(0) && !arguments.retry_failed {
         return Err(Error::input(format!("run {} is done", directory.meta.id))
@@ -49,7 +50,14 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let speed = super::world::speed(process, &run)?;
     let rehearsal = meta.sandbox.as_ref().map(|sandbox| (sandbox.generation, sandbox.seed));
     let ledger = rehearsal.map(|_| directory.sandbox());
-    let scene = Scene { flags: &run.cloud, sandbox: rehearsal, ledger: ledger.as_deref(), speed, origin };
+    let scene = Scene {
+        flags: &run.cloud,
+        sandbox: rehearsal,
+        ledger: ledger.as_deref(),
+        speed,
+        patience: run.patience,
+        origin,
+    };
     let world = World::build(process, &scene)?;
     if world.cloud != meta.cloud {
         return Err(Error::new(
@@ -72,6 +80,9 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     }
     if edited {
         directory.replace_sources(&sources)?;
+    }
+    if let Some(patience) = arguments.patience {
+        directory.meta.patience_seconds = Some(patience.as_secs());
     }
     let calls = state.settled_calls();
     let kept = Kept::take_up(&store, directory, lock, state, read.end, world.clock.clone())?;
@@ -127,6 +138,7 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
         set,
         sandbox: meta.sandbox.as_ref().map(|sandbox| sandbox.generation.into()),
         speed: arguments.speed,
+        patience: arguments.patience.or(meta.patience_seconds.map(Duration::from_secs)),
         seed: meta.sandbox.as_ref().map_or(1, |sandbox| sandbox.seed),
         output: arguments.output,
         format: None,

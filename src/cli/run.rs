@@ -109,7 +109,14 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
     let sources = Sources { runbook: source.text.clone(), imports: imports_of(&source.text, &source.folder) };
     let (folder, directory) = (source.folder.clone(), process.directory.clone());
     let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
-    let mut scene = Scene { flags: &arguments.cloud, sandbox: rehearsal, ledger: None, speed, origin: None };
+    let mut scene = Scene {
+        flags: &arguments.cloud,
+        sandbox: rehearsal,
+        ledger: None,
+        speed,
+        patience: arguments.patience,
+        origin: None,
+    };
     let plan = Plan { sources: sources.clone(), folder, directory };
     // Nobody resumes an expression on a cloud that ends with it.
     if arguments.expression.is_some() && rehearsal.is_some() {
@@ -133,6 +140,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         sandbox: rehearsal.map(|(generation, seed)| Rehearsal { generation, seed }),
         set: keep::kept_parameters(&arguments.set),
         flags: serde_json::to_value(&arguments.cloud).unwrap_or_default(),
+        patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
     };
     if arguments.expression.is_some() {

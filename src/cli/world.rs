@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::args::RunArguments;
 use crate::cancel::Cancel;
 use crate::client::keystone::Keystone;
-use crate::client::{Client, Identity, Options};
+use crate::client::{Client, DEFAULT_PATIENCE, Identity, Options};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, Kind, Result, plain};
 use crate::event::Sink;
@@ -39,6 +39,7 @@ pub struct World {
     /// Who logs in, and whose certificates are believed; an error only for those who need a cloud.
     login: Result<Login>,
     sandboxed: bool,
+    patience: Duration,
     _sandbox: Option<Sandbox>,
 }
 
@@ -50,6 +51,8 @@ pub struct Scene<'a> {
     /// Where the sandbox keeps its changes, and has them from.
     pub ledger: Option<&'a Path>,
     pub speed: Speed,
+    /// How long what cannot be reached is tried, where that was said.
+    pub patience: Option<Duration>,
     /// When it goes on.
     pub origin: Option<Timestamp>,
 }
@@ -126,6 +129,7 @@ impl World {
             cloud,
             login,
             sandboxed,
+            patience: scene.patience.unwrap_or(DEFAULT_PATIENCE),
             _sandbox: sandbox,
         })
     }
@@ -133,13 +137,14 @@ impl World {
     /// What connects at the first call that needs the cloud.
     pub fn connect(&self, events: Arc<dyn Sink>) -> Connect {
         let (clock, cancel, login) = (self.clock.clone(), self.cancel.clone(), self.login.clone());
-        let (runtime, proxies) = (self.runtime.handle().clone(), !self.sandboxed);
+        let (runtime, proxies, patience) = (self.runtime.handle().clone(), !self.sandboxed, self.patience);
         Box::new(move || {
             let (identity, trust) = login.clone()?;
             let options = Options {
                 ca_certificate: trust.cacert.map(|path| path.value),
                 insecure: trust.insecure,
                 proxies,
+                patience,
                 ..Options::default()
             };
             let client =

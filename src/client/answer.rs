@@ -1,9 +1,11 @@
 //! Reading an answer: the value that was asked for, or an error that says what the server said. Pure.
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use serde_json::Value;
 
 use super::request::{Answer, Request, Service};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, RETRY_AFTER, Result};
 use crate::secret;
 
 /// What came back over the wire.
@@ -11,6 +13,8 @@ use crate::secret;
 pub(super) struct Reply {
     pub status: u16,
     pub request_id: Option<String>,
+    /// How many seconds after its answer the server wants to be asked again.
+    pub retry_after: Option<i64>,
     pub body: Vec<u8>,
 }
 
@@ -118,10 +122,26 @@ fn hint(status: u16, said: Option<&str>) -> Option<&'static str> {
 fn about(request: &Request, kind: Kind, message: &str, reply: &Reply) -> Error {
     let id = reply.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
     let error = of_request(request, kind, &format!("{message}{id}")).detail("status", reply.status);
+    let error = match reply.retry_after.filter(|_| matches!(reply.status, 429 | 503)) {
+        Some(seconds) => error.detail(RETRY_AFTER, seconds),
+        None => error,
+    };
     match &reply.request_id {
         Some(id) => error.detail("request_id", id.as_str()),
         None => error,
     }
+}
+
+/// The value of `Retry-After` in seconds: a number, or a time of which `date` (when the answer was made) is taken off.
+/// A server's clock may be wrong; the two then are wrong together.
+pub(super) fn retry_after(value: &str, date: Option<&str>, now: Timestamp) -> Option<i64> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u32>() {
+        return Some(seconds.into());
+    }
+    let until = rfc2822::parse(value).ok()?.timestamp();
+    let made = date.and_then(|date| rfc2822::parse(date.trim()).ok()).map_or(now, |date| date.timestamp());
+    Some(until.duration_since(made).as_secs().max(0))
 }
 
 /// An error that names the request: `POST transfers/.../executions: message`.
@@ -219,7 +239,7 @@ mod tests {
     use crate::client::Repeat;
 
     fn reply(status: u16, body: &str) -> Reply {
-        Reply { status, request_id: Some("req-7".into()), body: body.as_bytes().to_vec() }
+        Reply { status, request_id: Some("req-7".into()), retry_after: None, body: body.as_bytes().to_vec() }
     }
 
     fn fault(status: u16, body: &str) -> Fault {
@@ -272,6 +292,28 @@ mod tests {
         );
         let kept = message.split("\n\nOn instance").next();
         assert_eq!(error.details["server_message"].as_str(), kept);
+    }
+
+    #[test]
+    fn the_time_to_ask_again_is_a_number_or_a_date() {
+        let now = "2026-06-01T20:00:00Z".parse().expect("a time");
+        let date = Some("Mon, 01 Jun 2026 22:00:00 GMT");
+        let table = [
+            ("3", None, Some(3)),
+            (" 120 ", date, Some(120)),
+            ("Mon, 01 Jun 2026 20:01:30 GMT", None, Some(90)),
+            ("Mon, 01 Jun 2026 22:01:00 GMT", date, Some(60)),
+            ("Mon, 01 Jun 2026 19:00:00 GMT", None, Some(0)),
+            ("-3", None, None),
+            ("soon", None, None),
+            ("", date, None),
+        ];
+        let wrong: Vec<_> =
+            table.iter().filter(|(value, date, expected)| retry_after(value, *date, now) != *expected).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        let limited = Reply { retry_after: Some(7), ..reply(429, r#"{"error":{"message":"slow down"}}"#) };
+        let error = read(&Request::get("transfers/T", Answer::Field("transfer")), &limited).expect_err("no").error;
+        assert_eq!(error.details[RETRY_AFTER], 7);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The one place that sends requests: from a plain thread, with retries where they are safe, few at a time.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -12,16 +14,23 @@ use tokio::sync::oneshot;
 use super::answer::{Fault, Reach};
 use super::generation;
 use super::identity::{Access, Identity};
+use super::outage::{Notice, Outage};
 use super::paging::{self, Paging};
-use super::request::{Method, Request};
+use super::request::{Method, Request, Service};
 use super::retry::{self, Failure, Move};
 use super::shared::Shared;
-use super::wire::Wire;
-use crate::cancel::Cancel;
-use crate::clock::Clock;
-use crate::error::{Error, Kind, Result};
+use super::wire::{Wire, stopped};
+use crate::cancel::{Cancel, Wish};
+use crate::clock::{Clock, Instant};
+use crate::error::{Error, Kind, Prospect, Result};
 use crate::event::{self, Event, Fact, Origin, Sink};
 use crate::model::Generation;
+
+/// A restart of the API or of Keystone takes a minute or a few.
+pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often a read looks whether to stop while the cloud is away.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// How requests are sent.
 #[derive(Clone, Debug)]
@@ -36,6 +45,9 @@ pub struct Options {
     pub ca_certificate: Option<PathBuf>,
     /// Trusts any certificate.
     pub insecure: bool,
+    /// How long what cannot be reached is tried: connections that do not come about or break, 429, 502, 503, 504, and
+    /// Keystone. Before the server's first answer it is hardly waited for.
+    pub patience: Duration,
     /// Whether `HTTP_PROXY` and the like count; this machine is never asked through a proxy.
     pub proxies: bool,
 }
@@ -46,6 +58,7 @@ impl Default for Options {
             in_flight: 8,
             changes_in_flight: 4,
             timeout: Duration::from_secs(120),
+            patience: DEFAULT_PATIENCE,
             ca_certificate: None,
             insecure: false,
             proxies: true,
@@ -68,6 +81,7 @@ struct Inner {
     generation: Shared<Generation>,
     /// Whether the server has ever answered as a Coriolis server does.
     known: AtomicBool,
+    outage: Outage,
 }
 
 impl Client {
@@ -81,9 +95,10 @@ impl Client {
         runtime: Handle,
         options: Options,
     ) -> Result<Client> {
-        let wire = Arc::new(Wire::new(identity, &options)?);
+        let wire = Arc::new(Wire::new(identity, clock.clone(), &options)?);
         let (generation, known) = (Shared::default(), AtomicBool::new(false));
-        Ok(Client { shared: Arc::new(Inner { wire, runtime, clock, events, generation, known }), cancel })
+        let outage = Outage::new(SignedDuration::try_from(options.patience).unwrap_or(SignedDuration::MAX));
+        Ok(Client { shared: Arc::new(Inner { wire, runtime, clock, events, generation, known, outage }), cancel })
     }
 
     /// The same client, for somebody who is stopped by another wish.
@@ -118,31 +133,37 @@ impl Client {
         // An earlier try may have acted.
         let mut maybe = false;
         let mut tries = 0;
+        let mut since = None;
         loop {
             tries += 1;
-            let fault = match self.attempt(request) {
-                Ok(value) => {
-                    self.shared.known.store(true, Ordering::Relaxed);
-                    return Ok(value);
-                }
+            let fault = match self.attempt(request, tries > 1) {
+                Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };
-            if matches!(fault.reach, Reach::Answered { spoken: true, .. }) {
-                self.shared.known.store(true, Ordering::Relaxed);
-            }
+            let notice = self.notice(request, &fault);
             if maybe && request.method == Method::Delete && fault.error.kind == Kind::NotFound {
                 return Ok(Value::Null);
             }
-            let next = retry::after(request, fault.reach, tries, self.shared.known.load(Ordering::Relaxed));
+            let next = retry::after(request, &fault, tries, self.shared.known.load(Ordering::Relaxed));
             maybe |= request.changes() && next != Move::Refused && retry::may_have_acted(fault.reach);
             let error = self.explain(request, fault.error);
-            let error = match next {
-                Move::Again => match self.pause(origin, request, tries, &error) {
+            let now = self.shared.clock.instant();
+            let pause = match next {
+                Move::Again => Some(retry::pause_after(&error, tries)),
+                Move::Wait => {
+                    let rest = self.shared.outage.rest(now, *since.get_or_insert(now));
+                    (!rest.is_zero()).then(|| retry::pause_after(&error, tries).min(rest))
+                }
+                Move::Refused | Move::Lost => None,
+            };
+            let error = match pause {
+                Some(pause) => match self.pause(origin, request, pause, &error, notice) {
                     Ok(()) => continue,
                     Err(interrupted) if !maybe => return Err(Failure::Refused(interrupted)),
                     Err(_) => error,
                 },
-                Move::Refused | Move::Lost => error,
+                None if next == Move::Wait => self.without_patience(error),
+                None => error,
             };
             return Err(match maybe && !retry::is_final_refusal(fault.reach) {
                 true => Failure::Lost(error.detail("maybe_applied", true)),
@@ -151,14 +172,32 @@ impl Client {
         }
     }
 
-    /// One try of a read, for a caller who asks again by itself.
+    /// One try of a read, for a caller who asks again by itself, with a pause of [`Client::pause_after`].
     ///
     /// # Errors
     /// As [`Client::send`].
     pub fn send_once(&self, request: &Request) -> Result<Value> {
-        let answer = self.attempt(request).map_err(|fault| self.explain(request, fault.error))?;
-        self.shared.known.store(true, Ordering::Relaxed);
-        Ok(answer)
+        self.attempt(request, false).map_err(|fault| {
+            let notice = self.notice(request, &fault);
+            let error = self.explain(request, fault.error);
+            if let Notice::Away(silent) = notice {
+                self.say_away(silent, &error);
+            }
+            error
+        })
+    }
+
+    /// How long to leave the server alone after so many failures in a row, the first of them at `since`.
+    ///
+    /// # Errors
+    /// The failure itself when patience is over.
+    pub fn pause_after(&self, error: Error, failures: u32, since: Instant) -> Result<SignedDuration> {
+        let rest = self.shared.outage.rest(self.shared.clock.instant(), since);
+        if rest.is_zero() {
+            Err(self.without_patience(error))
+        } else {
+            Ok(retry::pause_after(&error, failures).min(rest))
+        }
     }
 
     /// The whole of a list, in as many requests as it takes; what the request limits or sorts itself is one request.
@@ -207,10 +246,75 @@ impl Client {
         self.on_runtime(async move { wire.access().await }).unwrap_or_else(|| Err(Error::interrupted()))
     }
 
-    fn attempt(&self, request: &Request) -> Result<Value, Fault> {
+    /// One try. A read that is tried `again` ends at the first wish to stop: patience is for those who have it.
+    fn attempt(&self, request: &Request, again: bool) -> Result<Value, Fault> {
         let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
-        self.on_runtime(async move { wire.attempt(&sent, &cancel).await })
-            .unwrap_or_else(|| Err(Fault { error: Error::interrupted(), reach: Reach::NoAnswer }))
+        let stops = again && !request.changes();
+        let answer = self.on_runtime(async move {
+            let mut attempt = pin!(wire.attempt(&sent, &cancel));
+            loop {
+                match tokio::time::timeout(GLANCE, &mut attempt).await {
+                    Ok(answer) => return answer,
+                    Err(_) if stops && cancel.wish() != Wish::Continue => return Err(stopped()),
+                    Err(_) => {}
+                }
+            }
+        });
+        let answer = answer.unwrap_or_else(|| Err(Fault { error: Error::interrupted(), reach: Reach::NoAnswer }));
+        self.answered(request, &answer);
+        answer
+    }
+
+    /// Takes note of an answer: the cloud is there.
+    fn answered(&self, request: &Request, answer: &Result<Value, Fault>) {
+        let answers = match answer {
+            Ok(_) => true,
+            Err(Fault { reach: Reach::Answered { spoken, .. }, error }) => {
+                if *spoken {
+                    self.shared.known.store(true, Ordering::Relaxed);
+                }
+                error.prospect() != Prospect::Back
+            }
+            Err(_) => false,
+        };
+        if answer.is_ok() {
+            self.shared.known.store(true, Ordering::Relaxed);
+        }
+        if answers
+            && request.service == Service::Coriolis
+            && let Some(after) = self.shared.outage.answered(self.shared.clock.instant())
+        {
+            self.emit(&Origin::default(), Fact::CloudBack { after_seconds: after.as_secs_f64() });
+        }
+    }
+
+    /// Takes note of a failure, and tells what is to be said of it.
+    fn notice(&self, request: &Request, fault: &Fault) -> Notice {
+        let away = fault.error.prospect() == Prospect::Back && self.shared.known.load(Ordering::Relaxed);
+        if !away || request.service != Service::Coriolis {
+            return Notice::First;
+        }
+        self.shared.outage.failed(self.shared.clock.instant(), fault.reach == Reach::NotSent)
+    }
+
+    fn say_away(&self, silent: SignedDuration, error: &Error) {
+        let (now, instant) = (self.shared.clock.now(), self.shared.clock.instant());
+        let rest = self.shared.outage.rest(instant, instant);
+        let until = now.checked_add(rest).unwrap_or(Timestamp::MAX);
+        self.emit(&Origin::default(), Fact::CloudAway { cause: event::cause(error), since: now - silent, until });
+    }
+
+    /// The last failure of somebody whose patience is over.
+    fn without_patience(&self, error: Error) -> Error {
+        let patience = self.shared.outage.patience();
+        if patience.is_zero() {
+            return error;
+        }
+        let message = format!("{}; it was tried for {patience:#}", error.message);
+        let hint = error.hint.clone();
+        let hint =
+            hint.unwrap_or_else(|| "`--patience` says for how long; what was begun goes on with a resume".into());
+        Error { message, ..error }.hint(hint)
     }
 
     /// Blocks this thread on a future that runs on the runtime; `None` when the runtime has ended.
@@ -222,11 +326,24 @@ impl Client {
         answer.blocking_recv().ok()
     }
 
-    fn pause(&self, origin: &Origin, request: &Request, tries: u32, error: &Error) -> Result<()> {
+    fn pause(
+        &self,
+        origin: &Origin,
+        request: &Request,
+        pause: SignedDuration,
+        error: &Error,
+        notice: Notice,
+    ) -> Result<()> {
         self.cancel.check()?;
-        let next = self.shared.clock.now() + retry::pause(tries);
-        let (method, path) = (request.method.word().to_owned(), request.path.clone());
-        self.emit(origin, Fact::RequestRetried { method, path, cause: event::cause(error), next });
+        let next = self.shared.clock.now() + pause;
+        match notice {
+            Notice::First => {
+                let (method, path) = (request.method.word().to_owned(), request.path.clone());
+                self.emit(origin, Fact::RequestRetried { method, path, cause: event::cause(error), next });
+            }
+            Notice::Away(silent) => self.say_away(silent, error),
+            Notice::None => {}
+        }
         self.cancel.sleep_until(&self.shared.clock, next)
     }
 

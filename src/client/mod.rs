@@ -27,6 +27,7 @@ mod filters;
 mod generation;
 mod http;
 mod identity;
+mod outage;
 mod paging;
 mod request;
 mod retry;
@@ -37,7 +38,7 @@ mod wire;
 
 pub use filters::{Direction, Filters};
 pub use generation::Names;
-pub use http::{Client, Options};
+pub use http::{Client, DEFAULT_PATIENCE, Options};
 pub use identity::{Access, Identity};
 pub use request::{Answer, Method, Repeat, Request, Service};
-pub use retry::Failure;
+pub use retry::{Failure, pause};

@@ -1,16 +1,26 @@
 //! What may be done after a try that failed. Pure.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 
-use super::answer::Reach;
+use super::answer::{Fault, Reach};
 use super::request::{Method, Repeat, Request};
-use crate::error::{Error, Kind};
+use crate::duration;
+use crate::error::{Error, Kind, Prospect, RETRY_AFTER};
 
-/// How often a request is tried at most.
+/// How often a request is tried at most that the server answers, and fails at.
 const TRIES: u32 = 5;
 
-/// How often at most when each try takes as long as the timeout.
-const SLOW_TRIES: u32 = 2;
+/// How often at most before the server has ever answered: its address may be wrong.
+const FIRST_TRIES: u32 = 3;
+
+/// The pauses between tries: of requests, and of the watcher's questions.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest pause that a server's `Retry-After` may ask for.
+const LONGEST_WISH: SignedDuration = SignedDuration::from_mins(10);
 
 /// How a change failed.
 #[derive(Clone, Debug)]
@@ -27,46 +37,58 @@ pub enum Failure {
 pub(super) enum Move {
     /// Try again, after a pause.
     Again,
+    /// Try again while patience lasts: the server is away or too busy, and has not looked at this.
+    Wait,
     /// Give up: it had no effect.
     Refused,
     /// Give up: it may have had an effect.
     Lost,
 }
 
-/// What to do after try number `tries` of `request` got as far as `reach`. `known` says that the server has answered
-/// before: one that never has is not waited for, its address may be wrong.
-pub(super) fn after(request: &Request, reach: Reach, tries: u32, known: bool) -> Move {
-    let more = tries < if reach == Reach::TimedOut { SLOW_TRIES } else { TRIES };
-    match (request.repeat, reach) {
+/// What to do after try number `tries` of `request`. `known` says that the server has answered before: one that never
+/// has is not waited for, its address may be wrong.
+pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -> Move {
+    let Fault { error, reach } = fault;
+    match (request.repeat, *reach) {
         (_, Reach::Kept) => Move::Refused,
-        (_, Reach::NotSent) if more && known => Move::Again,
+        (_, Reach::NotSent) if known => Move::Wait,
+        // Something that answers is busy; nothing at all may be the wrong address.
+        (_, Reach::NotSent) if error.status().is_some() => again(error, tries, known),
         (_, Reach::NotSent) => Move::Refused,
-        (None, _) if more && known && worth_asking_again(request, reach) => Move::Again,
-        (None, _) => Move::Refused,
-        (Some(_), _) if !may_have_acted(reach) => Move::Refused,
+        (None, Reach::TimedOut) if !known => Move::Refused,
+        (None, _) => again(error, tries, known),
+        (Some(_), Reach::Answered { status: 429, .. }) => again(error, tries, known),
+        (Some(_), reach) if !may_have_acted(reach) => Move::Refused,
         // It changes nothing (validate-connection), so the server's own answer is an answer.
         (Some(Repeat::Safe), Reach::Answered { spoken: true, .. }) if request.method == Method::Post => Move::Refused,
-        (Some(Repeat::Safe), _) if more => Move::Again,
+        (Some(Repeat::Safe), _) => match again(error, tries, known) {
+            Move::Refused => Move::Lost,
+            again => again,
+        },
         (Some(_), _) => Move::Lost,
     }
 }
 
-/// How long to wait before try number `tries` + 1.
-pub(super) fn pause(tries: u32) -> SignedDuration {
-    SignedDuration::from_secs(1 << tries.saturating_sub(1).min(4))
+/// What may be done about a failure of something that may be repeated.
+fn again(error: &Error, tries: u32, known: bool) -> Move {
+    match error.prospect() {
+        Prospect::Final | Prospect::Later => Move::Refused,
+        Prospect::Back if known => Move::Wait,
+        Prospect::Back | Prospect::Better if tries < if known { TRIES } else { FIRST_TRIES } => Move::Again,
+        Prospect::Back | Prospect::Better => Move::Refused,
+    }
 }
 
-fn worth_asking_again(request: &Request, reach: Reach) -> bool {
-    match reach {
-        Reach::Kept => false,
-        Reach::NotSent | Reach::NoAnswer | Reach::TimedOut => true,
-        Reach::Answered { status: 429 | 502 | 504, .. } => true,
-        // A worker that lacks, an operation that no worker supports: the same the next time.
-        Reach::Answered { status: 503, spoken } => !spoken,
-        // Below an endpoint a 500 is the cloud's or the provider's failure, after seconds of work.
-        Reach::Answered { status: 500, .. } => !request.path.starts_with("endpoints/"),
-        Reach::Answered { .. } => false,
-    }
+/// How long to wait after so many failures in a row: the one backoff of requests.
+pub fn pause(failures: u32) -> SignedDuration {
+    let pause = duration::backoff(FIRST_PAUSE, LONGEST_PAUSE, failures);
+    SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX)
+}
+
+/// As [`pause`], or longer where the server asks for it.
+pub(super) fn pause_after(error: &Error, failures: u32) -> SignedDuration {
+    let wish = error.details.get(RETRY_AFTER).and_then(serde_json::Value::as_i64).unwrap_or(0);
+    pause(failures).max(SignedDuration::from_secs(wish).min(LONGEST_WISH))
 }
 
 /// A 401 comes before any work; 400 to 409 are refusals; a 500 or 503 may have left an execution behind.
@@ -115,6 +137,27 @@ mod tests {
         Reach::Answered { status, spoken: false }
     }
 
+    /// The failure as the rest of the client makes it.
+    fn fault(request: &Request, reach: Reach) -> Fault {
+        let error = match reach {
+            Reach::Answered { status, spoken } => {
+                let kind = match (status, spoken) {
+                    (401, _) => Kind::Login,
+                    (404, true) => Kind::NotFound,
+                    (_, true) => Kind::Api,
+                    (_, false) => Kind::Unreachable,
+                };
+                Error::new(kind, "no").detail("status", status)
+            }
+            _ => Error::new(Kind::Unreachable, "no answer"),
+        };
+        Fault { error: error.detail("path", request.path.as_str()), reach }
+    }
+
+    fn moves(request: &Request, reach: Reach, tries: u32, known: bool) -> Move {
+        after(request, &fault(request, reach), tries, known)
+    }
+
     #[test]
     fn every_failure_has_its_move() {
         let read = Request::get("transfers", Answer::List("transfers"));
@@ -123,18 +166,23 @@ mod tests {
         let validate = Request::post("endpoints/E/actions", json!({}), Answer::Whole, Repeat::Safe);
         let delete = Request::delete("transfers/T");
         let table = [
-            (&read, Reach::NoAnswer, Move::Again),
-            (&read, Reach::TimedOut, Move::Again),
+            (&read, Reach::NotSent, Move::Wait),
+            (&read, Reach::NoAnswer, Move::Wait),
+            (&read, Reach::TimedOut, Move::Wait),
             (&read, spoken(500), Move::Again),
-            (&read, spoken(503), Move::Refused),
-            (&read, page(503), Move::Again),
-            (&read, page(502), Move::Again),
+            (&read, spoken(503), Move::Again),
+            (&read, spoken(429), Move::Wait),
+            (&read, page(503), Move::Wait),
+            (&read, page(502), Move::Wait),
             (&read, spoken(404), Move::Refused),
-            (&read, page(200), Move::Refused),
+            (&read, page(404), Move::Refused),
+            (&read, page(200), Move::Again),
             (&below, spoken(500), Move::Refused),
-            (&below, page(504), Move::Again),
+            (&below, spoken(503), Move::Refused),
+            (&below, page(504), Move::Wait),
             (&find, Reach::Kept, Move::Refused),
-            (&find, Reach::NotSent, Move::Again),
+            (&find, Reach::NotSent, Move::Wait),
+            (&find, spoken(429), Move::Wait),
             (&find, Reach::NoAnswer, Move::Lost),
             (&find, Reach::TimedOut, Move::Lost),
             (&find, spoken(500), Move::Lost),
@@ -145,15 +193,16 @@ mod tests {
             (&find, spoken(400), Move::Refused),
             (&find, spoken(409), Move::Refused),
             (&find, spoken(401), Move::Refused),
-            (&delete, Reach::NoAnswer, Move::Again),
+            (&delete, Reach::NoAnswer, Move::Wait),
+            (&delete, spoken(429), Move::Wait),
             (&delete, spoken(500), Move::Again),
             (&delete, spoken(400), Move::Refused),
-            (&validate, Reach::NoAnswer, Move::Again),
+            (&validate, Reach::NoAnswer, Move::Wait),
             (&validate, spoken(503), Move::Refused),
         ];
         let wrong: Vec<_> = table
             .iter()
-            .filter(|(request, reach, expected)| after(request, *reach, 1, true) != *expected)
+            .filter(|(request, reach, expected)| moves(request, *reach, 1, true) != *expected)
             .map(|(request, reach, _)| (request.method, request.path.as_str(), *reach))
             .collect();
         assert!(wrong.is_empty(), "{wrong:?}");
@@ -163,16 +212,34 @@ mod tests {
     fn trying_ends() {
         let read = Request::get("transfers", Answer::List("transfers"));
         let delete = Request::delete("transfers/T");
-        assert_eq!(after(&read, Reach::NoAnswer, TRIES, true), Move::Refused);
-        assert_eq!(after(&read, Reach::TimedOut, SLOW_TRIES, true), Move::Refused);
-        assert_eq!(after(&delete, Reach::NoAnswer, TRIES, true), Move::Lost);
-        assert_eq!(after(&delete, Reach::NotSent, TRIES, true), Move::Refused);
+        assert_eq!(moves(&read, spoken(500), TRIES, true), Move::Refused);
+        assert_eq!(moves(&read, page(200), TRIES, true), Move::Refused);
+        assert_eq!(moves(&delete, spoken(500), TRIES, true), Move::Lost);
+        assert_eq!(moves(&delete, Reach::NotSent, TRIES, true), Move::Wait);
     }
 
     #[test]
-    fn a_server_that_never_answered_is_not_waited_for() {
+    fn a_server_that_never_answered_is_hardly_waited_for() {
         let read = Request::get("transfers", Answer::List("transfers"));
-        assert_eq!(after(&read, Reach::NotSent, 1, false), Move::Refused);
-        assert_eq!(after(&read, Reach::NoAnswer, 1, false), Move::Refused);
+        assert_eq!(moves(&read, Reach::NotSent, 1, false), Move::Refused);
+        assert_eq!(moves(&read, Reach::TimedOut, 1, false), Move::Refused);
+        assert_eq!(moves(&read, page(404), 1, false), Move::Refused);
+        let busy = Fault { reach: Reach::NotSent, ..fault(&read, page(503)) };
+        assert_eq!(after(&read, &busy, 1, false), Move::Again);
+        for reach in [Reach::NoAnswer, page(502), page(200), spoken(429)] {
+            assert_eq!(moves(&read, reach, FIRST_TRIES - 1, false), Move::Again, "{reach:?}");
+            assert_eq!(moves(&read, reach, FIRST_TRIES, false), Move::Refused, "{reach:?}");
+        }
+    }
+
+    #[test]
+    fn the_servers_wish_makes_a_pause_longer_within_bounds() {
+        let seconds = |failures: u32, wish: Option<i64>| {
+            let error = Error::new(Kind::Api, "slow down").detail("status", 429);
+            let error = wish.map_or(error.clone(), |wish| error.detail(RETRY_AFTER, wish));
+            pause_after(&error, failures).as_secs()
+        };
+        assert_eq!([1, 2, 5, 6, 60].map(|failures| seconds(failures, None)), [1, 2, 16, 30, 30]);
+        assert_eq!([Some(3), Some(0), Some(-5), Some(86_400)].map(|wish| seconds(1, wish)), [3, 1, 1, 600]);
     }
 }

@@ -19,6 +19,7 @@ use super::request::{Answer, Method, Request, Service};
 use super::trust;
 use super::websocket::{self, Frame};
 use crate::cancel::{Cancel, Wish};
+use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::secret::ExposeSecret;
 
@@ -81,17 +82,18 @@ pub(super) struct Wire {
     /// Past any proxy: this machine is never asked through one.
     direct: Http,
     identity: Arc<dyn Identity>,
+    clock: Clock,
     in_flight: Semaphore,
     changes: Semaphore,
 }
 
 impl Wire {
-    pub(super) fn new(identity: Arc<dyn Identity>, options: &Options) -> Result<Self> {
+    pub(super) fn new(identity: Arc<dyn Identity>, clock: Clock, options: &Options) -> Result<Self> {
         let direct = connections(options, false)?;
         let http = if options.proxies { connections(options, true)? } else { direct.clone() };
         let in_flight = Semaphore::new(options.in_flight.max(1));
         let changes = Semaphore::new(options.changes_in_flight.max(1));
-        Ok(Self { http, direct, identity, in_flight, changes })
+        Ok(Self { http, direct, identity, clock, in_flight, changes })
     }
 
     pub(super) fn identity(&self) -> &dyn Identity {
@@ -134,9 +136,9 @@ impl Wire {
         let response = http.execute(message).await.map_err(failed)?;
         let status = response.status().as_u16();
         if status != 101 {
-            let request_id = request_id(response.headers());
+            let (request_id, retry_after) = (request_id(response.headers()), self.retry_after(response.headers()));
             let body = response.bytes().await.map_err(failed)?.to_vec();
-            return answer::read(request, &Reply { status, request_id, body }).map(|_| Vec::new());
+            return answer::read(request, &Reply { status, request_id, retry_after, body }).map(|_| Vec::new());
         }
         let mut connection = response.upgrade().await.map_err(failed)?;
         let mut said = Vec::new();
@@ -190,7 +192,7 @@ impl Wire {
         let http = if is_this_machine(message.url()) { &self.direct } else { &self.http };
         let mut response = http.execute(message).await.map_err(failed)?;
         let status = response.status().as_u16();
-        let request_id = request_id(response.headers());
+        let (request_id, retry_after) = (request_id(response.headers()), self.retry_after(response.headers()));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > LONGEST_ANSWER {
@@ -200,7 +202,7 @@ impl Wire {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((access, Reply { status, request_id, body }))
+        Ok((access, Reply { status, request_id, retry_after, body }))
     }
 
     async fn places(&self, request: &Request) -> (Option<SemaphorePermit<'_>>, SemaphorePermit<'_>) {
@@ -209,6 +211,11 @@ impl Wire {
             false => None,
         };
         (change, self.in_flight.acquire().await.expect("nobody closes it"))
+    }
+
+    fn retry_after(&self, headers: &HeaderMap) -> Option<i64> {
+        let text = |name: &str| headers.get(name)?.to_str().ok();
+        answer::retry_after(text("retry-after")?, text("date"), self.clock.wall())
     }
 
     fn message(&self, request: &Request, access: &Access, base: &str) -> Result<reqwest::Request, Fault> {
@@ -253,7 +260,7 @@ fn check(request: &Request, cancel: &Cancel) -> Result<(), Fault> {
     if stop { Err(stopped()) } else { Ok(()) }
 }
 
-fn stopped() -> Fault {
+pub(super) fn stopped() -> Fault {
     Fault { error: Error::interrupted(), reach: Reach::Kept }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Prospect};
 use crate::event::{Event, Outcome};
 use crate::model::Generation;
 
@@ -178,8 +178,7 @@ impl Saved {
 impl SavedError {
     /// One that says nothing about the world: it may be gone the next time.
     pub fn is_transient(&self) -> bool {
-        let status = self.details.get("status").and_then(Value::as_u64).unwrap_or(0);
-        matches!(self.kind, Kind::Unreachable | Kind::Login) || (self.kind == Kind::Api && status >= 500)
+        Error::from(self.clone()).prospect() != Prospect::Final
     }
 }
 

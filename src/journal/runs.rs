@@ -49,6 +49,9 @@ pub struct Meta {
     /// The flags that name the cloud, without secrets.
     #[serde(default)]
     pub flags: Value,
+    /// How long it goes on trying what cannot be reached; `None` in runs of before, and for the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<End>,
 }

@@ -27,6 +27,8 @@ pub struct Board {
     pub calls: Vec<(u64, String, Timestamp)>,
     /// The last request that had to be repeated.
     pub trouble: Option<Trouble>,
+    /// While nobody gets an answer from the cloud.
+    pub away: Option<Away>,
     /// Whether a stop was asked for, and whether at once.
     pub stop: Option<bool>,
     /// What goes on at the server without us.
@@ -41,6 +43,14 @@ pub struct Trouble {
     pub request: String,
     pub cause: String,
     pub next: Timestamp,
+}
+
+/// A cloud that does not answer.
+#[derive(Clone, Debug)]
+pub struct Away {
+    pub cause: String,
+    pub since: Timestamp,
+    pub until: Timestamp,
 }
 
 /// Left running at the server.
@@ -92,6 +102,10 @@ impl Board {
                 self.waits(origin).retain(|wait| wait.subject != *subject);
             }
             Fact::WaitStarted { .. } | Fact::WaitChanged { .. } | Fact::WaitFinished { .. } => self.wait(event),
+            Fact::CloudAway { cause, since, until } => {
+                self.away = Some(Away { cause: text::one_line(cause), since: *since, until: *until });
+            }
+            Fact::CloudBack { .. } => self.away = None,
             Fact::RequestRetried { method, path, cause, next } => {
                 let request = text::one_line(&format!("{method} {path}"));
                 self.trouble = Some(Trouble { request, cause: text::one_line(cause), next: *next });
@@ -112,7 +126,7 @@ impl Board {
     /// Another process goes on with the run: what the one before it had at work is nobody's, and its waves come again.
     fn begin(&mut self) {
         self.earlier = (0..self.waves.len()).collect();
-        (self.stop, self.elapsed_seconds, self.trouble) = (None, None, None);
+        (self.stop, self.elapsed_seconds, self.trouble, self.away) = (None, None, None, None);
         self.left.clear();
         self.loose.clear();
         self.calls.clear();

@@ -109,6 +109,17 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             let text = format!("{method} {path} is repeated at {}: {cause}", text::time(*next, zone));
             Some(Message::new(Weight::Course, label, text).headed(Tone::Warning, "RETRY"))
         }
+        Fact::CloudAway { cause, since, until } => {
+            let (silent, until) = (event.at.duration_since(*since), text::time(*until, zone));
+            let silent = if silent.as_secs() < 1 { String::new() } else { format!(" for {}", text::duration(silent)) };
+            let (cause, hint) = text::split_hint(cause);
+            let text = format!("no answer from the cloud{silent}, trying until {until}: {cause}{}", hint_line(hint));
+            Some(Message::new(Weight::News, String::new(), text).headed(Tone::Warning, "AWAY"))
+        }
+        Fact::CloudBack { after_seconds } => {
+            let text = format!("the cloud answers again, after {}", text::seconds(*after_seconds));
+            Some(Message::new(Weight::News, String::new(), text).headed(Tone::Plain, "BACK"))
+        }
         Fact::Logged { level, message } => logged(*level, label, message),
         Fact::StopRequested { now } => Some(stopping(*now)),
         Fact::RunResumed { run, calls, after } => Some(resumed(run, *calls, after.as_deref())),

@@ -47,7 +47,7 @@ impl Board {
     pub fn lines(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
         let room = height.saturating_sub(MARGIN);
         let mut foot: Vec<Line> = self.wave_lines(now, width);
-        foot.extend(self.trouble_line(now));
+        foot.extend(self.away_line(now).or_else(|| self.trouble_line(now)));
         foot.extend(self.stop_line());
         let most = (room / 2).max(1).min(room);
         foot.drain(..foot.len().saturating_sub(most));
@@ -113,6 +113,14 @@ impl Board {
             left: None,
             copied: Vec::new(),
         })
+    }
+
+    fn away_line(&self, now: Timestamp) -> Option<Line> {
+        let away = self.away.as_ref()?;
+        let silent = text::duration(now.duration_since(away.since));
+        let rest = text::duration(away.until.duration_since(now).max(SignedDuration::ZERO));
+        let text = format!("no answer from the cloud for {silent}, trying for {rest}: {}", away.cause);
+        Some(Line::default().with(Tone::Warning, "AWAY  ").with(Tone::Plain, text))
     }
 
     fn trouble_line(&self, now: Timestamp) -> Option<Line> {
@@ -327,6 +335,19 @@ mod tests {
         RETRY  GET /v1/p/transfers again in 1m: connection refused
         STOPPING  nothing new starts; what runs on the server goes on
         "#);
+    }
+
+    #[test]
+    fn a_cloud_that_is_away_has_a_line_until_it_is_back() {
+        let mut events = scene::busy_wave();
+        let (since, until) = (scene::minute(40.5), scene::minute(50.5));
+        let away = Fact::CloudAway { cause: "connection refused".into(), since, until };
+        events.push(scene::event(41.0, scene::main_lane(), away));
+        let text = picture(&scene::board(&events), 80, 24);
+        let line = "AWAY  no answer from the cloud for 30s, trying for 9m: connection refused";
+        assert_eq!(text.lines().last(), Some(line));
+        events.push(scene::event(42.0, scene::main_lane(), Fact::CloudBack { after_seconds: 90.0 }));
+        assert!(!picture(&scene::board(&events), 80, 24).contains("AWAY"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The watcher's questions as requests of the client.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::target::{Ask, List, Question, TargetKind};
 use crate::client::{Client, Direction, Filters, Request, deployments, executions, transfers};
-use crate::error::Result;
+use crate::clock::Instant;
+use crate::error::{Error, Result};
 use crate::event::Origin;
 use crate::model::Generation;
 
@@ -16,6 +18,10 @@ impl Ask for Client {
 
     fn generation(&self) -> Result<Generation> {
         Client::generation(self, &Origin::default())
+    }
+
+    fn pause_after(&self, error: Error, failures: u32, since: Instant) -> Result<SignedDuration> {
+        Client::pause_after(self, error, failures, since)
     }
 }
 

@@ -3,23 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::failure;
 use super::plan::{Pace, Plan, Row, Step};
 use super::progress::status;
 use super::target::{Ask, List, Question, Target, TargetKind};
-use super::watched::{Trouble, Watched, backoff, is_outage, warning};
+use super::watched::{Trouble, Watched, is_outage, warning};
 use crate::cancel::Cancel;
-use crate::clock::{Busy, Clock, Signal};
+use crate::client::pause;
+use crate::clock::{Busy, Clock, Instant, Signal};
 use crate::duration::server_time;
-use crate::error::{Error, Kind, Result, count};
-use crate::event::{Event, Fact, Level, Origin, Sink, Subject, VERSION};
+use crate::error::{Error, Kind, Result};
+use crate::event::{Event, Fact, Origin, Sink, Subject, VERSION};
 use crate::model::phase;
-
-/// An outage is said again after this long, then after twice as long, and so on.
-const FIRST_REMINDER: SignedDuration = SignedDuration::from_mins(5);
 
 /// A handle to the one watcher of the process. Its thread starts with the first wait and ends when nobody waits.
 #[derive(Clone)]
@@ -50,9 +48,8 @@ struct State {
     answers: HashMap<u64, Result<Value>>,
     /// How many questions in a row the server did not answer.
     outage: u32,
-    /// Since when it has not answered, and when that is said again.
-    outage_since: Option<Timestamp>,
-    remind: Timestamp,
+    /// Since when it has not answered.
+    outage_since: Option<Instant>,
     /// The refusal of a feed is said once.
     warned_of_feed: bool,
 }
@@ -79,7 +76,6 @@ impl Watcher {
             answers: HashMap::new(),
             outage: 0,
             outage_since: None,
-            remind: Timestamp::MIN,
             warned_of_feed: false,
         };
         let shared = Shared { ask, bell: clock.signal(), clock, events, state: Mutex::new(state) };
@@ -290,10 +286,10 @@ impl Shared {
                 self.answered(&mut state);
             }
             Err(error) if error.kind == Kind::Login => self.end_all(&error),
-            Err(error) => {
-                let until = self.unanswered(&error);
-                self.clock.park(&self.bell, Some(until));
-            }
+            Err(error) => match self.unanswered(error) {
+                Ok(until) => drop(self.clock.park(&self.bell, Some(until))),
+                Err(error) => self.end_all(&error),
+            },
         }
     }
 
@@ -301,8 +297,7 @@ impl Shared {
         let answer = match answer {
             Err(error) if error.kind == Kind::Login => return self.end_all(&error),
             Err(error) if is_outage(&error) => {
-                self.unanswered(&error);
-                return;
+                return self.unanswered(error).map_or_else(|error| self.end_all(&error), drop);
             }
             answer => answer,
         };
@@ -370,39 +365,22 @@ impl Shared {
         }
     }
 
-    /// The server does not answer; says so once, and until when it is left alone.
-    fn unanswered(&self, error: &Error) -> Timestamp {
-        let now = self.clock.now();
+    /// The server does not answer; gives back until when it is left alone, as long as patience lasts. The client has said it.
+    fn unanswered(&self, error: Error) -> Result<Timestamp> {
         let mut state = self.lock();
         state.outage += 1;
-        let since = *state.outage_since.get_or_insert(now);
-        let delay = backoff(state.outage).max(SignedDuration::from_secs(1));
+        let since = *state.outage_since.get_or_insert(self.clock.instant());
+        let delay = match error.kind {
+            Kind::Interrupted => pause(state.outage),
+            _ => self.ask.pause_after(error, state.outage, since)?,
+        };
+        let now = self.clock.now();
         state.plan.hold(now, delay);
-        if now >= state.remind && error.kind != Kind::Interrupted {
-            let silent = now.duration_since(since);
-            let waits = count(state.watches.len(), "wait");
-            let text = match silent.is_zero() {
-                true => format!(
-                    "no answer from the server: {error}; its work goes on, {waits} here will ask again until it answers"
-                ),
-                false => format!(
-                    "still no answer from the server after {} minutes, {waits} here are asking",
-                    silent.as_mins()
-                ),
-            };
-            self.emit(&Origin::default(), warning(text));
-            state.remind = now + silent.max(FIRST_REMINDER);
-        }
-        now + delay
+        Ok(now + delay)
     }
 
     fn answered(&self, state: &mut State) {
-        state.outage_since = None;
-        state.remind = Timestamp::MIN;
-        if std::mem::take(&mut state.outage) > 1 {
-            let message = "the server answers again".to_owned();
-            self.emit(&Origin::default(), Fact::Logged { level: Level::Info, message });
-        }
+        (state.outage, state.outage_since) = (0, None);
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::error::Result;
+use jiff::SignedDuration;
+
+use crate::clock::Instant;
+use crate::error::{Error, Result};
 use crate::event::Subject;
 use crate::model::Generation;
 
@@ -130,4 +133,10 @@ pub trait Ask: Send + Sync {
     /// # Errors
     /// As the client's.
     fn generation(&self) -> Result<Generation>;
+
+    /// How long to leave a server alone that is away, after so many failures in a row, the first of them at `since`.
+    ///
+    /// # Errors
+    /// The failure itself when patience is over.
+    fn pause_after(&self, error: Error, failures: u32, since: Instant) -> Result<SignedDuration>;
 }

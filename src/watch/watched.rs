@@ -6,8 +6,9 @@ use serde_json::Value;
 use super::failure;
 use super::progress::{Meter, status};
 use super::target::Target;
+use crate::client::pause;
 use crate::duration::server_time;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Prospect, Result};
 use crate::event::{Fact, Level, Progress, Subject};
 use crate::model::{Phase, phase};
 
@@ -131,7 +132,7 @@ impl Watched {
             return Trouble::Again { after: SignedDuration::from_secs(1), warning: None };
         }
         self.missing = 0;
-        if !is_transient(&error) {
+        if matches!(error.prospect(), Prospect::Final | Prospect::Later) {
             self.refused += 1;
             if self.refused >= BELIEVED {
                 let error = error.context(format!("cannot watch {}", failure::name(&self.subject)));
@@ -139,7 +140,7 @@ impl Watched {
             }
         }
         self.failures += 1;
-        let after = backoff(self.failures);
+        let after = pause(self.failures);
         let warning = (self.failures == 1)
             .then(|| format!("cannot see {} at the moment: {error}; it is asked again", failure::name(&self.subject)));
         Trouble::Again { after, warning }
@@ -206,24 +207,14 @@ pub(super) fn warning(message: String) -> Fact {
     Fact::Logged { level: Level::Warning, message }
 }
 
-/// Whether the same question may be answered later.
-pub(super) fn is_transient(error: &Error) -> bool {
-    match error.kind {
-        Kind::Unreachable | Kind::Timeout | Kind::Interrupted => true,
-        Kind::Api => matches!(error.status(), Some(408 | 429 | 500..=599)),
-        _ => false,
-    }
-}
-
-/// Whether it is the server that is away, rather than one object that cannot be shown.
+/// Whether it is the server that is away, rather than one object that cannot be shown. What answers in its place, with
+/// a page of its own, says nothing about the object.
 pub(super) fn is_outage(error: &Error) -> bool {
-    matches!(error.kind, Kind::Unreachable | Kind::Timeout | Kind::Interrupted)
-        || error.kind == Kind::Api && matches!(error.status(), Some(408 | 429 | 502..=504))
-}
-
-/// 1, 2, 4, ... at most 30 seconds.
-pub(super) fn backoff(failures: u32) -> SignedDuration {
-    SignedDuration::from_secs(1 << failures.saturating_sub(1).min(5)).min(SignedDuration::from_secs(30))
+    match error.prospect() {
+        Prospect::Back => true,
+        Prospect::Later => error.kind == Kind::Unreachable,
+        Prospect::Better | Prospect::Final => error.kind == Kind::Interrupted,
+    }
 }
 
 fn looks_alike(shown: &Progress, progress: &Progress) -> bool {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::duration;
 use crate::error::{Error, Result};
 
 /// The delay before a retry doubles, up to this many times the first.
@@ -42,8 +43,7 @@ impl Options {
 
     /// The delay after failed attempt number `attempt`.
     pub fn backoff_after(&self, attempt: u32) -> Duration {
-        let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(LONGEST_BACKOFF).clamp(1, LONGEST_BACKOFF);
-        self.backoff.saturating_mul(factor)
+        duration::backoff(self.backoff, self.backoff.saturating_mul(LONGEST_BACKOFF), attempt)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 
 use serde_json::json;
@@ -46,6 +46,7 @@ struct World {
     keyring: Arc<Keyring>,
     cancel: Cancel,
     clock: Clock,
+    began: Timestamp,
     busy: Mutex<Option<Busy>>,
     _runtime: Runtime,
 }
@@ -129,7 +130,21 @@ impl World {
         let client =
             Client::new(keyring.clone(), clock.clone(), cancel.clone(), events.clone(), handle, options).unwrap();
         let busy = Mutex::new(Some(clock.busy()));
-        Self { client, seen, events, keyring, cancel, clock, busy, _runtime: runtime }
+        let began = clock.now();
+        Self { client, seen, events, keyring, cancel, clock, began, busy, _runtime: runtime }
+    }
+
+    /// A server that answers the first request, and from then on does as `react` says; it gets the seconds since.
+    fn known(react: impl Fn(i64, Seen) -> Act + Send + Sync + 'static) -> Self {
+        let clock: Arc<OnceLock<(Clock, Timestamp)>> = Arc::default();
+        let told = clock.clone();
+        let world = Self::new(move |before, seen| match clock.get().filter(|_| before > 0) {
+            Some((clock, began)) => react(clock.now().duration_since(*began).as_secs(), seen),
+            None => none(),
+        });
+        world.send(&transfers()).unwrap();
+        told.set((world.clock.clone(), world.began)).ok().unwrap();
+        world
     }
 
     fn send(&self, request: &Request) -> Result<Value> {
@@ -144,7 +159,23 @@ impl World {
         self.seen.lock().unwrap().iter().map(|seen| seen.line.clone()).collect()
     }
 
-    /// The pauses before the retries, in seconds.
+    /// How many seconds have passed.
+    fn age(&self) -> i64 {
+        self.clock.now().duration_since(self.began).as_secs()
+    }
+
+    /// What was said of the cloud being away: `away 0`, `back 60`.
+    fn outages(&self) -> Vec<String> {
+        let events = self.events.0.lock().unwrap();
+        let said = |event: &Event| match &event.fact {
+            Fact::CloudAway { since, .. } => Some(format!("away {}", event.at.duration_since(*since).as_secs())),
+            Fact::CloudBack { after_seconds } => Some(format!("back {after_seconds}")),
+            _ => None,
+        };
+        events.iter().filter_map(said).collect()
+    }
+
+    /// The pauses before the retries that were said, in seconds.
     fn pauses(&self) -> Vec<i64> {
         let events = self.events.0.lock().unwrap();
         let pause = |event: &Event| match &event.fact {
@@ -317,7 +348,65 @@ fn a_read_is_repeated_with_growing_pauses() {
     });
     world.send(&transfers()).unwrap();
     world.send(&transfers()).unwrap();
-    assert_eq!((world.lines().len(), world.pauses()), (6, vec![1, 2, 4, 8]));
+    // A silence is said by its first failure.
+    assert_eq!((world.lines().len(), world.pauses(), world.age()), (6, vec![1, 4, 8], 15));
+}
+
+fn limited(status: u16, wish: &str) -> Act {
+    let body = json!({"error": {"message": "slow down"}}).to_string();
+    let head = format!("HTTP/1.1 {status} X\r\nRetry-After: {wish}\r\nContent-Length: {}\r\n\r\n", body.len());
+    Act::Bytes(format!("{head}{body}").into_bytes())
+}
+
+#[test]
+fn a_restart_of_a_minute_is_waited_out_by_all_and_said_once() {
+    for down in [|| Act::HangUp, || refusal(502, "Bad Gateway"), || limited(503, "1")] {
+        let world = World::known(move |age, _| if age < 60 { down() } else { none() });
+        let results = world.threads(16, |client, _| client.send(&Origin::default(), &transfers()));
+        assert!(results.iter().all(Result::is_ok));
+        let said = world.outages();
+        assert!(matches!(&said[..], [away, back] if away == "away 3" && back.starts_with("back 6")), "{said:?}");
+        assert_eq!(world.pauses().len(), 1, "and the first failure");
+    }
+}
+
+#[test]
+fn patience_ends_for_all_at_once() {
+    let world = World::known(|_, _| Act::HangUp);
+    let results = world.threads(4, |client, _| client.send(&Origin::default(), &transfers()));
+    for error in results.into_iter().map(Result::unwrap_err) {
+        assert_eq!(error.kind, Kind::Unreachable);
+        assert!(error.message.ends_with("; it was tried for 10m"), "{error}");
+        assert!(error.hint.unwrap_or_default().contains("--patience"));
+    }
+    assert_eq!(world.age(), 600);
+    let seen = world.lines().len();
+    world.send(&transfers()).expect_err("whoever comes later tries once");
+    assert_eq!((world.age(), world.lines().len()), (600, seen + 1));
+    let Err(Failure::Lost(error)) = world.change(&Request::delete("transfers/T")) else { panic!("it may be deleted") };
+    assert_eq!(error.kind, Kind::Unreachable);
+}
+
+#[test]
+fn the_servers_wish_for_a_pause_is_honoured_for_reads_and_for_changes_that_it_refused() {
+    let world = World::known(|age, _| match age {
+        0..7 => limited(429, "7"),
+        7..20 => limited(503, "13"),
+        _ => none(),
+    });
+    world.send(&transfers()).unwrap();
+    assert_eq!((world.age(), world.lines().len()), (20, 4));
+
+    let world = World::known(|age, _| match age {
+        0..7 => limited(429, "7"),
+        _ => Act::Json(200, json!({"execution": {"id": "E"}})),
+    });
+    assert_eq!(world.change(&execute()).unwrap()["id"], "E");
+    assert_eq!((world.age(), world.lines().len()), (7, 3));
+
+    let world = World::known(|_, _| limited(503, "7"));
+    let Err(Failure::Lost(_)) = world.change(&execute()) else { panic!("a 503 may have acted") };
+    assert_eq!((world.age(), world.lines().len()), (0, 2));
 }
 
 #[test]
@@ -334,7 +423,7 @@ fn no_place_is_held_during_a_pause() {
         client.send(&Origin::default(), &Request::get(format!("transfers/{number}"), Answer::Whole))
     });
     assert!(results.iter().all(Result::is_ok));
-    assert_eq!(world.pauses(), vec![1; 64]);
+    assert_eq!(world.age(), 2);
 }
 
 #[test]

@@ -266,7 +266,8 @@ impl Keystone {
             return Err(refusal.error(api, &text, self));
         }
         let body = serde_json::from_str(&text)
-            .map_err(|error| self.not_keystone(api, &format!("its answer is no token ({error})")))?;
+            .map_err(|error| self.not_keystone(api, &format!("its answer is no token ({error})")))
+            .map_err(|error| error.detail("status", status.as_u16()))?;
         Ok((subject, body))
     }
 

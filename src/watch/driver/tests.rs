@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::*;
@@ -142,6 +143,13 @@ impl Ask for Server {
         }
         Ok(Generation::Current)
     }
+
+    fn pause_after(&self, error: Error, failures: u32, since: Instant) -> Result<SignedDuration> {
+        match self.clock.instant().duration_since(since) < SignedDuration::from_mins(10) {
+            true => Ok(pause(failures)),
+            false => Err(error),
+        }
+    }
 }
 
 fn script(seconds: i64, end: End) -> Script {
@@ -261,22 +269,21 @@ fn a_press_ends_every_wait_at_once() {
 }
 
 #[test]
-fn an_outage_is_said_once_and_waited_out() {
-    let bench = bench(&[("a", script(60, End::Completes))], 0..300);
+fn an_outage_is_waited_out_as_long_as_patience_lasts() {
+    let bench = bench(&[("a", script(60, End::Completes))], 10..300);
     let _busy = bench.clock.busy();
     let value = bench.watcher.wait(&lane("main"), target("a"), None).expect("completes");
     assert_eq!(value["status"], "COMPLETED");
-    let lines = bench.log.lines(bench.server.began);
-    assert_eq!(
-        lines[..3],
-        [
-            "0 main started",
-            "0 main RUNNING 0",
-            "0  no answer from the server: connection refused; its work goes on, 1 wait here will ask again until it answers"
-        ]
-    );
-    assert_eq!(lines.iter().filter(|line| line.contains("answers again")).count(), 1, "{lines:?}");
-    assert_eq!(lines.len(), 6, "{lines:?}");
+    let questions = bench.server.questions.load(Ordering::Relaxed);
+    assert!(questions < 30, "{questions} questions");
+
+    let bench = self::bench(&[("a", script(60, End::Completes))], 10..3600);
+    let _busy = bench.clock.busy();
+    let error = bench.watcher.wait(&lane("main"), target("a"), None).expect_err("it never came back");
+    assert_eq!(error.kind, Kind::Unreachable);
+    let minutes = bench.server.age() / 60;
+    assert!((10..12).contains(&minutes), "{minutes}");
+    assert_eq!(bench.watcher.waiting(), []);
 }
 
 #[test]
@@ -325,6 +332,10 @@ impl Ask for Broken {
 
     fn generation(&self) -> Result<Generation> {
         Ok(Generation::Current)
+    }
+
+    fn pause_after(&self, error: Error, _: u32, _: Instant) -> Result<SignedDuration> {
+        Err(error)
     }
 }
 

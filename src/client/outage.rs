@@ -1,0 +1,144 @@
+//! The times in which the cloud is away: since when nobody has had an answer, what is said of it, and when to give up.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::SignedDuration;
+
+use crate::clock::Instant;
+
+/// A silence that may be a single lost answer is said after this long.
+const SURE_AFTER: SignedDuration = SignedDuration::from_secs(3);
+
+/// It is said again after this long, then after twice as long, and so on.
+const FIRST_REMINDER: SignedDuration = SignedDuration::from_mins(5);
+
+/// Failures so far apart are not one silence: nobody has asked in between.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+/// What all lanes and the watcher know together of an outage.
+pub(super) struct Outage {
+    patience: SignedDuration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The first failure after the last answer that anyone got.
+    since: Option<Instant>,
+    /// The last failure.
+    last: Option<Instant>,
+    /// When it was last said.
+    said: Option<Instant>,
+}
+
+/// What to say about one failure more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// The first of a silence: it may be this request's alone.
+    First,
+    /// The cloud is away, for so long already.
+    Away(SignedDuration),
+    /// Nothing: others have said it.
+    None,
+}
+
+impl Outage {
+    pub(super) fn new(patience: SignedDuration) -> Self {
+        Self { patience, state: Mutex::default() }
+    }
+
+    pub(super) fn patience(&self) -> SignedDuration {
+        self.patience
+    }
+
+    /// Somebody got no answer; `surely`: because nothing listens there, which needs no second look.
+    pub(super) fn failed(&self, now: Instant, surely: bool) -> Notice {
+        let mut state = self.lock();
+        if state.last.replace(now).is_some_and(|last| now.duration_since(last) > FORGOTTEN_AFTER) {
+            *state = State { last: Some(now), ..State::default() };
+        }
+        let first = state.since.is_none();
+        let silent = now.duration_since(*state.since.get_or_insert(now));
+        let due = match state.said {
+            None => surely || silent >= SURE_AFTER,
+            Some(said) => now.duration_since(said) >= silent.max(FIRST_REMINDER * 2) / 2,
+        };
+        if due {
+            state.said = Some(now);
+            return Notice::Away(silent);
+        }
+        if first { Notice::First } else { Notice::None }
+    }
+
+    /// Somebody got an answer; how long it took, where it was said that there was none.
+    pub(super) fn answered(&self, now: Instant) -> Option<SignedDuration> {
+        let State { since, said, .. } = std::mem::take(&mut *self.lock());
+        said.and(since).map(|since| now.duration_since(since))
+    }
+
+    /// How long to go on trying, for somebody whose request failed first at `since`; zero when patience is over.
+    pub(super) fn rest(&self, now: Instant, since: Instant) -> SignedDuration {
+        let since = self.lock().since.map_or(since, |silence| silence.min(since));
+        (self.patience - now.duration_since(since)).max(SignedDuration::ZERO)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, Speed};
+
+    fn minutes(minutes: i64) -> SignedDuration {
+        SignedDuration::from_mins(minutes)
+    }
+
+    #[test]
+    fn an_outage_is_said_once_then_ever_more_rarely_and_its_end_once() {
+        let start = Clock::new(Speed::Max).instant();
+        let outage = Outage::new(minutes(60));
+        let told: Vec<(i64, Notice)> = (0..=40)
+            .map(|minute| (minute, outage.failed(start + minutes(minute), true)))
+            .filter(|(_, notice)| *notice != Notice::None)
+            .collect();
+        assert_eq!(told, [0, 5, 10, 20, 40].map(|minute| (minute, Notice::Away(minutes(minute)))));
+        assert_eq!(outage.answered(start + minutes(41)), Some(minutes(41)));
+        assert_eq!(outage.answered(start + minutes(42)), None);
+    }
+
+    #[test]
+    fn one_lost_answer_is_no_outage() {
+        let start = Clock::new(Speed::Max).instant();
+        let outage = Outage::new(minutes(10));
+        let second = |second| start + SignedDuration::from_secs(second);
+        assert_eq!(outage.failed(second(0), false), Notice::First);
+        assert_eq!(outage.failed(second(1), false), Notice::None);
+        assert_eq!(outage.answered(second(2)), None);
+        assert_eq!(outage.failed(second(3), false), Notice::First);
+        assert_eq!(outage.failed(second(6), false), Notice::Away(SignedDuration::from_secs(3)));
+    }
+
+    #[test]
+    fn failures_long_apart_are_not_one_silence() {
+        let start = Clock::new(Speed::Max).instant();
+        let outage = Outage::new(minutes(10));
+        outage.failed(start, false);
+        assert_eq!(outage.failed(start + minutes(60), false), Notice::First);
+        assert_eq!(outage.rest(start + minutes(60), start + minutes(60)), minutes(10));
+    }
+
+    #[test]
+    fn patience_counts_from_the_beginning_of_the_silence_for_all() {
+        let start = Clock::new(Speed::Max).instant();
+        let outage = Outage::new(minutes(10));
+        outage.failed(start, true);
+        assert_eq!(outage.rest(start + minutes(4), start + minutes(4)), minutes(6));
+        assert_eq!(outage.rest(start + minutes(11), start + minutes(11)), SignedDuration::ZERO);
+        outage.answered(start + minutes(11));
+        assert_eq!(outage.rest(start + minutes(12), start + minutes(12)), minutes(10));
+        assert_eq!(Outage::new(SignedDuration::ZERO).rest(start, start), SignedDuration::ZERO);
+    }
+}
