@@ -40,6 +40,8 @@ pub enum Command {
     Answer(AnswerArguments),
     /// Tell which runs there are, what happened in one, and remove old ones
     Runs(RunsArguments),
+    /// Tell how the runs stand, those first that are not done
+    Status(StatusArguments),
     /// Report on a run: as a page, as a table, or for another program
     Report(ReportArguments),
     /// Serve the simulated Keystone and Coriolis for other clients
@@ -98,6 +100,10 @@ pub struct RunArguments {
     #[arg(value_name = "RUNBOOK")]
     pub runbook: Option<PathBuf>,
 
+    /// Words behind the runbook, which are refused with what was meant
+    #[arg(hide = true, value_name = "WORD", requires = "runbook")]
+    pub more: Vec<String>,
+
     /// Evaluate one expression instead: a table on a terminal, JSON in a pipe
     #[arg(short = 'e', long = "evaluate", value_name = "EXPRESSION", conflicts_with = "runbook")]
     pub expression: Option<String>,
@@ -141,6 +147,13 @@ pub struct RunArguments {
 
     #[command(flatten)]
     pub cloud: CloudFlags,
+}
+
+impl RunArguments {
+    /// Whether there is nothing to run and nothing to tell.
+    pub fn names_nothing(&self) -> bool {
+        self.runbook.is_none() && self.expression.is_none() && !self.help
+    }
 }
 
 #[derive(Debug, Args)]
@@ -233,6 +246,25 @@ pub struct RunsArguments {
 
     /// Show this help
     #[arg(short = 'h', long, action = clap::ArgAction::HelpLong, global = true)]
+    pub help: Option<bool>,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// One run, with what happened to each of its items; default: all runs
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+
+    /// How it is written; default: a table on a terminal, JSON in a pipe
+    #[arg(long, value_name = "KIND")]
+    pub format: Option<Format>,
+
+    /// Where runs are kept
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
     pub help: Option<bool>,
 }
 

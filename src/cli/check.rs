@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::args::{CheckArguments, CheckFormat};
+use super::words;
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count, plain};
 use crate::process::{self, Process};
@@ -42,7 +43,9 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
             for remark in &remarks {
                 output.note(&told(remark, process.color()));
             }
-            output.data(&total(&remarks, files.len() - unread.len()));
+            if unread.is_empty() || files.len() > unread.len() {
+                output.data(&total(&remarks, files.len() - unread.len()));
+            }
         }
     }
     output.flush();
@@ -60,6 +63,7 @@ fn read(process: &Process, path: &Path) -> Result<(String, String, PathBuf)> {
             process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {}", plain(&error))))?;
         return Ok(("-".to_owned(), script_text("stdin", &bytes)?, process.directory.clone()));
     }
+    words::runbook(process, path)?;
     let whole = process.directory.join(path);
     let folder = whole.parent().map_or_else(PathBuf::new, PathBuf::from);
     Ok((path.display().to_string(), read_runbook(&whole)?, folder))

@@ -15,6 +15,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod signals;
+mod words;
 mod world;
 
 use clap::Parser;
@@ -27,16 +28,18 @@ use args::{Arguments, Command};
 
 /// Does what the command line says; the exit code is all that is left to do.
 pub fn run(process: &Process) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(&process.arguments) {
+    let arguments = match Arguments::try_parse_from(words::meant(&process.arguments)) {
         Ok(arguments) => arguments,
         Err(error) => return misread(process, &error),
     };
     let result = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::serve(process, &arguments),
+        Some(Command::Run(arguments)) if arguments.names_nothing() => Err(words::no_runbook()),
         Some(Command::Run(arguments)) => run::run(process, *arguments),
         Some(Command::Check(arguments)) => check::check(process, &arguments),
         Some(Command::Resume(arguments)) => resume::resume(process, *arguments),
         Some(Command::Runs(arguments)) => runs::runs(process, &arguments),
+        Some(Command::Status(arguments)) => runs::status(process, &arguments),
         Some(Command::Report(arguments)) => report::report(process, &arguments),
         Some(Command::Answer(arguments)) => answer::answer(process, &arguments),
         Some(Command::Functions(arguments)) => functions::tell(process, &arguments),
@@ -59,6 +62,7 @@ fn misread(process: &Process, error: &clap::Error) -> ExitCode {
             output.data(text.trim_end());
             ExitCode::Done
         }
+        ErrorKind::UnknownArgument if let Some(error) = words::option(process, error) => fail(process, &error),
         _ => {
             output.note(text.trim_end());
             ExitCode::Input

@@ -37,6 +37,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
         (Some(_), None) if !interactive => Speed::Max,
         _ => world::speed(process, arguments)?,
     };
+    world::is_usable(process, arguments)?;
     let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
     let scene = Scene {
         flags: &arguments.cloud,

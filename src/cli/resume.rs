@@ -134,6 +134,7 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
     set.extend(arguments.set.iter().cloned());
     Ok(RunArguments {
         runbook: (meta.kind == RunKind::Runbook).then(|| meta.name.clone().into()),
+        more: Vec::new(),
         expression: (meta.kind != RunKind::Runbook).then(|| meta.name.clone()),
         set,
         sandbox: meta.sandbox.as_ref().map(|sandbox| sandbox.generation.into()),

@@ -11,7 +11,7 @@ use super::args::{Format, OutputKind, RunArguments};
 use super::gates::Desk;
 use super::keep::{self, Kept};
 use super::world::{self, Scene, World};
-use super::{help, repl, signals};
+use super::{help, repl, signals, words};
 use crate::cancel::Cancel;
 use crate::clock::{Clock, Speed};
 use crate::decode;
@@ -28,7 +28,7 @@ use crate::script::gates::Nobody;
 use crate::script::host::{Host, Lane, Script, Seams};
 use crate::script::modules::{Imports, KeepImport, imported, read_module};
 use crate::script::parameters::Parameters;
-use crate::script::run::{asks_by_computed_name, compile, declared, evaluate};
+use crate::script::run::{asks_by_computed_name, compile, declared, evaluate, needed};
 use crate::script::value::to_shown;
 use crate::secret;
 
@@ -51,6 +51,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     let given = given(&arguments, &ast)?;
+    world::is_usable(process, &arguments)?;
     let (world, kept, plan) = begin(process, &arguments, &source)?;
     Ok(Performance { process, arguments, source, world, kept: Arc::new(kept), plan, resumed: None }.play(given))
 }
@@ -76,6 +77,10 @@ fn source(process: &Process, arguments: &RunArguments) -> Result<Option<Source>>
         return Ok(Some(Source { name: "-e".to_owned(), text: decode::script(expression), folder }));
     }
     let Some(path) = &arguments.runbook else { return Ok(None) };
+    if !arguments.more.is_empty() {
+        return Err(words::more(process, path, &arguments.more));
+    }
+    words::runbook(process, path)?;
     let text = read_runbook(&process.directory.join(path))?;
     let folder = process.directory.join(path).parent().map_or_else(PathBuf::new, PathBuf::from);
     Ok(Some(Source { name: path.display().to_string(), text, folder }))
@@ -84,15 +89,15 @@ fn source(process: &Process, arguments: &RunArguments) -> Result<Option<Source>>
 /// The parameters that the command line gives.
 ///
 /// # Errors
-/// `Input` for one that the script does not have.
+/// `Input` for one that the script does not have, one of the wrong kind, and one that is missing.
 pub fn given(arguments: &RunArguments, ast: &AST) -> Result<Parameters> {
     let given = Parameters::parse(&arguments.set)?;
-    if asks_by_computed_name(ast) {
-        return Ok(given);
-    }
     let declared = declared(ast);
-    let names: Vec<&str> = declared.iter().map(|parameter| parameter.name.as_str()).collect();
-    given.check_names(&names)?;
+    if !asks_by_computed_name(ast) {
+        let names: Vec<&str> = declared.iter().map(|parameter| parameter.name.as_str()).collect();
+        given.check_names(&names)?;
+    }
+    given.check_values(&declared, &needed(ast))?;
     Ok(given)
 }
 

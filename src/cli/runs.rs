@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::args::{Format, PruneArguments, RunsArguments, RunsCommand, ShowArguments};
+use super::args::{Format, PruneArguments, RunsArguments, RunsCommand, ShowArguments, StatusArguments};
 use super::{history, keep, report};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count};
@@ -23,14 +23,27 @@ const WIDTH: usize = 120;
 pub fn runs(process: &Process, arguments: &RunsArguments) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
     match &arguments.command {
-        None | Some(RunsCommand::List) => list(process, &store, arguments.format),
+        None | Some(RunsCommand::List) => list(process, &store.list()?, arguments.format),
         Some(RunsCommand::Show(show)) => tell(process, &store, show, arguments.format),
         Some(RunsCommand::Prune(prune)) => self::prune(process, &store, prune),
     }
 }
 
-fn list(process: &Process, store: &Store, format: Option<Format>) -> Result<ExitCode> {
-    let runs = store.list()?;
+/// How the runs stand: those first that are not done, among them the newest.
+///
+/// # Errors
+/// As [`runs`].
+pub fn status(process: &Process, arguments: &StatusArguments) -> Result<ExitCode> {
+    let store = keep::store(process, arguments.state_dir.as_ref())?;
+    if arguments.run.is_some() {
+        return tell(process, &store, &ShowArguments { run: arguments.run.clone() }, arguments.format);
+    }
+    let mut runs = store.list()?;
+    runs.sort_by_key(|run| run.status() == Status::Done);
+    list(process, &runs, arguments.format)
+}
+
+fn list(process: &Process, runs: &[Directory], format: Option<Format>) -> Result<ExitCode> {
     let mut output = process.output();
     match standard(process, format) {
         Format::Json => {
@@ -38,7 +51,7 @@ fn list(process: &Process, store: &Store, format: Option<Format>) -> Result<Exit
             output.data(&json_text::pretty(&runs.into()));
         }
         Format::Table if runs.is_empty() => output.note("there are no runs"),
-        Format::Table => output.data(&table(process, store, process.data_width().unwrap_or(WIDTH))?),
+        Format::Table => output.data(&rendered(process, runs, process.data_width().unwrap_or(WIDTH))),
     }
     output.flush();
     Ok(ExitCode::Done)
@@ -49,11 +62,16 @@ fn list(process: &Process, store: &Store, format: Option<Format>) -> Result<Exit
 /// # Errors
 /// `Journal` when they cannot be read.
 pub fn table(process: &Process, store: &Store, width: usize) -> Result<String> {
-    let rows: Vec<Value> = store.list()?.iter().map(|run| row(process, run)).collect();
-    if rows.is_empty() {
+    let runs = store.list()?;
+    if runs.is_empty() {
         return Ok("there are no runs".to_owned());
     }
-    Ok(table::render(&rows.into(), width))
+    Ok(rendered(process, &runs, width))
+}
+
+fn rendered(process: &Process, runs: &[Directory], width: usize) -> String {
+    let rows: Vec<Value> = runs.iter().map(|run| row(process, run)).collect();
+    table::render(&rows.into(), width)
 }
 
 /// A run for programs.

@@ -62,6 +62,16 @@ pub fn describe(process: &Process, scene: &Scene<'_>) -> String {
     name(scene, &log_in(process, scene.flags, &process.environment, Clock::new(Speed::Real)))
 }
 
+/// # Errors
+/// `Input` for a cloud that the command line names and that cannot be used; a script may do without one that it does
+/// not name.
+pub fn is_usable(process: &Process, arguments: &RunArguments) -> Result<()> {
+    if arguments.sandbox.is_some() || !arguments.cloud.name_a_cloud() {
+        return Ok(());
+    }
+    log_in(process, &arguments.cloud, &process.environment, Clock::new(Speed::Real)).map(drop)
+}
+
 fn name(scene: &Scene<'_>, login: &Result<Login>) -> String {
     match (scene.sandbox, login) {
         (Some((generation, _)), _) => format!("sandbox, {} generation", generation.word()),

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rhai::Dynamic;
 
+use super::run::Declared;
+use super::value::to_script;
 use crate::error::{Error, Result, suggest};
 
 /// What was given on the command line, and which of it the script asked for.
@@ -43,14 +45,30 @@ impl Parameters {
             (Some(text), Some(default)) => read_like(name, text, &default),
             (Some(text), None) => Ok(text.clone().into()),
             (None, Some(default)) => Ok(default),
-            (None, None) => Err(Error::input(format!("the parameter `{name}` is not given"))
-                .hint(format!("give it: `--set {name}=...`; `--help` after the runbook lists its parameters"))),
+            (None, None) => Err(not_given(name)),
         }
     }
 
     /// Whether this text came from the command line.
     pub fn was_given(&self, text: &str) -> bool {
         self.given.values().any(|value| value == text)
+    }
+
+    /// Refuses what the run would refuse as soon as it asks: a value of another kind than the default, and nothing at all
+    /// where it is needed.
+    ///
+    /// # Errors
+    /// `Input` naming the first of them.
+    pub fn check_values(&self, declared: &[Declared], needed: &[String]) -> Result<()> {
+        for parameter in declared {
+            if let (Some(text), Some(default)) = (self.given.get(&parameter.name), &parameter.default) {
+                read_like(&parameter.name, text, &to_script(default.clone())).map(drop)?;
+            }
+        }
+        match needed.iter().find(|name| !self.given.contains_key(*name)) {
+            Some(name) => Err(not_given(name)),
+            None => Ok(()),
+        }
     }
 
     /// Refuses what the runbook has no use for: a misspelt name would silently leave the default in force.
@@ -69,6 +87,11 @@ impl Parameters {
             }
         })
     }
+}
+
+fn not_given(name: &str) -> Error {
+    Error::input(format!("the parameter `{name}` is not given"))
+        .hint(format!("give it: `--set {name}=...`; `--help` after the runbook lists its parameters"))
 }
 
 fn read_like(name: &str, text: &str, default: &Dynamic) -> Result<Dynamic> {
@@ -109,6 +132,18 @@ mod tests {
         assert_eq!(parameters.value("other", Some(1_i64.into())).unwrap().as_int(), Ok(1));
         assert!(parameters.value("limit", Some(true.into())).is_err());
         assert!(parameters.value("missing", None).is_err());
+    }
+
+    #[test]
+    fn what_the_run_would_refuse_is_refused_before() {
+        let limit = [Declared { name: "limit".into(), default: Some(8.into()), help: None }];
+        let needed = ["name".to_owned()];
+        let check = |settings: &[&str], needed: &[String]| parse(settings).unwrap().check_values(&limit, needed);
+        assert!(check(&["limit=20", "name=a"], &needed).is_ok());
+        assert!(check(&[], &[]).is_ok());
+        let wrong = check(&["limit=many"], &[]).expect_err("no number");
+        assert_eq!(wrong.message, "the parameter `limit` must be a whole number, not `many`");
+        assert_eq!(check(&["limit=2"], &needed).expect_err("missing").message, "the parameter `name` is not given");
     }
 
     #[test]

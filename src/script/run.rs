@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, ParseError, Scope, Stmt};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Ident, ParseError, Scope, Stmt};
 use serde_json::Value;
 
 use super::catalog;
@@ -127,25 +127,73 @@ pub fn evaluate_in(
 pub fn declared(ast: &AST) -> Vec<Declared> {
     let mut found: Vec<Declared> = Vec::new();
     ast.walk(&mut |path| {
-        if let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last()
-            && call.name == "param"
-            && let Some(Expr::StringConstant(name, _)) = call.args.first()
-            && !found.iter().any(|known| known.name == name.as_str())
+        if let Some((name, options)) = asked(path)
+            && !found.iter().any(|known| known.name == name)
         {
-            let options = call.args.get(1).and_then(|options| match options {
-                Expr::Map(fields, _) => Some(&fields.0),
-                _ => None,
-            });
+            let options = options.and_then(fields);
             let field = |word: &str| {
                 let value = options?.iter().find(|(name, _)| name.name == word)?;
                 value.1.get_literal_value(None).map(|value| to_shown(&value))
             };
             let help = field("help").and_then(|help| help.as_str().map(str::to_owned));
-            found.push(Declared { name: name.to_string(), default: field("default"), help });
+            found.push(Declared { name: name.to_owned(), default: field("default"), help });
         }
         true
     });
     found
+}
+
+/// The parameters without a default that every run of this text asks for: not those in a branch, in a loop, in a
+/// function, or behind a `return`.
+pub fn needed(ast: &AST) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut leaves = false;
+    for statement in ast.statements() {
+        statement.walk(&mut Vec::new(), &mut |path| {
+            leaves |= matches!(path.last(), Some(ASTNode::Stmt(Stmt::Return(..))));
+            let without_default = |options: &Expr| {
+                fields(options).is_some_and(|fields| fields.iter().all(|(name, _)| name.name != "default"))
+            };
+            if let Some((name, options)) = asked(path)
+                && !leaves
+                && options.is_none_or(without_default)
+                && !path.iter().any(is_branch)
+            {
+                found.push(name.to_owned());
+            }
+            true
+        });
+    }
+    found
+}
+
+/// The name and the options of a call of `param`.
+fn asked<'a>(path: &[ASTNode<'a>]) -> Option<(&'a str, Option<&'a Expr>)> {
+    let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last() else {
+        return None;
+    };
+    match call.args.first() {
+        Some(Expr::StringConstant(name, _)) if call.name == "param" => Some((name.as_str(), call.args.get(1))),
+        _ => None,
+    }
+}
+
+/// The fields of an object map that is written out.
+fn fields(options: &Expr) -> Option<&[(Ident, Expr)]> {
+    match options {
+        Expr::Map(fields, _) => Some(&fields.0),
+        _ => None,
+    }
+}
+
+/// Whether what is inside may be left out.
+fn is_branch(node: &ASTNode<'_>) -> bool {
+    matches!(
+        node,
+        ASTNode::Stmt(
+            Stmt::If(..) | Stmt::Switch(..) | Stmt::While(..) | Stmt::Do(..) | Stmt::For(..) | Stmt::TryCatch(..)
+        ) | ASTNode::Expr(Expr::And(..) | Expr::Or(..) | Expr::Coalesce(..))
+    )
 }
 
 /// Whether the runbook asks for parameters by names that only the run makes.
@@ -252,5 +300,23 @@ mod tests {
                 Declared { name: "name".into(), default: None, help: None },
             ]
         );
+    }
+
+    #[test]
+    fn a_parameter_is_needed_where_every_run_asks_for_it() {
+        let needed = |source: &str| needed(&bare().compile(source).unwrap());
+        assert_eq!(needed("let a = param(\"a\"); print(param(\"b\", #{ help: \"b\" }) + 1);"), ["a", "b"]);
+        for optional in [
+            "param(\"a\", #{ default: 1 + now() })",
+            "let o = #{ default: 1 }; param(\"a\", o)",
+            "if now() == \"\" { param(\"a\") }",
+            "let x = now() == \"\" && param(\"a\") == \"yes\";",
+            "for vm in [] { param(\"a\") }",
+            "fn f() { param(\"a\") }",
+            "each([], |vm| param(\"a\"))",
+            "if now() == \"\" { return; } param(\"a\")",
+        ] {
+            assert_eq!(needed(optional), Vec::<String>::new(), "{optional}");
+        }
     }
 }

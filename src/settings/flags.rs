@@ -103,6 +103,11 @@ impl CloudFlags {
         Self { os_password, os_auth_token, os_application_credential_secret, ..others }
     }
 
+    /// Whether they say which cloud is meant.
+    pub fn name_a_cloud(&self) -> bool {
+        self.os_cloud.is_some() || self.os_auth_url.is_some() || self.endpoint.is_some()
+    }
+
     pub(super) fn place(&self) -> Place {
         let text = |value: &Option<String>| value.clone();
         let secret = |value: &Option<Secret>| value.as_ref().map(|value| value.expose_secret().to_owned());

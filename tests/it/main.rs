@@ -29,3 +29,4 @@ mod sends;
 mod session;
 mod terminal;
 mod units;
+mod words;

@@ -46,7 +46,12 @@ pub fn topic(asked: &str, width: usize) -> Result<String> {
         let line = |topic: &Topic| entry(topic.words[0], topic.summary, (2, 18), width);
         return Ok(TOPICS.iter().flat_map(line).collect::<Vec<_>>().join("\n"));
     }
-    found(asked, width).ok_or_else(|| nothing(asked))
+    let hits = search::search(asked);
+    // A name that is misspelt: its words stand somewhere in the texts of others.
+    if name.contains('_') && hits.iter().all(|hit| hit.rank >= Rank::Text) && nearest(&name).is_some() {
+        return Err(nothing(asked));
+    }
+    found(asked, &hits, width).ok_or_else(|| nothing(asked))
 }
 
 /// What somebody types who leaves out the quotes, `help(replica_create)`, as the script has to say it; `None` where it
@@ -132,8 +137,7 @@ fn domain(title: &str, rows: &[Function], width: usize) -> Vec<String> {
 }
 
 /// What a search finds, one line each.
-fn found(asked: &str, width: usize) -> Option<String> {
-    let hits = search::search(asked);
+fn found(asked: &str, hits: &[Hit], width: usize) -> Option<String> {
     let (good, others): (Vec<&Hit>, Vec<&Hit>) = hits.iter().partition(|hit| hit.rank < Rank::Text);
     let shown = if good.len() < ENOUGH { hits.iter().collect() } else { good };
     if shown.is_empty() {
@@ -157,12 +161,16 @@ fn found(asked: &str, width: usize) -> Option<String> {
 
 fn nothing(asked: &str) -> Error {
     let error = Error::input(format!("nothing is known about `{asked}`"));
-    let topics = TOPICS.iter().flat_map(|topic| topic.words.iter().copied());
-    let near = suggest(&asked.replace(['-', ' '], "_"), catalog::names().keys().map(String::as_str).chain(topics));
-    match near {
+    match nearest(&asked.replace(['-', ' '], "_")) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("`help()` tells what there is, `coriolis-run functions` lists every function"),
     }
+}
+
+/// The function or the topic that was meant.
+fn nearest(name: &str) -> Option<&'static str> {
+    let topics = TOPICS.iter().flat_map(|topic| topic.words.iter().copied());
+    suggest(name, catalog::names().keys().map(String::as_str).chain(topics))
 }
 
 /// `an endpoint`, `a network`.
@@ -198,6 +206,7 @@ mod tests {
             first_line("replica_crate"),
             "nothing is known about `replica_crate`: Some(\"did you mean `replica_create`?\")"
         );
+        assert!(first_line("wait_fro").contains("did you mean `wait_for`?"), "{}", first_line("wait_fro"));
         assert!(first_line("zebra").contains("`help()` tells what there is"));
     }
 

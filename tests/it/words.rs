@@ -1,0 +1,124 @@
+//! The command line as people try it: words of other tools, misspelt ones, and what is no runbook.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::{command, end, folder};
+
+/// The binary in a folder with a runbook, a table, a picture and an empty folder.
+fn in_a_folder(test: &str) -> impl Fn(&[&str]) -> Command {
+    let folder = folder(test);
+    let runbook = "// Moves VMs.\nlet limit = param(\"limit\", #{ default: 3 });\nprint(limit + 1);\n";
+    std::fs::write(folder.join("waves.rhai"), runbook).unwrap();
+    std::fs::write(folder.join("inventory.csv"), "name,wave\nweb-01,1\n").unwrap();
+    std::fs::write(folder.join("picture.rhai"), [0x89, b'P', b'N', b'G', 0xff, 0]).unwrap();
+    std::fs::create_dir(folder.join("empty")).unwrap();
+    move |arguments| {
+        let mut command = command(arguments);
+        command.current_dir(&folder).env("HOME", &folder);
+        command
+    }
+}
+
+/// The names of the runs that are kept there.
+fn kept(home: &Path) -> Vec<String> {
+    let runs = std::fs::read_dir(home.join(".local/state/coriolis-run/runs"));
+    runs.map(|runs| runs.map(|run| run.unwrap().file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default()
+}
+
+#[test]
+fn words_that_people_try_do_what_they_say() {
+    let with = in_a_folder("words-said");
+    for (arguments, out) in [
+        (&["help"][..], "Usage: coriolis-run"),
+        (&["help", "runs"], "Usage: coriolis-run runs"),
+        (&["help", "wait_for"], "wait_for(what, [options])"),
+        (&["version"], env!("CARGO_PKG_VERSION")),
+        (&["waves.rhai", "--sandbox", "legacy"], "4\n"),
+        (&["--sandbox", "legacy", "waves.rhai"], "4\n"),
+        (&["--sandbox", "legacy", "-e", "1 + 1"], "2\n"),
+        (&["waves.rhai", "-h"], "--set limit=..."),
+        (&["report", "latest"], "`waves.rhai`"),
+        (&["runs", "show", "last"], "\"done\""),
+        (&["status", "latest"], "\"done\""),
+        (&["repl"], ""),
+    ] {
+        let ended = end(with(arguments)).expect(0);
+        assert!(ended.stdout.contains(out), "{arguments:?}:\n{}{}", ended.stdout, ended.stderr);
+    }
+    assert!(end(with(&["waves.rhai", "--sandbox", "legacy"])).expect(0).stderr.contains("sandbox, legacy generation"));
+}
+
+#[test]
+fn what_is_no_command_says_what_was_meant_and_is_bad_input() {
+    let with = in_a_folder("words-wrong");
+    for (arguments, message, hint) in [
+        (&["chekc", "waves.rhai"][..], "no command and no runbook `chekc`", "did you mean `coriolis-run check`?"),
+        (&["RUNS"], "no command and no runbook `RUNS`", "did you mean `coriolis-run runs`?"),
+        (&["waves"], "no command and no runbook `waves`", "did you mean `waves.rhai`?"),
+        (&["run", "wave.rhai"], "no runbook `wave.rhai`", "did you mean `waves.rhai`?"),
+        (&["run"], "`run` names no runbook", "`coriolis-run run waves.rhai`"),
+        (&["list"], "no command and no runbook `list`", "`coriolis-run runs` lists"),
+        (&["logs"], "no command and no runbook `logs`", "`coriolis-run runs show [RUN]`"),
+        (&["stop"], "no command and no runbook `stop`", "Ctrl-C"),
+        (&["plan", "waves.rhai"], "no command and no runbook `plan`", "`--sandbox`"),
+        (&["empty"], "`empty` is a folder", "a `.rhai` file"),
+        (&["check", "empty"], "`empty` is a folder", "a `.rhai` file"),
+        (&["."], "`.` is a folder", "`picture.rhai`, `waves.rhai`"),
+        (&["inventory.csv"], "`inventory.csv` is data", "`read_csv(\"inventory.csv\")`"),
+        (&["check", "inventory.csv"], "`inventory.csv` is data", "`read_csv(\"inventory.csv\")`"),
+        (&["picture.rhai"], "is not UTF-8 text", ""),
+        (&["waves.rhai", "--limit", "3"], "no option `--limit`", "`--set limit=3`"),
+        (&["waves.rhai", "--sandbox", "--limit=3"], "no option `--limit`", "`--set limit=3`"),
+        (&["waves.rhai", "--limt", "3"], "no option `--limt`", "`--set limit=3`"),
+        (&["waves.rhai", "--spede", "3"], "no option `--spede`", "did you mean `--speed`?"),
+        (&["waves.rhai", "--dry-run"], "no option `--dry-run`", "`--sandbox`"),
+        (&["waves.rhai", "limit=3"], "`limit=3` stands behind the runbook", "`--set limit=3`"),
+        (&["--sandbox", "waves.rhai", "legacy"], "`legacy` stands behind the runbook", "`--sandbox=legacy`"),
+        (&["waves.rhai", "check"], "`check` stands behind the runbook", "`coriolis-run check waves.rhai`"),
+        (&["functions", "wait_fro"], "nothing is known about `wait_fro`", "did you mean `wait_for`?"),
+    ] {
+        let ended = end(with(arguments)).expect(2);
+        assert!(ended.stderr.contains(message) && ended.stderr.contains(hint), "{arguments:?}:\n{}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_bad_parameter_is_found_before_anything_is_said_to_move_and_leaves_no_run() {
+    let with = in_a_folder("words-parameters");
+    let home = with(&[]).get_current_dir().unwrap().to_owned();
+    std::fs::write(home.join("needs.rhai"), "print(\"before\"); print(param(\"network\"));").unwrap();
+    for (arguments, message) in [
+        (&["waves.rhai", "--sandbox", "--set", "limit=many"][..], "`limit` must be a whole number, not `many`"),
+        (&["waves.rhai", "--sandbox", "--set", "limti=3"], "did you mean `limit`?"),
+        (&["waves.rhai", "--sandbox", "--set", "limit"], "cannot read `--set limit`"),
+        (&["waves.rhai", "--sandbox", "--speed", "0"], "--speed"),
+        (&["waves.rhai", "--speed", "2"], "`--speed` is for the sandbox"),
+        (&["needs.rhai", "--sandbox"], "the parameter `network` is not given"),
+        (&["waves.rhai", "--os-cloud", "nobody"], "nobody"),
+    ] {
+        let ended = end(with(arguments)).expect(2);
+        assert!(ended.stderr.contains(message), "{arguments:?}:\n{}", ended.stderr);
+        assert!(
+            ended.stdout.is_empty() && !ended.stderr.contains("run waves.rhai on"),
+            "{arguments:?}:\n{}",
+            ended.stderr
+        );
+    }
+    assert_eq!(kept(&home), Vec::<String>::new());
+}
+
+#[test]
+fn the_status_begins_with_what_is_not_done() {
+    let with = in_a_folder("words-status");
+    let home = with(&[]).get_current_dir().unwrap().to_owned();
+    std::fs::write(home.join("gate.rhai"), "confirm(\"go?\");").unwrap();
+    end(with(&["gate.rhai", "--sandbox"])).expect(8);
+    end(with(&["waves.rhai", "--sandbox"])).expect(0);
+    let status = end(with(&["status"])).expect(0).stdout;
+    let runs: Vec<serde_json::Value> = serde_json::from_str(&status).unwrap();
+    let names: Vec<&str> = runs.iter().map(|run| run["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["gate.rhai", "waves.rhai"]);
+}
