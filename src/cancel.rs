@@ -29,6 +29,8 @@ struct Inner {
     listeners: Mutex<Vec<Signal>>,
     /// A wish to stop everything stops this as well.
     whole: Option<Cancel>,
+    /// Why it has to stop, where nobody asked for it.
+    trouble: Mutex<Option<String>>,
 }
 
 /// Keeps a bell on the list of those that are rung; off again when dropped.
@@ -62,8 +64,27 @@ impl Cancel {
         next
     }
 
+    /// Pauses because the run cannot go on, for this reason; a wish that is there already stands.
+    pub fn halt(&self, reason: &str) {
+        if self.wish() == Wish::Continue {
+            *self.own_trouble() = Some(reason.to_owned());
+            self.press();
+        }
+    }
+
+    /// Why it has to stop, where nobody asked for it.
+    pub fn trouble(&self) -> Option<String> {
+        let own = self.own_trouble().clone();
+        own.or_else(|| self.0.whole.as_ref().and_then(Cancel::trouble))
+    }
+
+    fn own_trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Back to [`Wish::Continue`], as a prompt does between two statements.
     pub fn reset(&self) {
+        *self.own_trouble() = None;
         self.0.level.store(0, Ordering::Release);
     }
 

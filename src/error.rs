@@ -49,8 +49,11 @@ pub enum Kind {
     Mismatch,
     /// A gate is closed until somebody answers. Cannot be caught by a script.
     NeedsAnswer,
-    /// The journal cannot be written or read: nothing may be sent. Cannot be caught by a script.
+    /// The journal cannot be read, or is where it cannot be written: nothing may be sent. Cannot be caught by a script.
     Journal,
+    /// A disk, or whatever stdout leads to, takes no more. Nothing may be sent that cannot be recorded. Cannot be caught
+    /// by a script.
+    Storage,
     /// A bug of this program.
     Internal,
 }
@@ -68,6 +71,7 @@ pub enum ExitCode {
     Paused = 6,
     JournalMismatch = 7,
     NeedsAnswer = 8,
+    Storage = 9,
     Internal = 70,
 }
 
@@ -84,6 +88,7 @@ impl Kind {
             | Kind::Cancelled
             | Kind::Timeout => ExitCode::Runbook,
             Kind::Input | Kind::Journal => ExitCode::Input,
+            Kind::Storage => ExitCode::Storage,
             Kind::Mismatch => ExitCode::JournalMismatch,
             Kind::ItemsFailed => ExitCode::ItemsFailed,
             Kind::Unreachable => ExitCode::Unreachable,
@@ -96,8 +101,8 @@ impl Kind {
 
     /// Whether a script must not catch it and go on.
     pub fn is_final(self) -> bool {
-        use Kind::{Internal, Interrupted, Journal, Mismatch, NeedsAnswer, Unknown};
-        matches!(self, Interrupted | Unknown | Internal | Mismatch | NeedsAnswer | Journal)
+        use Kind::{Internal, Interrupted, Journal, Mismatch, NeedsAnswer, Storage, Unknown};
+        matches!(self, Interrupted | Unknown | Internal | Mismatch | NeedsAnswer | Journal | Storage)
     }
 
     /// The word that scripts and JSON output use.
@@ -120,6 +125,7 @@ impl Kind {
             Kind::Mismatch => "mismatch",
             Kind::NeedsAnswer => "needs_answer",
             Kind::Journal => "journal",
+            Kind::Storage => "storage",
             Kind::Internal => "internal",
         }
     }

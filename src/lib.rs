@@ -9,7 +9,7 @@
 //!
 //! Floors, from the ground up (an arrow goes down only, siblings never import each other; a test holds this):
 //!
-//! 0. [`model`], [`event`], [`error`], [`clock`], [`duration`], [`decode`], [`cancel`], [`secret`], [`settings`]
+//! 0. [`model`], [`event`], [`error`], [`clock`], [`duration`], [`decode`], [`disk`], [`cancel`], [`secret`], [`settings`]
 //! 1. `client`, `journal`, `report`
 //! 2. `wave`, `watch`
 //! 3. `script`
@@ -22,6 +22,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod decode;
+pub mod disk;
 pub mod duration;
 pub mod error;
 pub mod event;

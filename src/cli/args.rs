@@ -19,7 +19,7 @@ use crate::settings::CloudFlags;
     disable_help_subcommand = true,
     disable_help_flag = true,
     after_help = "Exit codes: 0 done, 1 runbook error, 2 bad input, 3 items failed, 4 cannot reach, 5 cannot log in,\n\
-                  6 paused, 7 journal mismatch, 8 needs an answer, 70 internal."
+                  6 paused, 7 journal mismatch, 8 needs an answer, 9 cannot write, 70 internal."
 )]
 pub struct Arguments {
     #[command(subcommand)]

@@ -48,7 +48,7 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
             }
         }
     }
-    output.flush();
+    output.close()?;
     Ok(match (unread.is_empty(), remarks.is_empty()) {
         (false, _) => ExitCode::Input,
         (true, false) => ExitCode::Runbook,

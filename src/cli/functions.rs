@@ -8,7 +8,8 @@ use crate::script::{catalog, help, render};
 /// Tells about one function, or all of them; what is no function's name is searched for.
 ///
 /// # Errors
-/// `Input` for a name that no function has, and for a word that nothing is known about.
+/// `Input` for a name that no function has, and for a word that nothing is known about; `Storage` when stdout takes no
+/// more.
 pub fn tell(process: &Process, arguments: &FunctionsArguments) -> Result<ExitCode> {
     let name = arguments.name.as_deref();
     let row = || name.map(catalog::look_up).transpose();
@@ -21,6 +22,8 @@ pub fn tell(process: &Process, arguments: &FunctionsArguments) -> Result<ExitCod
             row()?.map_or_else(render::definitions, |row| render::definition(row).join("\n").trim_start().to_owned())
         }
     };
-    process.output().data(&text);
+    let mut output = process.output();
+    output.data(&text);
+    output.close()?;
     Ok(ExitCode::Done)
 }

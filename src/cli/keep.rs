@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::world::World;
 use crate::clock::Clock;
-use crate::error::{Error, ExitCode, Kind, Result, plain};
+use crate::disk;
+use crate::error::{Error, ExitCode, Kind, Result};
 use crate::journal::Journal;
 use crate::journal::file::{self, Log, Medium};
 use crate::journal::replay::State;
@@ -74,7 +75,8 @@ impl Kept {
         let lock = directory.lock(&owner, false)?;
         let world = world()?;
         let clock = world.clock.clone();
-        let log = Log::new(Arc::new(file::create(&directory.journal(), clock.now())?));
+        let path = directory.journal();
+        let log = Log::new(Arc::new(file::create(&path, clock.now())?), path);
         let journal = Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log));
         let kept = Self { place: Place::of(directory, lock), journal: Arc::new(journal), before: None };
         Ok((kept, world))
@@ -84,6 +86,7 @@ impl Kept {
     pub fn at_first_change(store: &Store, meta: Meta, sources: Sources, clock: &Clock) -> Self {
         let place = Arc::new(Place::default());
         let (id, made, store) = (meta.id.clone(), place.clone(), store.clone());
+        let path = store.run_folder(&id).join("journal.jsonl");
         // Where no key can be kept no run can be either, and its first change will say so.
         let key = store.key().unwrap_or_default();
         let first = clock.now();
@@ -98,7 +101,8 @@ impl Kept {
                 Ok(file)
             }),
         };
-        let journal = Journal::new(id, key, clock.clone(), State::default(), Some(Log::new(Arc::new(lazy))));
+        let log = Log::new(Arc::new(lazy), path);
+        let journal = Journal::new(id, key, clock.clone(), State::default(), Some(log));
         Self { place, journal: Arc::new(journal), before: None }
     }
 
@@ -116,7 +120,7 @@ impl Kept {
     ) -> Result<Self> {
         let path = directory.journal();
         let file = if path.exists() { file::reopen(&path, end)? } else { file::create(&path, clock.now())? };
-        let log = Log::new(Arc::new(file));
+        let log = Log::new(Arc::new(file), path);
         let journal = Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log));
         let before = lock.before.clone();
         Ok(Self { place: Place::of(directory, lock), journal: Arc::new(journal), before })
@@ -145,17 +149,23 @@ impl Kept {
     pub fn keep_import(&self, name: &str, text: &str) -> Result<()> {
         let Some(directory) = self.directory() else { return Ok(()) };
         directory.keep_import(name, text).map_err(|error| {
-            Error::new(Kind::Journal, format!("cannot keep the module `{name}`: {}", plain(&error))).caused_by(error)
+            disk::unwritten(format_args!("the module `{name}` into the run's directory"), &error, Kind::Journal)
         })
     }
 
     /// Writes down how it ended; `None` when it begins again.
-    pub fn finish(&self, end: Option<(Timestamp, ExitCode, Option<String>)>) {
-        let Some(directory) = self.place.directory.get() else { return };
+    ///
+    /// # Errors
+    /// `Storage` when the disk does not take it, or has not taken the journal: the run counts as interrupted then, and
+    /// is resumed all the same.
+    pub fn finish(&self, end: Option<(Timestamp, ExitCode, Option<String>)>) -> Result<()> {
+        let Some(directory) = self.place.directory.get() else { return Ok(()) };
         let mut directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
         directory.meta.finished = end.map(|(at, code, cause)| End { at, exit_code: code as u8, cause });
-        // Without it the run counts as interrupted, and is resumed all the same.
-        let _ = directory.save();
+        let saved = directory.save().map_err(|error| {
+            disk::unwritten(format_args!("how run {} stands", directory.meta.id), &error, Kind::Storage)
+        });
+        self.journal.usable().and(saved)
     }
 }
 
@@ -203,7 +213,7 @@ impl Medium for Lazy {
             match &state.file {
                 Some(file) => file.clone(),
                 None => {
-                    let file = Arc::new((self.make)().map_err(|error: Error| io::Error::other(error.to_string()))?);
+                    let file = Arc::new((self.make)().map_err(io::Error::other)?);
                     file.as_ref().write_all(&std::mem::take(&mut state.lines))?;
                     state.file = Some(file.clone());
                     file

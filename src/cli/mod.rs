@@ -60,7 +60,7 @@ fn misread(process: &Process, error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             output.data(text.trim_end());
-            ExitCode::Done
+            output.close().map_or_else(|error| fail(process, &error), |()| ExitCode::Done)
         }
         ErrorKind::UnknownArgument if let Some(error) = words::option(process, error) => fail(process, &error),
         _ => {

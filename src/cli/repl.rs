@@ -86,7 +86,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
             process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {}", plain(&error))))?;
         prompt.read_out(&script_text("stdin", &inputs)?)
     };
-    kept.finish(Some((world.clock.wall(), code, None)));
+    kept.finish(Some((world.clock.wall(), code, None)))?;
     Ok(code)
 }
 

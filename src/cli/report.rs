@@ -4,13 +4,15 @@ use std::path::Path;
 
 use super::args::{ReportArguments, ReportFormat};
 use super::{history, keep};
-use crate::error::{Error, ExitCode, Result, plain};
+use crate::disk;
+use crate::error::{Error, ExitCode, Kind, Result};
 use crate::journal::runs::{Directory, RunKind, Store};
 use crate::process::Process;
 use crate::report::history::Form;
 
 /// # Errors
-/// `Input` for a run that is not there and a file that cannot be written; `Journal` for a damaged journal.
+/// `Input` for a run that is not there and a file that cannot be written, `Storage` for a full disk; `Journal` for a
+/// damaged journal.
 pub fn report(process: &Process, arguments: &ReportArguments) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
     let run = choose(&store, arguments.run.as_deref())?;
@@ -21,14 +23,13 @@ pub fn report(process: &Process, arguments: &ReportArguments) -> Result<ExitCode
         None => output.data(text.trim_end_matches('\n')),
         Some(file) => {
             let path = process.directory.join(file);
-            std::fs::write(&path, text).map_err(|error| {
-                Error::input(format!("cannot write the report to {}: {}", path.display(), plain(&error)))
-                    .caused_by(error)
+            disk::replace(&path, text.as_bytes()).map_err(|error| {
+                disk::unwritten(format_args!("the report to {}", path.display()), &error, Kind::Input)
             })?;
             output.note(&format!("the report of run {} is in {}", run.meta.id, file.display()));
         }
     }
-    output.flush();
+    output.close()?;
     Ok(ExitCode::Done)
 }
 

@@ -89,7 +89,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     if arguments.retry_failed {
         kept.journal.retry_failed()?;
     }
-    kept.finish(None);
+    kept.finish(None)?;
     let earlier = super::history::told(&read.lines);
     let (kept, resumed) = (Arc::new(kept), Some(Resumed { calls, earlier }));
     Ok(Performance { process, arguments: run, source, world, kept, plan, resumed }.play(given))

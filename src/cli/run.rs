@@ -20,7 +20,7 @@ use crate::event::{Event, Fact, Origin, Sink, VERSION, cause};
 use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, record};
 use crate::process::{self, Process};
-use crate::report::{self, Finished, Report, Stage, View};
+use crate::report::{self, Finished, Report, Stage, View, diagnostic};
 use crate::script::diagnose::Source;
 use crate::script::engine::{bare, build, read_runbook};
 use crate::script::error::Located;
@@ -37,8 +37,7 @@ use crate::secret;
 pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
     let Some(source) = source(process, &arguments)? else {
         if arguments.help {
-            process.output().data(&help::program(process));
-            return Ok(ExitCode::Done);
+            return print(process, &help::program(process));
         }
         return repl::converse(process, &arguments);
     };
@@ -47,13 +46,20 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     if arguments.help {
-        process.output().data(&help::runbook(&source.name, &source.text, &declared(&ast)));
-        return Ok(ExitCode::Done);
+        return print(process, &help::runbook(&source.name, &source.text, &declared(&ast)));
     }
     let given = given(&arguments, &ast)?;
     world::is_usable(process, &arguments)?;
     let (world, kept, plan) = begin(process, &arguments, &source)?;
     Ok(Performance { process, arguments, source, world, kept: Arc::new(kept), plan, resumed: None }.play(given))
+}
+
+/// Prints a text, and that is all.
+fn print(process: &Process, text: &str) -> Result<ExitCode> {
+    let mut output = process.output();
+    output.data(text);
+    output.close()?;
+    Ok(ExitCode::Done)
 }
 
 /// The tree of a script; its mistakes are said.
@@ -234,8 +240,11 @@ impl Performance<'_> {
         let elapsed_seconds = clock.now().duration_since(began).as_secs_f64();
         say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
         let why = result.as_ref().err().map(|located| cause(&located.error));
-        self.kept.finish(Some((clock.wall(), code, why)));
-        self.tell(report.finish(), result).unwrap_or(code)
+        let kept = self.kept.finish(Some((clock.wall(), code, why)));
+        match self.tell(report.finish(), result, kept) {
+            Err(error) if code == ExitCode::Done => error.kind.exit_code(),
+            _ => code,
+        }
     }
 
     fn evaluate(&self, given: Parameters, events: &Arc<dyn Sink>, stage: Stage) -> Result<Dynamic, Located> {
@@ -260,13 +269,18 @@ impl Performance<'_> {
         evaluate_in(&self.plan, &self.source, given, keep, seams)
     }
 
-    /// What is said after the report: the result of an expression, or why the run ended.
-    /// Says with which code the run ends instead, when stdout took no more.
-    fn tell(&self, finished: Finished, result: Result<Dynamic, Located>) -> Option<ExitCode> {
+    /// What is said after the report: the result of an expression, or why the run ended; and what could not be written
+    /// down or printed.
+    ///
+    /// # Errors
+    /// `Storage`, which has been said.
+    fn tell(&self, finished: Finished, result: Result<Dynamic, Located>, kept: Result<()>) -> Result<()> {
         let mut output = finished.output;
         if let Some(value) = self.shown(&result).filter(|_| self.view() != View::Jsonl) {
             output.data(&self.rendered(&value));
         }
+        // A run that ended because of its disk has said so.
+        let known = result.as_ref().is_err_and(|located| located.error.kind == Kind::Storage);
         match result {
             Ok(_) => {}
             Err(located) if located.error.kind == Kind::Interrupted => {
@@ -279,17 +293,19 @@ impl Performance<'_> {
                 }
             }
         }
-        output.flush();
-        let why = output.data_lost()?;
-        output.note(&format!("error: stdout takes no more: {why}"));
-        Some(ExitCode::Input)
+        let kept = if known { Ok(()) } else { kept };
+        let printed = output.close();
+        for error in [&kept, &printed].into_iter().filter_map(|written| written.as_ref().err()) {
+            output.note(&diagnostic::error(error, self.process.color()));
+        }
+        kept.and(printed)
     }
 
     /// How to go on with a run that ended badly.
     fn way_on(&self, error: &Error) -> Option<String> {
         let id = self.kept.id().filter(|_| self.arguments.runbook.is_some())?;
         match error.kind {
-            Kind::Unknown | Kind::NeedsAnswer | Kind::Journal | Kind::Unreachable | Kind::Login => {
+            Kind::Unknown | Kind::NeedsAnswer | Kind::Journal | Kind::Storage | Kind::Unreachable | Kind::Login => {
                 Some(format!("go on with `coriolis-run resume {id}`"))
             }
             Kind::ItemsFailed => {

@@ -53,7 +53,7 @@ fn list(process: &Process, runs: &[Directory], format: Option<Format>) -> Result
         Format::Table if runs.is_empty() => output.note("there are no runs"),
         Format::Table => output.data(&rendered(process, runs, process.data_width().unwrap_or(WIDTH))),
     }
-    output.flush();
+    output.close()?;
     Ok(ExitCode::Done)
 }
 
@@ -136,7 +136,7 @@ fn tell(process: &Process, store: &Store, show: &ShowArguments, format: Option<F
         Format::Json => output.data(history.render(Form::Json, &process.screen().zone).trim_end()),
         Format::Table => output.data(&history.told(&process.screen().zone, process.data_width().unwrap_or(WIDTH))),
     }
-    output.flush();
+    output.close()?;
     Ok(ExitCode::Done)
 }
 
@@ -176,7 +176,7 @@ fn prune(process: &Process, store: &Store, prune: &PruneArguments) -> Result<Exi
     }
     let verb = if prune.dry_run { "would be removed" } else { "removed" };
     output.note(&format!("{} {verb}, {stayed} kept though old enough", count(gone, "run")));
-    output.flush();
+    output.close()?;
     Ok(ExitCode::Done)
 }
 

@@ -38,7 +38,7 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
         for (name, value) in sandbox.environment() {
             output.data(&format!("{name}={value}"));
         }
-        output.flush();
+        output.close()?;
         stopped().await;
         Ok(ExitCode::Done)
     })

@@ -166,7 +166,8 @@ impl World {
 }
 
 fn unkept(error: std::io::Error) -> Error {
-    Error::new(Kind::Journal, format!("the run's sandbox cannot be kept: {}", plain(&error))).caused_by(error)
+    let kind = crate::disk::kind(&error, Kind::Journal);
+    Error::new(kind, format!("the run's sandbox cannot be kept: {}", plain(&error))).caused_by(error)
 }
 
 /// The I/O side: two threads, as the server saturates at two requests anyway.

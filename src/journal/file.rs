@@ -6,11 +6,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::record::{Line, Record, VERSION};
 use super::replay::State;
+use crate::disk;
 use crate::error::{Error, Kind, Result, plain};
 
 /// Where whole lines go, one or several at once. Tests have some that break.
@@ -41,6 +42,8 @@ impl Medium for File {
 /// what is appended meanwhile is gathered for the next, who writes it in one piece.
 pub struct Log {
     medium: Arc<dyn Medium>,
+    /// Where it lies, for people.
+    path: PathBuf,
     state: Mutex<Written>,
 }
 
@@ -65,21 +68,30 @@ struct Written {
 type Batch = OnceLock<Result<()>>;
 
 impl Log {
-    pub fn new(medium: Arc<dyn Medium>) -> Self {
-        Self { medium, state: Mutex::default() }
+    /// A log of this name that writes to `medium`.
+    pub fn new(medium: Arc<dyn Medium>, path: PathBuf) -> Self {
+        Self { medium, path, state: Mutex::default() }
+    }
+
+    /// Why nothing more is written, if that is so.
+    ///
+    /// # Errors
+    /// `Storage`: what the disk said.
+    pub fn usable(&self) -> Result<()> {
+        self.lock().usable()
     }
 
     /// Appends a line; says its number.
     ///
     /// # Errors
-    /// `Journal` when the disk does not take it, and ever after.
+    /// `Storage` when the disk does not take it, and ever after.
     pub fn append(&self, line: &str) -> Result<u64> {
         let mut state = self.lock();
         state.usable()?;
         if state.leading {
             state.gathered.extend_from_slice(line.as_bytes());
         } else if let Err(error) = self.medium.write(line.as_bytes()) {
-            return Err(state.breaks(error));
+            return Err(state.breaks(&self.path, error));
         }
         state.lines += 1;
         Ok(state.lines)
@@ -88,7 +100,7 @@ impl Log {
     /// Comes back when the line of this number is on the disk. Who comes first syncs for all who wait meanwhile.
     ///
     /// # Errors
-    /// `Journal` when the disk fails.
+    /// `Storage` when the disk fails.
     pub fn sync(&self, number: u64) -> Result<()> {
         let mut state = self.lock();
         if state.durable >= number {
@@ -122,7 +134,7 @@ impl Log {
         let mut state = self.lock();
         match written {
             Some(Ok(())) => state.durable = reach,
-            Some(Err(error)) => result = Err(state.breaks(error)),
+            Some(Err(error)) => result = Err(state.breaks(&self.path, error)),
             None => {}
         }
         if state.next.is_none() {
@@ -131,7 +143,7 @@ impl Log {
             if state.broken.is_none()
                 && let Err(error) = self.write(&lines)
             {
-                state.breaks(error);
+                state.breaks(&self.path, error);
             }
             state.leading = false;
         }
@@ -159,13 +171,12 @@ impl Written {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    fn breaks(&mut self, error: io::Error) -> Error {
-        let hint = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk, then resume the run",
-            _ => "mend the disk, then resume the run",
-        };
-        let message = format!("cannot write the run's journal: {}", plain(&error));
-        let error = Error::new(Kind::Journal, message).hint(hint).caused_by(error);
+    fn breaks(&mut self, path: &Path, error: io::Error) -> Error {
+        let hint = format!("{}, then resume the run: nothing was sent that is not on record", disk::remedy(&error));
+        let message = format!("cannot write the run's journal {}: {}", path.display(), plain(&error));
+        // Where there was no file yet, the reason is one of ours already.
+        let known = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).cloned();
+        let error = known.unwrap_or_else(|| Error::new(Kind::Storage, message).hint(hint));
         self.broken = Some(error.clone());
         error
     }
@@ -273,7 +284,7 @@ pub fn damaged(path: &Path, (number, why): &(usize, String)) -> Error {
 /// Opens for appending what [`load`] has read: the torn rest is cut off.
 ///
 /// # Errors
-/// `Journal` when it cannot be written.
+/// `Journal` or `Storage` when it cannot be written.
 pub fn reopen(path: &Path, end: u64) -> Result<File> {
     let open = || -> io::Result<File> {
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
@@ -287,7 +298,7 @@ pub fn reopen(path: &Path, end: u64) -> Result<File> {
 /// A new journal with its first line.
 ///
 /// # Errors
-/// `Journal` when it cannot be made.
+/// `Journal` or `Storage` when it cannot be made.
 pub fn create(path: &Path, at: jiff::Timestamp) -> Result<File> {
     let open = || -> io::Result<File> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
@@ -298,9 +309,8 @@ pub fn create(path: &Path, at: jiff::Timestamp) -> Result<File> {
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Error {
-    Error::new(Kind::Journal, format!("cannot write the journal {}: {}", path.display(), plain(&error)))
-        .hint("free the disk, mend its rights, or name another folder with `--state-dir`")
-        .caused_by(error)
+    disk::unwritten(format_args!("the journal {}", path.display()), &error, Kind::Journal)
+        .hint("make room on the disk, mend its rights, or name another folder with `--state-dir`; nothing was sent")
 }
 
 /// Reads a file that may not be there.

@@ -242,6 +242,14 @@ impl Journal {
         }
     }
 
+    /// Whether all that was told could be written down.
+    ///
+    /// # Errors
+    /// `Storage`: the disk took no more.
+    pub fn usable(&self) -> Result<()> {
+        self.log.as_ref().map_or(Ok(()), Log::usable)
+    }
+
     /// Requests of which nobody knows whether they were applied.
     pub fn unsettled(&self) -> Vec<Unsettled> {
         self.state().unsettled()

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::file::{self, read_optional};
 use super::{Key, record};
+use crate::disk;
 use crate::error::{Error, Kind, Result, count, plain};
 use crate::model::Generation;
 
@@ -265,8 +266,9 @@ impl Store {
     }
 
     fn unusable(&self, error: io::Error) -> Error {
-        Error::new(Kind::Journal, format!("cannot keep runs in {}: {}", self.root.display(), plain(&error)))
-            .hint("free the disk, mend the folder's rights, or name another one with `--state-dir`")
+        let kind = disk::kind(&error, Kind::Journal);
+        Error::new(kind, format!("cannot keep runs in {}: {}", self.root.display(), plain(&error)))
+            .hint("make room on the disk, mend the folder's rights, or name another one with `--state-dir`")
             .caused_by(error)
     }
 }
@@ -338,9 +340,7 @@ impl Directory {
             }
             Ok(())
         };
-        replace().map_err(|error| {
-            Error::new(Kind::Journal, format!("cannot keep the edited runbook: {}", plain(&error))).caused_by(error)
-        })
+        replace().map_err(|error| disk::unwritten("the edited runbook into the run's directory", &error, Kind::Journal))
     }
 
     /// Keeps a module that the script has imported just now.
@@ -370,8 +370,9 @@ impl Directory {
         let path = self.path.join("lock");
         let open = || OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).open(&path);
         let failed = |error: io::Error| {
-            Error::new(Kind::Journal, format!("cannot lock the run: {}: {}", path.display(), plain(&error)))
-                .hint("free the disk or mend its rights; nothing was sent")
+            let kind = disk::kind(&error, Kind::Journal);
+            Error::new(kind, format!("cannot lock the run: {}: {}", path.display(), plain(&error)))
+                .hint("make room on the disk or mend its rights; nothing was sent")
         };
         let mut file = open().map_err(failed)?;
         let before = self.holder();
@@ -423,6 +424,8 @@ impl Directory {
             Some(0) => Status::Done,
             Some(6) => Status::Paused,
             Some(8) => Status::Waiting,
+            // It was stopped, and what it had begun stands.
+            Some(9) => Status::Interrupted,
             Some(_) => Status::Failed,
         }
     }
@@ -439,9 +442,7 @@ impl Directory {
             file.write_all(line.as_bytes())?;
             file.sync_data()
         };
-        write().map_err(|error| {
-            Error::new(Kind::Journal, format!("cannot write down the answer: {}", plain(&error))).caused_by(error)
-        })
+        write().map_err(|error| disk::unwritten("down the answer", &error, Kind::Journal))
     }
 
     /// What was answered to this gate, the last time.

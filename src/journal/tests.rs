@@ -63,7 +63,13 @@ impl Medium for Paper {
 }
 
 fn on(paper: &Arc<Paper>) -> Journal {
-    Journal::new("m4k7t2qa".into(), [1; 32], clock(), State::default(), Some(Log::new(paper.clone())))
+    Journal::new(
+        "m4k7t2qa".into(),
+        [1; 32],
+        clock(),
+        State::default(),
+        Some(Log::new(paper.clone(), "journal.jsonl".into())),
+    )
 }
 
 #[test]
@@ -258,7 +264,7 @@ fn a_disk_that_does_not_take_what_was_gathered_is_told_to_all_who_wait_for_it() 
     release(&paper);
     first.join().unwrap().expect("its own line was on the disk");
     for thread in others {
-        assert_eq!(thread.join().unwrap().expect_err("its line is not on the disk").kind, Kind::Journal);
+        assert_eq!(thread.join().unwrap().expect_err("its line is not on the disk").kind, Kind::Storage);
     }
     let torn = written(&paper);
     assert_eq!(torn.len(), 400);
@@ -314,11 +320,13 @@ fn a_full_disk_stops_before_the_next_change_and_loses_nothing_that_was_written()
             Err(error) => break error,
         }
     };
-    assert_eq!(error.kind, Kind::Journal);
-    assert!(error.hint.unwrap().contains("make room"));
+    assert_eq!(error.kind, Kind::Storage);
+    assert_eq!(error.message, "cannot write the run's journal journal.jsonl: no storage space");
+    let hint = "make room on the disk, then resume the run: nothing was sent that is not on record";
+    assert_eq!(error.hint.as_deref(), Some(hint));
     assert!(begun > 0);
     let again = journal.begin(&key(99, 1), "POST", "x").expect_err("nothing is written behind a torn line");
-    assert_eq!(again.kind, Kind::Journal);
+    assert_eq!(again.kind, Kind::Storage);
     let text = paper.text.lock().unwrap().clone();
     let whole = read(&text).expect("the torn line is dropped");
     assert!(whole.end < 700 && !whole.lines.is_empty());

@@ -18,6 +18,7 @@ use super::relay::Relay;
 use super::saved::{Typed, done_before, runbook};
 use super::view::{Form, View, fitting, standing};
 use crate::cancel::Cancel;
+use crate::disk;
 use crate::error::{Error, ExitCode, Kind, Result, count, plain};
 use crate::event::Origin;
 use crate::model::Generation;
@@ -170,6 +171,17 @@ impl Prompt {
 
     /// Runs inputs that nobody types: until the first that fails.
     pub fn read_out(mut self, all: &str) -> ExitCode {
+        let code = self.take_all(all);
+        match self.output.as_mut().map_or(Ok(()), Output::close) {
+            Ok(()) => code,
+            Err(error) => {
+                self.fail(&error);
+                if code == ExitCode::Done { error.kind.exit_code() } else { code }
+            }
+        }
+    }
+
+    fn take_all(&mut self, all: &str) -> ExitCode {
         self.relay.in_front();
         for input in inputs(all) {
             match self.take(input) {
@@ -403,7 +415,11 @@ impl Prompt {
             error.hint("name a file that is not there yet, in a folder that is")
         };
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
-        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| {
+            // What is there of it would be in the way of the next attempt.
+            let _ = std::fs::remove_file(&path);
+            disk::unwritten(format_args!("`{}`", path.display()), &error, Kind::Input)
+        })?;
         let mut told = format!("saved {} to {}", count(lines, "input"), path.display());
         if path.parent() != Some(&self.folder) {
             told.push_str("; files and modules that it names are looked for in that folder");

@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 
+use crate::disk;
+use crate::error::{Error, Kind, Result, plain};
+
 /// A handle to the process's stdout and stderr. What cannot be written is remembered and left.
 pub struct Output {
     out: Stream,
@@ -12,7 +15,7 @@ pub struct Stream {
     to: Box<dyn Write + Send>,
     closed: bool,
     /// What the system said, where it is no closed pipe: a full disk, say.
-    lost: Option<String>,
+    lost: Option<Error>,
 }
 
 impl Output {
@@ -35,9 +38,13 @@ impl Output {
         self.err.line(text);
     }
 
-    /// Why stdout took no more, where it is not that its reader went away.
-    pub fn data_lost(&self) -> Option<String> {
-        self.out.lost.clone()
+    /// Flushes both; a command that writes data ends with this.
+    ///
+    /// # Errors
+    /// `Storage` when stdout took no more. A reader that went away is none: it had seen enough.
+    pub fn close(&mut self) -> Result<()> {
+        self.flush();
+        self.out.lost.clone().map_or(Ok(()), Err)
     }
 
     /// Whether the reader of stdout went away.
@@ -80,7 +87,8 @@ impl Stream {
         let Err(error) = written else { return };
         self.closed = true;
         if error.kind() != io::ErrorKind::BrokenPipe {
-            self.lost = Some(error.to_string());
+            let told = Error::new(Kind::Storage, format!("stdout takes no more: {}", plain(&error)));
+            self.lost = Some(told.hint(disk::remedy(&error)));
         }
     }
 

@@ -60,11 +60,13 @@ pub fn drive(
                 ended.insert(item, result);
                 machine.finished(item, outcome, clock.now());
             }
-            if fatal.is_some() && cancel.wish() == Wish::Continue {
-                cancel.press();
+            if let Some(error) = &fatal {
+                cancel.halt(&error.message);
             }
-            if cancel.wish() != Wish::Continue {
-                machine.pause(clock.now());
+            match (cancel.wish(), cancel.trouble()) {
+                (Wish::Continue, _) => {}
+                (_, Some(reason)) => machine.halt(reason, clock.now()),
+                (_, None) => machine.pause(clock.now()),
             }
             if unanswered.is_some() {
                 machine.hold(clock.now());
@@ -156,7 +158,7 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
 
 /// What one lane meets and all have to stop for.
 fn stops_the_run(error: &Error) -> bool {
-    matches!(error.kind, Kind::Mismatch | Kind::Journal | Kind::Login)
+    matches!(error.kind, Kind::Mismatch | Kind::Journal | Kind::Storage | Kind::Login)
 }
 
 /// One attempt of one item, on its own thread.

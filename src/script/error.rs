@@ -200,6 +200,7 @@ fn kind_of(word: &str) -> Option<Kind> {
         Kind::Mismatch,
         Kind::NeedsAnswer,
         Kind::Journal,
+        Kind::Storage,
         Kind::Internal,
     ]
     .into_iter()

@@ -98,6 +98,8 @@ enum Stop {
     Pause,
     /// An item waits for somebody's answer.
     Gate,
+    /// One item met what no other can get past: a full disk, a login that is refused.
+    Trouble,
 }
 
 impl Machine {
@@ -145,9 +147,7 @@ impl Machine {
     /// What to do now. Retries that are due go before items that have never been started; both in their order.
     pub fn next(&mut self, now: Timestamp) -> Vec<Action> {
         self.began.get_or_insert(now);
-        if self.failures > self.allowed() {
-            self.stop(Stop::Failures, now);
-        }
+        self.keep_to_the_budget(now);
         let mut actions = Vec::new();
         while let Some(item) = self.candidate(now) {
             actions.push(self.launch(item, now));
@@ -164,10 +164,14 @@ impl Machine {
     pub fn finished(&mut self, item: usize, result: Result<()>, now: Timestamp) {
         assert_eq!(self.items[item].state, State::Running, "only what runs can finish");
         self.running -= 1;
-        let Err(error) = result else {
+        let Err(mut error) = result else {
             self.items[item].cause = None;
             return self.end(item, Outcome::Ok, now);
         };
+        // Nobody asked it to stop: it was stopped by what another item met.
+        if let Some((Stop::Trouble, reason)) = self.stopped.as_ref().filter(|_| error.kind == Kind::Interrupted) {
+            error.message = format!("stopped: {reason}");
+        }
         let outcome = outcome(&error);
         let attempt = self.items[item].attempts;
         let again = outcome == Outcome::Failed && attempt < self.options.attempts() && is_worth_a_retry(&error);
@@ -190,20 +194,23 @@ impl Machine {
         self.end(item, outcome, now);
         if matches!(outcome, Outcome::Failed | Outcome::Unknown) {
             self.failures += 1;
-            if self.failures > self.allowed() {
-                self.stop(Stop::Failures, now);
-            }
+            self.keep_to_the_budget(now);
         }
     }
 
     /// The operator asked to stop: nothing new starts.
     pub fn pause(&mut self, now: Timestamp) {
-        self.stop(Stop::Pause, now);
+        self.stop(Stop::Pause, "the operator asked to stop".to_owned(), now);
+    }
+
+    /// The run cannot go on, for this reason: nothing new starts.
+    pub fn halt(&mut self, reason: String, now: Timestamp) {
+        self.stop(Stop::Trouble, reason, now);
     }
 
     /// An item waits for an answer that nobody is there to give: nothing new starts, and what runs goes on.
     pub fn hold(&mut self, now: Timestamp) {
-        self.stop(Stop::Gate, now);
+        self.stop(Stop::Gate, "a gate waits for an answer".to_owned(), now);
     }
 
     /// What happened since the last call, in its order.
@@ -296,11 +303,10 @@ impl Machine {
     }
 
     /// What has never begun is skipped. What waits for a retry failed; a pause alone leaves it to be resumed.
-    fn stop(&mut self, stop: Stop, now: Timestamp) {
+    fn stop(&mut self, stop: Stop, reason: String, now: Timestamp) {
         if self.stopped.is_some() {
             return;
         }
-        let reason = self.reason(stop);
         self.stopped = Some((stop, reason.clone()));
         self.news.push(News::Stopping { reason });
         for item in 0..self.items.len() {
@@ -319,21 +325,19 @@ impl Machine {
     }
 
     fn is_paused(&self) -> bool {
-        matches!(self.stopped, Some((Stop::Pause | Stop::Gate, _)))
+        matches!(self.stopped, Some((Stop::Pause | Stop::Gate | Stop::Trouble, _)))
     }
 
     fn allowed(&self) -> usize {
         self.options.max_failures.of(self.items.len())
     }
 
-    fn reason(&self, stop: Stop) -> String {
-        match stop {
-            Stop::Pause => "the operator asked to stop".to_owned(),
-            Stop::Gate => "a gate waits for an answer".to_owned(),
-            Stop::Failures => {
-                let failed = count(self.failures, "item");
-                format!("{failed} failed and `max_failures` allows {}", self.allowed())
-            }
+    /// Nothing new starts after more failures than are allowed.
+    fn keep_to_the_budget(&mut self, now: Timestamp) {
+        if self.failures > self.allowed() {
+            let failed = count(self.failures, "item");
+            let reason = format!("{failed} failed and `max_failures` allows {}", self.allowed());
+            self.stop(Stop::Failures, reason, now);
         }
     }
 }
@@ -341,7 +345,9 @@ impl Machine {
 fn outcome(error: &Error) -> Outcome {
     match error.kind {
         // What the item itself has nothing to do with: it goes on when the run does.
-        Kind::Interrupted | Kind::NeedsAnswer | Kind::Mismatch | Kind::Journal | Kind::Login => Outcome::Cancelled,
+        Kind::Interrupted | Kind::NeedsAnswer | Kind::Mismatch | Kind::Journal | Kind::Storage | Kind::Login => {
+            Outcome::Cancelled
+        }
         Kind::Unknown => Outcome::Unknown,
         _ => Outcome::Failed,
     }

@@ -30,7 +30,7 @@ fn rate(lanes: usize) -> f64 {
     std::fs::create_dir_all(&folder).expect("the build directory can be written");
     let clock = Clock::new(Speed::Real);
     let file = create(&folder.join("journal.jsonl"), clock.now()).expect("a new file");
-    let log = Log::new(Arc::new(file));
+    let log = Log::new(Arc::new(file), "journal.jsonl".into());
     let journal = Journal::new("bench".into(), [0; 32], clock, State::default(), Some(log));
     #[allow(clippy::disallowed_methods, reason = "a benchmark measures the machine's time")]
     let began = Instant::now();

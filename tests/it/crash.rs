@@ -130,7 +130,13 @@ impl Run {
         };
         state.reopen();
         let medium = Arc::new(Deathbed { file, lines: AtomicUsize::new(0), dies, dead: AtomicBool::new(false) });
-        let journal = Journal::new("m4k7t2qa".into(), [7; 32], clock, state, Some(Log::new(medium.clone())));
+        let journal = Journal::new(
+            "m4k7t2qa".into(),
+            [7; 32],
+            clock,
+            state,
+            Some(Log::new(medium.clone(), "journal.jsonl".into())),
+        );
         let played = self.stage.play_recorded(RUNBOOK, Arc::new(journal), Arc::new(Yes));
         (played, medium.lines.load(Ordering::Acquire))
     }

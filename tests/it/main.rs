@@ -27,6 +27,7 @@ mod resume;
 mod runs;
 mod sends;
 mod session;
+mod storage;
 mod terminal;
 mod units;
 mod words;

@@ -2,7 +2,8 @@
 
 use rhai::{Array, Dynamic, Map as ScriptMap};
 
-use crate::error::{Error, Result, plain};
+use crate::disk;
+use crate::error::{Error, Kind as Failure, Result, plain};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Kind, Parameter};
@@ -78,13 +79,16 @@ pub fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
 /// Writes a text where a script says.
 ///
 /// # Errors
-/// `Input` when it cannot be written there.
+/// `Input` when it cannot be written there, `Failed` when the disk is full: the file is as it was. A script can catch
+/// both, the run's own disk may be another.
 pub fn write_text(call: &Call<'_>, written: &str, text: &str) -> Result<()> {
     let path = call.host.path(written);
-    std::fs::write(&path, text).map_err(|error| {
-        Error::input(format!("cannot write `{written}`: {}", plain(&error)))
-            .hint(format!("it would be {}", path.display()))
-            .caused_by(error)
+    disk::replace(&path, text.as_bytes()).map_err(|error| {
+        let error = disk::unwritten(format_args!("`{written}`"), &error, Failure::Input);
+        match error.kind {
+            Failure::Storage => Error { kind: Failure::Failed, ..error },
+            _ => error.hint(format!("it would be {}", path.display())),
+        }
     })
 }
 

@@ -31,6 +31,20 @@ fn launch(item: usize, attempt: u32) -> Action {
 }
 
 #[test]
+fn what_one_item_met_and_all_have_to_stop_for_is_nobody_s_wish() {
+    let mut wave = machine(3, options(2, 0, 0));
+    wave.next(at(0));
+    wave.finished(0, Err(Error::new(Kind::Storage, "no space left on device")), at(1));
+    wave.halt("no space left on device".to_owned(), at(1));
+    wave.finished(1, Err(Error::interrupted()), at(2));
+    let causes = |item| wave.outcome(item).map(|ended| (ended.outcome, ended.cause.map(|cause| cause.message)));
+    assert_eq!(causes(0), Some((Outcome::Cancelled, Some("no space left on device".to_owned()))));
+    assert_eq!(causes(1), Some((Outcome::Cancelled, Some("stopped: no space left on device".to_owned()))));
+    assert_eq!(causes(2), Some((Outcome::Skipped, None)));
+    assert_eq!(wave.summary(at(2)).stopped.as_deref(), Some("no space left on device"));
+}
+
+#[test]
 fn equal_keys_are_refused_with_both_rows() {
     let keys = ["web", "db", "web"].map(str::to_owned).to_vec();
     let error = Machine::new(keys, Options::default()).expect_err("not told apart");
