@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::ExitCode;
 use crate::report::{Output, Screen, Size};
+use crate::secret::Known;
 
 /// What the process was started with. Tests make their own.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Process {
     pub stdin_is_terminal: bool,
     pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
+    /// The secrets that the process has met: all that it writes is masked by them.
+    pub known: Known,
 }
 
 impl Process {
@@ -39,6 +42,7 @@ impl Process {
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+            known: Known::default(),
         }
     }
 
@@ -51,7 +55,7 @@ impl Process {
 impl Process {
     /// The standard streams, as the report takes them.
     pub fn output(&self) -> Output {
-        Output::new(Box::new(std::io::stdout()), Box::new(std::io::stderr()))
+        Output::new(Box::new(std::io::stdout()), Box::new(std::io::stderr())).knowing(&self.known)
     }
 
     /// Whether people's text takes colours.
@@ -105,7 +109,7 @@ impl Process {
         let mut child = self.shell(program, &[]).stdin(Stdio::piped()).spawn()?;
         if let Some(mut input) = child.stdin.take() {
             // Whoever leaves the pager early has seen enough.
-            let _ = input.write_all(format!("{text}\n").as_bytes());
+            let _ = input.write_all(format!("{}\n", self.known.mask(text)).as_bytes());
         }
         succeeded(program, child.wait()?)
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::world::World;
 use crate::clock::Clock;
@@ -16,7 +17,8 @@ use crate::journal::file::{self, Log, Medium};
 use crate::journal::replay::State;
 use crate::journal::runs::{Directory, End, Holder, Lock, Meta, Sources, Store};
 use crate::process::Process;
-use crate::secret;
+use crate::secret::{self, Known};
+use crate::settings::CloudFlags;
 
 /// The state directory: `--state-dir`, else `$XDG_STATE_HOME/coriolis-run`, else `~/.local/state/coriolis-run`.
 ///
@@ -34,7 +36,7 @@ pub fn store(process: &Process, given: Option<&PathBuf>) -> Result<Store> {
                 .hint("name a folder with `--state-dir`"));
         }
     };
-    Ok(Store::new(root))
+    Ok(Store::new(root, process.known.clone()))
 }
 
 /// This process, as the lock and others see it.
@@ -67,6 +69,7 @@ impl Kept {
         store: &Store,
         meta: Meta,
         sources: &Sources,
+        known: &Known,
         world: impl FnOnce() -> Result<World>,
     ) -> Result<(Self, World)> {
         let key = store.key()?;
@@ -77,13 +80,14 @@ impl Kept {
         let clock = world.clock.clone();
         let path = directory.journal();
         let log = Log::new(Arc::new(file::create(&path, clock.now())?), path);
-        let journal = Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log));
+        let journal =
+            Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log)).knowing(known.clone());
         let kept = Self { place: Place::of(directory, lock), journal: Arc::new(journal), before: None };
         Ok((kept, world))
     }
 
     /// A run that is kept from its first change on: most expressions have none.
-    pub fn at_first_change(store: &Store, meta: Meta, sources: Sources, clock: &Clock) -> Self {
+    pub fn at_first_change(store: &Store, meta: Meta, sources: Sources, known: &Known, clock: &Clock) -> Self {
         let place = Arc::new(Place::default());
         let (id, made, store) = (meta.id.clone(), place.clone(), store.clone());
         let path = store.run_folder(&id).join("journal.jsonl");
@@ -102,7 +106,7 @@ impl Kept {
             }),
         };
         let log = Log::new(Arc::new(lazy), path);
-        let journal = Journal::new(id, key, clock.clone(), State::default(), Some(log));
+        let journal = Journal::new(id, key, clock.clone(), State::default(), Some(log)).knowing(known.clone());
         Self { place, journal: Arc::new(journal), before: None }
     }
 
@@ -116,20 +120,22 @@ impl Kept {
         lock: Lock,
         state: State,
         end: u64,
+        known: &Known,
         clock: Clock,
     ) -> Result<Self> {
         let path = directory.journal();
         let file = if path.exists() { file::reopen(&path, end)? } else { file::create(&path, clock.now())? };
         let log = Log::new(Arc::new(file), path);
-        let journal = Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log));
+        let journal =
+            Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log)).knowing(known.clone());
         let before = lock.before.clone();
         Ok(Self { place: Place::of(directory, lock), journal: Arc::new(journal), before })
     }
 
     /// A run of which nothing is kept.
-    pub fn nothing(clock: Clock) -> Self {
+    pub fn nothing(known: &Known, clock: Clock) -> Self {
         let place = Arc::new(Place::default());
-        Self { place, journal: Arc::new(Journal::in_memory(clock)), before: None }
+        Self { place, journal: Arc::new(Journal::in_memory(clock).knowing(known.clone())), before: None }
     }
 
     /// The run's id, where it is kept.
@@ -175,13 +181,23 @@ impl Place {
     }
 }
 
-/// Parameters as they are kept: those that are secrets by their names have to be given again.
+/// The flags that name the cloud, without those that hold a secret: they have to be given again.
+pub fn kept_flags(flags: &CloudFlags) -> Value {
+    let mut kept = serde_json::to_value(flags).unwrap_or_default();
+    if let Value::Object(fields) = &mut kept {
+        fields.retain(|_, value| !value.as_str().is_some_and(secret::holds_secret));
+    }
+    kept
+}
+
+/// Parameters as they are kept: those that are secrets by their names or their looks have to be given again.
 pub fn kept_parameters(set: &[String]) -> std::collections::BTreeMap<String, Option<String>> {
     let pairs = set.iter().filter_map(|setting| setting.split_once('='));
     pairs
         .map(|(name, value)| {
             let name = name.trim();
-            (name.to_owned(), (!secret::is_secret_name(name)).then(|| value.to_owned()))
+            let is_secret = secret::is_secret_name(name) || secret::holds_secret(value);
+            (name.to_owned(), (!is_secret).then(|| value.to_owned()))
         })
         .collect()
 }

@@ -51,7 +51,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     let store = keep::store(process, arguments.state_dir.as_ref());
     let kept = match (&store, rehearsal) {
         // Nobody settles anything on a cloud that ends with the prompt.
-        (_, Some(_)) => Kept::nothing(world.clock.clone()),
+        (_, Some(_)) => Kept::nothing(&process.known, world.clock.clone()),
         (Ok(store), None) => begin(process, arguments, &scene, store, &world)?,
         (Err(error), None) => return Err(error.clone()),
     };
@@ -105,12 +105,12 @@ fn begin(process: &Process, arguments: &RunArguments, scene: &Scene<'_>, store: 
         cloud: world::describe(process, scene),
         sandbox: None,
         set: keep::kept_parameters(&arguments.set),
-        flags: serde_json::to_value(&arguments.cloud).unwrap_or_default(),
+        flags: keep::kept_flags(&arguments.cloud),
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
     };
     let sources = Sources { runbook: String::new(), imports: Default::default() };
-    Ok(Kept::at_first_change(store, meta, sources, &world.clock))
+    Ok(Kept::at_first_change(store, meta, sources, &process.known, &world.clock))
 }
 
 fn host(

@@ -25,7 +25,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let wall = Clock::new(crate::clock::Speed::Real).wall();
     let lock = directory.lock(&keep::holder(process, wall), arguments.take_over)?;
     // What another process did between the choice and the lock counts.
-    let mut directory = Directory::open(directory.path)?;
+    let mut directory = store.open(directory.path)?;
     let ended = directory.meta.finished.as_ref().map(|end| end.exit_code);
     if ended == Some(0) && !arguments.retry_failed {
         return Err(Error::input(format!("run {} is done", directory.meta.id))
@@ -67,7 +67,8 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
         .hint("give the settings that it began with; nothing was sent"));
     }
     let plan = Plan { sources: sources.clone(), folder: meta.folder.clone(), directory: meta.directory.clone() };
-    let past = Journal::new(meta.id.clone(), store.key()?, world.clock.clone(), state.clone(), None);
+    let past = Journal::new(meta.id.clone(), store.key()?, world.clock.clone(), state.clone(), None)
+        .knowing(process.known.clone());
     if arguments.retry_failed {
         past.retry_failed()?;
     }
@@ -85,7 +86,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
         directory.meta.patience_seconds = Some(patience.as_secs());
     }
     let calls = state.settled_calls();
-    let kept = Kept::take_up(&store, directory, lock, state, read.end, world.clock.clone())?;
+    let kept = Kept::take_up(&store, directory, lock, state, read.end, &process.known, world.clock.clone())?;
     if arguments.retry_failed {
         kept.journal.retry_failed()?;
     }

@@ -26,6 +26,7 @@ use crate::script::engine::{bare, build, read_runbook};
 use crate::script::error::Located;
 use crate::script::gates::Nobody;
 use crate::script::host::{Host, Lane, Script, Seams};
+use crate::script::literals::masked;
 use crate::script::modules::{Imports, KeepImport, imported, read_module};
 use crate::script::parameters::Parameters;
 use crate::script::run::{asks_by_computed_name, compile, declared, evaluate, needed};
@@ -132,7 +133,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
     // Nobody resumes an expression on a cloud that ends with it.
     if arguments.expression.is_some() && rehearsal.is_some() {
         let world = World::build(process, &scene)?;
-        let kept = Kept::nothing(world.clock.clone());
+        let kept = Kept::nothing(&process.known, world.clock.clone());
         return Ok((world, kept, plan));
     }
     let store = keep::store(process, arguments.state_dir.as_ref())?;
@@ -142,7 +143,10 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         version: record::VERSION,
         id: id.clone(),
         kind: if arguments.expression.is_some() { RunKind::Expression } else { RunKind::Runbook },
-        name: arguments.runbook.as_ref().map_or(source.text.clone(), |path| path.display().to_string()),
+        name: arguments
+            .runbook
+            .as_ref()
+            .map_or_else(|| masked(&source.text, &process.known), |path| path.display().to_string()),
         folder: plan.folder.clone(),
         directory: plan.directory.clone(),
         started: wall,
@@ -150,18 +154,18 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         cloud: world::describe(process, &scene),
         sandbox: rehearsal.map(|(generation, seed)| Rehearsal { generation, seed }),
         set: keep::kept_parameters(&arguments.set),
-        flags: serde_json::to_value(&arguments.cloud).unwrap_or_default(),
+        flags: keep::kept_flags(&arguments.cloud),
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
     };
     if arguments.expression.is_some() {
         let world = World::build(process, &scene)?;
-        let kept = Kept::at_first_change(&store, meta, sources, &world.clock);
+        let kept = Kept::at_first_change(&store, meta, sources, &process.known, &world.clock);
         return Ok((world, kept, plan));
     }
     let ledger = store.run_folder(&id).join("sandbox.jsonl");
     scene.ledger = rehearsal.map(|_| ledger.as_path());
-    let (kept, world) = Kept::begin(&store, meta, &sources, || World::build(process, &scene))?;
+    let (kept, world) = Kept::begin(&store, meta, &sources, &process.known, || World::build(process, &scene))?;
     Ok((world, kept, plan))
 }
 

@@ -36,7 +36,7 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
         })?;
         let mut output = process.output();
         for (name, value) in sandbox.environment() {
-            output.data(&format!("{name}={value}"));
+            output.data_in_clear(&format!("{name}={value}"));
         }
         output.close()?;
         stopped().await;

@@ -59,7 +59,8 @@ pub struct Scene<'a> {
 
 /// Where the run would happen, for people, without anything being begun.
 pub fn describe(process: &Process, scene: &Scene<'_>) -> String {
-    name(scene, &log_in(process, scene.flags, &process.environment, Clock::new(Speed::Real)))
+    let cloud = name(scene, &log_in(process, scene.flags, &process.environment, Clock::new(Speed::Real)));
+    process.known.mask(&cloud).into_owned()
 }
 
 /// # Errors
@@ -89,7 +90,10 @@ fn log_in(
     environment: &BTreeMap<String, String>,
     clock: Clock,
 ) -> Result<Login> {
-    let settings = settings::cloud(flags, environment, &process.directory, &|path| std::fs::read_to_string(path))?;
+    // What a file holds of secrets is known before anything can go wrong with it.
+    let read = |path: &Path| std::fs::read_to_string(path).inspect(|text| process.known.learn_settings(text));
+    let settings = settings::cloud(flags, environment, &process.directory, &read)?;
+    settings.secret().into_iter().for_each(|secret| process.known.learn(secret));
     let identity: Arc<dyn Identity> = Keystone::new(&settings, clock)?;
     Ok((identity, settings.trust))
 }
@@ -130,7 +134,7 @@ impl World {
             sandbox = Some(served);
         }
         let login = log_in(process, &flags, &environment, clock.clone());
-        let cloud = name(scene, &login);
+        let cloud = process.known.mask(&name(scene, &login)).into_owned();
         let sandboxed = sandbox.is_some();
         Ok(Self {
             clock,

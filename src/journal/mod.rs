@@ -12,12 +12,15 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::{Event, Fact, Sink};
 use crate::model::Generation;
+use crate::secret;
 use file::Log;
 use record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
 use replay::{Item, Known, Replay, State, Unsettled};
@@ -38,6 +41,8 @@ pub type Key = [u8; 32];
 
 /// The journal of one run.
 pub struct Journal {
+    /// The secrets that this process has met: none of them is written.
+    pub known: secret::Known,
     run: String,
     key: Key,
     clock: Clock,
@@ -57,7 +62,14 @@ impl Journal {
 
     /// A journal of what was done before, and a place for what follows.
     pub fn new(run: String, key: Key, clock: Clock, state: State, log: Option<Log>) -> Self {
-        Self { run, key, clock, state: Mutex::new(state), log, seen: Mutex::default(), only_replays: false }
+        let (known, state, seen) = (secret::Known::default(), Mutex::new(state), Mutex::default());
+        Self { known, run, key, clock, state, log, seen, only_replays: false }
+    }
+
+    /// The same with the secrets that the process knows.
+    #[must_use]
+    pub fn knowing(self, known: secret::Known) -> Self {
+        Self { known, ..self }
     }
 
     /// The same past, with nothing to come: whoever goes beyond it is stopped.
@@ -266,14 +278,19 @@ impl Journal {
 
     fn append_at(&self, at: Timestamp, mut record: Record) -> Result<u64> {
         let large = self.take_large(&mut record);
-        let line = Line { at, record };
+        let line = self.masked(Line { at, record });
         let text = self.text(&line);
         let mut state = self.state();
         if let Some((hash, value)) = large.filter(|(hash, _)| !state.has_value(hash)) {
-            let line = Line { at, record: Record::Value { hash, value } };
+            let line = self.masked(Line { at, record: Record::Value { hash, value } });
             self.write(&mut state, &self.text(&line), line)?;
         }
         self.write(&mut state, &text, line)
+    }
+
+    /// The line without the secrets that somebody has put where nobody looks for one. The one door to the disk.
+    fn masked(&self, line: Line) -> Line {
+        masked(&self.known, &line, &NAMES).unwrap_or(line)
     }
 
     /// What is written of a line: made before the others have to wait for it.
@@ -312,6 +329,44 @@ impl Journal {
     }
 }
 
+/// What says of a line which it is: a secret that is the same word stays known, and the line readable.
+const NAMES: [&str; 24] = [
+    "record",
+    "event",
+    "at",
+    "lane",
+    "wave",
+    "item",
+    "items",
+    "name",
+    "outcome",
+    "hash",
+    "arguments",
+    "function",
+    "method",
+    "path",
+    "kind",
+    "status",
+    "generation",
+    "level",
+    "gate",
+    "id",
+    "not_before",
+    "next",
+    "since",
+    "$value",
+];
+
+/// Plain data without the secrets in its texts, but for those fields; `None` where it has none.
+fn masked<T: Serialize + DeserializeOwned>(known: &secret::Known, data: &T, but: &[&str]) -> Option<T> {
+    let mut value = serde_json::to_value(data).ok()?;
+    if !known.finds(&value.to_string()) {
+        return None;
+    }
+    known.mask_value(&mut value, but);
+    serde_json::from_value(value).ok()
+}
+
 /// Takes so many bytes and keeps none.
 struct Room(usize);
 
@@ -326,7 +381,7 @@ impl io::Write for Room {
     }
 }
 
-/// Keeps what reports tell, and passes it on.
+/// Keeps what reports tell, and passes it on: the one door of events, behind which none holds a known secret.
 pub struct Recorder {
     pub journal: Arc<Journal>,
     pub next: Arc<dyn Sink>,
@@ -334,6 +389,7 @@ pub struct Recorder {
 
 impl Sink for Recorder {
     fn emit(&self, event: Event) {
+        let event = masked(&self.journal.known, &event, &NAMES).unwrap_or(event);
         self.journal.event(&event);
         self.next.emit(event);
     }

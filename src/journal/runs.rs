@@ -18,11 +18,14 @@ use super::{Key, record};
 use crate::disk;
 use crate::error::{Error, Kind, Result, count, plain};
 use crate::model::Generation;
+use crate::secret::Known;
 
 /// The state directory: all runs, and the key of their hashes.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// The secrets that the process has met: none of them is written.
+    known: Known,
 }
 
 /// What a run is.
@@ -139,6 +142,7 @@ pub struct Answer {
 pub struct Directory {
     pub path: PathBuf,
     pub meta: Meta,
+    known: Known,
 }
 
 /// The script of a run as it was when the run began.
@@ -158,8 +162,8 @@ pub struct Lock {
 }
 
 impl Store {
-    pub fn new(root: PathBuf) -> Self {
-        Self { root }
+    pub fn new(root: PathBuf, known: Known) -> Self {
+        Self { root, known }
     }
 
     pub fn root(&self) -> &Path {
@@ -217,8 +221,10 @@ impl Store {
             for (name, text) in &sources.imports {
                 write_private(&import_file(&path, name), text.as_bytes())?;
             }
-            Directory { path: path.clone(), meta: meta.clone() }.save()?;
-            let directory = Directory { path: self.run_folder(&meta.id), meta: meta.clone() };
+            let known = self.known.clone();
+            let made = Directory { path: path.clone(), meta, known };
+            made.save()?;
+            let directory = Directory { path: self.run_folder(&made.meta.id), ..made };
             fs::rename(path, &directory.path)?;
             File::open(&directory.path)?.sync_all()?;
             File::open(self.root.join("runs"))?.sync_all()?;
@@ -238,10 +244,8 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.unusable(error)),
         };
-        let mut runs: Vec<Directory> = entries
-            .filter_map(|entry| Directory::open(entry.ok()?.path()).ok())
-            .filter(Directory::has_its_name)
-            .collect();
+        let mut runs: Vec<Directory> =
+            entries.filter_map(|entry| self.open(entry.ok()?.path()).ok()).filter(Directory::has_its_name).collect();
         runs.sort_by(|a, b| b.meta.started.cmp(&a.meta.started).then_with(|| a.meta.id.cmp(&b.meta.id)));
         Ok(runs)
     }
@@ -253,7 +257,7 @@ impl Store {
     pub fn find(&self, prefix: &str) -> Result<Directory> {
         let exact = self.root.join("runs").join(prefix);
         if !prefix.is_empty() && !prefix.contains(['/', '.']) && exact.is_dir() {
-            return Directory::open(exact);
+            return self.open(exact);
         }
         let mut fitting: Vec<Directory> =
             self.list()?.into_iter().filter(|run| run.meta.id.starts_with(prefix)).collect();
@@ -265,6 +269,12 @@ impl Store {
         }
     }
 
+    /// # Errors
+    /// `Journal` when it is no run's.
+    pub fn open(&self, path: PathBuf) -> Result<Directory> {
+        Directory::open(path, self.known.clone())
+    }
+
     fn unusable(&self, error: io::Error) -> Error {
         let kind = disk::kind(&error, Kind::Journal);
         Error::new(kind, format!("cannot keep runs in {}: {}", self.root.display(), plain(&error)))
@@ -274,9 +284,7 @@ impl Store {
 }
 
 impl Directory {
-    /// # Errors
-    /// `Journal` when it is no run's.
-    pub fn open(path: PathBuf) -> Result<Self> {
+    fn open(path: PathBuf, known: Known) -> Result<Self> {
         let file = path.join("run.json");
         let wrong = |why: String| {
             Error::new(Kind::Journal, format!("{} is no run's: {why}", file.display()))
@@ -287,7 +295,7 @@ impl Directory {
         if meta.version > record::VERSION {
             return Err(wrong(format!("it is of version {}, made by a newer coriolis-run", meta.version)));
         }
-        Ok(Self { path, meta })
+        Ok(Self { path, meta, known })
     }
 
     /// Whether it was made to its end.
@@ -356,7 +364,8 @@ impl Directory {
     /// # Errors
     /// Those of the disk.
     pub fn save(&self) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(&self.meta).expect("plain data") + "\n";
+        let masked = super::masked(&self.known, &self.meta, &PLAIN);
+        let text = serde_json::to_string_pretty(masked.as_ref().unwrap_or(&self.meta)).expect("plain data") + "\n";
         let next = self.path.join("run.json.next");
         write_private(&next, text.as_bytes())?;
         fs::rename(next, self.path.join("run.json"))
@@ -474,6 +483,10 @@ impl Directory {
         file::load(&self.journal())
     }
 }
+
+/// What is needed to go on with a run and holds no secret.
+const PLAIN: [&str; 12] =
+    ["id", "kind", "folder", "directory", "started", "user", "host", "since", "generation", "at", "literals", "name"];
 
 impl Holder {
     /// `ann@host, process 4711, since 2026-06-01 20:00 UTC`

@@ -9,7 +9,7 @@ use rhai::Dynamic;
 
 use super::commands::{self, Command};
 use super::editor::{Input, Lines};
-use super::history::{self, History};
+use super::history::History;
 use super::knowledge::Known;
 use super::lexer::inputs;
 use super::live;
@@ -28,6 +28,7 @@ use crate::script::diagnose::Source;
 use crate::script::engine::script_text;
 use crate::script::help;
 use crate::script::host::Host;
+use crate::script::literals::{lacks_secret, masked};
 use crate::script::session::{LAST, Mistake, Session};
 use crate::script::syntax::parses;
 
@@ -146,16 +147,16 @@ impl Prompt {
                 continue;
             }
             if let Some(history) = &history
-                && let Err(error) = history.keep(text.trim(), &self.host.vault.texts())
+                && let Err(error) = history.keep(text.trim(), &self.host.journal.known)
             {
                 self.note(&format!("the history cannot be written: {}", plain(&error)));
             }
-            let secrets = self.host.vault.texts().len();
+            let known = self.host.journal.known.clone();
+            let secrets = known.count();
             // What went wrong is said; the next input may do better.
             let next = self.take(&text);
-            let learnt = self.host.vault.texts();
-            if let Some(history) = history.as_ref().filter(|_| learnt.len() > secrets)
-                && let Err(error) = history.forget(&learnt)
+            if let Some(history) = history.as_ref().filter(|_| known.count() > secrets)
+                && let Err(error) = history.forget(&known)
             {
                 self.note(&format!("secrets cannot be taken out of the history: {}", plain(&error)));
             }
@@ -245,7 +246,7 @@ impl Prompt {
 
     /// Runs a piece of script with its own report; what goes wrong is said.
     fn run(&mut self, text: &str, name: &str) -> Result<Dynamic, Kind> {
-        if history::lacks_secret(text) {
+        if lacks_secret(text) {
             let error = Error::input("a `***` stands where a secret was: history does not keep secrets");
             self.fail(&error.hint("type the secret in its place"));
             return Err(Kind::Input);
@@ -409,7 +410,7 @@ impl Prompt {
         }
         let day = self.host.clock.wall().to_zoned(self.screen.zone.clone()).strftime("%Y-%m-%d");
         let (text, lines) = runbook(&self.typed, &format!("Typed on {day} on {}.", self.cloud));
-        let text = history::masked(&text, &self.host.vault.texts());
+        let text = masked(&text, &self.host.journal.known);
         let failed = |error: std::io::Error| {
             let error = Error::input(format!("cannot write `{}`: {}", path.display(), plain(&error)));
             error.hint("name a file that is not there yet, in a folder that is")
@@ -424,7 +425,7 @@ impl Prompt {
         if path.parent() != Some(&self.folder) {
             told.push_str("; files and modules that it names are looked for in that folder");
         }
-        if history::lacks_secret(&text) {
+        if lacks_secret(&text) {
             told.push_str("; secrets are left out: put `param(\"...\")` or a file in the place of each `***`");
         }
         self.note(&told);

@@ -1,9 +1,11 @@
-//! The two streams: stdout for data, stderr for people; a reader that went away is no failure.
+//! The two streams: stdout for data, stderr for people; a reader that went away is no failure. What leaves the process
+//! by them has no known secret in it.
 
 use std::io::{self, Write};
 
 use crate::disk;
 use crate::error::{Error, Kind, Result, plain};
+use crate::secret::Known;
 
 /// A handle to the process's stdout and stderr. What cannot be written is remembered and left.
 pub struct Output {
@@ -13,6 +15,8 @@ pub struct Output {
 
 pub struct Stream {
     to: Box<dyn Write + Send>,
+    /// Secrets that the process has met: none of them is written.
+    known: Known,
     closed: bool,
     /// What the system said, where it is no closed pipe: a full disk, say.
     lost: Option<Error>,
@@ -23,6 +27,14 @@ impl Output {
         Self { out: Stream::new(out), err: Stream::new(err) }
     }
 
+    /// The same with the secrets that the process knows.
+    #[must_use]
+    pub fn knowing(mut self, known: &Known) -> Self {
+        self.out.known = known.clone();
+        self.err.known = known.clone();
+        self
+    }
+
     /// Streams that lead nowhere.
     pub fn nowhere() -> Self {
         Self::new(Box::new(io::sink()), Box::new(io::sink()))
@@ -31,6 +43,11 @@ impl Output {
     /// A line (or lines) of data on stdout.
     pub fn data(&mut self, text: &str) {
         self.out.line(text);
+    }
+
+    /// A line of data that is a secret on purpose: what a client of the sandbox needs.
+    pub fn data_in_clear(&mut self, text: &str) {
+        self.out.write(&format!("{text}\n"));
     }
 
     /// A line (or lines) for people on stderr.
@@ -68,7 +85,7 @@ impl Output {
 
 impl Stream {
     pub(super) fn new(to: Box<dyn Write + Send>) -> Self {
-        Self { to, closed: false, lost: None }
+        Self { to, known: Known::default(), closed: false, lost: None }
     }
 
     /// Writes text and a line break in one piece.
@@ -77,6 +94,11 @@ impl Stream {
     }
 
     pub fn raw(&mut self, text: &str) {
+        let masked = self.known.mask(text).into_owned();
+        self.write(&masked);
+    }
+
+    fn write(&mut self, text: &str) {
         if !self.closed {
             let written = self.to.write_all(text.as_bytes());
             self.note(written);

@@ -13,7 +13,7 @@ use super::host::{Host, Lane, LaneTag};
 use super::invoke::invoke;
 use super::job;
 use super::modules::Modules;
-use super::value;
+use super::secrets;
 use crate::decode;
 use crate::error::{Error, plain};
 use crate::event::{Fact, Level};
@@ -66,7 +66,7 @@ pub fn bare() -> Engine {
         .set_max_call_levels(CALL_LEVELS)
         .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
         .disable_symbol("eval");
-    value::register(&mut engine);
+    secrets::register(&mut engine);
     job::register(&mut engine);
     // The API's own `storage_mappings.default` needs one of the words that Rhai reserves for its future.
     #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]

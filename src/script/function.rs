@@ -57,6 +57,8 @@ pub struct Key {
     pub aliases: &'static [&'static str],
     pub kind: Kind,
     pub required: bool,
+    /// Its value is a secret, whatever it holds.
+    pub secret: bool,
     pub help: &'static str,
 }
 
@@ -269,7 +271,7 @@ impl Parameter {
 
 impl Key {
     pub const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
-        Self { name, aliases: &[], kind, required: false, help }
+        Self { name, aliases: &[], kind, required: false, secret: false, help }
     }
 
     #[must_use]
@@ -280,6 +282,11 @@ impl Key {
     #[must_use]
     pub const fn required(self) -> Self {
         Self { required: true, ..self }
+    }
+
+    #[must_use]
+    pub const fn secret(self) -> Self {
+        Self { secret: true, ..self }
     }
 
     /// Whether a script may write the key so.

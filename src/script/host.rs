@@ -75,7 +75,7 @@ pub struct Shared {
     pub journal: Arc<Journal>,
     /// Who answers what the run asks.
     pub gates: Arc<dyn Gates>,
-    /// The secrets that this process has met.
+    /// The secrets that the run records and reads back.
     pub vault: Vault,
     pub parameters: Parameters,
     /// Relative paths in a script are relative to its folder.

@@ -12,6 +12,7 @@ use super::error::{Fault, locate};
 use super::function::{Effect, Function, Kind};
 use super::host::{Host, Lane};
 use super::saved::{self, Source};
+use super::secrets::received;
 use super::value::Secret;
 use crate::error::{Error, Result};
 use crate::event::Fact;
@@ -41,7 +42,7 @@ pub fn invoke(
     }
     host.cancel.check().map_err(|error| Fault::from(error).into_script(position))?;
     let number = lane.next_call();
-    let identity = saved::identity(host, function.name, &told(function, arguments));
+    let identity = saved::identity(host, function, &told(function, arguments));
     if let Some(returned) = recorded(host, function, &lane, number, &identity, arguments, position) {
         return returned;
     }
@@ -60,6 +61,8 @@ pub fn invoke(
     // A closure among the arguments has calls of its own: this one comes before them in the journal.
     let begun = if function.takes_closure() { call.opens() } else { Ok(()) };
     let result = begun.map_err(Fault::from).and_then(|()| run(call));
+    // What a closure of the script returned is the script's own.
+    let result = if function.effect == Effect::Drives { result } else { result.map(received) };
     let result = record(host, &lane, number, &identity, &result).and(result);
     let result = result.map_err(|fault| fault.into_script(position));
     let error = result.as_ref().err().map(|thrown| locate(thrown).error.message);

@@ -7,12 +7,13 @@ use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map as ScriptMap, Position};
 use serde_json::{Map, Value, json};
 
 use super::error::{Fault, locate, throw};
+use super::function::{Function, Kind};
 use super::host::Host;
-use super::value::{Secret, Secrets, field_to_script, scalar_to_script, to_json, to_shown};
-use crate::error::{Error, Kind, Result};
+use super::value::{Secret, Secrets, scalar_to_script, to_json, to_shown};
+use crate::error::{Error, Kind as Failure, Result};
 use crate::event::Origin;
 use crate::journal::record::{Identity, Saved, SavedError};
-use crate::secret::{self, ExposeSecret, Place, SecretString};
+use crate::secret::{self, ExposeSecret, MASK, Place, SecretString, carried};
 
 /// A secret in a recorded value: its keyed hash.
 const SECRET: &str = "$secret";
@@ -24,7 +25,7 @@ const MAP: &str = "$map";
 /// How much of a call's arguments is kept for people.
 const SHOWN: usize = 160;
 
-/// The secrets that this process has met, by their hashes: those that a run records and reads back itself.
+/// The secrets of a run by their hashes: those that it records and reads back itself.
 #[derive(Default)]
 pub struct Vault(Mutex<HashMap<String, SecretString>>);
 
@@ -34,12 +35,6 @@ impl Vault {
         if !known.contains_key(hash) {
             known.insert(hash.to_owned(), text.to_owned().into());
         }
-    }
-
-    /// All of them, for those who have to keep them out of what is written.
-    pub fn texts(&self) -> Vec<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.values().map(|text| text.expose_secret().to_owned()).collect()
     }
 
     fn get(&self, hash: &str) -> Option<String> {
@@ -66,14 +61,13 @@ fn seal_at(host: &Host, place: Place, value: &Dynamic) -> Option<Value> {
     if let Some(fields) = value.read_lock::<ScriptMap>() {
         let mut object = Map::new();
         for (name, value) in fields.iter() {
-            let sealed = match value.read_lock::<rhai::ImmutableString>() {
-                Some(text) if place.is_secret(name) && !text.is_empty() => sealed_text(host, &text),
-                _ => seal_at(host, place.inside(name), value)?,
-            };
-            object.insert(name.to_string(), sealed);
+            object.insert(name.to_string(), seal_at(host, place.inside(name), value)?);
         }
         let escaped = object.len() == 1 && object.keys().all(|name| name.starts_with('$'));
         return Some(if escaped { json!({ MAP: object }) } else { object.into() });
+    }
+    if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
+        return Some(sealed_if_secret(host, place, &carried::revealed(&text)));
     }
     if let Ok(number) = value.as_float()
         && !number.is_finite()
@@ -100,19 +94,31 @@ fn seal_json_at(host: &Host, place: Place, value: Value) -> Value {
         Value::Object(fields) => fields
             .into_iter()
             .map(|(name, value)| {
-                let sealed = match value {
-                    Value::String(text) if place.is_secret(&name) => sealed_text(host, &text),
-                    Value::Number(number) if place.is_secret(&name) => sealed_text(host, &number.to_string()),
-                    other => seal_json_at(host, place.inside(&name), other),
-                };
+                let sealed = seal_json_at(host, place.inside(&name), value);
                 (name, sealed)
             })
             .collect(),
+        Value::String(text) => sealed_if_secret(host, place, &text),
+        number @ Value::Number(_) if place.keeps(&number) => sealed_text(host, &number.to_string()),
         other => other,
     }
 }
 
+/// A text as it is, or its hash: where it is a secret, and where one stands in it.
+fn sealed_if_secret(host: &Host, place: Place, text: &str) -> Value {
+    if place.keeps_text(text) {
+        return sealed_text(host, text);
+    }
+    if host.journal.known.finds(text) { sealed_part(host, text) } else { text.into() }
+}
+
 fn sealed_text(host: &Host, text: &str) -> Value {
+    host.journal.known.learn(text);
+    sealed_part(host, text)
+}
+
+/// The same for what is not to be masked in texts by itself.
+fn sealed_part(host: &Host, text: &str) -> Value {
     let hash = host.journal.hash(text);
     host.vault.put(&hash, text);
     json!({ SECRET: hash })
@@ -121,6 +127,7 @@ fn sealed_text(host: &Host, text: &str) -> Value {
 fn sealed_secret(host: &Host, secret: &Secret) -> Value {
     match (secret.recorded(), secret.expose()) {
         (Some(hash), _) => json!({ SECRET: hash }),
+        (None, Ok(text)) if secret.is_part() => sealed_part(host, text),
         (None, Ok(text)) => sealed_text(host, text),
         (None, Err(_)) => Value::Null,
     }
@@ -160,7 +167,7 @@ fn unseal_at(host: &Arc<Host>, place: Place, value: Value, source: &Source) -> D
             }
             map_of(host, place, fields, source)
         }
-        plain => scalar_to_script(plain),
+        plain => scalar_to_script(place, plain),
     }
 }
 
@@ -175,7 +182,7 @@ fn map_of(host: &Arc<Host>, place: Place, fields: Map<String, Value>, source: &S
         _ => source.clone(),
     };
     let field = |(name, value): (String, Value)| {
-        let value = field_to_script(place, &name, value, |place, value| unseal_at(host, place, value, &source));
+        let value = unseal_at(host, place.inside(&name), value, &source);
         (rhai::Identifier::from(name), value)
     };
     fields.into_iter().map(field).collect::<ScriptMap>().into()
@@ -186,10 +193,11 @@ fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Secret {
     if let Some(text) = host.vault.get(hash) {
         return Secret::new(text);
     }
+    let known = host.journal.known.clone();
     let (host, source, wanted) = (host.clone(), source.clone(), hash.to_owned());
     Secret::lazy(hash, move || {
         let lost = |why: String| {
-            Error::new(Kind::Input, format!("a secret that the run has used cannot be read again: {why}"))
+            Error::new(Failure::Input, format!("a secret that the run has used cannot be read again: {why}"))
                 .hint("secrets are not kept; put it back where it was, or start a new run")
         };
         let place = match &source {
@@ -200,6 +208,7 @@ fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Secret {
         };
         let texts = read_again(&host, &source).map_err(|error| lost(format!("{place}: {error}")))?;
         let found = texts.into_iter().find(|text| host.journal.hash(text) == wanted);
+        found.iter().for_each(|text| known.learn(text));
         found.ok_or_else(|| lost(format!("{place} holds another one now")))
     })
 }
@@ -268,10 +277,13 @@ pub fn thrown_outcome(host: &Host, thrown: &EvalAltResult) -> Option<Saved> {
 /// An error without secrets; `None` for one after which the call is not over.
 pub fn saved_error(host: &Host, error: &Error) -> Option<SavedError> {
     // Credentials that were refused say nothing about the run: with others it goes on.
-    if error.kind.is_final() || error.kind == Kind::Login {
+    if error.kind.is_final() || error.kind == Failure::Login {
         return None;
     }
     let mut saved = SavedError::from(error);
+    let known = &host.journal.known;
+    saved.message = known.mask(&saved.message).into_owned();
+    saved.hint = saved.hint.map(|hint| known.mask(&hint).into_owned());
     let details = seal_json(host, Value::Object(std::mem::take(&mut saved.details)));
     saved.details = details.as_object().cloned().unwrap_or_default();
     Some(saved)
@@ -296,17 +308,47 @@ pub fn replayed(
 }
 
 /// Which call this is: the function and its arguments, without secrets.
-pub fn identity(host: &Host, function: &str, arguments: &[&Dynamic]) -> Identity {
+pub fn identity(host: &Host, function: &Function, arguments: &[&Dynamic]) -> Identity {
+    let kept = secret_options(function);
+    let learn = |argument: &&Dynamic| learn_options(host, &kept, argument);
+    arguments.iter().for_each(learn);
     let sealed: Vec<Value> =
         arguments.iter().map(|argument| seal(host, argument).unwrap_or_else(|| to_shown(argument))).collect();
     let text = Value::Array(sealed).to_string();
     let masked = |argument: &&Dynamic| {
         let mut shown = to_shown(argument);
         secret::mask(&mut shown);
-        shown.to_string()
+        if let Value::Object(fields) = &mut shown {
+            fields
+                .iter_mut()
+                .filter(|(name, _)| kept.contains(&name.as_str()))
+                .for_each(|(_, value)| *value = MASK.into());
+        }
+        host.journal.known.mask(&shown.to_string()).into_owned()
     };
     let shown = arguments.iter().map(masked).collect::<Vec<_>>().join(", ");
-    Identity { function: function.to_owned(), arguments: host.journal.hash(&text), shown: shortened(&shown) }
+    Identity { function: function.name.to_owned(), arguments: host.journal.hash(&text), shown: shortened(&shown) }
+}
+
+/// The options of a function whose values are secrets, whatever they hold.
+fn secret_options(function: &Function) -> Vec<&'static str> {
+    let lists = function.parameters.iter().filter_map(|parameter| match parameter.kind {
+        Kind::Options(lists) => Some(lists),
+        _ => None,
+    });
+    let keys = lists.flat_map(|lists| lists.iter().flat_map(|keys| keys.iter()));
+    keys.filter(|key| key.secret).map(|key| key.name).collect()
+}
+
+fn learn_options(host: &Host, kept: &[&str], argument: &Dynamic) {
+    let Some(fields) = argument.read_lock::<ScriptMap>() else { return };
+    for value in kept.iter().filter_map(|name| fields.get(*name)) {
+        match to_json(value, Secrets::Exposed) {
+            Ok(Value::String(text)) => host.journal.known.learn(&text),
+            Ok(other) => host.journal.known.learn(&other.to_string()),
+            Err(_) => {}
+        }
+    }
 }
 
 fn shortened(text: &str) -> String {

@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Error, Result};
 pub use flags::CloudFlags;
@@ -78,6 +78,20 @@ pub enum Credential {
     Token { token: Sourced<Secret> },
     ApplicationCredential { id: Sourced<String>, secret: Sourced<Secret> },
     NamedApplicationCredential { name: Sourced<String>, user: Named, secret: Sourced<Secret> },
+}
+
+impl Cloud {
+    /// What it logs in with.
+    pub fn secret(&self) -> Option<&str> {
+        let Login::Keystone { credential, .. } = &self.login else { return None };
+        let secret = match credential {
+            Credential::Password { password: secret, .. }
+            | Credential::Token { token: secret }
+            | Credential::ApplicationCredential { secret, .. }
+            | Credential::NamedApplicationCredential { secret, .. } => secret,
+        };
+        Some(secret.value.expose_secret())
+    }
 }
 
 /// A secret of the settings; never shown.

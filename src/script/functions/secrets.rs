@@ -24,7 +24,8 @@ const SECRET: Parameter = Parameter::required(
 
 const STORE: &[Key] = &[
     Key::new("payload", Kind::Any, "What to keep: a text, a secret, or an object map, which is kept as JSON.")
-        .required(),
+        .required()
+        .secret(),
     Key::new("name", Kind::Text, "How people call it; default: it has no name."),
 ];
 
