@@ -257,12 +257,12 @@ pub fn count(number: usize, noun: &str) -> String {
 
 /// The candidate nearest to `word`, if one is near enough to be what was meant.
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
+    let (written, word) = (word, word.to_lowercase());
     let candidates: Vec<&str> = candidates.into_iter().collect();
     let near = candidates
         .iter()
         .copied()
-        .filter(|candidate| candidate.to_lowercase() != word)
+        .filter(|candidate| *candidate != written)
         .map(|candidate| {
             (
                 strsim::jaro_winkler(&word, &candidate.to_lowercase()),
@@ -304,6 +304,7 @@ mod tests {
         let ends = ["destination_endpoint", "destination_environment", "destination_environment_file"];
         assert_eq!(suggest("destination_env", ends), Some("destination_environment"));
         assert_eq!(suggest("retry", ["requires", "retries"]), Some("retries"));
+        assert_eq!(suggest("wave", ["wives", "Wave", "wave"]), Some("Wave"), "another case is the nearest");
     }
 
     #[test]

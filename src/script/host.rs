@@ -13,6 +13,7 @@ use super::error::Place;
 use super::finding::CapturedWrites;
 use super::functions::Index;
 use super::gates::Gates;
+use super::inventory::doubled_column;
 use super::job::Jobs;
 use super::modules::Imports;
 use super::parameters::Parameters;
@@ -21,7 +22,7 @@ use super::saved::Vault;
 use crate::cancel::Cancel;
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Fact, Origin, Sink, VERSION};
 use crate::journal::Journal;
 use crate::watch::Watcher;
@@ -92,6 +93,8 @@ pub struct Shared {
     pub index: Index,
     /// Names of fields that scripts have met, for suggestions.
     fields: Mutex<BTreeSet<String>>,
+    /// By the name that several columns of a file have: what to say of it.
+    doubled: Mutex<BTreeMap<String, Error>>,
     captured_writes: Mutex<CapturedWrites>,
     /// What the script reads of its variables.
     pub reads: Reads,
@@ -125,6 +128,7 @@ impl Host {
             jobs: Jobs::default(),
             index: Index::default(),
             fields: Mutex::default(),
+            doubled: Mutex::default(),
             captured_writes: Mutex::default(),
             reads: Reads::default(),
             imported: Mutex::default(),
@@ -174,6 +178,20 @@ impl Host {
                 fields.insert(name.to_owned());
             }
         }
+    }
+
+    /// Remembers the names that several columns of a file have, which its rows therefore lack.
+    pub fn meet_doubled(&self, file: &str, doubled: BTreeMap<String, Vec<usize>>) {
+        let errors = doubled.into_iter().map(|(name, columns)| {
+            let error = doubled_column(file, &name, &columns);
+            (name, error)
+        });
+        self.doubled.lock().unwrap_or_else(PoisonError::into_inner).extend(errors);
+    }
+
+    /// What to say of a field that is missing because several columns have its name.
+    pub fn doubled(&self, name: &str) -> Option<Error> {
+        self.doubled.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// The sizes of an instance's disks: read once, for all waits that concern it.

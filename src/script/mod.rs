@@ -16,6 +16,7 @@ pub mod functions;
 pub mod gates;
 pub mod help;
 pub mod host;
+pub mod inventory;
 pub mod invoke;
 pub mod job;
 pub mod jobs;

@@ -228,6 +228,8 @@ fn explain(mut located: Located, engine: &Engine, host: &Host, ast: &AST) -> Loc
                 catalog::names().keys().map(String::as_str).chain(script).chain(names.iter().map(String::as_str)),
             ),
         };
+    } else if let Some(error) = detail("missing_field").and_then(|name| host.doubled(&name)) {
+        located.error = error;
     } else if let Some(error) = host.reads.explain(located.error.clone()) {
         located.error = error;
     } else if let Some(name) = detail("missing_field") {

@@ -83,3 +83,108 @@ fn a_runbook_in_another_encoding_is_refused_with_its_line() {
         assert!(ended.code != 0 && ended.stderr.contains(said), "{}", ended.stderr);
     }
 }
+
+/// `check` and a run of a runbook beside that inventory.
+fn with_inventory(test: &str, inventory: &[u8], runbook: &str) -> [Ended; 2] {
+    let folder = folder(test);
+    write(&folder, "inventory.csv", inventory);
+    let path = write(&folder, "move.rhai", runbook.as_bytes());
+    [run(&["check", &path]), run(&[&path, "--sandbox"])]
+}
+
+const NAMES: &str = "print(read_csv(\"inventory.csv\").map(|vm| vm.name));";
+
+#[test]
+fn lines_that_are_no_rows_are_told_and_names_with_a_hash_are_rows() {
+    let inventory = b"Inventory of site A;;\r\nname;wave;\r\n#legacy-erp;1;\r\n# web-02 next month\r\nweb-01;1;\r\n";
+    let [checked, ran] = with_inventory("inventory-notes", inventory, NAMES);
+    checked.expect(0);
+    let ran = ran.expect(0);
+    assert!(ran.stdout.starts_with("[\"#legacy-erp\", \"web-01\"]\n"), "{}", ran.stdout);
+    for said in [
+        "inventory.csv: line 1 stands above the header in line 2, and is left out",
+        "inventory.csv: line 4 begins with `#`, is no row of 2 fields, and is left out",
+    ] {
+        assert_eq!(ran.stderr.matches(said).count(), 1, "{said}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn columns_are_named_in_their_own_case() {
+    let [checked, ran] = with_inventory("inventory-case", b"Name,Wave\nweb-01,1\n", NAMES);
+    for ended in [checked, ran] {
+        let ended = ended.expect(1);
+        assert!(ended.stderr.contains("did you mean `Name`?"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_doubled_column_is_an_error_of_those_who_use_it() {
+    let inventory = b"name,ip,,ip\nweb-01,10.0.0.1,x,10.0.0.2\n";
+    let [checked, ran] = with_inventory("inventory-doubled-unused", inventory, NAMES);
+    checked.expect(0);
+    ran.expect(0);
+    let used = [
+        ("ip", "print(read_csv(\"inventory.csv\")[0].ip);"),
+        ("ip", "let of = read_csv(\"inventory.csv\"); for vm in of { print(vm.ip); }"),
+        ("name", "wave(\"w\", read_csv(\"inventory.csv\"), |vm| { print(vm); });"),
+    ];
+    for (column, runbook) in used {
+        let inventory: &[u8] = if column == "ip" { inventory } else { b"ip,name,,x,name\n10.0.0.1,web-01,a,b,web-1\n" };
+        let [checked, ran] = with_inventory("inventory-doubled-used", inventory, runbook);
+        let columns = if column == "ip" { "2 and 4" } else { "2 and 5" };
+        let said = format!("`inventory.csv` has 2 columns `{column}`: {columns}");
+        for ended in [checked, ran] {
+            let ended = ended.expect(1);
+            assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn check_and_run_read_an_inventory_alike() {
+    let utf16: Vec<u8> = "\u{feff}name\twave\r\nwéb\t1\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (test, inventory, said) in [
+        ("inventory-utf16", utf16.as_slice(), Ok("[\"wéb\"]")),
+        ("inventory-bom", b"\xef\xbb\xbf\"name\",wave\n007,1\n", Ok("[\"007\"]")),
+        (
+            "inventory-ansi",
+            b"name,wave\nM\xfcller,1\n",
+            Err("`inventory.csv`: line 2 is not UTF-8 text (the byte 0xfc)"),
+        ),
+        ("inventory-nul", b"n\0a\0m\0e\0\n\0", Err("`inventory.csv`: line 1 holds a NUL, which no text does")),
+        (
+            "inventory-quote",
+            b"name,wave\n\"web-01,1\nweb-02,1\n",
+            Err("`inventory.csv`: the quote that opens in line 2 is not closed"),
+        ),
+        ("inventory-short", b"name,wave\nweb-01\n", Err("`inventory.csv`: line 2 has 1 field, the header has 2")),
+    ] {
+        let [checked, ran] = with_inventory(test, inventory, NAMES);
+        match said {
+            Ok(printed) => {
+                checked.expect(0);
+                assert!(ran.stdout.starts_with(printed), "{test}: {}", ran.stdout);
+            }
+            Err(said) => {
+                for ended in [checked, ran] {
+                    assert!(ended.code != 0 && ended.stderr.contains(said), "{test}: {}", ended.stderr);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn options_of_an_inventory_count_for_check_too() {
+    let inventory = b"Our, list\nname,wave,ip\n//web-01,1,x\nweb-02,1\n";
+    let runbook = "let vms = read_csv(\"inventory.csv\", #{ header: 2, comment: \"//\", fill: true });\n\
+                   print(vms.map(|vm| vm.name + vm.ip));\n";
+    let [checked, ran] = with_inventory("inventory-options", inventory, runbook);
+    checked.expect(0);
+    assert!(ran.expect(0).stdout.starts_with("[\"web-02\"]\n"));
+    let [checked, ran] = with_inventory("inventory-no-options", inventory, NAMES);
+    for ended in [checked, ran] {
+        assert!(ended.stderr.contains("read_csv(path, #{ header: "), "{}", ended.stderr);
+    }
+}

@@ -20,6 +20,7 @@ use crate::error::{Error, count};
 use crate::script::catalog;
 use crate::script::finding::captured_write;
 use crate::script::function::{Effect, Function, Key, Kind, Noun};
+use crate::script::inventory::{Layout, doubled_column};
 
 impl Walk<'_> {
     pub(super) fn call(&mut self, call: &FnCallExpr, position: Position) -> Known {
@@ -202,17 +203,18 @@ impl Walk<'_> {
             _ => None,
         });
         match row.name {
-            "read_csv" | "read_json" => match shape_of("path") {
-                Some((_, Expr::StringConstant(path, at))) => self.read(row.name, path, *at),
-                Some((_, Expr::Coalesce(paths, _))) => {
-                    let read = |path: &Expr| match path {
-                        Expr::StringConstant(path, at) => self.read(row.name, path, *at),
-                        _ => Shape::Any,
-                    };
-                    paths.iter().map(read).fold(Shape::Never, Shape::join)
+            "read_csv" | "read_json" => {
+                let layout = shape_of("options").map_or(Some(Layout::default()), |(_, written)| files::layout(written));
+                let mut read = |path: &Expr| match (path, &layout) {
+                    (Expr::StringConstant(path, at), Some(layout)) => self.read(row.name, path, layout, *at),
+                    _ => Shape::Any,
+                };
+                match shape_of("path") {
+                    Some((_, Expr::Coalesce(paths, _))) => paths.iter().map(read).fold(Shape::Never, Shape::join),
+                    Some((_, path)) => read(path),
+                    None => Shape::Any,
                 }
-                _ => Shape::Any,
-            },
+            }
             "param" => {
                 self.parameter_again(&spelled, position);
                 match shape_of("options").map(|(known, _)| &known.shape) {
@@ -486,6 +488,12 @@ impl Walk<'_> {
                 let has = |fields: &Fields| ["name", "id"].iter().any(|name| fields.get(name).is_some());
                 match item {
                     Shape::Map(fields) if !has(fields) && matches!(items, Shape::List(_)) => {
+                        if let Origin::Csv { file, doubled } = &fields.origin
+                            && let Some(columns) = doubled.get("name")
+                        {
+                            self.wrong(doubled_column(file, "name", columns), position);
+                            return;
+                        }
                         let names: Vec<&str> = fields.known.keys().map(String::as_str).collect();
                         let error = Error::script("the items of this wave have no key: neither `name` nor `id`");
                         let hint = format!("say with `key` what tells them apart; they have {}", names.join(", "));
@@ -497,9 +505,12 @@ impl Walk<'_> {
         }
     }
 
-    pub(super) fn read(&mut self, function: &str, path: &str, position: Position) -> Shape {
-        let read = if function == "read_csv" { files::csv } else { files::json };
-        match read(self.folder, path) {
+    pub(super) fn read(&mut self, function: &str, path: &str, layout: &Layout, position: Position) -> Shape {
+        let read = match function {
+            "read_csv" => files::csv(self.folder, path, layout),
+            _ => files::json(self.folder, path),
+        };
+        match read {
             Ok(shape) => shape,
             Err(Some(error)) => {
                 self.wrong(error, position);

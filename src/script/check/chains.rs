@@ -20,6 +20,7 @@ use crate::script::catalog;
 use crate::script::error::uses_its_own;
 use crate::script::finding::captured_write;
 use crate::script::function::Function;
+use crate::script::inventory::doubled_column;
 
 /// Methods that do nothing with the items of a list.
 const KEEPS: [&str; 6] = ["push", "append", "insert", "len", "is_empty", "clear"];
@@ -420,7 +421,10 @@ fn of_item(of: &Shape) -> &Shape {
 
 fn no_field(fields: &Fields, name: &str) -> Error {
     let (owner, kind) = match &fields.origin {
-        Origin::Csv(file) => (format!("`{file}`"), "column"),
+        Origin::Csv { file, doubled } => match doubled.get(name) {
+            Some(columns) => return doubled_column(file, name, columns),
+            None => (format!("`{file}`"), "column"),
+        },
         Origin::Json(file) => (format!("this object of `{file}`"), "field"),
         Origin::Function(function) => (format!("what `{function}` returns"), "field"),
         Origin::Script => ("this object map".to_owned(), "field"),

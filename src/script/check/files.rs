@@ -6,16 +6,34 @@ use rhai::{Expr, Position};
 
 use super::shape::{Fields, Origin, Shape};
 use super::written::parts;
+use crate::decode;
 use crate::error::{Error, plain};
 use crate::script::function::{Function, Kind};
-use crate::script::functions::files::parse_csv;
+use crate::script::inventory::{self, Layout};
 
 /// The rows of a CSV file. An error where it cannot be read as one, `None` where it is not there at all.
-pub fn csv(folder: &Path, path: &str) -> Result<Shape, Option<Error>> {
+pub fn csv(folder: &Path, path: &str, layout: &Layout) -> Result<Shape, Option<Error>> {
     let text = text(folder, path)?;
-    let table = parse_csv(&text).map_err(|error| Some(error.context(format!("`{path}`"))))?;
+    let table = inventory::read(&text, layout).map_err(|error| Some(error.context(format!("`{path}`"))))?;
     let columns = table.columns.into_iter().map(|name| (name, Shape::Text));
-    Ok(Shape::list(Shape::map(Fields::of(Origin::Csv(path.to_owned()), columns))))
+    let origin = Origin::Csv { file: path.to_owned(), doubled: table.doubled };
+    Ok(Shape::list(Shape::map(Fields::of(origin, columns))))
+}
+
+/// The layout that options say; `None` where they are not all written out.
+pub fn layout(options: &Expr) -> Option<Layout> {
+    let Expr::Map(fields, _) = options else { return None };
+    let mut layout = Layout::default();
+    for (word, value) in &fields.0 {
+        match (word.name.as_str(), value) {
+            ("comment", Expr::StringConstant(mark, _)) => layout.comment = Some(mark.to_string()),
+            ("delimiter", Expr::StringConstant(text, _)) => layout.delimiter = text.chars().next(),
+            ("header", Expr::IntegerConstant(line, _)) => layout.header = usize::try_from(*line).ok(),
+            ("fill", Expr::BoolConstant(fill, _)) => layout.fill = *fill,
+            _ => return None,
+        }
+    }
+    Some(layout)
 }
 
 /// What a JSON file holds; errors as those of [`csv`].
@@ -37,9 +55,7 @@ fn text(folder: &Path, path: &str) -> Result<String, Option<Error>> {
     }
     let bytes = std::fs::read(&whole)
         .map_err(|error| Some(Error::input(format!("cannot read `{path}`: {}", plain(&error)))))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Some(Error::input(format!("`{path}` is not UTF-8 text")).hint("save it as UTF-8")))?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+    decode::text(&bytes).map_err(|error| Some(Error::input(format!("`{path}`: {error}")).hint(error.hint())))
 }
 
 /// The files that are to be read by a call and that are not there, with the places of their names.

@@ -38,8 +38,11 @@ pub struct Fields {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     Script,
-    /// A row of that file.
-    Csv(String),
+    /// A row of that file, with the names that several of its columns have.
+    Csv {
+        file: String,
+        doubled: BTreeMap<String, Vec<usize>>,
+    },
     Json(String),
     /// What that function returns.
     Function(&'static str),

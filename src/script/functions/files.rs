@@ -2,22 +2,53 @@
 
 use rhai::{Array, Dynamic, Map as ScriptMap};
 
+use crate::decode;
 use crate::disk;
 use crate::error::{Error, Kind as Failure, Result, plain};
+use crate::script::arguments::Options;
 use crate::script::call::Call;
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Kind, Parameter};
+use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::inventory::{self, Layout, Table};
 use crate::script::value::to_script;
 
 const PATH: Parameter = Parameter::required("path", Kind::Path, "Relative to the runbook's folder.");
+
+/// A line that begins with `#` may be a VM, so it is a row wherever it can be one.
+pub const LAYOUT: &[Key] = &[
+    Key::new(
+        "comment",
+        Kind::Text,
+        "Lines that begin with this are left out; default: none, as a VM may be called `#1`: left out are only lines with `#` that have not as many fields as the header.",
+    ),
+    Key::new(
+        "delimiter",
+        Kind::Text,
+        "The character between columns; default: told by the header (tab, `;`, `,` or `|`).",
+    ),
+    Key::new("header", Kind::Integer, "The line of the header; default: the first that is no title and no comment."),
+    Key::new(
+        "fill",
+        Kind::Flag,
+        "Take rows that are shorter than the header, with nothing in their last fields; default false: an error.",
+    ),
+];
 
 pub const ROWS: &[Function] = &[
     Function {
         name: "read_csv",
         aliases: &[],
-        parameters: &[PATH],
+        parameters: &[
+            PATH,
+            Parameter::optional(
+                "options",
+                Kind::Options(&[LAYOUT]),
+                "For files that do not show how they are to be read.",
+            ),
+        ],
         result: "a list of object maps, one a row, with the header's names as keys and texts as values",
-        summary: "Read a CSV file with a header; commas, semicolons and tabs are told apart by it.",
+        summary: "Read a CSV file with a header; delimiter, titles above and byte order marks are found out, and lines that \
+                  are no rows are told.",
         example: "print(read_csv(\"inventory.csv\").len());",
         sends: &[],
         effect: Effect::Reads,
@@ -40,10 +71,15 @@ pub const ROWS: &[Function] = &[
 
 fn read_csv(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let path = call.text("path");
-    let Table { rows, .. } = parse_csv(&read_text(call, &path)?).map_err(|error| error.context(format!("`{path}`")))?;
-    if let Some(first) = rows.first() {
-        call.host.meet_fields(first.iter().map(|(name, _)| name.as_str()));
+    let layout = layout(call.options())?;
+    let text = read_text(call, &path)?;
+    let Table { columns, doubled, rows, notes } =
+        inventory::read(&text, &layout).map_err(|error| error.context(format!("`{path}`")))?;
+    for note in notes {
+        call.warn(format!("{path}: {note}"));
     }
+    call.host.meet_fields(columns.iter().map(String::as_str));
+    call.host.meet_doubled(&path, doubled);
     let map = |row: Vec<(String, String)>| {
         row.into_iter().map(|(name, value)| (name.into(), value.into())).collect::<ScriptMap>()
     };
@@ -71,9 +107,7 @@ pub fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
             .hint(format!("looked for {}", path.display()))
             .caused_by(error)
     })?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::input(format!("`{written}` is not UTF-8 text")).hint("save it as UTF-8"))?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+    decode::text(&bytes).map_err(|error| Error::input(format!("`{written}`: {error}")).hint(error.hint()))
 }
 
 /// Writes a text where a script says.
@@ -92,93 +126,25 @@ pub fn write_text(call: &Call<'_>, written: &str, text: &str) -> Result<()> {
     })
 }
 
-/// What a CSV text holds.
-pub struct Table {
-    pub columns: Vec<String>,
-    /// Each row with the columns' names.
-    pub rows: Vec<Vec<(String, String)>>,
-}
-
-/// Reads a CSV text with a header. Spreadsheets of half the world separate by semicolons.
+/// The layout that the options of `read_csv` give.
 ///
 /// # Errors
-/// `Input` with the line that is wrong.
-pub fn parse_csv(text: &str) -> Result<Table> {
-    let header = text.lines().next().unwrap_or_default();
-    let delimiter =
-        [b',', b';', b'\t'].into_iter().max_by_key(|delimiter| header.bytes().filter(|byte| byte == delimiter).count());
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter.filter(|delimiter| header.bytes().any(|byte| byte == *delimiter)).unwrap_or(b','))
-        .trim(csv::Trim::All)
-        .comment(Some(b'#'))
-        .from_reader(text.as_bytes());
-    let names: Vec<String> = reader.headers().map_err(csv_error)?.iter().map(str::to_owned).collect();
-    if let Some(name) =
-        names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)).map(|(_, name)| name)
-    {
-        return Err(Error::input(format!("the column `{name}` is there twice"))
-            .hint("give each column a name of its own, in the first line"));
-    }
-    if let Some(index) = names.iter().position(String::is_empty) {
-        return Err(Error::input(format!("column {} has no name in the header", index + 1))
-            .hint("give each column a name of its own, in the first line"));
-    }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(csv_error)?;
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-        rows.push(names.iter().cloned().zip(record.iter().map(str::to_owned)).collect());
-    }
-    Ok(Table { columns: names, rows })
-}
-
-fn csv_error(error: csv::Error) -> Error {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let line = pos.as_ref().map_or(0, csv::Position::line);
-            Error::input(format!(
-                "line {line} has {}, the header has {expected_len}",
-                crate::error::count(*len as usize, "field")
-            ))
-            .hint("a value with a comma in it wants quotes")
-        }
-        _ => Error::input(format!("cannot read it as CSV: {error}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(text: &str) -> Vec<Vec<String>> {
-        parse_csv(text)
-            .unwrap()
-            .rows
-            .into_iter()
-            .map(|row| row.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
-            .collect()
-    }
-
-    #[test]
-    fn commas_semicolons_and_tabs_are_told_apart() {
-        let expected = [["name=web-01".to_owned(), "wave=1".to_owned()]];
-        for text in [
-            "name,wave\nweb-01,1\n",
-            "name;wave\r\nweb-01;1\r\n",
-            "name\twave\n web-01 \t1\n\n",
-            "name,wave\n# later\nweb-01,1\n,\n",
-        ] {
-            assert_eq!(names(text), expected, "{text:?}");
+/// `Input` for a delimiter of several characters, and a header above the first line.
+fn layout(options: &Options) -> Result<Layout> {
+    let mut delimiter = None;
+    if let Some(text) = options.text("delimiter") {
+        let mut characters = text.chars();
+        delimiter = characters.next().filter(|_| characters.next().is_none());
+        if delimiter.is_none() {
+            return Err(
+                Error::input(format!("`delimiter` must be one character, not `{text}`")).detail("key", "delimiter")
+            );
         }
     }
-
-    #[test]
-    fn a_short_row_is_named_with_its_line() {
-        let message = |text| parse_csv(text).err().expect("wrong").message;
-        assert_eq!(message("name,wave\nweb-01,1\nweb-02\n"), "line 3 has 1 field, the header has 2");
-        assert_eq!(message("name,name\n"), "the column `name` is there twice");
-        assert_eq!(message("name,\na,b\n"), "column 2 has no name in the header");
+    let header = options.integer("header").map(|line| usize::try_from(line).ok().filter(|line| *line > 0));
+    if header == Some(None) {
+        return Err(Error::input("`header` is the number of a line, from 1").detail("key", "header"));
     }
+    let comment = options.text("comment").filter(|mark| !mark.is_empty());
+    Ok(Layout { delimiter, comment, header: header.flatten(), fill: options.flag("fill").unwrap_or(false) })
 }

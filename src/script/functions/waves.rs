@@ -160,6 +160,10 @@ fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> R
             }
             _ => Error::script(format!("item {number}, {}, has no key", describe(item))),
         };
+        let doubled = call.host.doubled(&by.map_or_else(|| "name".to_owned(), text_of));
+        if let Some(doubled) = doubled {
+            return Error { hint: doubled.hint, ..error.context(doubled.message) }.into();
+        }
         error.hint("give items a `name`, or say with `key` which field or closure tells them apart").into()
     })
 }
