@@ -12,10 +12,11 @@ use super::world::World;
 use crate::clock::Clock;
 use crate::disk;
 use crate::error::{Error, ExitCode, Kind, Result};
-use crate::journal::Journal;
 use crate::journal::file::{self, Log, Medium};
+use crate::journal::reached::{self, Noted};
 use crate::journal::replay::State;
 use crate::journal::runs::{Directory, End, Holder, Lock, Meta, Sources, Store};
+use crate::journal::{Journal, Past};
 use crate::process::Process;
 use crate::secret::{self, Known};
 use crate::settings::CloudFlags;
@@ -79,7 +80,7 @@ impl Kept {
         let world = world()?;
         let clock = world.clock.clone();
         let path = directory.journal();
-        let log = Log::new(Arc::new(file::create(&path, clock.now())?), path);
+        let log = Log::new(Arc::new(noted(&directory, file::create(&path, clock.now())?)?), path);
         let journal =
             Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log)).knowing(known.clone());
         let kept = Self { place: Place::of(directory, lock), journal: Arc::new(journal), before: None };
@@ -100,6 +101,7 @@ impl Kept {
                 let directory = store.create(meta.clone(), &sources)?;
                 let lock = directory.lock(&meta.owner, false)?;
                 let file = file::create(&directory.journal(), first)?;
+                let file = noted(&directory, file)?;
                 let _ = made.lock.set(lock);
                 let _ = made.directory.set(Mutex::new(directory));
                 Ok(file)
@@ -124,10 +126,16 @@ impl Kept {
         clock: Clock,
     ) -> Result<Self> {
         let path = directory.journal();
-        let file = if path.exists() { file::reopen(&path, end)? } else { file::create(&path, clock.now())? };
-        let log = Log::new(Arc::new(file), path);
-        let journal =
-            Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log)).knowing(known.clone());
+        let is_cut = reached::read(&directory.reached()).is_some_and(|reached| end < reached) || !path.exists();
+        let began = directory.meta.sandbox.is_none().then_some(directory.meta.started);
+        let past = Past { since: state.first.or(began) };
+        let file = if end > 0 { file::reopen(&path, end)? } else { file::create(&path, clock.now())? };
+        let log = Log::new(Arc::new(noted(&directory, file)?), path);
+        let journal = Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log));
+        let journal = journal.knowing(known.clone()).after(past);
+        if is_cut {
+            journal.falls_behind()?;
+        }
         let before = lock.before.clone();
         Ok(Self { place: Place::of(directory, lock), journal: Arc::new(journal), before })
     }
@@ -181,6 +189,13 @@ impl Place {
     }
 }
 
+/// The journal's file, with the note of its length beside the runs.
+fn noted(directory: &Directory, file: File) -> Result<Noted> {
+    let path = directory.journal();
+    let end = file.metadata().map_err(|error| disk::unwritten(path.display(), &error, Kind::Journal))?.len();
+    Ok(Noted::new(file, end, &directory.reached()))
+}
+
 /// The flags that name the cloud, without those that hold a secret: they have to be given again.
 pub fn kept_flags(flags: &CloudFlags) -> Value {
     let mut kept = serde_json::to_value(flags).unwrap_or_default();
@@ -205,20 +220,20 @@ pub fn kept_parameters(set: &[String]) -> std::collections::BTreeMap<String, Opt
 /// A file that is made when something has to be on the disk.
 struct Lazy {
     state: Mutex<Pending>,
-    make: Box<dyn Fn() -> Result<File> + Send + Sync>,
+    make: Box<dyn Fn() -> Result<Noted> + Send + Sync>,
 }
 
 #[derive(Default)]
 struct Pending {
     lines: Vec<u8>,
-    file: Option<Arc<File>>,
+    file: Option<Arc<Noted>>,
 }
 
 impl Medium for Lazy {
     fn write(&self, line: &[u8]) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &state.file {
-            Some(file) => file.as_ref().write_all(line),
+            Some(file) => file.write(line),
             None => state.lines.write_all(line),
         }
     }
@@ -230,13 +245,13 @@ impl Medium for Lazy {
                 Some(file) => file.clone(),
                 None => {
                     let file = Arc::new((self.make)().map_err(io::Error::other)?);
-                    file.as_ref().write_all(&std::mem::take(&mut state.lines))?;
+                    file.write(&std::mem::take(&mut state.lines))?;
                     state.file = Some(file.clone());
                     file
                 }
             }
         };
-        file.sync_data()
+        file.sync()
     }
 }
 

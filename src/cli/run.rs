@@ -16,7 +16,7 @@ use crate::cancel::Cancel;
 use crate::clock::{Clock, Speed};
 use crate::decode;
 use crate::error::{Error, ExitCode, Kind, Result};
-use crate::event::{Event, Fact, Origin, Sink, VERSION, cause};
+use crate::event::{Event, Fact, Level, Origin, Sink, VERSION, cause};
 use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, record};
 use crate::process::{self, Process};
@@ -234,6 +234,13 @@ impl Performance<'_> {
             let calls = *calls;
             let after = self.kept.before.as_ref().map(Holder::describe);
             say(Fact::RunResumed { run, calls, after });
+            if self.kept.journal.is_behind() {
+                let message =
+                    "the journal ends before what this run has done: it was cut, or is an older copy. What the run \
+                               has made is looked for on the server before anything is sent"
+                        .to_owned();
+                say(Fact::Logged { level: Level::Warning, message });
+            }
         }
         let result = self.evaluate(given, &events, report.stage());
         let code = result.as_ref().map_or_else(|located| located.error.kind.exit_code(), |_| ExitCode::Done);

@@ -275,8 +275,8 @@ pub fn load(path: &Path) -> Result<Read> {
 pub fn damaged(path: &Path, (number, why): &(usize, String)) -> Error {
     Error::new(Kind::Journal, format!("line {number} of the journal {} is damaged: {why}", path.display())).hint(
         format!(
-            "restore the file from a copy, or keep one and cut it before line {number}: what later lines recorded is then \
-             looked for on the server, or asked"
+            "restore the file from a copy, or keep one and cut it before line {number}; then resume: what the run has made is \
+             found by its mark, and before anything else is sent a second time you are asked"
         ),
     )
 }
@@ -295,13 +295,13 @@ pub fn reopen(path: &Path, end: u64) -> Result<File> {
     open().map_err(|error| unwritable(path, error))
 }
 
-/// A new journal with its first line.
+/// A new journal with its first line, also in the place of an empty one.
 ///
 /// # Errors
 /// `Journal` or `Storage` when it cannot be made.
 pub fn create(path: &Path, at: jiff::Timestamp) -> Result<File> {
     let open = || -> io::Result<File> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(encode(&Line { at, record: Record::Journal { version: VERSION } }).as_bytes())?;
         Ok(file)
     };

@@ -3,6 +3,9 @@
 //! `record` says what is written, `replay` (pure) what follows from it, `file` how it lies on the disk, `runs` where.
 
 pub mod file;
+pub mod marker;
+pub mod memory;
+pub mod reached;
 pub mod record;
 pub mod replay;
 pub mod runs;
@@ -22,6 +25,7 @@ use crate::event::{Event, Fact, Sink};
 use crate::model::Generation;
 use crate::secret;
 use file::Log;
+use marker::Marker;
 use record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
 use replay::{Item, Known, Replay, State, Unsettled};
 
@@ -31,6 +35,13 @@ pub struct StepKey {
     pub lane: Arc<str>,
     pub call: u64,
     pub step: u32,
+}
+
+/// What earlier processes of a run have left.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// When the run began; what is older is not its doing.
+    pub since: Option<Timestamp>,
 }
 
 /// Values longer than this, as text, are written once.
@@ -52,6 +63,7 @@ pub struct Journal {
     seen: Mutex<HashMap<String, (String, Option<String>)>>,
     /// Nothing may be done that is not recorded yet: a first pass over an edited runbook.
     only_replays: bool,
+    past: Option<Past>,
 }
 
 impl Journal {
@@ -63,13 +75,19 @@ impl Journal {
     /// A journal of what was done before, and a place for what follows.
     pub fn new(run: String, key: Key, clock: Clock, state: State, log: Option<Log>) -> Self {
         let (known, state, seen) = (secret::Known::default(), Mutex::new(state), Mutex::default());
-        Self { known, run, key, clock, state, log, seen, only_replays: false }
+        Self { known, run, key, clock, state, log, seen, only_replays: false, past: None }
     }
 
     /// The same with the secrets that the process knows.
     #[must_use]
     pub fn knowing(self, known: secret::Known) -> Self {
         Self { known, ..self }
+    }
+
+    /// The journal of a run that earlier processes have worked on.
+    #[must_use]
+    pub fn after(self, past: Past) -> Self {
+        Self { past: Some(past), ..self }
     }
 
     /// The same past, with nothing to come: whoever goes beyond it is stopped.
@@ -92,8 +110,39 @@ impl Journal {
     }
 
     /// What tells on the server that a thing was made by this step of this run.
-    pub fn marker(&self, key: &StepKey, identity: &Identity) -> String {
-        marker(&self.run, key, self.state().rounds(&key.lane), identity)
+    pub fn marker(&self, key: &StepKey, identity: &Identity) -> Marker {
+        Marker::new(&self.run, key, self.state().rounds(&key.lane), identity)
+    }
+
+    /// What earlier processes may have done; `None` for the first one of a run.
+    pub fn past(&self) -> Option<Past> {
+        self.past
+    }
+
+    /// Whether the run has done more than its journal says: that was cut, or is an older copy.
+    pub fn is_behind(&self) -> bool {
+        self.state().is_behind
+    }
+
+    /// The run has done more than is recorded; says whether that is news.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn falls_behind(&self) -> Result<bool> {
+        if self.is_behind() {
+            return Ok(false);
+        }
+        self.append(Record::Behind).map(|_| true)
+    }
+
+    /// Whether the run is known to have made or used the thing of this id.
+    pub fn knows_id(&self, id: &str) -> bool {
+        self.state().memory.has_id(id)
+    }
+
+    /// Whether the step that made a thing is on record; what another run has made is none of ours.
+    pub fn knows_marker(&self, marker: &Marker) -> bool {
+        marker.run != self.run || self.state().memory.has_step_of(marker)
     }
 
     /// What is known of a call before it is made.
@@ -393,20 +442,6 @@ impl Sink for Recorder {
         self.journal.event(&event);
         self.next.emit(event);
     }
-}
-
-/// `[coriolis-run m4k7t2qa main/3:web-01 2.1 5f0c]`, with a hash for a lane that is too long to be read, or that no server
-/// keeps as it is. The last word is of the arguments: after a retry another call may have the same number.
-fn marker(run: &str, key: &StepKey, rounds: u32, identity: &Identity) -> String {
-    let odd = |character: char| character.is_control() && character != '\n';
-    let lane = if key.lane.len() > 80 || key.lane.contains(odd) {
-        blake3::hash(key.lane.as_bytes()).to_hex()[..16].to_owned()
-    } else {
-        key.lane.replace(['[', ']', '\n'], "_")
-    };
-    let round = if rounds > 0 { format!("#{rounds}") } else { String::new() };
-    let call = &blake3::hash(format!("{} {}", identity.function, identity.arguments).as_bytes()).to_hex()[..8];
-    format!("[coriolis-run {run} {lane} {}.{}{round} {call}]", key.call, key.step)
 }
 
 /// Whether reports of old runs need it.

@@ -11,7 +11,7 @@ use crate::event::{Event, Outcome};
 use crate::model::Generation;
 
 /// The version of the lines; a reader refuses newer ones.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One line: a record and when it was made, in the run's clock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ pub enum Record {
         lane: Arc<str>,
         ended: Ended,
     },
+    /// What the run has done is ahead of the records before this one: they were cut, or are an older copy.
+    Behind,
     /// The operator asked for what failed to be done again.
     RetryFailed,
     /// Something that reports tell.

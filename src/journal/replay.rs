@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::StepKey;
+use super::memory::Memory;
 use super::record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
 use crate::error::{Error, Result};
 use crate::event::Outcome;
@@ -21,7 +22,12 @@ pub struct State {
     lanes: BTreeMap<Arc<str>, Lane>,
     values: HashMap<String, Arc<Value>>,
     generation: Option<Generation>,
+    /// The time of the first record.
+    pub first: Option<Timestamp>,
     last: Option<Timestamp>,
+    pub memory: Memory,
+    /// The run has done more than its records say.
+    pub is_behind: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -123,7 +129,9 @@ impl State {
     /// # Errors
     /// When it cannot follow what was there.
     pub fn apply(&mut self, Line { at, record }: Line) -> Result<(), String> {
+        self.first.get_or_insert(at);
         self.last = self.last.max(Some(at));
+        self.memory.meet(&record);
         match record {
             Record::Journal { version } if version > super::record::VERSION => {
                 return Err(format!("it is of version {version}, made by a newer coriolis-run"));
@@ -180,6 +188,7 @@ impl State {
                 lane.ended = Some(ended);
             }
             Record::RetryFailed => self.retry_failed(),
+            Record::Behind => self.is_behind = true,
         }
         Ok(())
     }

@@ -307,6 +307,12 @@ impl Directory {
         self.path.join("journal.jsonl")
     }
 
+    /// Where it is noted how far the journal was written: who restores the run's folder alone leaves it as it is.
+    pub fn reached(&self) -> PathBuf {
+        let root = self.path.ancestors().nth(2).unwrap_or(&self.path);
+        root.join("reached").join(&self.meta.id)
+    }
+
     /// The log of a rehearsal's cloud.
     pub fn sandbox(&self) -> PathBuf {
         self.path.join("sandbox.jsonl")
@@ -466,6 +472,7 @@ impl Directory {
     /// # Errors
     /// `Journal` when a file does not go.
     pub fn remove(self) -> Result<()> {
+        let _ = fs::remove_file(self.reached());
         fs::remove_dir_all(&self.path).map_err(|error| {
             Error::new(Kind::Journal, format!("cannot remove {}: {}", self.path.display(), plain(&error)))
                 .caused_by(error)
@@ -518,7 +525,7 @@ fn import_file(path: &Path, name: &str) -> PathBuf {
     path.join("imports").join(name.replace('%', "%25").replace('/', "%2F"))
 }
 
-fn private_folder(path: &Path) -> io::Result<()> {
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

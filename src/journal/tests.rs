@@ -146,7 +146,7 @@ fn two_calls_of_one_number_have_two_marks() {
 fn a_mark_is_one_line_of_text_whatever_the_key() {
     let mark = |item: &str| {
         let key = StepKey { lane: replay::child("main", 3, item).into(), call: 1, step: 1 };
-        journal().marker(&key, &identity("replica_create"))
+        journal().marker(&key, &identity("replica_create")).to_string()
     };
     let marks = ["a\0", "a\0\0", "a\r", "a\u{1b}[31m", "a]", &"long".repeat(9999)].map(mark);
     for (at, mark) in marks.iter().enumerate() {

@@ -15,6 +15,7 @@ use crate::client::{Failure, Request};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Fact, Level};
 use crate::journal::StepKey;
+use crate::journal::marker::Marker;
 use crate::journal::record::{Identity, Saved, Settlement};
 use crate::journal::replay::Known;
 use crate::model::Generation;
@@ -175,7 +176,7 @@ impl Call<'_> {
     }
 
     /// The text that is put into what this call makes next, so that it is found again.
-    pub fn marker(&self) -> String {
+    pub fn marker(&self) -> Marker {
         self.host.journal.marker(&self.step_number(self.steps.get() + 1), &self.identity)
     }
 
@@ -311,6 +312,6 @@ fn unmark(value: &mut Value) {
 
 /// The text without its last line, where that is a marker.
 fn without_marker(text: &str) -> Option<String> {
-    let (plain, last) = text.rsplit_once('\n').unwrap_or(("", text));
-    (last.starts_with("[coriolis-run ") && last.ends_with(']')).then(|| plain.to_owned())
+    let plain = text.rsplit_once('\n').map_or("", |(plain, _)| plain);
+    Marker::of(text).map(|_| plain.to_owned())
 }

@@ -9,6 +9,7 @@ use super::call::{Call, Sent};
 use super::sends::Again;
 use crate::client::Request;
 use crate::error::{Error, Kind, Result};
+use crate::journal::marker::Marker;
 use crate::journal::replay::Known;
 
 /// How often a change is sent at most.
@@ -156,13 +157,13 @@ pub fn make(
     let marker = call.marker();
     let text = match fields.get(mark).and_then(Value::as_str).filter(|text| !text.is_empty()) {
         Some(text) => format!("{text}\n{marker}"),
-        None => marker.clone(),
+        None => marker.to_string(),
     };
     fields.insert(mark.to_owned(), text.into());
     let request = build(fields)?;
     as_told(call, &request, |again| matches!(again, Again::Marked(field) if field == mark));
     change(call, &request, |call| {
-        let marked = |thing: &Value| thing[mark].as_str().is_some_and(|text| text.ends_with(&marker));
+        let marked = |thing: &Value| thing[mark].as_str().and_then(Marker::of).is_some_and(|found| found == marker);
         let found = list(call)?.into_iter().filter(marked);
         Ok(found.collect())
     })

@@ -325,3 +325,27 @@ fn an_expression_that_changes_something_is_held_by_its_process_as_a_run_is() {
     let runs = run(&state, &["runs", "--format", "json"]).expect(0);
     assert!(runs.stdout.contains("\"status\": \"interrupted\""), "{}", runs.stdout);
 }
+
+#[test]
+fn a_journal_that_is_shorter_than_it_was_is_said_so() {
+    let state = folder("shorter");
+    run(&state, &[&runbook("gate.rhai"), "--sandbox"]).expect(8);
+    let said = "the journal ends before what this run has done";
+    let whole = run(&state, &["resume"]).expect(8);
+    assert!(!whole.stderr.contains(said), "{}", whole.stderr);
+    let journal = only_run(&state).join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let began = text.lines().position(|line| line.contains(r#""record":"began""#)).unwrap();
+    for lines in [began + 1, began, 1, 0] {
+        let cut: String = text.split_inclusive('\n').take(lines).collect();
+        std::fs::write(&journal, cut).unwrap();
+        let behind = run(&state, &["resume"]);
+        assert!(behind.stderr.contains(said), "{lines} lines: {}", behind.stderr);
+        let still = run(&state, &["resume"]);
+        assert!(still.stderr.contains(said), "{lines} lines, the second time: {}", still.stderr);
+        std::fs::write(&journal, &text).unwrap();
+    }
+    std::fs::remove_file(&journal).unwrap();
+    let lost = run(&state, &["resume"]);
+    assert!(lost.stderr.contains(said), "{}", lost.stderr);
+}

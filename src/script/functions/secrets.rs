@@ -157,7 +157,7 @@ pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Valu
     if text.is_empty() {
         return Err(Error::script("an empty secret cannot be stored").detail("key", "payload"));
     }
-    let mark = call.marker();
+    let mark = call.marker().to_string();
     settle::change(call, &secrets::store(name, &text, &mark), |call| {
         let found = call.read(&secrets::marked(&mark))?;
         let found = found["secrets"].as_array().into_iter().flatten();

@@ -1,0 +1,65 @@
+//! What a run knows to be its own, whatever was done anew since: the steps that it began and the things that they gave.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::StepKey;
+use super::marker::Marker;
+use super::record::{Record, Saved, Settlement};
+
+/// Only grows.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    begun: BTreeSet<StepKey>,
+    ids: BTreeSet<String>,
+}
+
+impl Memory {
+    /// Takes the next record: what answers and results name counts, and what a call has merely looked at does not.
+    pub fn meet(&mut self, record: &Record) {
+        let value = match record {
+            Record::Began { lane, call, step, .. } => {
+                self.begun.insert(StepKey { lane: lane.clone(), call: *call, step: *step });
+                return;
+            }
+            Record::Kept { lane, call, step, answer, .. } => {
+                self.begun.insert(StepKey { lane: lane.clone(), call: *call, step: *step });
+                answer
+            }
+            Record::Decided { awaited, .. } => return self.ids.extend(awaited.iter().cloned()),
+            Record::Settled { settlement: Settlement::Done(answer), .. } => answer,
+            Record::Returned { result: Saved::Ok(value), .. } | Record::Value { value, .. } => value,
+            Record::Ended { ended, .. } => match &ended.result {
+                Saved::Ok(value) => value,
+                _ => return,
+            },
+            _ => return,
+        };
+        collect(value, &mut self.ids);
+    }
+
+    /// Whether the run has made or used the thing of this id.
+    pub fn has_id(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// Whether the step that made a thing was begun.
+    pub fn has_step_of(&self, marker: &Marker) -> bool {
+        self.begun.iter().any(|key| marker.is_at(key))
+    }
+}
+
+/// The texts that are ids as the server makes them: 36 characters, hexadecimal and dashes.
+fn collect(value: &Value, ids: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if is_id(text) => drop(ids.insert(text.clone())),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, ids)),
+        Value::Object(fields) => fields.values().for_each(|value| collect(value, ids)),
+        _ => {}
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}

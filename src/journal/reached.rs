@@ -1,0 +1,54 @@
+//! How far a journal was written once, kept outside of the run's folder: a journal that ends before was cut, or is an older
+//! copy.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::file::{Medium, read_optional};
+
+/// A journal's file, and the note of its length.
+pub struct Noted {
+    file: File,
+    end: AtomicU64,
+    /// Missing where the disk would not have it: it is a second net.
+    note: Option<File>,
+}
+
+impl Noted {
+    /// The file holds `end` bytes.
+    pub fn new(file: File, end: u64, note: &Path) -> Self {
+        let open = || -> io::Result<File> {
+            if let Some(folder) = note.parent() {
+                super::runs::private_folder(folder)?;
+            }
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(note)
+        };
+        Self { file, end: AtomicU64::new(end), note: open().ok() }
+    }
+}
+
+impl Medium for Noted {
+    fn write(&self, lines: &[u8]) -> io::Result<()> {
+        Medium::write(&self.file, lines)?;
+        self.end.fetch_add(lines.len() as u64, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let end = self.end.load(Ordering::Acquire);
+        self.file.sync_data()?;
+        // Never ahead of what is on the disk; not synced itself, as a process that is killed loses nothing of it.
+        if let Some(note) = &self.note {
+            let _ = note.write_all_at(format!("{end:020}\n").as_bytes(), 0);
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes were on the disk once; `None` where nothing says so.
+pub fn read(note: &Path) -> Option<u64> {
+    read_optional(note).ok()??.trim().parse().ok()
+}
