@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-
-use crate::clock::{Clock, Signal, Woken};
+use crate::clock::{Clock, Instant, Signal, Woken};
 use crate::error::{Error, Result};
 
 /// How much is to stop.
@@ -105,12 +103,12 @@ impl Cancel {
     ///
     /// # Errors
     /// [`crate::error::Kind::Interrupted`] as soon as a stop is wished for.
-    pub fn sleep_until(&self, clock: &Clock, deadline: Timestamp) -> Result<()> {
+    pub fn sleep_until(&self, clock: &Clock, deadline: Instant) -> Result<()> {
         let signal = clock.signal();
         let _listening = self.listen(&signal);
         loop {
             self.check()?;
-            if clock.now() >= deadline || clock.park(&signal, Some(deadline)) == Woken::Deadline {
+            if clock.instant() >= deadline || clock.park(&signal, Some(deadline)) == Woken::Deadline {
                 return self.check();
             }
         }
@@ -148,7 +146,7 @@ mod tests {
         let (busy, sleeping, sleeper) = (clock.busy(), one.clone(), clock.clone());
         let thread = std::thread::spawn(move || {
             let _busy = busy;
-            sleeping.sleep_until(&sleeper, sleeper.now() + SignedDuration::from_hours(1))
+            sleeping.sleep_until(&sleeper, sleeper.instant() + SignedDuration::from_hours(1))
         });
         whole.press();
         assert_eq!(thread.join().expect("no panic").expect_err("interrupted").kind, Kind::Interrupted);
@@ -162,7 +160,7 @@ mod tests {
         let (busy, sleeping, sleeper) = (clock.busy(), cancel.clone(), clock.clone());
         let thread = std::thread::spawn(move || {
             let _busy = busy;
-            sleeping.sleep_until(&sleeper, sleeper.now() + SignedDuration::from_hours(1))
+            sleeping.sleep_until(&sleeper, sleeper.instant() + SignedDuration::from_hours(1))
         });
         assert_eq!(cancel.press(), Wish::Pause);
         assert_eq!(thread.join().expect("no panic").expect_err("interrupted").kind, Kind::Interrupted);

@@ -26,8 +26,8 @@ const LONGEST_SKIP: SignedDuration = SignedDuration::from_mins(10);
 pub struct Instant(SignedDuration);
 
 impl Instant {
-    /// The beginning of all time: earlier than anything that a clock tells.
-    pub const MIN: Instant = Instant(SignedDuration::MIN);
+    /// When the clock was made.
+    pub const START: Instant = Instant(SignedDuration::ZERO);
 
     /// The time from `earlier` to this; negative where `earlier` is later.
     pub fn duration_since(self, earlier: Instant) -> SignedDuration {
@@ -77,6 +77,8 @@ struct Inner {
     origin: Timestamp,
     /// When the clock was made, by the machine's monotonic clock.
     made: std::time::Instant,
+    /// By how many nanoseconds somebody has set what people read off the clock: tests do.
+    set_by: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -95,7 +97,7 @@ struct State {
 
 struct Sleeper {
     waiter: Arc<Waiter>,
-    deadline: Option<Timestamp>,
+    deadline: Option<Instant>,
     /// A poller: of no use before the world has changed.
     polls: bool,
 }
@@ -154,16 +156,32 @@ impl Clock {
     fn with(mode: Mode, start: Timestamp) -> Self {
         let state = State { busy: 0, serial: 0, sleepers: BTreeMap::new(), world: None };
         let virtual_now = AtomicI64::new(nanoseconds(start));
-        Self(Arc::new(Inner { mode, virtual_now, origin: start, made: system(), state: Mutex::new(state) }))
+        let (made, set_by) = (system(), AtomicI64::new(0));
+        Self(Arc::new(Inner { mode, virtual_now, origin: start, made, set_by, state: Mutex::new(state) }))
     }
 
-    /// The time of this clock.
+    /// The time of day of this clock: for what people, servers and records name. It may be set in either direction at
+    /// any moment; durations are counted by [`Clock::instant`].
     pub fn now(&self) -> Timestamp {
-        match &self.0.mode {
+        self.both().0
+    }
+
+    /// The time of day and the instant of one and the same moment.
+    pub fn both(&self) -> (Timestamp, Instant) {
+        let instant = self.instant();
+        let now = match &self.0.mode {
             Mode::System => wall(),
-            Mode::Scaled { origin, .. } => *origin + self.instant().0,
-            Mode::Virtual => self.virtual_now(),
-        }
+            Mode::Scaled { origin, .. } => *origin + instant.0,
+            Mode::Virtual => self.0.origin + instant.0,
+        };
+        (now + SignedDuration::from_nanos(self.0.set_by.load(Ordering::Acquire)), instant)
+    }
+
+    /// Sets the time of day, as somebody may do with the machine's.
+    #[cfg(test)]
+    pub fn set(&self, by: SignedDuration) {
+        let by = i64::try_from(by.as_nanos()).expect("a test sets it by hours");
+        self.0.set_by.fetch_add(by, Ordering::AcqRel);
     }
 
     /// The same moment by which durations are counted.
@@ -178,7 +196,16 @@ impl Clock {
 
     /// The instant of a point in time that a person, a server or the journal names, as far away as it is by now.
     pub fn instant_of(&self, time: Timestamp) -> Instant {
-        self.instant() + time.duration_since(self.now())
+        let (now, instant) = self.both();
+        instant + time.duration_since(now)
+    }
+
+    /// The time of day that an instant has, as far away as it is by now.
+    pub fn time_of(&self, instant: Instant) -> Timestamp {
+        let (now, here) = self.both();
+        let rest = instant.duration_since(here);
+        let end = if rest.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
+        now.checked_add(rest).unwrap_or(end)
     }
 
     fn virtual_now(&self) -> Timestamp {
@@ -231,16 +258,16 @@ impl Clock {
 
     /// Waits until `signal` rings or `deadline` passes. The caller holds a token and no lock; the token is given back
     /// for the time of the wait.
-    pub fn park(&self, signal: &Signal, deadline: Option<Timestamp>) -> Woken {
+    pub fn park(&self, signal: &Signal, deadline: Option<Instant>) -> Woken {
         self.park_as(signal, deadline, false)
     }
 
     /// As [`Clock::park`], for a poller: on the virtual clock the deadline moves to the next thing that happens.
-    pub fn park_poll(&self, signal: &Signal, deadline: Option<Timestamp>) -> Woken {
+    pub fn park_poll(&self, signal: &Signal, deadline: Option<Instant>) -> Woken {
         self.park_as(signal, deadline, true)
     }
 
-    fn park_as(&self, signal: &Signal, deadline: Option<Timestamp>, polls: bool) -> Woken {
+    fn park_as(&self, signal: &Signal, deadline: Option<Instant>, polls: bool) -> Woken {
         let waiter = &signal.waiter;
         {
             let mut state = self.lock();
@@ -274,8 +301,8 @@ impl Clock {
     }
 
     /// The system time left until `deadline`; `None` where only a waker ends the wait.
-    fn remaining(&self, deadline: Option<Timestamp>) -> Option<Duration> {
-        let rest = deadline?.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs();
+    fn remaining(&self, deadline: Option<Instant>) -> Option<Duration> {
+        let rest = deadline?.duration_since(self.instant()).max(SignedDuration::ZERO).unsigned_abs();
         match self.0.mode {
             Mode::System => Some(rest),
             Mode::Scaled { speed, .. } => Some(rest.div_f64(speed)),
@@ -303,8 +330,9 @@ impl Clock {
         if state.busy > 0 {
             return;
         }
-        let now = self.now();
-        let happens = state.world.as_ref().and_then(|world| world(now));
+        let now = self.instant();
+        let happens = state.world.as_ref().and_then(|world| world(self.virtual_now()));
+        let happens = happens.map(|happens| Instant(happens.duration_since(self.0.origin)));
         let due = |sleeper: &Sleeper| {
             let deadline = sleeper.deadline?;
             if !sleeper.polls {
@@ -315,7 +343,8 @@ impl Clock {
         };
         let Some(next) = state.sleepers.values().filter_map(due).min() else { return };
         let next = next.max(now);
-        self.0.virtual_now.store(nanoseconds(next), Ordering::Release);
+        let time = self.0.origin.checked_add(next.0).unwrap_or(Timestamp::MAX);
+        self.0.virtual_now.store(nanoseconds(time), Ordering::Release);
         let keys: Vec<u64> = state
             .sleepers
             .iter()
@@ -403,16 +432,16 @@ mod tests {
     #[test]
     fn virtual_time_jumps_to_the_first_deadline_when_nobody_is_busy() {
         let clock = Clock::new(Speed::Max);
-        let start = clock.now();
+        let (start, began) = (clock.now(), clock.instant());
         let _busy = clock.busy();
-        assert_eq!(clock.park(&clock.signal(), Some(start + seconds(3600))), Woken::Deadline);
-        assert_eq!(clock.now(), start + seconds(3600));
+        assert_eq!(clock.park(&clock.signal(), Some(began + seconds(3600))), Woken::Deadline);
+        assert_eq!((clock.now(), clock.instant()), (start + seconds(3600), began + seconds(3600)));
     }
 
     #[test]
     fn time_stands_while_another_thread_is_busy() {
         let clock = Clock::new(Speed::Max);
-        let start = clock.now();
+        let start = clock.instant();
         let bell = clock.signal();
         let lane = clock.busy();
         let worker = clock.busy();
@@ -424,13 +453,13 @@ mod tests {
         ring.ring();
         drop(worker);
         assert_eq!(sleeper.join().expect("no panic"), Woken::Rung);
-        assert_eq!(clock.now(), start);
+        assert_eq!(clock.instant(), start);
     }
 
     #[test]
     fn sleepers_wake_in_the_order_of_their_deadlines() {
         let clock = Clock::new(Speed::Max);
-        let start = clock.now();
+        let start = clock.instant();
         let log = Arc::new(Mutex::new(Vec::new()));
         let main = clock.busy();
         let threads: Vec<_> = [30, 10, 20, 10]
@@ -440,7 +469,7 @@ mod tests {
                 std::thread::spawn(move || {
                     let _busy = busy;
                     clock.park(&clock.signal(), Some(start + seconds(delay)));
-                    log.lock().expect("no panic").push(clock.now().duration_since(start).as_secs());
+                    log.lock().expect("no panic").push(clock.instant().duration_since(start).as_secs());
                 })
             })
             .collect();
@@ -452,22 +481,22 @@ mod tests {
     #[test]
     fn a_poller_sleeps_until_something_happens() {
         let clock = Clock::new(Speed::Max);
-        let start = clock.now();
-        clock.set_world(move |now| (now < start + seconds(90)).then_some(start + seconds(90)));
+        let (happens, start) = (clock.now() + seconds(90), clock.instant());
+        clock.set_world(move |now| (now < happens).then_some(happens));
         let _busy = clock.busy();
         clock.park_poll(&clock.signal(), Some(start + seconds(2)));
-        assert_eq!(clock.now(), start + seconds(90));
+        assert_eq!(clock.instant(), start + seconds(90));
         clock.park_poll(&clock.signal(), Some(start + seconds(92)));
-        assert_eq!(clock.now(), start + seconds(92) + LONGEST_SKIP);
+        assert_eq!(clock.instant(), start + seconds(92) + LONGEST_SKIP);
     }
 
     #[test]
     fn a_scaled_clock_wakes_at_its_own_deadline() {
         let clock = Clock::new(Speed::Times(100_000.0));
-        let start = clock.now();
+        let start = clock.instant();
         let _busy = clock.busy();
         assert_eq!(clock.park(&clock.signal(), Some(start + seconds(600))), Woken::Deadline);
-        assert!(clock.now() >= start + seconds(600));
+        assert!(clock.instant() >= start + seconds(600));
     }
 
     #[test]
@@ -476,6 +505,35 @@ mod tests {
         assert_eq!(Clock::starting_at(Speed::Max, origin).now(), origin);
         let scaled = Clock::starting_at(Speed::Times(1000.0), origin).now();
         assert!(scaled >= origin && scaled < origin + seconds(3600), "{scaled}");
+    }
+
+    #[test]
+    fn setting_the_time_of_day_moves_no_deadline() {
+        for speed in [Speed::Real, Speed::Times(100_000.0), Speed::Max] {
+            for hours in [-2, 2] {
+                let clock = Clock::new(speed);
+                let (start, deadline) = (clock.now(), clock.instant() + SignedDuration::from_millis(20));
+                clock.set(SignedDuration::from_hours(hours));
+                let _busy = clock.busy();
+                assert_eq!(clock.park(&clock.signal(), Some(deadline)), Woken::Deadline);
+                assert!(clock.instant() >= deadline, "{speed:?}");
+                let moved = clock.now().duration_since(start);
+                assert_eq!(moved.is_negative(), hours < 0, "{speed:?} {moved:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_point_in_time_that_people_name_follows_the_time_of_day() {
+        let clock = Clock::new(Speed::Max);
+        let window = clock.now() + SignedDuration::from_hours(3);
+        let from_here = |clock: &Clock| clock.instant_of(window).duration_since(clock.instant()).as_hours();
+        assert_eq!(from_here(&clock), 3);
+        clock.set(SignedDuration::from_hours(2));
+        assert_eq!(from_here(&clock), 1);
+        assert_eq!(clock.time_of(clock.instant_of(window)), window);
+        clock.set(SignedDuration::from_hours(2));
+        assert_eq!(from_here(&clock), -1);
     }
 
     #[test]

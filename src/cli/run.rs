@@ -217,7 +217,7 @@ pub struct Resumed {
 impl Performance<'_> {
     pub fn play(self, given: Parameters) -> ExitCode {
         let clock = self.world.clock.clone();
-        let began = clock.now();
+        let began = clock.instant();
         let _busy = clock.busy();
         let earlier = self.resumed.as_ref().map_or(&[][..], |resumed| &resumed.earlier);
         let (output, screen) = (self.process.output(), self.process.screen());
@@ -248,7 +248,7 @@ impl Performance<'_> {
         if let (View::Jsonl, Some(value)) = (self.view(), self.shown(&result)) {
             say(Fact::Printed { text: value.to_string() });
         }
-        let elapsed_seconds = clock.now().duration_since(began).as_secs_f64();
+        let elapsed_seconds = clock.instant().duration_since(began).as_secs_f64();
         say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
         let why = result.as_ref().err().map(|located| cause(&located.error));
         let kept = self.kept.finish(Some((clock.wall(), code, why)));

@@ -335,7 +335,7 @@ impl Client {
         notice: Notice,
     ) -> Result<()> {
         self.cancel.check()?;
-        let next = self.shared.clock.now() + pause;
+        let (next, until) = (self.shared.clock.now() + pause, self.shared.clock.instant() + pause);
         match notice {
             Notice::First => {
                 let (method, path) = (request.method.word().to_owned(), request.path.clone());
@@ -344,7 +344,7 @@ impl Client {
             Notice::Away(silent) => self.say_away(silent, error),
             Notice::None => {}
         }
-        self.cancel.sleep_until(&self.shared.clock, next)
+        self.cancel.sleep_until(&self.shared.clock, until)
     }
 
     fn explain(&self, request: &Request, error: Error) -> Error {

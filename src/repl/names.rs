@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 
@@ -68,7 +66,7 @@ pub struct Name {
 pub type Read = Box<dyn Fn(&What) -> Option<Vec<Name>> + Send>;
 
 /// How long names count as fresh.
-const FRESH: SignedDuration = SignedDuration::from_secs(20);
+const FRESH: Duration = Duration::from_secs(20);
 /// How long the prompt waits for names that it never had.
 pub const PATIENCE: Duration = Duration::from_millis(180);
 
@@ -86,7 +84,7 @@ struct Shared {
 #[derive(Default)]
 struct Entry {
     names: Option<Arc<[Name]>>,
-    read: Option<Timestamp>,
+    read: Option<Instant>,
     reading: bool,
 }
 
@@ -146,7 +144,7 @@ impl Names {
 
 impl Shared {
     fn order(&self, state: &mut HashMap<What, Entry>, what: &What) {
-        let now = self.clock.wall();
+        let now = self.clock.system();
         let entry = state.entry(what.clone()).or_default();
         let fresh = entry.read.is_some_and(|read| now.duration_since(read) < FRESH);
         if !fresh && !entry.reading {
@@ -159,7 +157,7 @@ impl Shared {
         let mut state = self.lock();
         let entry = state.entry(what).or_default();
         entry.reading = false;
-        entry.read = Some(self.clock.wall());
+        entry.read = Some(self.clock.system());
         if let Some(found) = found {
             entry.names = Some(found.into());
         }

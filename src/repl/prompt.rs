@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rhai::Dynamic;
 
@@ -18,6 +17,7 @@ use super::relay::Relay;
 use super::saved::{Typed, done_before, runbook};
 use super::view::{Form, View, fitting, standing};
 use crate::cancel::Cancel;
+use crate::clock::Instant;
 use crate::disk;
 use crate::error::{Error, ExitCode, Kind, Result, count, plain};
 use crate::event::Origin;
@@ -251,11 +251,11 @@ impl Prompt {
             self.fail(&error.hint("type the secret in its place"));
             return Err(Kind::Input);
         }
-        let began = self.host.clock.wall();
+        let began = self.host.clock.system();
         let open = self.host.journal.unsettled();
         let session = self.session.clone();
         let evaluated = self.reported(|| session.lock().unwrap_or_else(PoisonError::into_inner).evaluate(text));
-        let took = self.host.clock.wall().duration_since(began);
+        let took = self.host.clock.system().duration_since(began);
         let result = match evaluated {
             Ok(value) => {
                 self.typed.push(Typed { text: text.to_owned(), result: !value.is_unit() });
@@ -469,7 +469,7 @@ impl Prompt {
             Generation::Current => "current (transfers and deployments)",
             Generation::Legacy => "legacy (replicas and migrations)",
         };
-        let now = self.now().strftime("%Y-%m-%d %H:%M:%S UTC");
+        let now = self.host.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
         self.data(&format!("cloud       {}\ngeneration  {speaks}\ntime        {now}", self.cloud));
         Ok(())
     }
@@ -509,8 +509,8 @@ impl Prompt {
         (self.screen.measure)().height.saturating_sub(MARGIN).max(MARGIN)
     }
 
-    fn now(&self) -> Timestamp {
-        self.host.clock.now()
+    fn now(&self) -> Instant {
+        self.host.clock.instant()
     }
 
     fn fail(&mut self, error: &Error) {

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use regex::Regex;
 use rhai::Dynamic;
 use serde_json::{Value, json};
 
+use crate::clock::Instant;
 use crate::report::{json as json_text, table, text};
 use crate::script::job::{Job, Standing};
 use crate::script::value::to_shown;
@@ -33,7 +33,7 @@ pub struct View {
 
 impl View {
     /// A result without secrets, in so many columns; nothing for nothing.
-    pub fn render(&self, value: &Dynamic, now: Timestamp, width: usize) -> String {
+    pub fn render(&self, value: &Dynamic, now: Instant, width: usize) -> String {
         let shown = match value.read_lock::<Job>() {
             Some(job) => standing(&job.standing(now)),
             None => to_shown(value),

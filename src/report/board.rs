@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Event, Fact, Origin, Outcome, Subject};
 
@@ -69,6 +69,21 @@ pub struct Place {
 }
 
 impl Board {
+    /// Moves all that was seen by what the machine's clock was set by.
+    pub fn shift(&mut self, by: SignedDuration) {
+        for wave in &mut self.waves {
+            wave.started += by;
+            wave.items.iter_mut().for_each(|item| item.shift(by));
+        }
+        self.loose.iter_mut().for_each(|wait| wait.shift(by));
+        self.calls.iter_mut().for_each(|(.., began)| *began += by);
+        self.trouble.iter_mut().for_each(|trouble| trouble.next += by);
+        if let Some(away) = &mut self.away {
+            away.since += by;
+            away.until += by;
+        }
+    }
+
     /// Takes in what happened.
     pub fn apply(&mut self, event: &Event) {
         let Event { at, origin, fact, .. } = event;

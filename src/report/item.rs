@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Fact, Outcome};
 
@@ -53,6 +53,14 @@ impl Item {
             waited: 0,
             cause: None,
             elapsed_seconds: 0.0,
+        }
+    }
+
+    pub(super) fn shift(&mut self, by: SignedDuration) {
+        self.started.iter_mut().chain(&mut self.changed).for_each(|at| *at += by);
+        self.waits.iter_mut().for_each(|wait| wait.shift(by));
+        if let State::Pausing { until } = &mut self.state {
+            *until += by;
         }
     }
 

@@ -50,6 +50,11 @@ impl Lines {
         Self { zone, said: HashMap::new(), stalled: HashMap::new(), last: None, looked: None }
     }
 
+    /// Moves what was seen by what the machine's clock was set by.
+    pub fn shift(&mut self, by: SignedDuration) {
+        self.last.iter_mut().chain(&mut self.looked).for_each(|at| *at += by);
+    }
+
     /// The lines for `event`, which `board` has taken in already.
     pub fn lines(&mut self, board: &Board, event: &Event) -> Vec<Line> {
         let mut lines = self.heartbeat(board, event.at);

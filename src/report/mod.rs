@@ -31,9 +31,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::event::{Event, Fact, Sink};
 
 use bars::Bars;
@@ -64,6 +64,9 @@ pub enum View {
     /// What went wrong, on stderr.
     Quiet,
 }
+
+/// A clock that was moved by less is being corrected, not set.
+const SET_BY: SignedDuration = SignedDuration::from_secs(10);
 
 /// The report of one run. One thread owns the streams; everybody else only sends it facts.
 pub struct Report {
@@ -182,6 +185,8 @@ impl Report {
 struct Desk {
     view: View,
     clock: Clock,
+    /// The time of day when it was last looked at, and the same as an instant.
+    seen: (Timestamp, Instant),
     screen: Screen,
     board: Board,
     data: Stream,
@@ -203,14 +208,15 @@ impl Desk {
             _ => Notes::Plain(err),
         };
         let lines = Lines::new(screen.zone.clone());
-        Self { view, clock, board: Board::default(), data, notes, lines, screen }
+        let seen = clock.both();
+        Self { view, clock, seen, board: Board::default(), data, notes, lines, screen }
     }
 
     fn serve(mut self, orders: &Receiver<Order>) -> Finished {
         let pause = if self.view == View::Bars { FRAME } else { LOOK };
-        let mut due = self.clock.wall();
+        let mut due = self.clock.system();
         loop {
-            let rest = due.duration_since(self.clock.wall()).max(SignedDuration::ZERO).unsigned_abs();
+            let rest = due.saturating_duration_since(self.clock.system());
             match orders.recv_timeout(rest.min(pause)) {
                 Ok(Order::Event(event)) => self.take(&event),
                 Ok(Order::Said(line)) => self.note(&[line]),
@@ -218,14 +224,26 @@ impl Desk {
                 Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.finish(),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if self.clock.wall() >= due {
+            if self.clock.system() >= due {
                 self.tick();
-                due = self.clock.wall() + SignedDuration::try_from(pause).expect("a pause is short");
+                due = self.clock.system() + pause;
             }
         }
     }
 
+    /// When somebody has set the machine's clock, what was seen before is as long ago as it was.
+    fn follow_the_clock(&mut self) {
+        let (now, instant) = self.clock.both();
+        let (last, then) = std::mem::replace(&mut self.seen, (now, instant));
+        let set = now.duration_since(last) - instant.duration_since(then);
+        if set.abs() >= SET_BY {
+            self.board.shift(set);
+            self.lines.shift(set);
+        }
+    }
+
     fn take(&mut self, event: &Event) {
+        self.follow_the_clock();
         self.board.apply(event);
         if self.view == View::Jsonl {
             self.data.line(&jsonl::line(event));
@@ -268,6 +286,7 @@ impl Desk {
     }
 
     fn tick(&mut self) {
+        self.follow_the_clock();
         let now = self.clock.now();
         match (&mut self.notes, self.view) {
             (Notes::Bars(bars), _) => {

@@ -351,6 +351,20 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_changes_nothing_in_the_picture() {
+        let mut events = scene::busy_wave();
+        let (since, until) = (scene::minute(40.5), scene::minute(50.5));
+        events.push(scene::event(41.0, scene::main_lane(), Fact::CloudAway { cause: "gone".into(), since, until }));
+        let board = scene::board(&events);
+        for hours in [-2, 2] {
+            let (by, mut set) = (SignedDuration::from_hours(hours), board.clone());
+            set.shift(by);
+            let told = |board: &Board, now| board.lines(now, 80, 24).iter().map(Line::plain).collect::<Vec<_>>();
+            assert_eq!(told(&set, scene::minute(41.0) + by), told(&board, scene::minute(41.0)));
+        }
+    }
+
+    #[test]
     fn a_call_that_takes_long_is_shown() {
         let called = Fact::CallStarted { call: 1, function: "endpoint_instance_list".to_owned() };
         let board = scene::board(&[scene::event(40.0, scene::main_lane(), called)]);

@@ -167,3 +167,23 @@ fn nothing_is_drawn_while_the_terminal_is_somebody_elses() {
     report.finish();
     assert!(err.text().contains("FAILED"));
 }
+
+#[test]
+fn a_clock_that_is_set_back_ends_no_heartbeat() {
+    let clock = Clock::new(Speed::Max);
+    let err = Paper::default();
+    let output = Output::new(Box::new(Paper::default()), Box::new(err.clone()));
+    let mut desk = Desk::new(View::Lines, output, Screen::default(), clock.clone());
+    let say = |desk: &mut Desk, origin, fact| desk.take(&Event { at: clock.now(), ..scene::event(0.0, origin, fact) });
+    let pass = |minutes| {
+        let _busy = clock.busy();
+        clock.park(&clock.signal(), Some(clock.instant() + SignedDuration::from_mins(minutes)));
+    };
+    desk.take(&Event { at: clock.now(), ..scene::wave(0.0, "seed", 1, &["db-07"]) });
+    say(&mut desk, scene::item("seed", "db-07"), Fact::ItemStarted { attempt: 1 });
+    pass(5);
+    clock.set(SignedDuration::from_hours(-2));
+    pass(6);
+    say(&mut desk, scene::main_lane(), Fact::Logged { level: Level::Debug, message: String::new() });
+    assert!(err.text().contains("seed/db-07  no change for 11m"), "{}", err.text());
+}

@@ -63,6 +63,12 @@ impl Wait {
         }
     }
 
+    pub(super) fn shift(&mut self, by: SignedDuration) {
+        self.since += by;
+        self.changed += by;
+        self.samples.iter_mut().for_each(|sample| sample.at += by);
+    }
+
     pub(super) fn observe(&mut self, at: Timestamp, progress: &Progress) {
         if *progress == self.progress {
             return;

@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// That of the last try, with the number of `tries` where there was more than one.
 pub fn attempts(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> Result<Value>) -> Result<Value> {
     let retries = u32::try_from(call.options().integer("retries").unwrap_or(0).max(0)).unwrap_or(u32::MAX);
-    let mut pause = call.options().duration("backoff")?.unwrap_or(FIRST_PAUSE);
+    let first = call.options().duration("backoff")?.unwrap_or(FIRST_PAUSE);
     let mut tries = 1;
     loop {
         let error = match attempt(call) {
@@ -28,14 +28,15 @@ pub fn attempts(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> R
         if !is_worth_a_retry(&error) || tries > retries {
             return Err(if tries > 1 { error.detail("tries", tries) } else { error });
         }
+        let pause = duration::backoff(first, LONGEST_PAUSE.max(first), tries);
         tries += 1;
-        let next = call.moment(|now| duration::after(now, pause))?;
+        let (clock, next) = (&call.host.clock, call.deadline(pause)?);
         let (function, cause) = (call.function.name.to_owned(), cause(&error));
-        if next > call.host.clock.now() {
+        if next > clock.instant() {
+            let next = clock.time_of(next);
             call.emit(Fact::UnitRetried { function, attempt: tries, attempts: retries.saturating_add(1), cause, next });
         }
-        call.host.cancel.sleep_until(&call.host.clock, next)?;
-        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        call.host.cancel.sleep_until(clock, next)?;
     }
 }
 

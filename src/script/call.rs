@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
@@ -12,6 +13,8 @@ use super::function::Function;
 use super::host::{Cloud, Host, Lane};
 use super::saved::{self, Source};
 use crate::client::{Failure, Request};
+use crate::clock::Instant;
+use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Fact, Level};
 use crate::journal::StepKey;
@@ -165,14 +168,19 @@ impl Call<'_> {
         found
     }
 
-    /// A point in time that stays the same when the run is resumed.
+    /// The instant so long after this one. It is on record as a point in time: when the run is resumed, what is left until
+    /// then is left, and never more than all of it, whatever the machine's clock was set to.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub fn moment(&self, choose: impl FnOnce(Timestamp) -> Timestamp) -> Result<Timestamp> {
-        let chosen = self.decide(|call| Ok(choose(call.host.clock.now()).to_string().into()))?;
+    pub fn deadline(&self, after: Duration) -> Result<Instant> {
+        let clock = &self.host.clock;
+        let (now, instant) = clock.both();
+        let latest = instant + after;
+        let chosen = self.decide(|_| Ok(duration::after(now, after).to_string().into()))?;
         let text = chosen.as_str().unwrap_or_default();
-        text.parse().map_err(|_| Error::internal(format!("the journal has `{text}` for a time")))
+        let time = text.parse().map_err(|_| Error::internal(format!("the journal has `{text}` for a time")))?;
+        Ok(clock.instant_of(time).min(latest))
     }
 
     /// The text that is put into what this call makes next, so that it is found again.
@@ -212,7 +220,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `Failed` with the first failed task and its `exception_details`, `Cancelled`, `Timeout`, `Interrupted`.
-    pub fn wait(&self, target: Target, deadline: Option<Timestamp>) -> Result<Value> {
+    pub fn wait(&self, target: Target, deadline: Option<Instant>) -> Result<Value> {
         let mut finished = self.wait_all(vec![target], deadline)?;
         finished.pop().ok_or_else(|| Error::internal("a wait without an end"))
     }
@@ -221,7 +229,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// The first of theirs.
-    pub fn wait_all(&self, targets: Vec<Target>, deadline: Option<Timestamp>) -> Result<Vec<Value>> {
+    pub fn wait_all(&self, targets: Vec<Target>, deadline: Option<Instant>) -> Result<Vec<Value>> {
         let key = self.next_step();
         if let Some(Saved::Error(error)) = self.host.journal.decided(&key) {
             return Err(error.into());

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use jiff::Timestamp;
 use rhai::{Array, Dynamic, EvalAltResult};
 
 use super::call::Call;
@@ -58,21 +59,21 @@ pub fn drive(
                     _ => {}
                 }
                 ended.insert(item, result);
-                machine.finished(item, outcome, clock.now());
+                machine.finished(item, outcome, clock.instant());
             }
             if let Some(error) = &fatal {
                 cancel.halt(&error.message);
             }
             match (cancel.wish(), cancel.trouble()) {
                 (Wish::Continue, _) => {}
-                (_, Some(reason)) => machine.halt(reason, clock.now()),
-                (_, None) => machine.pause(clock.now()),
+                (_, Some(reason)) => machine.halt(reason, clock.instant()),
+                (_, None) => machine.pause(clock.instant()),
             }
             if unanswered.is_some() {
-                machine.hold(clock.now());
+                machine.hold(clock.instant());
             }
             let mut wake = None;
-            let actions = machine.next(clock.now());
+            let actions = machine.next(clock.instant());
             if let Err(error) = announce(call, name, &mut machine, &lanes, &ended) {
                 fatal.get_or_insert(error);
             }
@@ -110,7 +111,7 @@ pub fn drive(
     if let Some(error) = fatal.or(unanswered) {
         return Err(error);
     }
-    let summary = machine.summary(clock.now());
+    let summary = machine.summary(clock.instant());
     if journal.only_replays() && summary.counts.cancelled > 0 {
         return Err(Error::interrupted());
     }
@@ -123,18 +124,26 @@ pub fn drive(
 fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTreeMap<usize, Ended> {
     let mut results = BTreeMap::new();
     let error = |cause: Option<SavedError>| cause.map(Error::from);
+    let clock = &call.host.clock;
+    let now = clock.instant();
+    // Points in time are counted from here on; one that lies ahead was written by a clock that has been set since.
+    let earlier_than_now = |time: Timestamp| clock.instant_of(time).min(now);
     for (item, lane) in lanes.iter().enumerate() {
         let earlier = match call.host.journal.item(&lane.origin.lane) {
             Item::Fresh => continue,
-            Item::Interrupted { attempt, began, cause } => Earlier::Interrupted { attempt, began, cause: error(cause) },
+            Item::Interrupted { attempt, began, cause } => {
+                Earlier::Interrupted { attempt, began: earlier_than_now(began), cause: error(cause) }
+            }
             // Nobody waits in a first pass.
             Item::Waiting { attempt, began, cause, .. } if call.host.journal.only_replays() => {
-                Earlier::Interrupted { attempt, began, cause: error(cause) }
+                Earlier::Interrupted { attempt, began: earlier_than_now(began), cause: error(cause) }
             }
             Item::Waiting { attempt, began, not_before, cause } => {
-                Earlier::Waiting { attempt, began, not_before, cause: error(cause) }
+                let not_before = clock.instant_of(not_before).min(now + machine.pause_before(attempt));
+                Earlier::Waiting { attempt, began: earlier_than_now(began), not_before, cause: error(cause) }
             }
             Item::Ended { ended, began } => {
+                let began = earlier_than_now(began);
                 let cause = match &ended.result {
                     Saved::Error(error) => Some(Error::from(error.clone())),
                     _ => None,
@@ -223,6 +232,7 @@ fn announce(
             News::Retried { item, attempt, attempts, cause: error, next } => {
                 let lane = &lanes[item];
                 let cause = saved_error(call.host, &error);
+                let next = call.host.clock.time_of(next);
                 call.host.journal.attempt(&lane.origin.lane, attempt, Some(next), cause)?;
                 call.host.emit(lane, Fact::ItemRetried { attempt, attempts, cause: told(&error), next });
             }

@@ -7,7 +7,7 @@ use rhai::{Dynamic, Engine};
 
 use super::host::Lane;
 use crate::cancel::{Cancel, Wish};
-use crate::clock::{Clock, Signal};
+use crate::clock::{Clock, Instant, Signal};
 use crate::error::{Error, Kind, Result};
 
 /// The name under which lanes of jobs are known.
@@ -28,6 +28,7 @@ struct Inner {
     /// The line of the script in which it was begun.
     what: String,
     began: Timestamp,
+    started: Instant,
     cancel: Cancel,
     state: Mutex<State>,
 }
@@ -41,7 +42,7 @@ struct State {
 }
 
 struct Ended {
-    at: Timestamp,
+    at: Instant,
     result: Result<Dynamic>,
 }
 
@@ -60,17 +61,12 @@ pub struct Standing {
 
 impl Jobs {
     /// Takes in a job that begins now, on the lane that `lane` gives it by its number.
-    pub(super) fn add(
-        &self,
-        began: Timestamp,
-        what: String,
-        cancel: Cancel,
-        lane: impl FnOnce(u64) -> Arc<Lane>,
-    ) -> Job {
+    pub(super) fn add(&self, clock: &Clock, what: String, cancel: Cancel, lane: impl FnOnce(u64) -> Arc<Lane>) -> Job {
         let mut jobs = self.lock();
         let number = jobs.len() as u64 + 1;
         let lane = lane(number);
-        let job = Job(Arc::new(Inner { number, lane, what, began, cancel, state: Mutex::default() }));
+        let (began, started) = clock.both();
+        let job = Job(Arc::new(Inner { number, lane, what, began, started, cancel, state: Mutex::default() }));
         jobs.push(job.clone());
         job
     }
@@ -133,8 +129,8 @@ impl Job {
         &self.0.lane
     }
 
-    pub(super) fn began(&self) -> Timestamp {
-        self.0.began
+    pub(super) fn started(&self) -> Instant {
+        self.0.started
     }
 
     pub fn is_over(&self) -> bool {
@@ -146,8 +142,8 @@ impl Job {
         self.0.cancel.press()
     }
 
-    pub fn standing(&self, now: Timestamp) -> Standing {
-        let Inner { number, what, began, .. } = &*self.0;
+    pub fn standing(&self, now: Instant) -> Standing {
+        let Inner { number, what, began, started, .. } = &*self.0;
         let state = self.lock();
         let (at, status, result, error) = match &state.ended {
             None => (now, "RUNNING", None, None),
@@ -158,14 +154,14 @@ impl Job {
             }
         };
         let (number, what, began) = (*number, what.clone(), *began);
-        Standing { number, what, began, elapsed: at.duration_since(began), status, result, error }
+        Standing { number, what, began, elapsed: at.duration_since(*started), status, result, error }
     }
 
     /// Waits for its end; what it returned. The caller's lane holds a busy token.
     ///
     /// # Errors
     /// What it threw, with its place in the script; `Timeout`, `Interrupted`: the job goes on.
-    pub fn wait(&self, clock: &Clock, cancel: &Cancel, deadline: Option<Timestamp>) -> Result<Dynamic> {
+    pub fn wait(&self, clock: &Clock, cancel: &Cancel, deadline: Option<Instant>) -> Result<Dynamic> {
         let signal = clock.signal();
         let _listening = cancel.listen(&signal);
         self.lock().waiting.push(signal.clone());
@@ -174,7 +170,7 @@ impl Job {
                 return result.clone();
             }
             cancel.check()?;
-            if deadline.is_some_and(|deadline| clock.now() >= deadline) {
+            if deadline.is_some_and(|deadline| clock.instant() >= deadline) {
                 let message = format!("job {} has not ended in time; it goes on", self.0.number);
                 return Err(Error::new(Kind::Timeout, message));
             }
@@ -187,7 +183,7 @@ impl Job {
         self.lock().fetched = true;
     }
 
-    pub(super) fn end(&self, at: Timestamp, result: Result<Dynamic>) {
+    pub(super) fn end(&self, at: Instant, result: Result<Dynamic>) {
         let waiting = {
             let mut state = self.lock();
             state.ended = Some(Ended { at, result });

@@ -24,7 +24,7 @@ pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     let cancel = host.whole.part();
     let what = host.line_of(call.context).unwrap_or_default();
     let lane = |number: u64| call.lane.child(call.number, JOB, &number.to_string());
-    let job = host.jobs.add(host.clock.now(), what, cancel.clone(), lane);
+    let job = host.jobs.add(&host.clock, what, cancel.clone(), lane);
     let lane = job.lane().clone();
     let (world, busy, ended) = (host.stopped_by(cancel), host.clock.busy(), job.clone());
     host.emit(&lane, Fact::ItemStarted { attempt: 1 });
@@ -50,7 +50,7 @@ pub fn find(host: &Host, what: &Dynamic) -> Option<Job> {
 }
 
 fn finish(host: &Host, lane: &Lane, job: &Job, result: Result<Dynamic>) {
-    let at = host.clock.now();
+    let at = host.clock.instant();
     let outcome = match &result {
         Ok(_) => Outcome::Ok,
         Err(error) if error.kind == Kind::Interrupted => Outcome::Cancelled,
@@ -59,6 +59,6 @@ fn finish(host: &Host, lane: &Lane, job: &Job, result: Result<Dynamic>) {
     };
     let cause = result.as_ref().err().map(cause);
     job.end(at, result);
-    let elapsed_seconds = at.duration_since(job.began()).as_secs_f64();
+    let elapsed_seconds = at.duration_since(job.started()).as_secs_f64();
     host.emit(lane, Fact::ItemFinished { outcome, attempts: 1, elapsed_seconds, cause, earlier: false });
 }

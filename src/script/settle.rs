@@ -2,12 +2,13 @@
 //!
 //! Answers are lost on a live connection, and when the process ends between sending and reading: both come here.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::call::{Call, Sent};
 use super::sends::Again;
 use crate::client::Request;
+use crate::clock::Instant;
 use crate::error::{Error, Kind, Result};
 use crate::journal::marker::Marker;
 use crate::journal::replay::Known;
@@ -59,8 +60,11 @@ pub fn change(call: &Call<'_>, request: &Request, made: impl Fn(&Call<'_>) -> Re
                 again = true;
                 continue;
             }
-            Sent::Lost(error) => (error, call.host.clock.now() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1])),
-            Sent::Open(began) => (lost_before(), began + LONGEST_WAY),
+            Sent::Lost(error) => (error, call.host.clock.instant() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1])),
+            Sent::Open(began) => {
+                let clock = &call.host.clock;
+                (lost_before(), clock.instant_of(began).min(clock.instant()) + LONGEST_WAY)
+            }
         };
         call.is_open()?;
         let lost = format!("lost the answer to {what} ({error})");
@@ -82,7 +86,7 @@ pub fn change(call: &Call<'_>, request: &Request, made: impl Fn(&Call<'_>) -> Re
 
 /// What was sent twice may have been carried out twice, the first time when it was no longer looked for.
 fn tell_twins(call: &Call<'_>, what: &str, used: &Value, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<()> {
-    call.host.cancel.sleep_until(&call.host.clock, call.host.clock.now() + LAST_LOOK)?;
+    call.host.cancel.sleep_until(&call.host.clock, call.host.clock.instant() + LAST_LOOK)?;
     let others = match made(call) {
         Ok(others) => others,
         Err(error) if error.kind.is_final() => return Err(error),
@@ -171,13 +175,13 @@ pub fn make(
 
 /// Looks at once, and again until what was under way must have arrived. A look that fails tells nothing: there is another
 /// one later.
-fn search(call: &Call<'_>, until: Timestamp, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<Vec<Value>> {
+fn search(call: &Call<'_>, until: Instant, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<Vec<Value>> {
     let (clock, cancel) = (&call.host.clock, &call.host.cancel);
-    let began = clock.now();
+    let began = clock.instant();
     let mut looks = LOOKS.into_iter().chain(FURTHER_LOOKS).map(|seconds| began + SignedDuration::from_secs(seconds));
     let mut failed = None;
     loop {
-        let now = clock.now();
+        let now = clock.instant();
         // Between two looks the time may have come already.
         let at = match looks.next() {
             Some(at) if failed.is_none() && now < until => at.min(until),
@@ -186,7 +190,7 @@ fn search(call: &Call<'_>, until: Timestamp, made: impl Fn(&Call<'_>) -> Result<
         };
         cancel.sleep_until(clock, at)?;
         match made(call) {
-            Ok(found) if !found.is_empty() || clock.now() >= until => return Ok(found),
+            Ok(found) if !found.is_empty() || clock.instant() >= until => return Ok(found),
             Ok(_) => failed = None,
             Err(error) if is_passing(&error) => failed = Some(error),
             Err(error) => return Err(error),

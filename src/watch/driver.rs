@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::failure;
@@ -95,12 +94,12 @@ impl Watcher {
     /// `Failed` or `Cancelled` when the target ended so (details: `status`, `task`, `exception_details`, `instance`,
     /// `id`, `kind`), `NotFound` when it vanished, `Timeout` at the deadline, `Interrupted` when a stop is wished for,
     /// and what the client says when it cannot log in or the server refuses the question.
-    pub fn wait(&self, origin: &Origin, target: Target, deadline: Option<Timestamp>) -> Result<Value> {
+    pub fn wait(&self, origin: &Origin, target: Target, deadline: Option<Instant>) -> Result<Value> {
         self.wait_all(origin, vec![target], deadline).pop().expect("one result for one target")
     }
 
     /// Waits until all targets have ended; the results come in the targets' order, each as [`Watcher::wait`] has it.
-    pub fn wait_all(&self, origin: &Origin, targets: Vec<Target>, deadline: Option<Timestamp>) -> Vec<Result<Value>> {
+    pub fn wait_all(&self, origin: &Origin, targets: Vec<Target>, deadline: Option<Instant>) -> Vec<Result<Value>> {
         let signal = self.shared.clock.signal();
         let _listening = self.cancel.listen(&signal);
         let numbers: Vec<u64> =
@@ -111,7 +110,8 @@ impl Watcher {
                 return results;
             }
             let end = self.cancel.check().err().or_else(|| {
-                let passed = deadline.filter(|deadline| self.shared.clock.now() >= *deadline)?;
+                let clock = &self.shared.clock;
+                let passed = clock.time_of(deadline.filter(|deadline| clock.instant() >= *deadline)?);
                 Some(Error::new(Kind::Timeout, format!("the deadline passed at {passed}")))
             });
             match end {
@@ -157,7 +157,7 @@ fn run(shared: &Arc<Shared>, _busy: Busy) {
                 state.running = false;
                 return;
             }
-            if state.generation_known { Some(state.plan.next(shared.clock.now())) } else { None }
+            if state.generation_known { Some(state.plan.next(shared.clock.instant())) } else { None }
         };
         match step {
             None => shared.learn_generation(),
@@ -197,7 +197,7 @@ impl Shared {
     }
 
     fn register(&self, origin: &Origin, signal: &Signal, target: Target) -> u64 {
-        let now = self.clock.now();
+        let now = self.clock.instant();
         let mut state = self.lock();
         state.number += 1;
         let number = state.number;
@@ -208,13 +208,13 @@ impl Shared {
             watch.waiters.push(waiter);
             return number;
         }
-        let mut watched = Watched::new(&target, now);
+        let mut watched = Watched::new(&target, &self.clock);
         self.emit(origin, watched.started());
         if let Some(first) = &target.first {
             watched.begin(first).into_iter().for_each(|fact| self.emit(origin, fact));
         }
         let seen = target.first.as_ref().is_some_and(|first| !phase(status(first)).is_final());
-        state.plan.add(target.kind.clone(), watched.since(), now, seen);
+        state.plan.add(target.kind.clone(), watched.began(), now, seen);
         state.watches.insert(target.kind, Watch { watched, waiters: vec![waiter] });
         number
     }
@@ -308,7 +308,7 @@ impl Shared {
     }
 
     fn shown(&self, kind: &TargetKind, answer: Result<Value>) {
-        let now = self.clock.now();
+        let now = self.clock.instant();
         let mut state = self.lock();
         self.answered(&mut state);
         let State { watches, plan, .. } = &mut *state;
@@ -344,7 +344,7 @@ impl Shared {
     }
 
     fn listed(&self, of: List, limit: Option<usize>, answer: Result<Value>) {
-        let now = self.clock.now();
+        let now = self.clock.instant();
         let mut state = self.lock();
         self.answered(&mut state);
         match answer {
@@ -366,7 +366,7 @@ impl Shared {
     }
 
     /// The server does not answer; gives back until when it is left alone, as long as patience lasts. The client has said it.
-    fn unanswered(&self, error: Error) -> Result<Timestamp> {
+    fn unanswered(&self, error: Error) -> Result<Instant> {
         let mut state = self.lock();
         state.outage += 1;
         let since = *state.outage_since.get_or_insert(self.clock.instant());
@@ -374,7 +374,7 @@ impl Shared {
             Kind::Interrupted => pause(state.outage),
             _ => self.ask.pause_after(error, state.outage, since)?,
         };
-        let now = self.clock.now();
+        let now = self.clock.instant();
         state.plan.hold(now, delay);
         Ok(now + delay)
     }

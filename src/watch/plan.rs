@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::target::{List, Question, TargetKind};
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::model::{Generation, phase};
 
 /// The second is the resolution of `updated_at`; a page must reach so far below what was seen before.
@@ -90,7 +90,7 @@ pub(super) enum Step {
     Ask(Question),
     /// Nothing before `until`. `polls`: what is waited for is a change of the world, not a turn in the budget.
     Wait {
-        until: Timestamp,
+        until: Instant,
         polls: bool,
     },
 }
@@ -104,14 +104,14 @@ pub(super) struct Plan {
     counts: BTreeMap<List, usize>,
     feeds: BTreeMap<List, Feed>,
     /// When the last questions were asked, as many as the budget allows in its window.
-    asked: VecDeque<Timestamp>,
+    asked: VecDeque<Instant>,
     /// The server does not answer: nothing is asked before.
-    hold: Option<Timestamp>,
+    hold: Option<Instant>,
 }
 
 struct Facts {
-    since: Timestamp,
-    due: Timestamp,
+    since: Instant,
+    due: Instant,
     urgency: Urgency,
     /// Status and `updated_at` of its row, as a feed last showed them.
     row: Option<(String, Option<Timestamp>)>,
@@ -130,7 +130,7 @@ enum Urgency {
 
 #[derive(Default)]
 struct Feed {
-    due: Option<Timestamp>,
+    due: Option<Instant>,
     /// The limit of the next question, while a page was too short to reach what was seen before.
     grown: Option<usize>,
     /// The newest `updated_at` seen.
@@ -164,7 +164,7 @@ impl Plan {
     }
 
     /// A new target that runs since `since`; `seen`: its first observation is at hand and is not final.
-    pub(super) fn add(&mut self, kind: TargetKind, since: Timestamp, now: Timestamp, seen: bool) {
+    pub(super) fn add(&mut self, kind: TargetKind, since: Instant, now: Instant, seen: bool) {
         let due = if seen { now + FIRST } else { now };
         let list = kind.list();
         if self.targets.insert(kind, Facts { since, due, urgency: Urgency::New, row: None }).is_none() {
@@ -181,7 +181,7 @@ impl Plan {
     }
 
     /// The next thing to do; a question counts as asked.
-    pub(super) fn next(&mut self, now: Timestamp) -> Step {
+    pub(super) fn next(&mut self, now: Instant) -> Step {
         if let Some(until) = self.hold.filter(|until| *until > now) {
             return Step::Wait { until, polls: false };
         }
@@ -201,7 +201,7 @@ impl Plan {
     }
 
     /// The target was shown and goes on.
-    pub(super) fn seen(&mut self, kind: &TargetKind, now: Timestamp) {
+    pub(super) fn seen(&mut self, kind: &TargetKind, now: Instant) {
         let fed = self.is_fed(kind.list());
         let interval = if fed { self.pace.fed } else { self.pace.alone };
         if let Some(facts) = self.targets.get_mut(kind) {
@@ -210,19 +210,19 @@ impl Plan {
     }
 
     /// The question about this target failed; it is asked again after `delay`.
-    pub(super) fn put_off(&mut self, kind: &TargetKind, now: Timestamp, delay: SignedDuration) {
+    pub(super) fn put_off(&mut self, kind: &TargetKind, now: Instant, delay: SignedDuration) {
         if let Some(facts) = self.targets.get_mut(kind) {
             facts.due = now + delay;
         }
     }
 
     /// The server does not answer; nothing is asked for `delay`.
-    pub(super) fn hold(&mut self, now: Timestamp, delay: SignedDuration) {
+    pub(super) fn hold(&mut self, now: Instant, delay: SignedDuration) {
         self.hold = Some(now + delay);
     }
 
     /// The rows that a feed showed.
-    pub(super) fn listed(&mut self, of: List, limit: Option<usize>, rows: &[Row], now: Timestamp) {
+    pub(super) fn listed(&mut self, of: List, limit: Option<usize>, rows: &[Row], now: Instant) {
         self.hint(of, rows, now);
         let every = self.feed_interval(of, rows.len());
         let Some(feed) = self.feeds.get_mut(&of) else { return };
@@ -240,11 +240,11 @@ impl Plan {
     }
 
     /// The server refused the feed: the targets are asked in turn meanwhile.
-    pub(super) fn unlisted(&mut self, of: List, now: Timestamp) {
+    pub(super) fn unlisted(&mut self, of: List, now: Instant) {
         self.feeds.insert(of, Feed { due: Some(now + FEED_REST), ..Feed::default() });
     }
 
-    fn hint(&mut self, of: List, rows: &[Row], now: Timestamp) {
+    fn hint(&mut self, of: List, rows: &[Row], now: Instant) {
         let rows: BTreeMap<&str, &Row> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
         for (kind, facts) in self.targets.iter_mut().filter(|(kind, _)| kind.list() == of) {
             let Some(row) = rows.get(kind.row()) else { continue };
@@ -262,7 +262,7 @@ impl Plan {
     }
 
     /// The best question that is due, else the one that is due first.
-    fn candidate(&self, now: Timestamp) -> Option<(Timestamp, Question)> {
+    fn candidate(&self, now: Instant) -> Option<(Instant, Question)> {
         let feed = [List::Transfers, List::Deployments]
             .into_iter()
             .filter_map(|of| Some((self.feed_due(of, now)?, Question::Feed { of, limit: self.limit(of) })))
@@ -281,7 +281,7 @@ impl Plan {
         }
     }
 
-    fn feed_due(&self, of: List, now: Timestamp) -> Option<Timestamp> {
+    fn feed_due(&self, of: List, now: Instant) -> Option<Instant> {
         self.is_fed(of).then(|| self.feeds.get(&of).and_then(|feed| feed.due).unwrap_or(now))
     }
 
@@ -318,12 +318,12 @@ impl Plan {
     }
 
     /// When the budget allows the next question; `None`: now.
-    fn free(&self) -> Option<Timestamp> {
+    fn free(&self) -> Option<Instant> {
         let first = self.asked.front().filter(|_| self.asked.len() >= self.pace.questions)?;
         Some(*first + self.pace.window)
     }
 
-    fn spend(&mut self, question: &Question, now: Timestamp) {
+    fn spend(&mut self, question: &Question, now: Instant) {
         if self.asked.len() >= self.pace.questions {
             self.asked.pop_front();
         }

@@ -7,6 +7,7 @@ use super::failure;
 use super::progress::{Meter, status};
 use super::target::Target;
 use crate::client::pause;
+use crate::clock::{Clock, Instant};
 use crate::duration::server_time;
 use crate::error::{Error, Kind, Prospect, Result};
 use crate::event::{Fact, Level, Progress, Subject};
@@ -45,11 +46,12 @@ pub(super) struct Watched {
     subject: Subject,
     meter: Meter,
     since: Timestamp,
+    began: Instant,
     shown: Option<Progress>,
     /// The last status, empty before the first answer.
     status: String,
-    idle_since: Option<Timestamp>,
-    wedged_since: Option<Timestamp>,
+    idle_since: Option<Instant>,
+    wedged_since: Option<Instant>,
     warned_of_wedge: bool,
     warned_of_status: bool,
     missing: u32,
@@ -58,12 +60,14 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(target: &Target, now: Timestamp) -> Self {
-        let began = target.first.as_ref().and_then(created_at).filter(|began| *began <= now);
+    pub(super) fn new(target: &Target, clock: &Clock) -> Self {
+        let now = clock.now();
+        let since = target.first.as_ref().and_then(created_at).filter(|since| *since <= now).unwrap_or(now);
         Self {
             subject: target.subject(),
             meter: Meter::new(target.disks.clone()),
-            since: began.unwrap_or(now),
+            since,
+            began: clock.instant_of(since),
             shown: None,
             status: String::new(),
             idle_since: None,
@@ -80,8 +84,9 @@ impl Watched {
         &self.subject
     }
 
-    pub(super) fn since(&self) -> Timestamp {
-        self.since
+    /// Since when it runs.
+    pub(super) fn began(&self) -> Instant {
+        self.began
     }
 
     pub(super) fn started(&self) -> Fact {
@@ -103,7 +108,7 @@ impl Watched {
     }
 
     /// The object as it is now.
-    pub(super) fn see(&mut self, value: &Value, now: Timestamp) -> Seen {
+    pub(super) fn see(&mut self, value: &Value, now: Instant) -> Seen {
         (self.missing, self.refused, self.failures) = (0, 0, 0);
         let mut facts = self.show(value);
         facts.extend(self.warn_of_status());
@@ -147,12 +152,12 @@ impl Watched {
     }
 
     /// The end of the wait in the eyes of the board, with a status that may not be the server's.
-    pub(super) fn finished(&self, status: &str, now: Timestamp) -> Fact {
+    pub(super) fn finished(&self, status: &str, now: Instant) -> Fact {
         Fact::WaitFinished {
             subject: self.subject.clone(),
             status: status.to_owned(),
             since: self.since,
-            elapsed_seconds: now.duration_since(self.since).as_secs_f64(),
+            elapsed_seconds: now.duration_since(self.began).as_secs_f64(),
         }
     }
 
@@ -184,7 +189,7 @@ impl Watched {
         )))
     }
 
-    fn warn_of_wedge(&mut self, value: &Value, now: Timestamp) -> Option<Fact> {
+    fn warn_of_wedge(&mut self, value: &Value, now: Instant) -> Option<Fact> {
         if !failure::is_wedged(value) {
             self.wedged_since = None;
             return None;
@@ -231,13 +236,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Speed;
 
-    fn at(second: i64) -> Timestamp {
-        server_time("2026-11-22T07:45:55.000000").expect("the server's form") + SignedDuration::from_secs(second)
+    /// 07:45:55, when the tests begin.
+    fn clock() -> Clock {
+        let start = server_time("2026-11-22T07:45:55.000000").expect("the server's form");
+        Clock::starting_at(Speed::Max, start)
+    }
+
+    fn at(second: i64) -> Instant {
+        Instant::START + SignedDuration::from_secs(second)
     }
 
     fn watched() -> Watched {
-        Watched::new(&Target::execution("T", "E", "web-01"), at(0))
+        Watched::new(&Target::execution("T", "E", "web-01"), &clock())
     }
 
     fn warnings(seen: &Seen) -> Vec<&str> {
@@ -254,7 +266,7 @@ mod tests {
     fn it_runs_since_its_creation_unless_the_servers_clock_is_ahead() {
         let since = |created: &str| {
             let first = json!({ "status": "RUNNING", "created_at": created });
-            Watched::new(&Target::execution("T", "E", "").first(first), at(0)).since()
+            Watched::new(&Target::execution("T", "E", "").first(first), &clock()).began()
         };
         assert_eq!(since("2026-11-22T07:45:00.000000"), at(-55));
         assert_eq!(since("2026-11-22T09:45:00.000000"), at(0));

@@ -1,12 +1,13 @@
 //! When which item of a wave starts: a function of what ended and of time.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::options::Options;
 use super::outcome::{ItemOutcome, Summary};
-use crate::duration;
+use crate::clock::Instant;
 use crate::error::{Error, Kind, Result, count};
 use crate::event::{Counts, Outcome};
 
@@ -16,7 +17,7 @@ pub enum Action {
     /// Start this attempt; it runs from now on.
     Launch { item: usize, attempt: u32 },
     /// Nothing else to do before this time, unless something ends.
-    Wake { at: Timestamp },
+    Wake { at: Instant },
     /// Every item has ended.
     Finished,
 }
@@ -29,19 +30,19 @@ pub enum Earlier {
         attempts: u32,
         elapsed: SignedDuration,
         cause: Option<Error>,
-        began: Timestamp,
+        began: Instant,
     },
     /// This attempt was under way.
     Interrupted {
         attempt: u32,
-        began: Timestamp,
+        began: Instant,
         cause: Option<Error>,
     },
     /// This attempt waits for its time.
     Waiting {
         attempt: u32,
-        began: Timestamp,
-        not_before: Timestamp,
+        began: Instant,
+        not_before: Instant,
         cause: Option<Error>,
     },
 }
@@ -50,7 +51,7 @@ pub enum Earlier {
 #[derive(Clone, Debug)]
 pub enum News {
     /// An attempt failed; attempt number `attempt` of `attempts` begins at `next`.
-    Retried { item: usize, attempt: u32, attempts: u32, cause: Error, next: Timestamp },
+    Retried { item: usize, attempt: u32, attempts: u32, cause: Error, next: Instant },
     /// The item has its outcome.
     Ended { item: usize },
     /// The item had its outcome before this process began.
@@ -69,7 +70,7 @@ pub struct Machine {
     /// Why nothing new starts, and the same for people.
     stopped: Option<(Stop, String)>,
     news: Vec<News>,
-    began: Option<Timestamp>,
+    began: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -77,7 +78,7 @@ struct Item {
     key: String,
     state: State,
     attempts: u32,
-    began: Option<Timestamp>,
+    began: Option<Instant>,
     cause: Option<Error>,
 }
 
@@ -88,7 +89,7 @@ enum State {
     /// An earlier process had begun it: it goes first, and goes on although nothing new starts any more.
     Interrupted,
     /// For its next attempt, without holding a slot.
-    Waiting(Timestamp),
+    Waiting(Instant),
     Ended(Outcome, SignedDuration),
 }
 
@@ -144,8 +145,13 @@ impl Machine {
         self.began = self.began.into_iter().chain(self.items[number].began).min();
     }
 
+    /// The pause before this attempt of an item.
+    pub fn pause_before(&self, attempt: u32) -> Duration {
+        self.options.backoff_after(attempt.saturating_sub(1))
+    }
+
     /// What to do now. Retries that are due go before items that have never been started; both in their order.
-    pub fn next(&mut self, now: Timestamp) -> Vec<Action> {
+    pub fn next(&mut self, now: Instant) -> Vec<Action> {
         self.began.get_or_insert(now);
         self.keep_to_the_budget(now);
         let mut actions = Vec::new();
@@ -161,7 +167,7 @@ impl Machine {
     }
 
     /// The attempt of this item that ran has ended.
-    pub fn finished(&mut self, item: usize, result: Result<()>, now: Timestamp) {
+    pub fn finished(&mut self, item: usize, result: Result<()>, now: Instant) {
         assert_eq!(self.items[item].state, State::Running, "only what runs can finish");
         self.running -= 1;
         let Err(mut error) = result else {
@@ -176,7 +182,7 @@ impl Machine {
         let attempt = self.items[item].attempts;
         let again = outcome == Outcome::Failed && attempt < self.options.attempts() && is_worth_a_retry(&error);
         if again && self.stopped.is_none() {
-            let next = duration::after(now, self.options.backoff_after(attempt));
+            let next = now + self.options.backoff_after(attempt);
             let attempts = self.options.attempts();
             let cause = error.clone();
             self.news.push(News::Retried { item, attempt: attempt + 1, attempts, cause, next });
@@ -199,17 +205,17 @@ impl Machine {
     }
 
     /// The operator asked to stop: nothing new starts.
-    pub fn pause(&mut self, now: Timestamp) {
+    pub fn pause(&mut self, now: Instant) {
         self.stop(Stop::Pause, "the operator asked to stop".to_owned(), now);
     }
 
     /// The run cannot go on, for this reason: nothing new starts.
-    pub fn halt(&mut self, reason: String, now: Timestamp) {
+    pub fn halt(&mut self, reason: String, now: Instant) {
         self.stop(Stop::Trouble, reason, now);
     }
 
     /// An item waits for an answer that nobody is there to give: nothing new starts, and what runs goes on.
-    pub fn hold(&mut self, now: Timestamp) {
+    pub fn hold(&mut self, now: Instant) {
         self.stop(Stop::Gate, "a gate waits for an answer".to_owned(), now);
     }
 
@@ -248,7 +254,7 @@ impl Machine {
     }
 
     /// How the wave ended; items that have not ended are left out.
-    pub fn summary(&self, now: Timestamp) -> Summary {
+    pub fn summary(&self, now: Instant) -> Summary {
         let items: Vec<ItemOutcome> = (0..self.items.len()).filter_map(|item| self.outcome(item)).collect();
         let mut counts = Counts::default();
         items.iter().for_each(|item| counts.add(item.outcome));
@@ -261,7 +267,7 @@ impl Machine {
         }
     }
 
-    fn candidate(&self, now: Timestamp) -> Option<usize> {
+    fn candidate(&self, now: Instant) -> Option<usize> {
         if self.running >= self.options.limit || self.is_paused() {
             return None;
         }
@@ -275,18 +281,18 @@ impl Machine {
         due.map(|(_, item)| item).or_else(|| self.items.iter().position(|item| item.state == State::Fresh))
     }
 
-    fn waiting(&self) -> impl Iterator<Item = (Timestamp, usize)> {
+    fn waiting(&self) -> impl Iterator<Item = (Instant, usize)> {
         self.items.iter().enumerate().filter_map(|(number, item)| match item.state {
             State::Waiting(at) => Some((at, number)),
             _ => None,
         })
     }
 
-    fn first_wake(&self) -> Option<Timestamp> {
+    fn first_wake(&self) -> Option<Instant> {
         self.waiting().map(|(at, _)| at).min()
     }
 
-    fn launch(&mut self, number: usize, now: Timestamp) -> Action {
+    fn launch(&mut self, number: usize, now: Instant) -> Action {
         self.running += 1;
         let item = &mut self.items[number];
         item.state = State::Running;
@@ -295,7 +301,7 @@ impl Machine {
         Action::Launch { item: number, attempt: item.attempts }
     }
 
-    fn end(&mut self, number: usize, outcome: Outcome, now: Timestamp) {
+    fn end(&mut self, number: usize, outcome: Outcome, now: Instant) {
         let item = &mut self.items[number];
         let elapsed = item.began.map_or(SignedDuration::ZERO, |began| now.duration_since(began));
         item.state = State::Ended(outcome, elapsed);
@@ -303,7 +309,7 @@ impl Machine {
     }
 
     /// What has never begun is skipped. What waits for a retry failed; a pause alone leaves it to be resumed.
-    fn stop(&mut self, stop: Stop, reason: String, now: Timestamp) {
+    fn stop(&mut self, stop: Stop, reason: String, now: Instant) {
         if self.stopped.is_some() {
             return;
         }
@@ -333,7 +339,7 @@ impl Machine {
     }
 
     /// Nothing new starts after more failures than are allowed.
-    fn keep_to_the_budget(&mut self, now: Timestamp) {
+    fn keep_to_the_budget(&mut self, now: Instant) {
         if self.failures > self.allowed() {
             let failed = count(self.failures, "item");
             let reason = format!("{failed} failed and `max_failures` allows {}", self.allowed());

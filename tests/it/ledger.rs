@@ -155,7 +155,7 @@ impl World {
 
     fn pass_until(&self, until: Timestamp) {
         let _busy = self.clock.busy();
-        self.clock.park(&self.clock.signal(), Some(until));
+        self.clock.park(&self.clock.signal(), Some(self.clock.instant_of(until)));
     }
 
     /// The words for transfer, transfers, deployment, deployments.

@@ -18,6 +18,7 @@ mod version2;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
@@ -72,8 +73,9 @@ struct Session {
 struct Present {
     access: Access,
     catalog: Vec<Entry>,
-    /// When to log in again; `None` for a bare token, about whose end the server decides.
-    until: Option<Timestamp>,
+    /// When to log in again; `None` for a bare token, about whose end the server decides. After the machine has slept it
+    /// is too late: then the server says so.
+    until: Option<Instant>,
 }
 
 /// Access without any login: `--no-auth`.
@@ -142,7 +144,7 @@ impl Keystone {
             Some(api) => api.clone(),
             None => self.find_api().await?,
         };
-        let asked = self.clock.wall();
+        let asked = (self.clock.system(), self.clock.wall());
         let (secret, token) = self.token(&api).await?;
         session.api = Some(api);
         self.delegated.store(token.is_delegated(), Ordering::Release);
@@ -160,11 +162,11 @@ impl Keystone {
         Ok(Present { access, catalog: token.catalog, until })
     }
 
-    /// When to log in again, by this machine's clock, which may be wrong: the lifetime counts from when we asked.
-    fn renewal(&self, asked: Timestamp, token: &Token) -> Timestamp {
-        let lifetime = token.expires_at.duration_since(token.issued_at.unwrap_or(asked));
+    /// When to log in again: the lifetime counts from when we asked, since this machine's time of day may be wrong.
+    fn renewal(&self, (asked, time): (Instant, Timestamp), token: &Token) -> Instant {
+        let lifetime = token.expires_at.duration_since(token.issued_at.unwrap_or(time));
         let margin = (lifetime / MARGIN).clamp(SHORTEST_MARGIN, LONGEST_MARGIN);
-        asked + (lifetime - margin).max(SignedDuration::ZERO)
+        asked + (lifetime - margin).max(SignedDuration::ZERO).unsigned_abs()
     }
 
     async fn find_api(&self) -> Result<Api> {
@@ -297,7 +299,7 @@ impl Keystone {
 
 impl Identity for Keystone {
     fn access(&self) -> Pending<'_, Result<Access>> {
-        Box::pin(self.access_or_login(|present| present.until.is_none_or(|until| self.clock.wall() < until)))
+        Box::pin(self.access_or_login(|present| present.until.is_none_or(|until| self.clock.system() < until)))
     }
 
     fn renew<'a>(&'a self, rejected: &'a Access) -> Pending<'a, Result<Access>> {

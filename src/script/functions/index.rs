@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::client::{Filters, Request, deployments, present, transfers};
+use crate::clock::Instant;
 use crate::clock::Signal;
 use crate::error::Result;
 use crate::script::call::Call;
@@ -25,7 +26,7 @@ struct Kept(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    list: Option<(Timestamp, Arc<Vec<Value>>)>,
+    list: Option<(Instant, Arc<Vec<Value>>)>,
     /// Somebody reads it right now; who else wants it waits.
     reading: bool,
     waiting: Vec<Signal>,
@@ -69,7 +70,7 @@ impl Kept {
             let signal = call.host.clock.signal();
             {
                 let mut state = self.lock();
-                let now = call.host.clock.now();
+                let now = call.host.clock.instant();
                 if let Some((read, list)) = &state.list
                     && now.duration_since(*read) <= LONGEST_AGE
                 {
@@ -90,7 +91,7 @@ impl Kept {
         state.reading = false;
         state.waiting.drain(..).for_each(|signal| signal.ring());
         let list = Arc::new(result?.into_iter().map(present).collect::<Vec<_>>());
-        state.list = Some((call.host.clock.now(), list.clone()));
+        state.list = Some((call.host.clock.instant(), list.clone()));
         Ok(list)
     }
 

@@ -60,7 +60,7 @@ fn spawn(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let now = call.host.clock.now();
+    let now = call.host.clock.instant();
     let rows: Array = call.host.jobs.all().iter().map(|job| row(job.standing(now)).into()).collect();
     Ok(rows.into())
 }

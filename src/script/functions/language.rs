@@ -2,7 +2,6 @@
 
 use rhai::{Array, Dynamic, FnPtr, Map as ScriptMap};
 
-use crate::duration;
 use crate::error::{Error, Result};
 use crate::event::{Fact, Level};
 use crate::script::arguments::{duration_of, text_of};
@@ -195,7 +194,7 @@ fn now(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn sleep(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let duration = duration_of(&call.argument("duration"))?;
-    let deadline = call.moment(|now| duration::after(now, duration))?;
+    let deadline = call.deadline(duration)?;
     call.host.cancel.sleep_until(&call.host.clock, deadline)?;
     Ok(Dynamic::UNIT)
 }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +12,7 @@ use super::resolve;
 use super::transfers::{ENDS, MAKE, SETTINGS, fetch, fields, make};
 use super::units::label;
 use crate::client::{Filters, deployments, executions as requests, migrations, present, transfers};
-use crate::duration;
+use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::model::{Generation, Phase};
 use crate::script::call::Call;
@@ -192,20 +191,20 @@ fn joined(mut transfer: Value, execution: &Value, deployment: Option<&Value>) ->
 ///
 /// # Errors
 /// `Failed` when the server begins none; `Timeout`, `Interrupted`.
-pub fn second_half(call: &Call<'_>, thing: &Dynamic, deadline: Option<Timestamp>) -> Result<Option<Target>> {
+pub fn second_half(call: &Call<'_>, thing: &Dynamic, deadline: Option<Instant>) -> Result<Option<Target>> {
     let object = to_json(thing, Secrets::Masked)?;
     if !is_two(&object) {
         return Ok(None);
     }
     let execution = object["execution_id"].as_str().unwrap_or_default();
     let (clock, cancel) = (&call.host.clock, &call.host.cancel);
-    let latest = duration::after(clock.now(), DEPLOYING);
+    let latest = clock.instant() + DEPLOYING;
     loop {
         if let Some(deployment) = deployment_of(call, execution)? {
             let id = deployment["id"].as_str().unwrap_or_default().to_owned();
             return Ok(Some(Target::deployment(id, label(&object)).first(deployment)));
         }
-        let now = clock.now();
+        let now = clock.instant();
         if deadline.is_some_and(|deadline| now >= deadline) {
             return Err(Error::new(Failure::Timeout, format!("`{}` was not deployed in time", label(&object))));
         }
@@ -216,7 +215,7 @@ pub fn second_half(call: &Call<'_>, thing: &Dynamic, deadline: Option<Timestamp>
             )
             .hint("deploy it with `replica_deploy`"));
         }
-        cancel.sleep_until(clock, duration::after(now, Duration::from_secs(5)))?;
+        cancel.sleep_until(clock, now + Duration::from_secs(5))?;
     }
 }
 

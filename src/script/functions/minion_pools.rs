@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
@@ -10,7 +9,7 @@ use super::endpoints::refuse_nothing;
 use super::resolve;
 use super::settings::{name, put_map_or_file};
 use crate::client::{Request, minion_pools};
-use crate::duration;
+use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
@@ -309,7 +308,7 @@ pub fn is_pool(object: &Value) -> bool {
 ///
 /// # Errors
 /// `Failed` with its last event when it is broken, `Timeout`.
-pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Timestamp>) -> Result<Value> {
+pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Instant>) -> Result<Value> {
     let id = pool["id"].as_str().unwrap_or_default();
     let (clock, cancel) = (&call.host.clock, &call.host.cancel);
     loop {
@@ -323,10 +322,10 @@ pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Timestamp>) -> Resul
             }
             _ => {}
         }
-        if deadline.is_some_and(|deadline| clock.now() >= deadline) {
+        if deadline.is_some_and(|deadline| clock.instant() >= deadline) {
             return Err(Error::new(Failure::Timeout, format!("the minion pool `{name}` was not ready in time")));
         }
-        let next = duration::after(clock.now(), INTERVAL);
+        let next = clock.instant() + INTERVAL;
         cancel.sleep_until(clock, deadline.map_or(next, |deadline| next.min(deadline)))?;
     }
 }

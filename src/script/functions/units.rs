@@ -14,6 +14,7 @@ use super::resolve;
 use super::transfers::{ENDS, MAKE, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
 use super::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION};
 use crate::client::{Filters, instances, present};
+use crate::clock::Instant;
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::model::Phase;
@@ -333,7 +334,7 @@ fn is_copy(execution: &Value) -> bool {
     execution["type"].as_str().is_some_and(|kind| kind.ends_with("_execution"))
 }
 
-pub fn deadline(call: &Call<'_>) -> Result<Option<Timestamp>> {
+pub fn deadline(call: &Call<'_>) -> Result<Option<Instant>> {
     let timeout = call.options().duration("timeout")?;
-    timeout.map(|timeout| call.moment(|now| duration::after(now, timeout))).transpose()
+    timeout.map(|timeout| call.deadline(timeout)).transpose()
 }

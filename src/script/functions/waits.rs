@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rhai::{Array, Dynamic, FnPtr};
 use serde_json::Value;
 
@@ -10,7 +9,7 @@ use super::transfers::fetch;
 use super::units::{deadline, disk_sizes, label};
 use super::{migrations, minion_pools, resolve};
 use crate::client::{deployments, present};
-use crate::duration;
+use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
@@ -92,7 +91,7 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 /// What jobs returned, where a job or a list of them is waited for.
-fn ended_jobs(call: &Call<'_>, what: &Dynamic, deadline: Option<Timestamp>) -> Result<Option<Dynamic>> {
+fn ended_jobs(call: &Call<'_>, what: &Dynamic, deadline: Option<Instant>) -> Result<Option<Dynamic>> {
     let ended = |job: Job| {
         job.fetch();
         job.wait(&call.host.clock, &call.host.cancel, deadline)
@@ -109,7 +108,7 @@ fn ended_jobs(call: &Call<'_>, what: &Dynamic, deadline: Option<Timestamp>) -> R
     }
 }
 
-fn all(call: &Call<'_>, targets: Vec<Target>, deadline: Option<Timestamp>) -> Result<Vec<Value>> {
+fn all(call: &Call<'_>, targets: Vec<Target>, deadline: Option<Instant>) -> Result<Vec<Value>> {
     if targets.is_empty() { Ok(Vec::new()) } else { call.wait_all(targets, deadline) }
 }
 
@@ -122,7 +121,7 @@ fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
         if !answer.is_unit() && answer.as_bool() != Ok(false) {
             return Ok(answer);
         }
-        let next = call.moment(|now| duration::after(now, interval.max(Duration::from_millis(10))))?;
+        let next = call.deadline(interval.max(Duration::from_millis(10)))?;
         if let Some(deadline) = deadline.filter(|deadline| *deadline < next) {
             cancel.sleep_until(clock, deadline)?;
             return Err(Error::new(Failure::Timeout, "what was waited for did not become true in time").into());

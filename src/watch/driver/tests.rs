@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::*;
@@ -11,11 +11,14 @@ use crate::model::Generation;
 struct Server {
     clock: Clock,
     began: Timestamp,
+    started: Instant,
     executions: BTreeMap<String, Script>,
     /// Away from the first to the second of these, in seconds.
     away: std::ops::Range<i64>,
     questions: AtomicUsize,
     feeds: AtomicUsize,
+    /// By how much somebody sets the time of day when this question comes.
+    set: Option<(usize, SignedDuration)>,
 }
 
 #[derive(Clone, Copy)]
@@ -63,15 +66,17 @@ impl Server {
         Self {
             clock: clock.clone(),
             began: clock.now(),
+            started: clock.instant(),
             executions: executions.into_iter().collect(),
             away: 0..0,
             questions: AtomicUsize::new(0),
             feeds: AtomicUsize::new(0),
+            set: None,
         }
     }
 
     fn age(&self) -> i64 {
-        self.clock.now().duration_since(self.began).as_secs()
+        self.clock.instant().duration_since(self.started).as_secs()
     }
 
     fn ended(&self, script: Script) -> bool {
@@ -124,7 +129,10 @@ impl Server {
 
 impl Ask for Server {
     fn ask(&self, question: &Question) -> Result<Value> {
-        self.questions.fetch_add(1, Ordering::Relaxed);
+        let number = self.questions.fetch_add(1, Ordering::Relaxed);
+        if let Some((_, by)) = self.set.filter(|(at, _)| *at == number) {
+            self.clock.set(by);
+        }
         if self.away.contains(&self.age()) {
             return Err(Error::new(Kind::Unreachable, "connection refused"));
         }
@@ -175,9 +183,15 @@ struct Bench {
 
 /// A bench whose world knows when executions end.
 fn bench(executions: &[(&str, Script)], away: std::ops::Range<i64>) -> Bench {
+    bench_of(executions, |server| server.away = away)
+}
+
+fn bench_of(executions: &[(&str, Script)], changed: impl FnOnce(&mut Server)) -> Bench {
     let clock = Clock::new(Speed::Max);
     let executions = executions.iter().map(|(id, script)| ((*id).to_owned(), *script));
-    let server = Arc::new(Server { away, ..Server::new(&clock, executions) });
+    let mut server = Server::new(&clock, executions);
+    changed(&mut server);
+    let server = Arc::new(server);
     let ends: Vec<Timestamp> =
         server.executions.values().map(|script| clock.now() + SignedDuration::from_secs(script.seconds)).collect();
     clock.set_world(move |now| ends.iter().filter(|end| **end > now).min().copied());
@@ -228,11 +242,11 @@ fn what_vanishes_is_believed_gone_when_the_server_has_said_so_twice() {
 fn a_deadline_ends_the_wait_and_not_the_work() {
     let bench = bench(&[("a", script(600, End::Completes))], 0..0);
     let _busy = bench.clock.busy();
-    let deadline = bench.clock.now() + SignedDuration::from_secs(90);
+    let deadline = bench.clock.instant() + SignedDuration::from_secs(90);
     let error = bench.watcher.wait(&lane("main"), target("a"), Some(deadline)).expect_err("too late");
     assert_eq!(error.kind, Kind::Timeout);
     assert_eq!(error.message, "waiting for execution of `vm-a`: the deadline passed at 2026-06-01T20:01:30Z");
-    assert_eq!(bench.clock.now(), deadline);
+    assert_eq!(bench.clock.instant(), deadline);
     assert_eq!(bench.log.lines(bench.server.began), ["0 main started", "0 main RUNNING 0", "90 main left RUNNING"]);
     let value = bench.watcher.wait(&lane("main"), target("a"), None).expect("completes");
     assert_eq!(value["status"], "COMPLETED");
@@ -251,7 +265,7 @@ fn a_press_ends_every_wait_at_once() {
             })
         })
         .into();
-    bench.clock.park(&bench.clock.signal(), Some(bench.clock.now() + SignedDuration::from_secs(10)));
+    bench.clock.park(&bench.clock.signal(), Some(bench.clock.instant() + SignedDuration::from_secs(10)));
     assert_eq!(
         bench.watcher.waiting().iter().map(|subject| subject.label.as_str()).collect::<Vec<_>>(),
         ["vm-a", "vm-b"]
@@ -284,6 +298,31 @@ fn an_outage_is_waited_out_as_long_as_patience_lasts() {
     let minutes = bench.server.age() / 60;
     assert!((10..12).contains(&minutes), "{minutes}");
     assert_eq!(bench.watcher.waiting(), []);
+}
+
+#[test]
+fn setting_the_time_of_day_stops_no_polling_starts_no_storm_and_ends_no_wait() {
+    for hours in [-2, 2] {
+        // What else happens gives occasions to look.
+        let others =
+            [("a", 600), ("b", 30), ("c", 60), ("d", 120)].map(|(id, ends)| (id, script(ends, End::Completes)));
+        let set = Some((2, SignedDuration::from_hours(hours)));
+        let bench = bench_of(&others, |server| server.set = set);
+        let _busy = bench.clock.busy();
+        let deadline = bench.clock.instant() + SignedDuration::from_mins(30);
+        let value = bench.watcher.wait(&lane("main"), target("a"), Some(deadline)).expect("completes");
+        assert_eq!((&value["status"], bench.server.age()), (&json!("COMPLETED"), 600));
+        let questions = bench.server.questions.load(Ordering::Relaxed);
+        assert!((4..60).contains(&questions), "{questions} questions");
+        let lines = bench.log.lines(bench.server.began);
+        assert!(lines.last().is_some_and(|line| line.ends_with("main finished COMPLETED 600")), "{lines:?}");
+
+        let bench = bench_of(&others, |server| server.set = set);
+        let _busy = bench.clock.busy();
+        let deadline = bench.clock.instant() + SignedDuration::from_secs(90);
+        let error = bench.watcher.wait(&lane("main"), target("a"), Some(deadline)).expect_err("too late");
+        assert_eq!((error.kind, bench.server.age()), (Kind::Timeout, 90));
+    }
 }
 
 #[test]

@@ -3,12 +3,17 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::Speed;
 
-fn start() -> Timestamp {
-    "2026-06-01T20:00:00Z".parse().expect("a timestamp")
+fn start() -> Instant {
+    Instant::START
 }
 
-fn after(milliseconds: i64) -> Timestamp {
+fn after(milliseconds: i64) -> Instant {
     start() + SignedDuration::from_millis(milliseconds)
+}
+
+/// The same in the server's words.
+fn time(milliseconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_millis(milliseconds)
 }
 
 fn execution(number: usize) -> TargetKind {
@@ -51,7 +56,7 @@ impl World {
         Row {
             id: run.kind.row().to_owned(),
             status: if ended { "COMPLETED" } else { "RUNNING" }.to_owned(),
-            updated: Some(after(updated / 1000 * 1000)),
+            updated: Some(time(updated / 1000 * 1000)),
         }
     }
 
@@ -59,7 +64,7 @@ impl World {
         let stranger = |number: usize| Row {
             id: format!("s{number}"),
             status: "RUNNING".to_owned(),
-            updated: Some(after((now - number as i64 % 7000) / 1000 * 1000)),
+            updated: Some(time((now - number as i64 % 7000) / 1000 * 1000)),
         };
         let ours = self.runs.iter().filter(|run| run.kind.list() == of && run.starts <= now);
         let mut rows: Vec<Row> = ours.map(|run| self.row(run, now)).chain((0..self.strangers).map(stranger)).collect();
@@ -209,7 +214,7 @@ fn what_the_list_says_has_ended_is_shown_next() {
     let row = |number: usize, status: &str| Row {
         id: execution(number).row().to_owned(),
         status: status.to_owned(),
-        updated: Some(after(0)),
+        updated: Some(time(0)),
     };
     let feed = Question::Feed { of: List::Transfers, limit: Some(50) };
     assert_eq!(plan.next(later), Step::Ask(feed));
@@ -234,7 +239,7 @@ fn a_page_that_does_not_reach_the_last_one_is_asked_again_larger() {
             .map(|number| Row {
                 id: format!("s{number}"),
                 status: "RUNNING".to_owned(),
-                updated: Some(after(second * 1000)),
+                updated: Some(time(second * 1000)),
             })
             .collect()
     };

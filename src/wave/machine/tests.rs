@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::wave::Budget;
 
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_780_000_000 + second).expect("a timestamp")
+fn at(second: i64) -> Instant {
+    Instant::START + SignedDuration::from_secs(second)
 }
 
-fn second(time: Timestamp) -> i64 {
-    time.as_second() - 1_780_000_000
+fn second(time: Instant) -> i64 {
+    time.duration_since(Instant::START).as_secs()
 }
 
 fn failure() -> Error {

@@ -351,7 +351,7 @@ impl Replay {
         let busy = clock.busy();
         let parked = move || {
             let _busy = busy;
-            clock.park_poll(&clock.signal(), Some(clock.now() + SignedDuration::from_secs(1)));
+            clock.park_poll(&clock.signal(), Some(clock.instant() + SignedDuration::from_secs(1)));
         };
         tokio::task::spawn_blocking(parked).await.unwrap();
     }
@@ -362,7 +362,7 @@ impl Replay {
         let busy = clock.busy();
         let parked = move || {
             let _busy = busy;
-            clock.park(&clock.signal(), Some(clock.now() + SignedDuration::from_millis(10)));
+            clock.park(&clock.signal(), Some(clock.instant() + SignedDuration::from_millis(10)));
         };
         tokio::task::spawn_blocking(parked).await.unwrap();
     }
