@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::catalog::Entry;
+use super::catalog::{self, Entry};
 use crate::settings::{Credential, Domain, Named};
 
 /// The body of an answer that has a token.
@@ -17,14 +17,14 @@ pub(super) struct Envelope {
 /// What a token says about itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "catalog::list")]
     pub methods: Vec<String>,
     pub expires_at: Timestamp,
     #[serde(default)]
     pub issued_at: Option<Timestamp>,
     #[serde(default)]
     pub project: Option<Project>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "catalog::list")]
     pub catalog: Vec<Entry>,
 }
 

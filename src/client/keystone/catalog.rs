@@ -3,36 +3,58 @@
 use std::collections::BTreeSet;
 
 use reqwest::Url;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::error::{Error, Result, suggest};
 use crate::settings::{Service, Sourced};
 
-/// One service of a token's catalog.
-#[derive(Clone, Debug, Deserialize)]
+/// One service of a token's catalog. Any of it may be missing: one odd entry must not keep the others from being used.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Entry {
-    #[serde(rename = "type")]
-    pub kind: String,
-    #[serde(default)]
-    pub name: String,
-    #[serde(default)]
+    #[serde(rename = "type", deserialize_with = "text")]
+    pub kind: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub name: Option<String>,
+    #[serde(deserialize_with = "list")]
     pub endpoints: Vec<Endpoint>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Endpoint {
-    pub interface: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "text")]
+    pub interface: Option<String>,
+    #[serde(deserialize_with = "text")]
     pub region: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "text")]
     pub region_id: Option<String>,
-    pub url: String,
+    #[serde(deserialize_with = "text")]
+    pub url: Option<String>,
 }
 
 impl Endpoint {
-    fn region(&self) -> &str {
-        self.region_id.as_deref().or(self.region.as_deref()).unwrap_or_default()
+    fn region(&self) -> Option<&str> {
+        self.region_id.as_deref().or(self.region.as_deref())
     }
+}
+
+/// A text; `None` for an empty one and for whatever else stands there.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) if !text.is_empty() => Some(text),
+        _ => None,
+    })
+}
+
+/// The items of a list that can be read; none where there is no list.
+pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(items) => items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect(),
+        _ => Vec::new(),
+    })
 }
 
 /// The URL that the catalog has for `service`, without a slash at its end.
@@ -41,15 +63,17 @@ impl Endpoint {
 /// which URL it talks to.
 pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
     let kind = &service.kind;
-    let entries: Vec<&Entry> = catalog.iter().filter(|entry| entry.kind == kind.value).collect();
-    if entries.is_empty() {
-        let what = format!("service of type `{}`", kind.value);
-        return Err(absent(&what, Some(kind), "--service-type", catalog.iter().map(|entry| entry.kind.as_str())));
-    }
+    let entries = keep(
+        catalog.iter().collect(),
+        Some(kind),
+        |entry| entry.kind.as_deref(),
+        |wanted| format!("service of type `{wanted}`"),
+        "--service-type",
+    )?;
     let named = keep(
         entries,
         service.name.as_ref(),
-        |entry| &entry.name,
+        |entry| entry.name.as_deref(),
         |wanted| format!("service `{wanted}` of type `{}`", kind.value),
         "--service-name",
     )?;
@@ -57,7 +81,7 @@ pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
     let faced = keep(
         endpoints,
         Some(&service.interface),
-        |endpoint| normal(&endpoint.interface),
+        |endpoint| endpoint.interface.as_deref().map(normal),
         |wanted| format!("`{wanted}` endpoint of `{}`", kind.value),
         "--interface",
     )?;
@@ -68,14 +92,18 @@ pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
         |wanted| format!("endpoint of `{}` in the region `{wanted}`", kind.value),
         "--region-name",
     )?;
-    let first = placed.first().map(|endpoint| endpoint.url.trim_end_matches('/').to_owned());
-    first.ok_or_else(|| absent(&format!("endpoint of `{}`", kind.value), None, "--service-type", std::iter::empty()))
+    let first = placed.iter().find_map(|endpoint| endpoint.url.as_deref());
+    first.map(|url| url.trim_end_matches('/').to_owned()).ok_or_else(|| {
+        let interface = &service.interface.value;
+        Error::input(format!("the `{interface}` endpoint of `{}` in the catalog has no URL", kind.value))
+            .hint("give it one in Keystone (`openstack endpoint set --url`), or give the URL with `--endpoint`")
+    })
 }
 
 /// The URL that the catalog has for another service than Coriolis, at the same interface and in the same region.
 pub(super) fn choose_other(catalog: &[Entry], kind: &str, coriolis: &Service) -> Result<String> {
     let kind = Sourced { value: kind.to_owned(), ..coriolis.kind.clone() };
-    if !catalog.iter().any(|entry| entry.kind == kind.value) {
+    if !catalog.iter().any(|entry| entry.kind.as_ref() == Some(&kind.value)) {
         return Err(Error::input(format!("this cloud's catalog has no service of type `{}`", kind.value))
             .hint("without it, its functions cannot be used here"));
     }
@@ -91,31 +119,37 @@ fn normal(interface: &str) -> &str {
 fn keep<'a, T>(
     all: Vec<&'a T>,
     wanted: Option<&Sourced<String>>,
-    field: impl Fn(&'a T) -> &'a str,
+    field: impl Fn(&'a T) -> Option<&'a str>,
     what: impl Fn(&str) -> String,
     flag: &str,
 ) -> Result<Vec<&'a T>> {
     let Some(wanted) = wanted else { return Ok(all) };
-    let kept: Vec<&T> = all.iter().copied().filter(|each| field(each) == wanted.value).collect();
+    let kept: Vec<&T> = all.iter().copied().filter(|each| field(each) == Some(wanted.value.as_str())).collect();
     if kept.is_empty() {
-        return Err(absent(&what(&wanted.value), Some(wanted), flag, all.into_iter().map(field)));
+        return Err(absent(&what(&wanted.value), wanted, flag, all.into_iter().map(field)));
     }
     Ok(kept)
 }
 
 fn absent<'a>(
     what: &str,
-    wanted: Option<&Sourced<String>>,
+    wanted: &Sourced<String>,
     flag: &str,
-    existing: impl Iterator<Item = &'a str>,
+    existing: impl Iterator<Item = Option<&'a str>>,
 ) -> Error {
-    let existing: BTreeSet<&str> = existing.filter(|name| !name.is_empty()).collect();
-    let error = Error::input(format!("the catalog has no {what}; it has {}", listed(&existing)));
-    let near = wanted.and_then(|wanted| suggest(&wanted.value, existing.iter().copied()));
-    let origin = wanted.map(|wanted| format!("; what was asked for comes from {}", wanted.origin)).unwrap_or_default();
-    match near {
-        Some(near) => error.hint(format!("did you mean `{flag} {near}`{origin}")),
-        None => error.hint(format!("choose with `{flag}`, or give the URL with `--endpoint`{origin}")),
+    let existing: Vec<Option<&str>> = existing.collect();
+    let unsaid = match existing.iter().filter(|name| name.is_none()).count() {
+        0 => String::new(),
+        some => format!(", and {some} of which the catalog does not say it"),
+    };
+    let existing: BTreeSet<&str> = existing.into_iter().flatten().collect();
+    let error = Error::input(format!("the catalog has no {what}; it has {}{unsaid}", listed(&existing)));
+    let origin = &wanted.origin;
+    match suggest(&wanted.value, existing.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{flag} {near}`; what was asked for comes from {origin}")),
+        None => error.hint(format!(
+            "choose with `{flag}`, or give the URL with `--endpoint`; what was asked for comes from {origin}"
+        )),
     }
 }
 
@@ -198,6 +232,46 @@ mod tests {
         assert_eq!(url(None, "public", Some("Two")), "http://two/v1/p");
         assert_eq!(url(Some("spare"), "public", None), "http://spare/v1/p");
         assert_eq!(url(Some("coriolis"), "public", None), "http://one/v1/p", "the first of two regions");
+    }
+
+    #[test]
+    fn an_odd_entry_is_passed_over_and_told_where_it_is_the_wanted_one() {
+        let odd = json!([
+            null, 7, {}, {"type": null, "name": "odd", "endpoints": []}, {"type": 3, "endpoints": {}},
+            {"type": "object-store", "name": null, "endpoints": null},
+            {"type": "image", "endpoints": [null, {"interface": null}, {"url": null, "interface": "public"}]},
+        ]);
+        let with = |entry: Value| -> Vec<Entry> {
+            let all = odd.as_array().unwrap().iter().cloned().chain([entry]).collect();
+            list(Value::Array(all)).unwrap()
+        };
+        let migration = |name: Value, endpoints: Value| json!({"type": "migration", "name": name, "id": null, "endpoints": endpoints});
+        let wanted = service(None, "public", None);
+        let url = json!([{"interface": "public", "url": null}, {"interface": "public", "url": "http://one/v1/p", "region": null}]);
+        assert_eq!(choose(&with(migration(Value::Null, url)), &wanted).unwrap(), "http://one/v1/p");
+        let told = |entry: Value, wanted: &Service| choose(&with(entry), wanted).expect_err("it is odd").message;
+        let one = |endpoint: Value| migration(json!("coriolis"), json!([endpoint]));
+        assert_eq!(
+            [
+                told(one(json!({"interface": "public", "url": null})), &wanted),
+                told(one(json!({"interface": null, "url": "http://one"})), &wanted),
+                told(one(json!({"interface": "public", "url": "http://one"})), &service(None, "public", Some("One"))),
+                told(migration(json!("coriolis"), Value::Null), &wanted),
+                told(migration(Value::Null, json!([])), &service(Some("coriolis"), "public", None)),
+                told(json!({"name": "coriolis", "endpoints": []}), &wanted),
+            ],
+            [
+                "the `public` endpoint of `migration` in the catalog has no URL",
+                "the catalog has no `public` endpoint of `migration`; it has none, and 1 of which the catalog does not say it",
+                "the catalog has no endpoint of `migration` in the region `One`; it has none, and 1 of which the catalog does not say it",
+                "the catalog has no `public` endpoint of `migration`; it has none",
+                "the catalog has no service `coriolis` of type `migration`; it has none, and 1 of which the catalog does not say it",
+                "the catalog has no service of type `migration`; it has `image`, `object-store`, and 4 of which the catalog does not say it",
+            ]
+        );
+        for nothing in [Value::Null, json!({}), json!("none")] {
+            assert!(list::<_, Entry>(nothing).unwrap().is_empty());
+        }
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl Keystone {
         let body = version2::login(&api.url, &self.credential, self.project.as_ref())?;
         let answer = self.send(self.http.post(api.tokens()).json(&body), api).await?;
         let (_, envelope) = self.read::<version2::Envelope>(api, answer, "POST").await?;
-        envelope.token().map_err(|error| self.not_keystone(api, &format!("its catalog is none ({error})")))
+        Ok(envelope.token())
     }
 
     /// A bare token is used as it is where its project is the wanted one.

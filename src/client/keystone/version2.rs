@@ -24,8 +24,8 @@ pub(super) struct Envelope {
 struct Access {
     token: Token,
     /// A list; without a tenant some versions write an empty object.
-    #[serde(default, rename = "serviceCatalog")]
-    catalog: Value,
+    #[serde(default, rename = "serviceCatalog", deserialize_with = "catalog::list")]
+    catalog: Vec<Service>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,41 +56,39 @@ struct Tenant {
     name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Service {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
+    #[serde(rename = "type", deserialize_with = "catalog::text")]
+    kind: Option<String>,
+    #[serde(deserialize_with = "catalog::text")]
+    name: Option<String>,
+    #[serde(deserialize_with = "catalog::list")]
     endpoints: Vec<Addresses>,
 }
 
 /// The addresses of a service in one region; those that it does not have are null, empty or absent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Addresses {
-    #[serde(default)]
+    #[serde(deserialize_with = "catalog::text")]
     region: Option<String>,
-    #[serde(default, rename = "publicURL")]
+    #[serde(rename = "publicURL", deserialize_with = "catalog::text")]
     public: Option<String>,
-    #[serde(default, rename = "internalURL")]
+    #[serde(rename = "internalURL", deserialize_with = "catalog::text")]
     internal: Option<String>,
-    #[serde(default, rename = "adminURL")]
+    #[serde(rename = "adminURL", deserialize_with = "catalog::text")]
     admin: Option<String>,
 }
 
 impl Envelope {
     /// The token, and what it says about itself in the words of version 3.
-    pub fn token(self) -> serde_json::Result<(SecretString, body::Token)> {
+    pub fn token(self) -> (SecretString, body::Token) {
         let Token { id: Id(id), expires, issued_at, tenant } = self.access.token;
-        let services: Vec<Service> = match self.access.catalog {
-            Value::Array(services) => serde_json::from_value(services.into())?,
-            _ => Vec::new(),
-        };
         let domain = || ProjectDomain { id: "default".to_owned(), name: "Default".to_owned() };
         let project = tenant.map(|Tenant { id, name }| body::Project { id, name, domain: domain() });
-        let catalog = services.into_iter().map(entry).collect();
-        Ok((id, body::Token { methods: Vec::new(), expires_at: expires, issued_at, project, catalog }))
+        let catalog = self.access.catalog.into_iter().map(entry).collect();
+        (id, body::Token { methods: Vec::new(), expires_at: expires, issued_at, project, catalog })
     }
 }
 
@@ -98,8 +96,8 @@ fn entry(service: Service) -> Entry {
     let each = |addresses: Addresses| {
         let Addresses { region, public, internal, admin } = addresses;
         let endpoint = move |(interface, url): (&str, Option<String>)| {
-            let url = url.filter(|url| !url.is_empty())?;
-            Some(catalog::Endpoint { interface: interface.to_owned(), region: region.clone(), region_id: None, url })
+            let interface = Some(interface.to_owned());
+            url.map(|url| catalog::Endpoint { interface, region: region.clone(), region_id: None, url: Some(url) })
         };
         [("public", public), ("internal", internal), ("admin", admin)].into_iter().filter_map(endpoint)
     };
@@ -237,7 +235,7 @@ mod tests {
     }
 
     fn read(access: &Value) -> (SecretString, body::Token) {
-        serde_json::from_value::<Envelope>(json!({"access": access})).unwrap().token().unwrap()
+        serde_json::from_value::<Envelope>(json!({"access": access})).unwrap().token()
     }
 
     #[test]
@@ -248,7 +246,8 @@ mod tests {
                 "tenant": {"id": "p1", "name": "demo", "enabled": true, "description": null}},
             "serviceCatalog": [{"type": "migration", "name": "coriolis", "endpoints_links": [], "endpoints": [
                 address("One", "http://one/v1/p1", Some("http://inside/v1/p1")),
-                address("Two", "http://two/v1/p1", None)]}],
+                address("Two", "http://two/v1/p1", None), null, {"region": null, "publicURL": null}]},
+                null, {"name": null}, {"type": "odd", "endpoints": null}],
             "user": {"id": "u", "name": "admin", "roles": []},
             "metadata": {"is_admin": 0, "roles": []},
         }));
@@ -258,7 +257,8 @@ mod tests {
         assert_eq!(token.project.map(|project| project.id).as_deref(), Some("p1"));
         let endpoints = |entry: &Entry| {
             let line = |endpoint: &catalog::Endpoint| {
-                format!("{} {} {}", endpoint.interface, endpoint.region.as_deref().unwrap_or("-"), endpoint.url)
+                let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+                format!("{} {} {}", said(&endpoint.interface), said(&endpoint.region), said(&endpoint.url))
             };
             entry.endpoints.iter().map(line).collect::<Vec<_>>()
         };
