@@ -13,14 +13,19 @@ use super::record::{Record, Saved, Settlement};
 pub struct Memory {
     begun: BTreeSet<StepKey>,
     ids: BTreeSet<String>,
+    /// Ids of what it has deleted itself.
+    deleted: BTreeSet<String>,
 }
 
 impl Memory {
     /// Takes the next record: what answers and results name counts, and what a call has merely looked at does not.
     pub fn meet(&mut self, record: &Record) {
         let value = match record {
-            Record::Began { lane, call, step, .. } => {
+            Record::Began { lane, call, step, method, path, .. } => {
                 self.begun.insert(StepKey { lane: lane.clone(), call: *call, step: *step });
+                if let Some(id) = path.rsplit('/').next().filter(|_| method == "DELETE") {
+                    self.deleted.insert(id.to_owned());
+                }
                 return;
             }
             Record::Kept { lane, call, step, answer, .. } => {
@@ -42,6 +47,11 @@ impl Memory {
     /// Whether the run has made or used the thing of this id.
     pub fn has_id(&self, id: &str) -> bool {
         self.ids.contains(id)
+    }
+
+    /// Whether the run has deleted the thing of this id, or tried to.
+    pub fn has_deleted(&self, id: &str) -> bool {
+        self.deleted.contains(id)
     }
 
     /// Whether the step that made a thing was begun.

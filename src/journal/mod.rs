@@ -27,7 +27,7 @@ use crate::secret;
 use file::Log;
 use marker::Marker;
 use record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
-use replay::{Item, Known, Replay, State, Unsettled};
+use replay::{Item, Known, Replay, State, Unsettled, Wish};
 
 /// Which step of which call in which lane: never a line number, never the order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,6 +138,24 @@ impl Journal {
     /// Whether the run is known to have made or used the thing of this id.
     pub fn knows_id(&self, id: &str) -> bool {
         self.state().memory.has_id(id)
+    }
+
+    /// Whether the run has deleted the thing of this id itself.
+    pub fn has_deleted(&self, id: &str) -> bool {
+        self.state().memory.has_deleted(id)
+    }
+
+    /// Whose wish an attempt is that goes through this lane again; `None` for the first one.
+    pub fn again(&self, lane: &str) -> Option<Wish> {
+        self.state().again(lane)
+    }
+
+    /// What this call gave is gone: it is made again, with what comes after it.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn anew(&self, lane: &Arc<str>, call: u64) -> Result<()> {
+        self.append(Record::Anew { lane: lane.clone(), call }).map(drop)
     }
 
     /// Whether the step that made a thing is on record; what another run has made is none of ours.

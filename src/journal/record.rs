@@ -101,6 +101,11 @@ pub enum Record {
     },
     /// What the run has done is ahead of the records before this one: they were cut, or are an older copy.
     Behind,
+    /// What a call gave is gone, or is no longer so: this attempt makes it again, with what comes after it.
+    Anew {
+        lane: Arc<str>,
+        call: u64,
+    },
     /// The operator asked for what failed to be done again.
     RetryFailed,
     /// Something that reports tell.

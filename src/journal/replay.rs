@@ -1,5 +1,7 @@
 //! What a run has done so far, as its records tell: which calls answer, which steps are open, what a retry does anew.
 
+mod redo;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -114,6 +116,15 @@ pub enum Item {
     },
 }
 
+/// Who wanted another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The wave, by itself.
+    Wave,
+    /// Somebody said `--retry-failed`.
+    Operator,
+}
+
 /// A changing request without an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsettled {
@@ -189,6 +200,7 @@ impl State {
             }
             Record::RetryFailed => self.retry_failed(),
             Record::Behind => self.is_behind = true,
+            Record::Anew { lane, call } => self.anew(&lane, call),
         }
         Ok(())
     }
@@ -223,6 +235,12 @@ impl State {
         }
         let made = lane.spare.iter().find(|call| call.identity.is(identity) && call.is_change() && call.is_ok());
         made.and_then(|call| call.returned.clone()).map_or(Replay::Live, Replay::Again)
+    }
+
+    /// Whose wish an attempt is that goes through this lane again; `None` for the first one.
+    pub fn again(&self, lane: &str) -> Option<Wish> {
+        let lane = self.lanes.get(lane).filter(|lane| lane.rounds > 0)?;
+        Some(if lane.attempt > 1 { Wish::Wave } else { Wish::Operator })
     }
 
     /// Whether more calls of the lane are recorded than this number.
@@ -331,120 +349,6 @@ impl State {
             Saved::Ok(value) => Saved::Ok(self.whole(&value)),
             Saved::Thrown(value) => Saved::Thrown(self.whole(&value)),
             other => other,
-        }
-    }
-
-    /// The next attempt of this lane repeats the failed call, or makes the thing anew whose wait failed, and nothing
-    /// before it.
-    fn redo(&mut self, path: &str) {
-        let Some(lane) = self.lanes.get_mut(path) else { return };
-        lane.rounds += 1;
-        lane.ended = None;
-        let Some(last) = lane.calls.last_key_value().map(|(number, _)| *number) else { return };
-        // A call that runs closures is around theirs.
-        let failed: Vec<u64> = lane
-            .calls
-            .iter()
-            .filter(|(number, call)| !call.is_ok() && call.last.max(**number) >= last)
-            .map(|(number, _)| *number)
-            .collect();
-        let Some(outermost) = failed.first().copied() else {
-            // The script itself threw: what it has read since its last change is read again.
-            let mut from = last + 1;
-            while let Some(last) = lane.calls.last_entry()
-                && last.get().is_read()
-            {
-                from = *last.key();
-                last.remove();
-            }
-            lane.loosen(from);
-            return;
-        };
-        let mut awaited = BTreeSet::new();
-        for number in &failed {
-            awaited.extend(lane.calls.get(number).into_iter().flat_map(|call| call.awaited.iter().cloned()));
-        }
-        lane.calls.retain(|number, call| *number <= outermost || failed.contains(number) || !call.is_read());
-        let mut from = outermost;
-        for (number, call) in &mut lane.calls {
-            if failed.contains(number) || call.has_made(&awaited) {
-                call.reset(&awaited);
-                from = from.min(*number);
-            }
-        }
-        lane.loosen(from);
-        for number in failed {
-            self.reopen_items(path, number);
-        }
-    }
-
-    /// The items of the wave that this call opened, and that did not end well, are worked on again.
-    fn reopen_items(&mut self, path: &str, call: u64) {
-        let prefix = format!("{path}/{call}:");
-        let below: Vec<Arc<str>> = self
-            .lanes
-            .keys()
-            .filter(|lane| lane.starts_with(&prefix) && parent(lane).is_some_and(|(up, _)| up == path))
-            .cloned()
-            .collect();
-        for lane in below {
-            if self
-                .lanes
-                .get(&lane)
-                .is_some_and(|lane| lane.ended.as_ref().is_some_and(|ended| ended.outcome != Outcome::Ok))
-            {
-                self.redo(&lane);
-                self.lane(&lane).start_over();
-            }
-        }
-    }
-
-    fn retry_failed(&mut self) {
-        let failed: Vec<Arc<str>> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| lane.ended.as_ref().is_some_and(|ended| ended.outcome != Outcome::Ok))
-            .map(|(path, _)| path.clone())
-            .collect();
-        // From the innermost: an outer lane's failed call is the wave that its inner ones stand in.
-        for path in failed.iter().rev() {
-            self.redo(path);
-            self.lane(path).start_over();
-        }
-        for path in &failed {
-            let mut below: &str = path;
-            while let Some((up, call)) = parent(below) {
-                let Some(lane) = self.lanes.get_mut(up) else { break };
-                lane.loosen(call);
-                if lane.ended.take().is_some() {
-                    lane.start_over();
-                }
-                if let Some(call) = lane.calls.get_mut(&call) {
-                    call.returned = None;
-                }
-                below = up;
-            }
-        }
-        let main = self.lanes.get("main").and_then(|lane| lane.calls.last_key_value());
-        if main.is_some_and(|(_, call)| call.returned.is_some() && !call.is_ok()) {
-            self.redo("main");
-        }
-        // Items that were never started have no lane: the wave that skipped them is entered again.
-        self.enter_thrown_waves();
-    }
-
-    /// A wave that threw is entered again.
-    fn enter_thrown_waves(&mut self) {
-        for lane in self.lanes.values_mut() {
-            let thrown = |call: &Call| call.is_wave && call.returned.is_some() && !call.is_ok();
-            let thrown: Vec<u64> =
-                lane.calls.iter().filter(|(_, call)| thrown(call)).map(|(number, _)| *number).collect();
-            for number in thrown {
-                lane.loosen(number);
-                if let Some(call) = lane.calls.get_mut(&number) {
-                    call.returned = None;
-                }
-            }
         }
     }
 

@@ -13,6 +13,7 @@ use super::function::{Effect, Function, Kind};
 use super::host::{Host, Lane};
 use super::saved::{self, Source};
 use super::secrets::received;
+use super::standing;
 use super::value::Secret;
 use crate::error::{Error, Result};
 use crate::event::Fact;
@@ -43,11 +44,6 @@ pub fn invoke(
     host.cancel.check().map_err(|error| Fault::from(error).into_script(position))?;
     let number = lane.next_call();
     let identity = saved::identity(host, function, &told(function, arguments));
-    if let Some(returned) = recorded(host, function, &lane, number, &identity, arguments, position) {
-        return returned;
-    }
-    usable(arguments).map_err(|error| Fault::from(error).into_script(position))?;
-    host.emit(&lane, Fact::CallStarted { call: number, function: name.to_owned() });
     let call = Call {
         host,
         context,
@@ -58,6 +54,11 @@ pub fn invoke(
         identity: identity.clone(),
         steps: Cell::new(0),
     };
+    if let Some(returned) = recorded(&call, arguments, position) {
+        return returned;
+    }
+    usable(arguments).map_err(|error| Fault::from(error).into_script(position))?;
+    host.emit(&lane, Fact::CallStarted { call: number, function: name.to_owned() });
     // A closure among the arguments has calls of its own: this one comes before them in the journal.
     let begun = if function.takes_closure() { call.opens() } else { Ok(()) };
     let result = begun.map_err(Fault::from).and_then(|()| run(call));
@@ -71,31 +72,33 @@ pub fn invoke(
 }
 
 /// What the journal has for this call; `None` when it is to be made.
-fn recorded(
-    host: &Arc<Host>,
-    function: &Function,
-    lane: &Arc<Lane>,
-    number: u64,
-    identity: &Identity,
-    arguments: &[Dynamic],
-    position: Position,
-) -> Option<Returned> {
-    let path = &lane.origin.lane;
-    let source = source(function, arguments);
+fn recorded(call: &Call<'_>, arguments: &[Dynamic], position: Position) -> Option<Returned> {
+    let (host, number, identity) = (call.host, call.number, &call.identity);
+    let path = &call.lane.origin.lane;
+    let source = source(call.function, arguments);
+    let fails = |error: Error| Some(Err(Fault::from(error).into_script(position)));
     match host.journal.replay(path, number, identity) {
         Replay::Live => None,
-        Replay::Differs(was) => Some(Err(Fault::from(mismatch(path, number, &was, identity)).into_script(position))),
+        Replay::Differs(was) => fails(mismatch(path, number, &was, identity)),
         Replay::Answer(result, last) => {
-            lane.skip_to(last);
+            let outdated = match &result {
+                Saved::Ok(given) => standing::is_outdated(call, given),
+                _ => Ok(false),
+            };
+            match outdated
+                .and_then(|outdated| if outdated { host.journal.anew(path, number).map(|()| true) } else { Ok(false) })
+            {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(error) => return fails(error),
+            }
+            call.lane.skip_to(last);
             saved::replayed(host, result, &source, position)
         }
-        Replay::Again(result) => {
-            let again = host.journal.returned(path, number, identity.clone(), result.clone(), number);
-            match again {
-                Ok(()) => saved::replayed(host, result, &source, position),
-                Err(error) => Some(Err(Fault::from(error).into_script(position))),
-            }
-        }
+        Replay::Again(result) => match host.journal.returned(path, number, identity.clone(), result.clone(), number) {
+            Ok(()) => saved::replayed(host, result, &source, position),
+            Err(error) => fails(error),
+        },
     }
 }
 

@@ -34,6 +34,7 @@ pub mod secrets;
 pub mod sends;
 pub mod session;
 pub mod settle;
+mod standing;
 pub mod syntax;
 pub mod value;
 pub mod variables;

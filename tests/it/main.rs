@@ -1,6 +1,7 @@
 //! The integration tests: rehearsals, the binary, and what the sandbox owes to the recordings.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod anew;
 mod architecture;
 mod attempts;
 mod binary;
