@@ -232,6 +232,34 @@ impl Error {
     }
 }
 
+/// Why attempts failed, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Causes<Cause> {
+    /// That of the last attempt that failed.
+    pub last: Option<Cause>,
+    /// That of the first one, where several failed.
+    pub first: Option<Cause>,
+}
+
+impl<Cause> Default for Causes<Cause> {
+    fn default() -> Self {
+        Self { last: None, first: None }
+    }
+}
+
+impl<Cause> Causes<Cause> {
+    /// Another attempt failed.
+    pub fn add(&mut self, cause: Cause) {
+        if let Some(before) = self.last.replace(cause) {
+            self.first.get_or_insert(before);
+        }
+    }
+
+    pub fn map<Other>(self, with: impl Fn(Cause) -> Other) -> Causes<Other> {
+        Causes { last: self.last.map(&with), first: self.first.map(&with) }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

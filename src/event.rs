@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::model::Generation;
 
 /// The version of the event lines that `--output jsonl` prints: a changed meaning raises it.
@@ -137,15 +138,20 @@ pub enum Fact {
     ItemRetried {
         attempt: u32,
         attempts: u32,
-        cause: String,
+        #[serde(flatten)]
+        cause: Cause,
         next: Timestamp,
     },
     ItemFinished {
         outcome: Outcome,
         attempts: u32,
         elapsed_seconds: f64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cause: Option<String>,
+        /// Why its last attempt failed.
+        #[serde(flatten)]
+        cause: Option<Cause>,
+        /// Why its first attempt failed, where that was something else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first: Option<Cause>,
         /// It ended before this process began: a resumed run says it again, for those who count.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         earlier: bool,
@@ -186,19 +192,22 @@ pub enum Fact {
         function: String,
         attempt: u32,
         attempts: u32,
-        cause: String,
+        #[serde(flatten)]
+        cause: Cause,
         next: Timestamp,
     },
     /// A request is repeated after a failure that allows it.
     RequestRetried {
         method: String,
         path: String,
-        cause: String,
+        #[serde(flatten)]
+        cause: Cause,
         next: Timestamp,
     },
     /// Nobody gets an answer from the cloud any more; it is tried until then. Said again when it lasts.
     CloudAway {
-        cause: String,
+        #[serde(flatten)]
+        cause: Cause,
         since: Timestamp,
         until: Timestamp,
     },
@@ -288,15 +297,92 @@ pub enum Level {
     Error,
 }
 
+/// Why something went wrong, in its parts: nobody has to take them out of a text again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    #[serde(rename = "cause")]
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Where in the script it was thrown, and the functions that it went through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// The type of the task that failed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_task: Option<String>,
+}
+
+impl Cause {
+    pub fn of(error: &Error) -> Self {
+        let detail = |name: &str| error.details.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let through = detail("through").map(|through| format!(" in {through}")).unwrap_or_default();
+        // An interruption has nothing to do with where the script was.
+        let place = detail("place").filter(|_| error.kind != Kind::Interrupted);
+        Self {
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+            place: place.map(|place| format!("{place}{through}")),
+            failed_task: detail("task").map(str::to_owned),
+        }
+    }
+
+    /// The message, with its place behind it.
+    pub fn told(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{} (at {place})", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(message: &str) -> Self {
+        Self { message: message.to_owned(), ..Self::default() }
+    }
+}
+
 /// Where facts go: the report, the journal, a test's list. Called from many threads, must not block for long.
 pub trait Sink: Send + Sync {
     fn emit(&self, event: Event);
 }
 
-/// One line that says what went wrong, as events carry it.
-pub fn cause(error: &Error) -> String {
-    match &error.hint {
-        Some(hint) => format!("{} (hint: {hint})", error.message),
-        None => error.message.clone(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_older_journals_are_read_and_new_ones_come_back_as_they_were() {
+        let head = r#"{"v":1,"at":"2026-06-01T20:03:00Z","lane":"main/1:a","wave":"w","item":"a","event":"#;
+        let read = |rest: &str| serde_json::from_str::<Event>(&format!("{head}{rest}}}")).expect("it is read").fact;
+        let old = read(
+            r#""item_finished","outcome":"failed","attempts":2,"elapsed_seconds":1.5,"cause":"no quota (hint: ask)""#,
+        );
+        let Fact::ItemFinished { cause: Some(cause), first: None, attempts: 2, earlier: false, .. } = old else {
+            panic!("{old:?}")
+        };
+        assert_eq!(cause, Cause::from("no quota (hint: ask)"));
+        let well = read(r#""item_finished","outcome":"ok","attempts":1,"elapsed_seconds":1.5"#);
+        assert!(matches!(well, Fact::ItemFinished { cause: None, first: None, .. }), "{well:?}");
+        let again = read(r#""item_retried","attempt":2,"attempts":3,"cause":"reset","next":"2026-06-01T20:04:00Z""#);
+        assert!(matches!(again, Fact::ItemRetried { cause, .. } if cause == Cause::from("reset")));
+
+        let error = Error::new(Kind::Failed, "gone")
+            .hint("look")
+            .detail("place", "w.rhai:2:5")
+            .detail("through", "`seed` called at w.rhai:9:1")
+            .detail("task", "REPLICATE_DISKS");
+        let cause = Cause::of(&error);
+        assert_eq!(cause.told(), "gone (at w.rhai:2:5 in `seed` called at w.rhai:9:1)");
+        let (cause, first) = (Some(cause), Some(Cause::from("before")));
+        let (outcome, attempts, elapsed_seconds) = (Outcome::Failed, 2, 1.5);
+        let fact = Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, first, earlier: false };
+        let text = serde_json::to_string(&fact).expect("plain data");
+        assert_eq!(
+            text,
+            r#"{"event":"item_finished","outcome":"failed","attempts":2,"elapsed_seconds":1.5,"cause":"gone","hint":"look","place":"w.rhai:2:5 in `seed` called at w.rhai:9:1","failed_task":"REPLICATE_DISKS","first":{"cause":"before"}}"#
+        );
+        let back: Fact = serde_json::from_str(&text).expect("it is read");
+        assert_eq!(serde_json::to_string(&back).expect("plain data"), text);
     }
 }

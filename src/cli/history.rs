@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
-use crate::event::{Event, Fact, Origin, VERSION, cause};
+use crate::event::{Cause, Event, Fact, Origin, VERSION};
 use crate::journal::file;
 use crate::journal::record::{Ended, Line, Record, Saved};
 use crate::journal::replay::{Item, State, child};
@@ -85,11 +85,12 @@ pub fn told(lines: &[Line]) -> Vec<Event> {
 
 fn finished(ended: Ended, earlier: bool) -> Fact {
     let cause = match ended.result {
-        Saved::Error(error) => Some(cause(&error.into())),
+        Saved::Error(error) => Some(Cause::of(&error.into())),
         _ => None,
     };
     let (outcome, attempts, elapsed_seconds) = (ended.outcome, ended.attempts, ended.elapsed_seconds);
-    Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, earlier }
+    let first = ended.first.map(|first| Cause::of(&first.into()));
+    Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, first, earlier }
 }
 
 #[cfg(test)]
@@ -108,7 +109,7 @@ mod tests {
                 let lane = child("main", call, &key);
                 let origin = Origin { lane: lane.as_str().into(), wave: Some("w".into()), item: Some(key.as_str().into()) };
                 let started = Event { v: VERSION, at, origin: origin.clone(), fact: Fact::ItemStarted { attempt: 1 } };
-                let ended = Ended { outcome: Outcome::Ok, attempts: 1, elapsed_seconds: 1.0, result: Saved::Unwritten };
+                let ended = Ended { outcome: Outcome::Ok, attempts: 1, elapsed_seconds: 1.0, result: Saved::Unwritten, first: None };
                 let lines = [
                     Line { at, record: Record::Event { event: started } },
                     Line { at, record: Record::Ended { lane: lane.into(), ended } },

@@ -12,6 +12,7 @@ use super::world::World;
 use crate::clock::Clock;
 use crate::disk;
 use crate::error::{Error, ExitCode, Kind, Result};
+use crate::event::Cause;
 use crate::journal::file::{self, Log, Medium};
 use crate::journal::reached::{self, Noted};
 use crate::journal::replay::State;
@@ -172,7 +173,7 @@ impl Kept {
     /// # Errors
     /// `Storage` when the disk does not take it, or has not taken the journal: the run counts as interrupted then, and
     /// is resumed all the same.
-    pub fn finish(&self, end: Option<(Timestamp, ExitCode, Option<String>)>) -> Result<()> {
+    pub fn finish(&self, end: Option<(Timestamp, ExitCode, Option<Cause>)>) -> Result<()> {
         let Some(directory) = self.place.directory.get() else { return Ok(()) };
         let mut directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
         directory.meta.finished = end.map(|(at, code, cause)| End { at, exit_code: code as u8, cause });

@@ -16,7 +16,7 @@ use crate::cancel::Cancel;
 use crate::clock::{Clock, Speed};
 use crate::decode;
 use crate::error::{Error, ExitCode, Kind, Result};
-use crate::event::{Event, Fact, Level, Origin, Sink, VERSION, cause};
+use crate::event::{Cause, Event, Fact, Level, Origin, Sink, VERSION};
 use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, record};
 use crate::process::{self, Process};
@@ -250,7 +250,7 @@ impl Performance<'_> {
         }
         let elapsed_seconds = clock.instant().duration_since(began).as_secs_f64();
         say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
-        let why = result.as_ref().err().map(|located| cause(&located.error));
+        let why = result.as_ref().err().map(|located| Cause::of(&located.error));
         let kept = self.kept.finish(Some((clock.wall(), code, why)));
         match self.tell(report.finish(), result, kept) {
             Err(error) if code == ExitCode::Done => error.kind.exit_code(),

@@ -9,6 +9,7 @@ use super::args::{Format, PruneArguments, RunsArguments, RunsCommand, ShowArgume
 use super::{history, keep, report};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count};
+use crate::event::Cause;
 use crate::journal::runs::{Directory, Status, Store};
 use crate::process::Process;
 use crate::report::history::{Form, History};
@@ -77,6 +78,7 @@ fn rendered(process: &Process, runs: &[Directory], width: usize) -> String {
 /// A run for programs.
 fn listed(run: &Directory) -> Value {
     let meta = &run.meta;
+    let cause = meta.finished.as_ref().and_then(|end| end.cause.as_ref());
     let mut shown = json!({
         "id": meta.id,
         "kind": meta.kind,
@@ -87,7 +89,8 @@ fn listed(run: &Directory) -> Value {
         "status": run.status().word(),
         "finished": meta.finished.as_ref().map(|end| end.at),
         "exit_code": meta.finished.as_ref().map(|end| end.exit_code),
-        "cause": meta.finished.as_ref().and_then(|end| end.cause.as_deref()),
+        "cause": cause.map(Cause::told),
+        "hint": cause.and_then(|cause| cause.hint.as_deref()),
     });
     match history::read(run) {
         Ok(history) => {

@@ -23,7 +23,7 @@ use super::wire::{Wire, stopped};
 use crate::cancel::{Cancel, Wish};
 use crate::clock::{Clock, Instant};
 use crate::error::{Error, Kind, Prospect, Result};
-use crate::event::{self, Event, Fact, Origin, Sink};
+use crate::event::{self, Cause, Event, Fact, Origin, Sink};
 use crate::model::Generation;
 
 /// A restart of the API or of Keystone takes a minute or a few.
@@ -301,7 +301,7 @@ impl Client {
         let (now, instant) = (self.shared.clock.now(), self.shared.clock.instant());
         let rest = self.shared.outage.rest(instant, instant);
         let until = now.checked_add(rest).unwrap_or(Timestamp::MAX);
-        self.emit(&Origin::default(), Fact::CloudAway { cause: event::cause(error), since: now - silent, until });
+        self.emit(&Origin::default(), Fact::CloudAway { cause: Cause::of(error), since: now - silent, until });
     }
 
     /// The last failure of somebody whose patience is over.
@@ -339,7 +339,7 @@ impl Client {
         match notice {
             Notice::First => {
                 let (method, path) = (request.method.word().to_owned(), request.path.clone());
-                self.emit(origin, Fact::RequestRetried { method, path, cause: event::cause(error), next });
+                self.emit(origin, Fact::RequestRetried { method, path, cause: Cause::of(error), next });
             }
             Notice::Away(silent) => self.say_away(silent, error),
             Notice::None => {}

@@ -90,7 +90,7 @@ pub enum Record {
         attempt: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<Timestamp>,
-        /// Why the first attempt failed.
+        /// Why the attempt before it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<SavedError>,
     },
@@ -207,6 +207,9 @@ pub struct Ended {
     pub outcome: Outcome,
     pub attempts: u32,
     pub elapsed_seconds: f64,
-    /// What its closure returned, or the first cause.
+    /// What its closure returned, or why its last attempt failed.
     pub result: Saved,
+    /// Why its first attempt failed, where that was something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<SavedError>,
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::StepKey;
 use super::memory::Memory;
 use super::record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
-use crate::error::{Error, Result};
+use crate::error::{Causes, Error, Result};
 use crate::event::Outcome;
 use crate::model::Generation;
 
@@ -44,7 +44,7 @@ struct Lane {
     attempt: u32,
     not_before: Option<Timestamp>,
     began: Option<Timestamp>,
-    cause: Option<SavedError>,
+    causes: Causes<SavedError>,
     ended: Option<Ended>,
 }
 
@@ -101,14 +101,14 @@ pub enum Item {
     Interrupted {
         attempt: u32,
         began: Timestamp,
-        cause: Option<SavedError>,
+        causes: Causes<SavedError>,
     },
     /// The next attempt waits for its time.
     Waiting {
         attempt: u32,
         began: Timestamp,
         not_before: Timestamp,
-        cause: Option<SavedError>,
+        causes: Causes<SavedError>,
     },
     Ended {
         ended: Ended,
@@ -191,7 +191,7 @@ impl State {
                 lane.attempt = attempt;
                 lane.not_before = not_before;
                 lane.began.get_or_insert(at);
-                lane.cause = lane.cause.take().or(cause);
+                cause.into_iter().for_each(|cause| lane.causes.add(cause));
             }
             Record::Ended { lane, ended } => {
                 let lane = self.lane(&lane);
@@ -276,12 +276,12 @@ impl State {
     pub fn item(&self, lane: &str) -> Item {
         let Some(lane) = self.lanes.get(lane) else { return Item::Fresh };
         let Some(began) = lane.began else { return Item::Fresh };
-        let cause = lane.cause.clone();
+        let causes = lane.causes.clone();
         match (&lane.ended, lane.not_before, lane.attempt) {
             (Some(ended), ..) => Item::Ended { ended: ended.clone(), began },
-            (None, Some(not_before), attempt) => Item::Waiting { attempt, began, not_before, cause },
+            (None, Some(not_before), attempt) => Item::Waiting { attempt, began, not_before, causes },
             (None, None, 0) => Item::Fresh,
-            (None, None, attempt) => Item::Interrupted { attempt, began, cause },
+            (None, None, attempt) => Item::Interrupted { attempt, began, causes },
         }
     }
 
@@ -426,7 +426,7 @@ impl Lane {
     /// The item has its attempts before it again.
     fn start_over(&mut self) {
         (self.attempt, self.not_before, self.began) = (0, None, None);
-        (self.cause, self.ended) = (None, None);
+        (self.causes, self.ended) = (Causes::default(), None);
     }
 }
 

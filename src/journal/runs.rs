@@ -17,6 +17,7 @@ use super::file::{self, read_optional};
 use super::{Key, record};
 use crate::disk;
 use crate::error::{Error, Kind, Result, count, plain};
+use crate::event::Cause;
 use crate::model::Generation;
 use crate::secret::Known;
 
@@ -66,8 +67,8 @@ pub struct End {
     pub at: Timestamp,
     pub exit_code: u8,
     /// Why, when it is not done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<String>,
+    #[serde(flatten)]
+    pub cause: Option<Cause>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

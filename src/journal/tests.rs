@@ -122,6 +122,34 @@ fn the_next_attempt_makes_anew_what_failed_and_keeps_what_was_made_before() {
 }
 
 #[test]
+fn each_attempt_s_cause_is_on_record_and_the_first_and_the_last_are_given_back() {
+    let journal = journal();
+    let lane: Arc<str> = LANE.into();
+    let failed = |message: &str| {
+        Some(SavedError { kind: Kind::Failed, message: message.into(), hint: None, details: Default::default() })
+    };
+    let causes = || match journal.item(LANE) {
+        Item::Waiting { causes, .. } | Item::Interrupted { causes, .. } => (causes.first, causes.last),
+        other => panic!("{other:?}"),
+    };
+    journal.attempt(&lane, 1, None, None).unwrap();
+    assert_eq!(causes(), (None, None));
+    for (attempt, message) in [(2, "one"), (3, "two"), (4, "three")] {
+        journal.attempt(&lane, attempt, Some(clock().now()), failed(message)).unwrap();
+        journal.attempt(&lane, attempt, None, None).unwrap();
+    }
+    assert_eq!(causes(), (failed("one"), failed("three")));
+}
+
+#[test]
+fn an_end_of_an_older_journal_has_one_cause() {
+    let line = r#"{"outcome":"failed","attempts":2,"elapsed_seconds":1.0,"result":{"error":{"kind":"failed","message":"disk"}}}"#;
+    let ended: Ended = serde_json::from_str(line).expect("it is read");
+    assert_eq!((ended.attempts, ended.first.clone()), (2, None));
+    assert_eq!(serde_json::to_string(&ended).expect("plain data"), line);
+}
+
+#[test]
 fn what_comes_before_the_first_thing_that_is_done_anew_must_be_the_same() {
     let journal = journal();
     let lane: Arc<str> = LANE.into();

@@ -118,12 +118,12 @@ impl Board {
             }
             Fact::WaitStarted { .. } | Fact::WaitChanged { .. } | Fact::WaitFinished { .. } => self.wait(event),
             Fact::CloudAway { cause, since, until } => {
-                self.away = Some(Away { cause: text::one_line(cause), since: *since, until: *until });
+                self.away = Some(Away { cause: text::one_line(&cause.message), since: *since, until: *until });
             }
             Fact::CloudBack { .. } => self.away = None,
             Fact::RequestRetried { method, path, cause, next } => {
                 let request = text::one_line(&format!("{method} {path}"));
-                self.trouble = Some(Trouble { request, cause: text::one_line(cause), next: *next });
+                self.trouble = Some(Trouble { request, cause: text::one_line(&cause.message), next: *next });
             }
             _ => match self.place_or_add(origin) {
                 Some(place) => {

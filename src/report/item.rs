@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::event::{Fact, Outcome};
+use crate::event::{Cause, Fact, Outcome};
 
 use super::wait::{Pace, Wait};
 
@@ -24,7 +24,9 @@ pub struct Item {
     /// Waits that ended in this attempt.
     pub waited: usize,
     /// The last failure, also of an attempt that was repeated.
-    pub cause: Option<String>,
+    pub cause: Option<Cause>,
+    /// The failure of its first attempt, where that was something else.
+    pub first: Option<Cause>,
     pub elapsed_seconds: f64,
 }
 
@@ -52,6 +54,7 @@ impl Item {
             waits: Vec::new(),
             waited: 0,
             cause: None,
+            first: None,
             elapsed_seconds: 0.0,
         }
     }
@@ -80,11 +83,11 @@ impl Item {
                 self.attempts = self.attempts.max(*attempts);
                 self.cause = Some(cause.clone());
             }
-            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, .. } => {
+            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, first, .. } => {
                 self.state = State::Done(*outcome);
                 self.attempt = *attempts;
                 self.elapsed_seconds = *elapsed_seconds;
-                self.cause = cause.clone();
+                (self.cause, self.first) = (cause.clone(), first.clone());
                 self.calls.clear();
                 self.waits.clear();
             }
@@ -99,7 +102,7 @@ impl Item {
     /// How it ended does not count any more, unless it ended well.
     pub(super) fn take_back(&mut self) {
         if self.outcome().is_some_and(|outcome| outcome != Outcome::Ok) {
-            (self.state, self.cause) = (State::Queued, None);
+            (self.state, self.cause, self.first) = (State::Queued, None, None);
         }
     }
 

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::error::count;
-use crate::event::{Counts, Event, Fact, Level, Outcome};
+use crate::event::{Cause, Counts, Event, Fact, Level, Outcome};
 
 use super::board::Board;
 use super::paint::{Line, Tone};
@@ -97,8 +97,8 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             Some(Message::new(Weight::News, label, text).headed(Tone::Warning, "RETRY"))
         }
         Fact::ItemFinished { earlier: true, .. } => None,
-        Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, .. } => {
-            Some(ended(board, event, label, *outcome, *attempts, *elapsed_seconds, cause.as_deref()))
+        Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, first, .. } => {
+            Some(ended(board, event, label, *outcome, *attempts, *elapsed_seconds, (cause.as_ref(), first.as_ref())))
         }
         Fact::WaitFinished { subject, status, elapsed_seconds, .. } => {
             let text = format!("{} {status} after {}", subject.kind, text::seconds(*elapsed_seconds));
@@ -106,14 +106,13 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             Some(Message::new(Weight::Course, label, text))
         }
         Fact::RequestRetried { method, path, cause, next } => {
-            let text = format!("{method} {path} is repeated at {}: {cause}", text::time(*next, zone));
+            let text = format!("{method} {path} is repeated at {}: {}", text::time(*next, zone), told(cause));
             Some(Message::new(Weight::Course, label, text).headed(Tone::Warning, "RETRY"))
         }
         Fact::CloudAway { cause, since, until } => {
             let (silent, until) = (event.at.duration_since(*since), text::time(*until, zone));
             let silent = if silent.as_secs() < 1 { String::new() } else { format!(" for {}", text::duration(silent)) };
-            let (cause, hint) = text::split_hint(cause);
-            let text = format!("no answer from the cloud{silent}, trying until {until}: {cause}{}", hint_line(hint));
+            let text = format!("no answer from the cloud{silent}, trying until {until}: {}", told(cause));
             Some(Message::new(Weight::News, String::new(), text).headed(Tone::Warning, "AWAY"))
         }
         Fact::CloudBack { after_seconds } => {
@@ -151,13 +150,14 @@ fn wave_label(board: &Board, event: &Event, name: &str) -> String {
     if outer.is_empty() { name } else { format!("{outer}/{name}") }
 }
 
-fn retry(what: &str, attempt: u32, attempts: u32, next: &str, cause: &str) -> String {
-    let (cause, hint) = text::split_hint(cause);
-    format!("{what} {attempt} of {attempts} at {next}, after: {cause}{}", hint_line(hint))
+fn retry(what: &str, attempt: u32, attempts: u32, next: &str, cause: &Cause) -> String {
+    format!("{what} {attempt} of {attempts} at {next}, after: {}", told(cause))
 }
 
-fn hint_line(hint: Option<&str>) -> String {
-    hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default()
+/// The message with its place, and what to do on a line of its own.
+fn told(cause: &Cause) -> String {
+    let hint = cause.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    format!("{}{hint}", cause.told())
 }
 
 fn ended(
@@ -167,17 +167,19 @@ fn ended(
     outcome: Outcome,
     attempts: u32,
     elapsed_seconds: f64,
-    cause: Option<&str>,
+    (cause, first): (Option<&Cause>, Option<&Cause>),
 ) -> Message {
-    let (cause, hint) = text::split_hint(cause.unwrap_or("no cause is known"));
+    let unknown = Cause::from("no cause is known");
+    let cause = cause.unwrap_or(&unknown);
     let most = board.place(&event.origin).map_or(attempts, |place| board.item(place).attempts.max(attempts));
-    let failure = format!("attempt {attempts} of {most}: {cause}{}", hint_line(hint));
+    let first = first.map(|first| format!("\nattempt 1: {}", first.told())).unwrap_or_default();
+    let failure = format!("attempt {attempts} of {most}: {}{first}", told(cause));
     let (weight, head, text) = match outcome {
         Outcome::Ok => (Weight::Course, "", format!("ok in {}", text::seconds(elapsed_seconds))),
         Outcome::Failed => (Weight::Alarm, "FAILED", failure),
         Outcome::Unknown => (Weight::Alarm, "UNKNOWN", failure),
-        Outcome::Cancelled => (Weight::News, "PAUSED", cause.to_owned()),
-        Outcome::Skipped => (Weight::Course, "SKIPPED", cause.to_owned()),
+        Outcome::Cancelled => (Weight::News, "PAUSED", cause.told()),
+        Outcome::Skipped => (Weight::Course, "SKIPPED", cause.told()),
     };
     Message { weight, tone: picture::tone(outcome), head, label, text }
 }

@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn trouble_and_the_wish_to_stop_have_lines_of_their_own() {
         let mut events = scene::busy_wave();
-        let cause = "connection refused".to_owned();
+        let cause = "connection refused".into();
         let next = scene::minute(42.0);
         let retried = Fact::RequestRetried { method: "GET".into(), path: "/v1/p/transfers".into(), cause, next };
         events.push(scene::event(41.0, scene::main_lane(), retried));

@@ -47,14 +47,15 @@ fn fact() -> impl Strategy<Value = Fact> {
         (1..3u32).prop_map(|attempt| Fact::ItemRetried {
             attempt,
             attempts: 3,
-            cause: "x".repeat(300),
+            cause: "x".repeat(300).as_str().into(),
             next: scene::minute(99.0)
         }),
         (outcome, number.clone()).prop_map(|(outcome, elapsed_seconds)| Fact::ItemFinished {
             outcome,
             attempts: 1,
             elapsed_seconds,
-            cause: Some("数据\u{1b}[0m".repeat(60)),
+            cause: Some("数据\u{1b}[0m".repeat(60).as_str().into()),
+            first: None,
             earlier: false,
         }),
         id.clone().prop_map(|subject| Fact::WaitStarted { subject, since: scene::minute(0.0) }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::REHEARSAL_START;
-use crate::event::{Counts, Event, Fact, Origin, Outcome, Progress, Subject, VERSION};
+use crate::event::{Cause, Counts, Event, Fact, Origin, Outcome, Progress, Subject, VERSION};
 
 use super::board::Board;
 
@@ -38,15 +38,27 @@ pub fn started(minutes: f64, origin: Origin) -> Event {
 
 pub fn retried(minutes: f64, origin: Origin, cause: &str) -> Event {
     let next = minute(minutes + 1.0);
-    event(minutes, origin, Fact::ItemRetried { attempt: 2, attempts: 3, cause: cause.to_owned(), next })
+    event(minutes, origin, Fact::ItemRetried { attempt: 2, attempts: 3, cause: cause.into(), next })
+}
+
+/// A failure in its parts.
+pub fn failed(minutes: f64, origin: Origin, attempts: u32, cause: Cause, first: Option<Cause>) -> Event {
+    let (outcome, elapsed_seconds) = (Outcome::Failed, minutes * 60.0);
+    let cause = Some(cause);
+    event(minutes, origin, Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, first, earlier: false })
+}
+
+/// A cause with a hint.
+pub fn cause(message: &str, hint: &str) -> Cause {
+    Cause { hint: Some(hint.to_owned()), ..Cause::from(message) }
 }
 
 pub fn finished(minutes: f64, origin: Origin, outcome: Outcome, attempts: u32, cause: Option<&str>) -> Event {
-    let cause = cause.map(str::to_owned);
+    let cause = cause.map(Cause::from);
     event(
         minutes,
         origin,
-        Fact::ItemFinished { outcome, attempts, elapsed_seconds: minutes * 60.0, cause, earlier: false },
+        Fact::ItemFinished { outcome, attempts, elapsed_seconds: minutes * 60.0, cause, first: None, earlier: false },
     )
 }
 
@@ -107,8 +119,10 @@ pub fn busy_wave() -> Vec<Event> {
 /// Two waves at their end, one of them with every sort of outcome.
 pub fn ended_run() -> Vec<Event> {
     let (web, db) = (|key| item("web", key), |key| item("db", key));
-    let quota = "Quota exceeded for cores: 8, used 20/20 (execution 3034593f-0000-4000-8000-0123456789ab)\nmore \
-                 (hint: raise the quota)";
+    let quota = cause(
+        "Quota exceeded for cores: 8, used 20/20 (execution 3034593f-0000-4000-8000-0123456789ab)\nmore",
+        "raise the quota",
+    );
     vec![
         wave(0.0, "web", 20, &["web-01", "web-02"]),
         started(0.0, web("web-02")),
@@ -121,7 +135,7 @@ pub fn ended_run() -> Vec<Event> {
         started(9.0, db("db-11")),
         started(9.0, db("db-07")),
         retried(10.0, db("db-07"), "Connection reset"),
-        finished(20.0, db("db-11"), Outcome::Failed, 1, Some(quota)),
+        failed(20.0, db("db-11"), 1, quota, None),
         finished(21.0, db("db-14"), Outcome::Skipped, 0, Some("the failure budget is used up")),
         finished(22.0, db("db-13"), Outcome::Unknown, 1, Some("nobody knows whether POST /transfers was applied")),
         finished(23.0, db("db-12"), Outcome::Cancelled, 1, Some("interrupted by the operator")),

@@ -91,9 +91,9 @@ fn item_row(item: &Item, wave: &str, outcome: Outcome) -> Vec<String> {
         Outcome::Skipped => "-".to_owned(),
         _ => format!("{}/{}", item.attempt, item.attempts.max(item.attempt)),
     };
-    let cause = item.cause.as_deref().map_or("", |cause| text::split_hint(cause).0);
-    let cause = text::without_ids(cause.lines().next().unwrap_or_default());
-    vec![text::one_line(&item.key), wave.to_owned(), outcome.word().to_owned(), tries, text::one_line(&cause)]
+    let cause = item.cause.as_ref().map(|cause| cause.told()).unwrap_or_default();
+    let cause = cause.lines().next().unwrap_or_default();
+    vec![text::one_line(&item.key), wave.to_owned(), outcome.word().to_owned(), tries, text::one_line(cause)]
 }
 
 fn retried(waves: &[(String, &Wave)]) -> Option<String> {

@@ -61,7 +61,7 @@ fn short_run() -> Vec<Event> {
         scene::started(0.0, at()),
         printed("hello"),
         scene::event(2.0, at(), Fact::Logged { level: Level::Info, message: "a note".to_owned() }),
-        scene::finished(3.0, at(), Outcome::Failed, 1, Some("no quota (hint: ask for more)")),
+        scene::failed(3.0, at(), 1, scene::cause("no quota", "ask for more"), None),
         scene::event(4.0, scene::main_lane(), Fact::RunFinished { exit_code: 3, elapsed_seconds: 240.0 }),
     ]
 }
@@ -108,7 +108,7 @@ fn events_are_lines_of_json_and_printed_text_is_one_of_them() {
     {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"item_started","attempt":1}
     {"v":1,"at":"2026-06-01T20:01:00Z","lane":"main","event":"printed","text":"hello"}
     {"v":1,"at":"2026-06-01T20:02:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"logged","level":"info","message":"a note"}
-    {"v":1,"at":"2026-06-01T20:03:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"item_finished","outcome":"failed","attempts":1,"elapsed_seconds":180.0,"cause":"no quota (hint: ask for more)"}
+    {"v":1,"at":"2026-06-01T20:03:00Z","lane":"main/seed/db-07","wave":"seed","item":"db-07","event":"item_finished","outcome":"failed","attempts":1,"elapsed_seconds":180.0,"cause":"no quota","hint":"ask for more"}
     {"v":1,"at":"2026-06-01T20:04:00Z","lane":"main","event":"run_finished","exit_code":3,"elapsed_seconds":240.0}
     "#);
 }

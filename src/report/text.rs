@@ -129,41 +129,6 @@ pub fn percent(percent: f64) -> String {
     format!("{:>3.0}%", percent.floor())
 }
 
-/// The cause of a failure and, where [`crate::event::cause`] added one, what to do about it.
-pub fn split_hint(cause: &str) -> (&str, Option<&str>) {
-    match cause.strip_suffix(')').and_then(|cause| cause.rsplit_once(" (hint: ")) {
-        Some((cause, hint)) => (cause, Some(hint)),
-        None => (cause, None),
-    }
-}
-
-/// `text` without ids of the server, which differ from run to run: UUIDs, with or without `req-`, become `<id>`.
-pub fn without_ids(text: &str) -> String {
-    let mut result = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(found) = rest.char_indices().map(|(at, _)| at).find(|at| uuid_at(&rest[*at..]).is_some()) {
-        let length = uuid_at(&rest[found..]).expect("just found");
-        let before = rest[..found].strip_suffix("req-").unwrap_or(&rest[..found]);
-        result.push_str(before);
-        result.push_str("<id>");
-        rest = &rest[found + length..];
-    }
-    result + rest
-}
-
-/// The length of the UUID that `text` begins with: dashed, or the 32 digits that OpenStack uses for projects.
-fn uuid_at(text: &str) -> Option<usize> {
-    let run = text.bytes().take_while(|byte| byte.is_ascii_hexdigit() || *byte == b'-').count();
-    let dashed = |text: &str| {
-        text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| matches!(at, 8 | 13 | 18 | 23) == (byte == b'-'))
-    };
-    match run {
-        36.. if dashed(&text[..36]) => Some(36),
-        32 if !text[..32].contains('-') && text[..32].bytes().any(|byte| byte.is_ascii_digit()) => Some(32),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,23 +170,5 @@ mod tests {
         assert_eq!(bar(0.999, 4), "###-");
         assert_eq!(bar(1.0, 4), "####");
         assert_eq!(percent(99.9), " 99%");
-    }
-
-    #[test]
-    fn ids_of_the_server_are_left_out() {
-        assert_eq!(
-            without_ids(
-                "execution `3034593f-0000-4000-8000-0123456789ab` failed (req-efb95245-1111-4000-8000-0123456789ab)"
-            ),
-            "execution `<id>` failed (<id>)"
-        );
-        assert_eq!(without_ids("project 0123456789abcdef0123456789abcdef, db-07"), "project <id>, db-07");
-        assert_eq!(without_ids("ünïcode stays"), "ünïcode stays");
-    }
-
-    #[test]
-    fn a_hint_stands_apart_from_its_cause() {
-        assert_eq!(split_hint("no quota (hint: ask for more)"), ("no quota", Some("ask for more")));
-        assert_eq!(split_hint("no quota (8)"), ("no quota (8)", None));
     }
 }

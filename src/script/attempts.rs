@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::call::Call;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
-use crate::event::{Fact, cause};
+use crate::event::{Cause, Fact};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
@@ -31,7 +31,7 @@ pub fn attempts(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> R
         let pause = duration::backoff(first, LONGEST_PAUSE.max(first), tries);
         tries += 1;
         let (clock, next) = (&call.host.clock, call.deadline(pause)?);
-        let (function, cause) = (call.function.name.to_owned(), cause(&error));
+        let (function, cause) = (call.function.name.to_owned(), Cause::of(&error));
         if next > clock.instant() {
             let next = clock.time_of(next);
             call.emit(Fact::UnitRetried { function, attempt: tries, attempts: retries.saturating_add(1), cause, next });

@@ -15,9 +15,9 @@ use super::lanes::Runner;
 use super::saved::{Source, replayed, saved_error, seal};
 use crate::cancel::Wish;
 use crate::clock::Signal;
-use crate::error::{Error, Kind, Result};
-use crate::event::{Fact, Outcome, cause};
-use crate::journal::record::{Ended as Recorded, Saved, SavedError};
+use crate::error::{Causes, Error, Kind, Result};
+use crate::event::{Cause, Fact, Outcome};
+use crate::journal::record::{Ended as Recorded, Saved};
 use crate::journal::replay::Item;
 use crate::wave::{Action, Earlier, ItemOutcome, Machine, News, Options, Summary};
 
@@ -123,7 +123,6 @@ pub fn drive(
 /// Tells the machine what is on record of each item; gives the results of those that have ended.
 fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTreeMap<usize, Ended> {
     let mut results = BTreeMap::new();
-    let error = |cause: Option<SavedError>| cause.map(Error::from);
     let clock = &call.host.clock;
     let now = clock.instant();
     // Points in time are counted from here on; one that lies ahead was written by a clock that has been set since.
@@ -131,33 +130,39 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
     for (item, lane) in lanes.iter().enumerate() {
         let earlier = match call.host.journal.item(&lane.origin.lane) {
             Item::Fresh => continue,
-            Item::Interrupted { attempt, began, cause } => {
-                Earlier::Interrupted { attempt, began: earlier_than_now(began), cause: error(cause) }
+            Item::Interrupted { attempt, began, causes } => {
+                Earlier::Interrupted { attempt, began: earlier_than_now(began), causes: causes.map(Error::from) }
             }
             // Nobody waits in a first pass.
-            Item::Waiting { attempt, began, cause, .. } if call.host.journal.only_replays() => {
-                Earlier::Interrupted { attempt, began: earlier_than_now(began), cause: error(cause) }
+            Item::Waiting { attempt, began, causes, .. } if call.host.journal.only_replays() => {
+                Earlier::Interrupted { attempt, began: earlier_than_now(began), causes: causes.map(Error::from) }
             }
-            Item::Waiting { attempt, began, not_before, cause } => {
+            Item::Waiting { attempt, began, not_before, causes } => {
                 let not_before = clock.instant_of(not_before).min(now + machine.pause_before(attempt));
-                Earlier::Waiting { attempt, began: earlier_than_now(began), not_before, cause: error(cause) }
+                Earlier::Waiting {
+                    attempt,
+                    began: earlier_than_now(began),
+                    not_before,
+                    causes: causes.map(Error::from),
+                }
             }
             Item::Ended { ended, began } => {
                 let began = earlier_than_now(began);
-                let cause = match &ended.result {
+                let last = match &ended.result {
                     Saved::Error(error) => Some(Error::from(error.clone())),
                     _ => None,
                 };
+                let causes = Causes { last, first: ended.first.clone().map(Error::from) };
                 match replayed(call.host, ended.result, &Source::Nowhere, call.context.call_position()) {
                     Some(result) => drop(results.insert(item, result)),
                     // What it returned cannot be written down: its lane gives it again.
                     None => {
-                        machine.restore(item, Earlier::Interrupted { attempt: ended.attempts, began, cause });
+                        machine.restore(item, Earlier::Interrupted { attempt: ended.attempts, began, causes });
                         continue;
                     }
                 }
                 let elapsed = jiff::SignedDuration::from_secs_f64(ended.elapsed_seconds);
-                Earlier::Ended { outcome: ended.outcome, attempts: ended.attempts, elapsed, cause, began }
+                Earlier::Ended { outcome: ended.outcome, attempts: ended.attempts, elapsed, causes, began }
             }
         };
         machine.restore(item, earlier);
@@ -206,18 +211,6 @@ pub(super) fn placed(host: &Host, thrown: &EvalAltResult) -> Error {
     if through.is_empty() { error } else { error.detail("through", through.join(", in ")) }
 }
 
-/// The cause in a line, with the place where it was thrown.
-fn told(error: &Error) -> String {
-    match error.details.get("place").and_then(serde_json::Value::as_str) {
-        Some(place) if error.kind != Kind::Interrupted => {
-            let through = error.details.get("through").and_then(serde_json::Value::as_str);
-            let through = through.map(|through| format!(" in {through}")).unwrap_or_default();
-            format!("{} (at {place}{through})", cause(error))
-        }
-        _ => cause(error),
-    }
-}
-
 /// Says and records what happened to the items.
 fn announce(
     call: &Call<'_>,
@@ -234,7 +227,7 @@ fn announce(
                 let cause = saved_error(call.host, &error);
                 let next = call.host.clock.time_of(next);
                 call.host.journal.attempt(&lane.origin.lane, attempt, Some(next), cause)?;
-                call.host.emit(lane, Fact::ItemRetried { attempt, attempts, cause: told(&error), next });
+                call.host.emit(lane, Fact::ItemRetried { attempt, attempts, cause: Cause::of(&error), next });
             }
             News::Ended { item } => {
                 let Some(ended) = machine.outcome(item) else { continue };
@@ -267,17 +260,22 @@ fn recorded(call: &Call<'_>, item: &ItemOutcome, result: Option<&Ended>) -> Opti
         _ => return None,
     };
     let elapsed_seconds = item.elapsed.as_secs_f64();
-    Some(Recorded { outcome: item.outcome, attempts: item.attempts, elapsed_seconds, result })
+    let first = item.first.as_ref().and_then(|error| saved_error(call.host, error));
+    Some(Recorded { outcome: item.outcome, attempts: item.attempts, elapsed_seconds, result, first })
 }
 
 fn finished(item: &ItemOutcome, stopping: Option<&str>, earlier: bool) -> Fact {
-    let skipped =
-        || stopping.filter(|_| item.outcome == Outcome::Skipped).map(|reason| format!("not started: {reason}"));
+    let skipped = || {
+        stopping
+            .filter(|_| item.outcome == Outcome::Skipped)
+            .map(|reason| format!("not started: {reason}").as_str().into())
+    };
     Fact::ItemFinished {
         outcome: item.outcome,
         attempts: item.attempts,
         elapsed_seconds: item.elapsed.as_secs_f64(),
-        cause: item.cause.as_ref().map(told).or_else(skipped),
+        cause: item.cause.as_ref().map(Cause::of).or_else(skipped),
+        first: item.first.as_ref().map(Cause::of),
         earlier,
     }
 }

@@ -12,7 +12,7 @@ use super::host::{Host, Lane};
 use super::job::{JOB, Job};
 use super::lanes::Background;
 use crate::error::{Error, Kind, Result};
-use crate::event::{Fact, Outcome, cause};
+use crate::event::{Cause, Fact, Outcome};
 
 /// Begins a job that runs `closure`.
 ///
@@ -57,8 +57,8 @@ fn finish(host: &Host, lane: &Lane, job: &Job, result: Result<Dynamic>) {
         Err(error) if error.kind == Kind::Unknown => Outcome::Unknown,
         Err(_) => Outcome::Failed,
     };
-    let cause = result.as_ref().err().map(cause);
+    let cause = result.as_ref().err().map(Cause::of);
     job.end(at, result);
     let elapsed_seconds = at.duration_since(job.started()).as_secs_f64();
-    host.emit(lane, Fact::ItemFinished { outcome, attempts: 1, elapsed_seconds, cause, earlier: false });
+    host.emit(lane, Fact::ItemFinished { outcome, attempts: 1, elapsed_seconds, cause, first: None, earlier: false });
 }

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::options::Options;
 use super::outcome::{ItemOutcome, Summary};
 use crate::clock::Instant;
-use crate::error::{Error, Kind, Result, count};
+use crate::error::{Causes, Error, Kind, Result, count};
 use crate::event::{Counts, Outcome};
 
 /// What to do now. Items are numbered from 0, attempts from 1.
@@ -29,21 +29,21 @@ pub enum Earlier {
         outcome: Outcome,
         attempts: u32,
         elapsed: SignedDuration,
-        cause: Option<Error>,
+        causes: Causes<Error>,
         began: Instant,
     },
     /// This attempt was under way.
     Interrupted {
         attempt: u32,
         began: Instant,
-        cause: Option<Error>,
+        causes: Causes<Error>,
     },
     /// This attempt waits for its time.
     Waiting {
         attempt: u32,
         began: Instant,
         not_before: Instant,
-        cause: Option<Error>,
+        causes: Causes<Error>,
     },
 }
 
@@ -79,7 +79,7 @@ struct Item {
     state: State,
     attempts: u32,
     began: Option<Instant>,
-    cause: Option<Error>,
+    causes: Causes<Error>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,7 +109,7 @@ impl Machine {
     pub fn new(keys: Vec<String>, options: Options) -> Result<Self> {
         options.check()?;
         refuse_duplicates(&keys)?;
-        let item = |key| Item { key, state: State::Fresh, attempts: 0, began: None, cause: None };
+        let item = |key| Item { key, state: State::Fresh, attempts: 0, began: None, causes: Causes::default() };
         Ok(Self {
             options,
             items: keys.into_iter().map(item).collect(),
@@ -125,20 +125,20 @@ impl Machine {
     pub fn restore(&mut self, number: usize, earlier: Earlier) {
         let item = &mut self.items[number];
         match earlier {
-            Earlier::Ended { outcome, attempts, elapsed, cause, began } => {
-                (item.attempts, item.began, item.cause) = (attempts, Some(began), cause);
+            Earlier::Ended { outcome, attempts, elapsed, causes, began } => {
+                (item.attempts, item.began, item.causes) = (attempts, Some(began), causes);
                 item.state = State::Ended(outcome, elapsed);
                 self.news.push(News::Restored { item: number });
                 if matches!(outcome, Outcome::Failed | Outcome::Unknown) {
                     self.failures += 1;
                 }
             }
-            Earlier::Interrupted { attempt, began, cause } => {
-                (item.attempts, item.began, item.cause) = (attempt.saturating_sub(1), Some(began), cause);
+            Earlier::Interrupted { attempt, began, causes } => {
+                (item.attempts, item.began, item.causes) = (attempt.saturating_sub(1), Some(began), causes);
                 item.state = State::Interrupted;
             }
-            Earlier::Waiting { attempt, began, not_before, cause } => {
-                (item.attempts, item.began, item.cause) = (attempt.saturating_sub(1), Some(began), cause);
+            Earlier::Waiting { attempt, began, not_before, causes } => {
+                (item.attempts, item.began, item.causes) = (attempt.saturating_sub(1), Some(began), causes);
                 item.state = State::Waiting(not_before);
             }
         }
@@ -171,7 +171,7 @@ impl Machine {
         assert_eq!(self.items[item].state, State::Running, "only what runs can finish");
         self.running -= 1;
         let Err(mut error) = result else {
-            self.items[item].cause = None;
+            self.items[item].causes = Causes::default();
             return self.end(item, Outcome::Ok, now);
         };
         // Nobody asked it to stop: it was stopped by what another item met.
@@ -186,16 +186,11 @@ impl Machine {
             let attempts = self.options.attempts();
             let cause = error.clone();
             self.news.push(News::Retried { item, attempt: attempt + 1, attempts, cause, next });
-            self.items[item].cause.get_or_insert(error);
+            self.items[item].causes.add(error);
             self.items[item].state = State::Waiting(next);
             return;
         }
-        // What is unknown now is what has to be found out, whatever had failed before.
-        if outcome == Outcome::Unknown {
-            self.items[item].cause = Some(error);
-        } else {
-            self.items[item].cause.get_or_insert(error);
-        }
+        self.items[item].causes.add(error);
         let outcome = if again && self.is_paused() { Outcome::Cancelled } else { outcome };
         self.end(item, outcome, now);
         if matches!(outcome, Outcome::Failed | Outcome::Unknown) {
@@ -249,7 +244,8 @@ impl Machine {
             outcome,
             attempts: item.attempts,
             elapsed,
-            cause: item.cause.clone(),
+            cause: item.causes.last.clone(),
+            first: item.causes.first.clone().filter(|first| differs(first, item.causes.last.as_ref())),
         })
     }
 
@@ -346,6 +342,11 @@ impl Machine {
             self.stop(Stop::Failures, reason, now);
         }
     }
+}
+
+/// Whether the first cause tells more than the last.
+fn differs(first: &Error, last: Option<&Error>) -> bool {
+    last.is_none_or(|last| (first.kind, &first.message) != (last.kind, &last.message))
 }
 
 fn outcome(error: &Error) -> Outcome {

@@ -14,9 +14,11 @@ pub struct ItemOutcome {
     pub attempts: u32,
     /// From the start of the first attempt to the end of the last, the pauses between included.
     pub elapsed: SignedDuration,
-    /// Why its first attempt failed, never overwritten by what later attempts or a clean-up say. `None` for what
-    /// ended well, at whatever attempt.
+    /// Why its last attempt failed; within an attempt the first cause, never overwritten by what a clean-up says. `None`
+    /// for what ended well, at whatever attempt.
     pub cause: Option<Error>,
+    /// Why its first attempt failed, where that was something else.
+    pub first: Option<Error>,
 }
 
 /// How a wave ended. The items are in their order.

@@ -177,8 +177,8 @@ fn the_result_of_a_wave_tells_how_every_item_ended() {
     let expected = json!({
         "ok": ["good"], "failed": ["bad"], "skipped": [], "cancelled": [], "unknown": [],
         "items": {
-            "good": {"status": "ok", "value": 4, "attempts": 1, "elapsed": 10.0, "error": null},
-            "bad": {"status": "failed", "value": null, "attempts": 1, "elapsed": 10.0, "error": error},
+            "good": {"status": "ok", "value": 4, "attempts": 1, "elapsed": 10.0, "error": null, "first_error": null},
+            "bad": {"status": "failed", "value": null, "attempts": 1, "elapsed": 10.0, "error": error, "first_error": null},
         },
     });
     assert_eq!(rehearsal.value(), &expected);

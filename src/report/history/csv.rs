@@ -1,5 +1,7 @@
 //! A run as a table for spreadsheets: a row per item.
 
+use crate::event::Cause;
+
 use super::{Entry, History, machine_time};
 
 const HEAD: [&str; 8] = ["wave", "item", "outcome", "attempts", "started", "finished", "seconds", "cause"];
@@ -27,6 +29,6 @@ fn row(entry: &Entry<'_>) -> [String; 8] {
         started,
         finished.unwrap_or_default(),
         entry.seconds().map(|seconds| format!("{seconds:.0}")).unwrap_or_default(),
-        entry.cause().map(|(cause, _)| cause.to_owned()).unwrap_or_default(),
+        entry.cause().map(Cause::told).unwrap_or_default(),
     ]
 }

@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::event::{Counts, Outcome};
+use crate::event::{Cause, Counts, Outcome};
 use crate::report::item::Item;
-use crate::report::text;
 use crate::report::wave::Wave;
 
 use super::track::{Span, Track};
-use super::{History, Phase, phase};
+use super::{History, Phase};
 
 /// How an item ended, or where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,18 +89,27 @@ impl Entry<'_> {
         if self.item.started.is_some() { self.item.attempt.max(1) } else { 0 }
     }
 
-    /// Why it did not end well, without what to do about it; and that.
-    pub fn cause(&self) -> Option<(&str, Option<&str>)> {
-        if self.standing == Standing::Ended(Outcome::Ok) {
-            return None;
-        }
-        self.item.cause.as_deref().map(text::split_hint)
+    /// Why it did not end well.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.item.cause.as_ref().filter(|_| self.standing != Standing::Ended(Outcome::Ok))
     }
 
-    /// The task that failed first, as the cause names it.
+    /// Why its first attempt failed, where that was something else.
+    pub fn first_cause(&self) -> Option<&Cause> {
+        self.item.first.as_ref().filter(|_| self.standing != Standing::Ended(Outcome::Ok))
+    }
+
+    /// Why it did not end well, with its place, and what to do about it.
+    pub fn why(&self) -> (String, Option<&str>) {
+        match self.cause() {
+            Some(cause) => (cause.told(), cause.hint.as_deref()),
+            None => ("no cause is known".to_owned(), None),
+        }
+    }
+
+    /// The task that failed first.
     pub fn failed_task(&self) -> Option<&str> {
-        let (cause, _) = self.cause()?;
-        cause.split(": ").find(|part| phase::is_task(part))
+        self.cause()?.failed_task.as_deref()
     }
 
     /// When this run saw the source go off, if the VM then did not come up at its target.

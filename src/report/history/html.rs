@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::error::count;
-use crate::event::{Level, Outcome};
+use crate::event::{Cause, Level, Outcome};
 
 use super::{Attempt, Entry, History, Standing, WaveEntry, text, timeline};
 
@@ -70,8 +70,8 @@ fn head(history: &History, zone: &TimeZone) -> Markup {
                 @if history.periods.len() > 1 { " in " (history.periods.len()) " parts" }
                 @if let Some(code) = history.exit_code { ", exit code " (code) }
             }
-            @if let Some((cause, hint)) = history.cause() {
-                p .why { span class=(class) { (cause) } @if let Some(hint) = hint { br; "what to do: " (hint) } }
+            @if let Some(cause) = history.cause() {
+                p .why { span class=(class) { (cause.told()) } @if let Some(hint) = &cause.hint { br; "what to do: " (hint) } }
             }
             @if total > 0 {
                 ul .counts {
@@ -99,7 +99,7 @@ fn failures(waves: &[WaveEntry<'_>], zone: &TimeZone) -> Markup {
 }
 
 fn failure(entry: &Entry<'_>, zone: &TimeZone) -> Markup {
-    let (cause, hint) = entry.cause().unwrap_or(("no cause is known", None));
+    let (cause, hint) = entry.why();
     let earlier = entry.track.attempts.split_last().map_or(&[][..], |(_, earlier)| earlier);
     html! {
         article {
@@ -124,7 +124,7 @@ fn attempts(attempts: &[Attempt], zone: &TimeZone) -> Markup {
         ol {
             @for attempt in attempts {
                 li value=(attempt.number) {
-                    (date(attempt.started, zone)) ": " (attempt.cause.as_deref().unwrap_or("no cause is known"))
+                    (date(attempt.started, zone)) ": " (attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::told))
                 }
             }
         }
@@ -180,7 +180,7 @@ fn open(history: &History, waves: &[WaveEntry<'_>], zone: &TimeZone) -> Markup {
                             @if let Some(span) = entry.last_seen() {
                                 dt { "last seen at" } dd { code { (span.name()) } " since " (date(span.from, zone)) }
                             }
-                            @if let Some((cause, _)) = entry.cause() { dt { "failed before" } dd { (cause) } }
+                            @if let Some(cause) = entry.cause() { dt { "failed before" } dd { (cause.told()) } }
                         }
                     }
                 }
@@ -270,7 +270,7 @@ fn item(entry: &Entry<'_>, zone: &TimeZone) -> Markup {
                 Some(seconds) => { td .number data-sort=(format!("{seconds:.0}")) { (text::seconds(seconds)) } }
                 None => { td .number data-sort="" { "" } }
             }
-            td { @if let Some((cause, _)) = entry.cause() { (cause) } }
+            td { @if let Some(cause) = entry.cause() { (cause.told()) } }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! { "v": 1,
 //!   "run": { "id", "name", "cloud", "arguments": [text], "status", "exit_code" (or null),
-//!            "cause" (or null), "hint" (or null), "started", "last", "seconds", "periods": [{ "from", "to" }], "total", "counts": COUNTS },
+//!            "cause", "hint", "place" (each or null), "started", "last", "seconds", "periods": [{ "from", "to" }], "total", "counts": COUNTS },
 //!   "waves": [{ "name", "label", "total", "limit", "started", "finished" (or null), "stopping" (or null),
 //!               "counts": COUNTS, "items": [ITEM] }],
 //!   "loose": [{ "label", "spans": [SPAN] }],
@@ -12,8 +12,8 @@
 //!   "gates": [{ "gate", "question", "at", "answer", "by", "answered" (each or null) }],
 //!   "notices": [{ "at", "level", "label", "message" }] }
 //! COUNTS: { "ok", "failed", "skipped", "cancelled", "unknown" }
-//! ITEM: { "key", "outcome", "attempts": [{ "number", "started", "finished" (or null), "cause" (or null) }],
-//!         "started", "finished", "seconds", "cause", "hint", "task", "source_off" (each or null), "spans": [SPAN] }
+//! ITEM: { "key", "outcome", "attempts": [{ "number", "started", "finished", "cause", "hint" (each or null) }],
+//!         "started", "finished", "seconds", "cause", "hint", "place", "first_cause", "task", "source_off" (each or null), "spans": [SPAN] }
 //! SPAN: { "phase", "name", "from", "to" (or null), "kind", "id", "status" } or { "phase": "pause", "name", "from",
 //!         "to", "cause" }
 //! ```
@@ -24,6 +24,8 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::event::Cause;
 
 use super::{Entry, History, Span, WaveEntry, What, machine_time};
 
@@ -57,8 +59,9 @@ pub fn document(history: &History) -> String {
             "arguments": history.meta.arguments,
             "status": history.status(),
             "exit_code": history.exit_code,
-            "cause": history.cause().map(|(cause, _)| cause),
-            "hint": history.cause().and_then(|(_, hint)| hint),
+            "cause": history.cause().map(Cause::told),
+            "hint": history.cause().and_then(|cause| cause.hint.as_deref()),
+            "place": history.cause().and_then(|cause| cause.place.as_deref()),
             "started": time(history.started()),
             "last": time(history.last()),
             "seconds": whole(history.worked().as_secs_f64()),
@@ -93,9 +96,10 @@ fn wave(wave: &WaveEntry<'_>) -> Value {
 fn item(entry: &Entry<'_>) -> Value {
     let attempts = entry.track.attempts.iter().map(|attempt| {
         json!({"number": attempt.number, "started": time(attempt.started), "finished": attempt.finished.map(time),
-               "cause": attempt.cause})
+               "cause": attempt.cause.as_ref().map(Cause::told),
+               "hint": attempt.cause.as_ref().and_then(|cause| cause.hint.as_deref())})
     });
-    let (cause, hint) = entry.cause().map_or((None, None), |(cause, hint)| (Some(cause), hint));
+    let cause = entry.cause();
     json!({
         "key": entry.key(),
         "outcome": entry.standing.word(),
@@ -103,8 +107,10 @@ fn item(entry: &Entry<'_>) -> Value {
         "started": entry.item.started.map(time),
         "finished": entry.track.finished.filter(|_| entry.item.started.is_some()).map(time),
         "seconds": entry.seconds().map(whole),
-        "cause": cause,
-        "hint": hint,
+        "cause": cause.map(Cause::told),
+        "hint": cause.and_then(|cause| cause.hint.as_deref()),
+        "place": cause.and_then(|cause| cause.place.as_deref()),
+        "first_cause": entry.first_cause().map(Cause::told),
         "task": entry.failed_task(),
         "source_off": entry.source_off().map(time),
         "spans": spans(&entry.track.spans),
@@ -123,7 +129,7 @@ fn span(span: &Span) -> Value {
         "to": span.to.map(time),
     });
     match &span.what {
-        What::Pause { cause } => shown["cause"] = cause.as_str().into(),
+        What::Pause { cause } => shown["cause"] = cause.told().into(),
         What::Task { subject, status, .. } => {
             shown["kind"] = subject.kind.as_str().into();
             shown["id"] = subject.id.as_str().into();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
-use crate::event::Outcome;
+use crate::event::{Cause, Outcome};
 
 use super::{Attempt, Entry, History, Standing, WaveEntry, machine_time};
 
@@ -35,7 +35,7 @@ fn case(entry: &Entry<'_>) -> TestCase {
 }
 
 fn status(entry: &Entry<'_>) -> TestCaseStatus {
-    let (cause, hint) = entry.cause().unwrap_or(("no cause is known", None));
+    let (cause, hint) = entry.why();
     let earlier = entry.track.attempts.split_last().map_or(&[][..], |(_, earlier)| earlier);
     let mut status = match entry.standing {
         Standing::Ended(Outcome::Ok) => TestCaseStatus::success(),
@@ -48,7 +48,7 @@ fn status(entry: &Entry<'_>) -> TestCaseStatus {
             status.add_reruns(earlier.iter().map(rerun));
         }
         Standing::Ended(_) => {
-            status.set_message(cause);
+            status.set_message(cause.as_str());
             status.set_type(entry.failed_task().unwrap_or(entry.standing.word()));
             if let Some(hint) = hint {
                 status.set_description(format!("{cause}\nhint: {hint}"));
@@ -67,7 +67,7 @@ fn status(entry: &Entry<'_>) -> TestCaseStatus {
 /// An attempt that failed before the last one.
 fn rerun(attempt: &Attempt) -> TestRerun {
     let mut rerun = TestRerun::new(NonSuccessKind::Failure);
-    rerun.set_message(attempt.cause.as_deref().unwrap_or("no cause is known"));
+    rerun.set_message(attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::told));
     if let Some(finished) = attempt.finished {
         rerun.set_time(finished.duration_since(attempt.started).unsigned_abs());
     }

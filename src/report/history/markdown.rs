@@ -15,9 +15,13 @@ pub fn document(history: &History, zone: &TimeZone) -> String {
     let (from, to) = (when(history.started(), zone), when(history.last(), zone));
     let worked = text::duration(history.worked());
     let _ = writeln!(out, "{} on {}, {from} to {to} ({worked})", code(&history.meta.name), inline(&history.cloud));
-    if let Some((cause, hint)) = history.cause() {
-        let _ = writeln!(out, "\n**{}**", inline(cause));
-        hint.map_or(Ok(()), |hint| writeln!(out, "\nhint: {}", inline(hint))).expect("memory takes what it is given");
+    if let Some(cause) = history.cause() {
+        let _ = writeln!(out, "\n**{}**", inline(&cause.told()));
+        cause
+            .hint
+            .as_ref()
+            .map_or(Ok(()), |hint| writeln!(out, "\nhint: {}", inline(hint)))
+            .expect("memory takes what it is given");
     }
     gates(&mut out, history, zone);
     failures(&mut out, history, zone);
@@ -36,12 +40,15 @@ fn failures(out: &mut String, history: &History, zone: &TimeZone) {
     }
     let _ = writeln!(out, "\n## {}\n", count(bad.len(), "failure"));
     for entry in bad {
-        let (cause, hint) = entry.cause().unwrap_or(("no cause is known", None));
+        let (cause, hint) = entry.why();
         let (key, wave, word) = (inline(entry.key()), inline(entry.wave), entry.standing.word());
         let tries = entry.attempts();
-        let _ = writeln!(out, "- **{key}** (wave {wave}) {word} in attempt {tries}: {}", inline(cause));
+        let _ = writeln!(out, "- **{key}** (wave {wave}) {word} in attempt {tries}: {}", inline(&cause));
         if let Some(hint) = hint {
             let _ = writeln!(out, "  - hint: {}", inline(hint));
+        }
+        if let Some(first) = entry.first_cause() {
+            let _ = writeln!(out, "  - attempt 1: {}", inline(&first.told()));
         }
         if let Some(off) = entry.source_off() {
             let _ = writeln!(out, "  - its source was shut down at {}", when(off, zone));

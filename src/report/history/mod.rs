@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::event::{Counts, Event, Fact, Level, Origin, Subject};
+use crate::event::{Cause, Counts, Event, Fact, Level, Origin, Subject};
 
 use super::board::{Board, Place};
 use super::item::Item;
@@ -42,7 +42,7 @@ pub struct Meta {
     /// Whether a process is at work on it now.
     pub alive: bool,
     /// Why it ended badly, if it did, and what to do about it.
-    pub cause: Option<String>,
+    pub cause: Option<Cause>,
     /// Changes of which nobody knows whether they were applied: the lane, and method and path.
     pub unsettled: Vec<(String, String)>,
 }
@@ -235,9 +235,9 @@ impl History {
         }
     }
 
-    /// Why it ended badly, without what to do about it; and that.
-    pub fn cause(&self) -> Option<(&str, Option<&str>)> {
-        self.meta.cause.as_deref().filter(|_| self.exit_code.is_some()).map(text::split_hint)
+    /// Why it ended badly.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.meta.cause.as_ref().filter(|_| self.exit_code.is_some())
     }
 
     /// The items that somebody has to look into.

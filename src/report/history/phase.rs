@@ -70,11 +70,6 @@ impl Phase {
     }
 }
 
-/// Whether this is how the server calls a task: `REPLICATE_DISKS`.
-pub fn is_task(word: &str) -> bool {
-    word.contains('_') && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,11 +92,5 @@ mod tests {
         ];
         assert_eq!(cases.map(|(kind, task, _)| Phase::of(kind, Some(task))), cases.map(|(.., phase)| phase));
         assert_eq!(Phase::of("minion pool", None), Phase::Wait);
-    }
-
-    #[test]
-    fn a_task_is_known_by_its_letters() {
-        let words = ["REPLICATE_DISKS", "ERROR", "execution of `a_b` ended in ERROR", "A_b"];
-        assert_eq!(words.map(is_task), [true, false, false, false]);
     }
 }

@@ -81,8 +81,8 @@ fn tasks_are_spans_and_pauses_end_with_what_cut_them_short() {
             "pause before the next try 8-8"
         ]
     );
-    let causes: Vec<_> = item.track.attempts.iter().map(|attempt| attempt.cause.as_deref()).collect();
-    assert_eq!(causes, [Some("REPLICATE_DISKS: reset"), Some("again")]);
+    let causes: Vec<_> = item.track.attempts.iter().map(|attempt| attempt.cause.as_ref().map(Cause::told)).collect();
+    assert_eq!(causes, ["REPLICATE_DISKS: reset", "again"].map(|cause| Some(cause.to_owned())));
 }
 
 #[test]
@@ -166,12 +166,12 @@ fn waves_of_one_name_come_again_in_their_order() {
         scene::wave_finished(10.0, "seed", Counts::default()),
         scene::wave(10.0, "seed", 1, &["a"]),
         scene::started(10.0, at()),
-        scene::finished(11.0, at(), Outcome::Failed, 1, Some("no quota (hint: ask for more)")),
+        scene::failed(11.0, at(), 1, scene::cause("no quota", "ask for more"), None),
     ]);
     assert_eq!(standings(&history), ["seed/a ok", "seed/a failed"]);
     let waves = history.waves();
     let failed = waves[1].items().next().unwrap();
-    assert_eq!(failed.cause(), Some(("no quota", Some("ask for more"))));
+    assert_eq!(failed.why(), ("no quota".to_owned(), Some("ask for more")));
 }
 
 #[test]
@@ -205,8 +205,39 @@ fn loops_that_went_well_inside_of_items_are_left_out_and_others_are_told() {
 }
 
 #[test]
+fn every_form_tells_message_place_hint_and_the_first_attempt_s_cause_each_in_its_place() {
+    let at = || scene::item("cutover", "a");
+    let last =
+        Cause { place: Some("night.rhai:3:5".into()), ..scene::cause("`web (hint: x)` was cut over", "ask `ann`?") };
+    let history = whole(&[
+        begun(0.0),
+        scene::wave(0.0, "cutover", 1, &["a"]),
+        scene::started(0.0, at()),
+        scene::started(0.0, at()),
+        scene::retried(2.0, at(), "another execution"),
+        scene::event(3.0, at(), Fact::ItemStarted { attempt: 2 }),
+        scene::failed(5.0, at(), 2, last, Some("another execution".into())),
+        ended(5.0, 3),
+    ]);
+    let told = |form| history.render(form, &TimeZone::UTC).replace("\\`", "`");
+    for form in FORMS {
+        let text = told(form).replace("&quot;", "\"");
+        assert!(text.contains("`web (hint: x)` was cut over (at night.rhai:3:5)"), "{form:?}: {text}");
+        assert!(form == Form::Csv || text.contains("another execution"), "{form:?}: {text}");
+        assert!(form == Form::Csv || text.contains("ask `ann`?"), "{form:?}: {text}");
+    }
+    let read: serde_json::Value = serde_json::from_str(&history.render(Form::Json, &TimeZone::UTC)).unwrap();
+    let item = &read["waves"][0]["items"][0];
+    assert_eq!(
+        ["hint", "place", "first_cause"].map(|name| item[name].as_str().unwrap()),
+        ["ask `ann`?", "night.rhai:3:5", "another execution"]
+    );
+}
+
+#[test]
 fn a_source_that_was_shut_down_for_nothing_is_told() {
     let at = || scene::item("cutover", "a");
+    let failure = Cause { failed_task: Some("REPLICATE_DISKS".into()), ..Cause::from("`a` ended in ERROR") };
     let history = whole(&[
         scene::wave(0.0, "cutover", 1, &["a"]),
         scene::started(0.0, at()),
@@ -214,7 +245,7 @@ fn a_source_that_was_shut_down_for_nothing_is_told() {
         task(1.0, at(), "e1", "SHUTDOWN_INSTANCE"),
         task(3.0, at(), "e1", "REPLICATE_DISKS"),
         waited(5.0, at(), "e1", "ERROR"),
-        scene::finished(5.0, at(), Outcome::Failed, 1, Some("execution of `a` ended in ERROR: REPLICATE_DISKS: reset")),
+        scene::failed(5.0, at(), 1, failure, None),
     ]);
     let waves = history.waves();
     let item = waves[0].items().next().unwrap();

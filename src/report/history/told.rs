@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{Entry, History, text};
+use crate::event::Cause;
 use crate::report::table;
 
 impl History {
@@ -48,9 +49,9 @@ fn head(history: &History, zone: &TimeZone) -> String {
         0 | 1 => String::new(),
         parts => format!(", in {parts} parts"),
     };
-    let why = history.cause().map_or_else(String::new, |(cause, hint)| {
-        let hint = hint.map(|hint| format!("\nhint: {}", text::printable(hint))).unwrap_or_default();
-        format!("\n{}{hint}", text::printable(cause))
+    let why = history.cause().map_or_else(String::new, |cause| {
+        let hint = cause.hint.as_ref().map(|hint| format!("\nhint: {}", text::printable(hint))).unwrap_or_default();
+        format!("\n{}{hint}", text::printable(&cause.told()))
     });
     format!(
         "{}\n{}\n{from} to {to} ({took} of work{parts}){why}",
@@ -60,11 +61,12 @@ fn head(history: &History, zone: &TimeZone) -> String {
 }
 
 fn failure(entry: &Entry<'_>) -> String {
-    let (cause, hint) = entry.cause().unwrap_or(("no cause is known", None));
+    let (cause, hint) = entry.why();
     let (key, word) = (text::one_line(entry.key()), entry.standing.word().to_uppercase());
     let hint = hint.map(|hint| format!("\n  hint: {}", text::one_line(hint))).unwrap_or_default();
-    let cause = text::printable(cause).replace('\n', "\n  ");
-    format!("{word}  {}/{key}\n  {cause}{hint}", text::one_line(entry.wave))
+    let cause = text::printable(&cause).replace('\n', "\n  ");
+    let first = entry.first_cause().map(|first| format!("\n  attempt 1: {}", text::one_line(&first.told())));
+    format!("{word}  {}/{key}\n  {cause}{hint}{}", text::one_line(entry.wave), first.unwrap_or_default())
 }
 
 fn row(entry: &Entry<'_>, zone: &TimeZone) -> Value {
@@ -72,7 +74,7 @@ fn row(entry: &Entry<'_>, zone: &TimeZone) -> Value {
     let what = match (entry.failed_task(), entry.last_seen()) {
         (_, Some(span)) if entry.standing.is_open() => format!("{} since {}", span.name(), when(span.from, zone)),
         (Some(task), _) => task.to_owned(),
-        _ => entry.cause().map_or_else(String::new, |(cause, _)| cause.to_owned()),
+        _ => entry.cause().map(Cause::told).unwrap_or_default(),
     };
     json!({
         "item": text::one_line(entry.key()),

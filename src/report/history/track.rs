@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::event::{Fact, Outcome, Subject};
+use crate::event::{Cause, Fact, Outcome, Subject};
 
 use super::phase::Phase;
 
@@ -20,7 +20,7 @@ pub struct Attempt {
     pub started: Timestamp,
     pub finished: Option<Timestamp>,
     /// Why it failed, if it did.
-    pub cause: Option<String>,
+    pub cause: Option<Cause>,
 }
 
 /// A stretch of time, and what it was spent on.
@@ -43,7 +43,7 @@ pub enum What {
         taken_up: bool,
     },
     /// Before something is tried again.
-    Pause { cause: String },
+    Pause { cause: Cause },
 }
 
 impl Track {
@@ -128,7 +128,7 @@ impl Track {
         }
     }
 
-    fn end_attempt(&mut self, at: Timestamp, why: Option<&String>) {
+    fn end_attempt(&mut self, at: Timestamp, why: Option<&Cause>) {
         if let Some(last) = self.attempts.last_mut().filter(|last| last.finished.is_none()) {
             last.finished = Some(at);
             last.cause = why.cloned();

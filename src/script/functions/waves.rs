@@ -50,7 +50,7 @@ pub const ROWS: &[Function] = &[
             Parameter::optional("options", Kind::Options(&[WAVE]), "How many at once, how often, how many may fail."),
             BODY,
         ],
-        result: "`#{ ok, failed, skipped, cancelled, unknown }`: lists of keys, and `items[key]` with `status`, `value`, `attempts`, `elapsed` (seconds) and `error`; thrown when more items failed than `max_failures` allows",
+        result: "`#{ ok, failed, skipped, cancelled, unknown }`: lists of keys, and `items[key]` with `status`, `value`, `attempts`, `elapsed` (seconds), `error` (of the last attempt) and `first_error` (of the first, where that is another); thrown when more items failed than `max_failures` allows",
         summary: "Work on many items at once and wait for all of them.",
         example: "let done = wave(\"count\", [\"a\", \"b\"], #{ limit: 2 }, |name| name.len());\nprint(done.ok);",
         sends: &[],
@@ -184,6 +184,7 @@ fn result_map(summary: &Summary, ended: &mut BTreeMap<usize, Ended>) -> ScriptMa
         entry.insert("attempts".into(), i64::from(item.attempts).into());
         entry.insert("elapsed".into(), item.elapsed.as_secs_f64().into());
         entry.insert("error".into(), item.cause.as_ref().map_or(Dynamic::UNIT, |error| to_map(error).into()));
+        entry.insert("first_error".into(), item.first.as_ref().map_or(Dynamic::UNIT, |error| to_map(error).into()));
         items.insert(item.key.as_str().into(), entry.into());
     }
     map.insert("items".into(), items.into());

@@ -121,14 +121,16 @@ fn a_pause_leaves_what_waits_to_be_resumed() {
 }
 
 #[test]
-fn the_first_cause_is_kept_and_the_news_tell_the_story() {
+fn the_last_attempt_s_cause_is_told_with_the_first_beside_it_and_the_news_tell_the_story() {
     let mut wave = machine(1, options(1, 1, 0));
     wave.next(at(0));
     wave.finished(0, Err(Error::new(Kind::Failed, "first")), at(1));
     wave.next(at(31));
     wave.finished(0, Err(Error::new(Kind::Api, "second")), at(32));
     let outcome = wave.outcome(0).expect("ended");
-    assert_eq!((outcome.attempts, outcome.cause.expect("failed").message.as_str()), (2, "first"));
+    let told = |cause: Option<Error>| cause.map(|cause| cause.message);
+    assert_eq!((told(outcome.cause), told(outcome.first)), (Some("second".to_owned()), Some("first".to_owned())));
+    assert_eq!(outcome.attempts, 2);
     let news: Vec<String> = wave
         .take_news()
         .iter()
@@ -142,6 +144,26 @@ fn the_first_cause_is_kept_and_the_news_tell_the_story() {
         })
         .collect();
     assert_eq!(news, ["0 retried 2/2 at 31: first", "0 ended", "stopping: 1 item failed and `max_failures` allows 0"]);
+}
+
+#[test]
+fn causes_of_an_earlier_process_stay_beside_that_of_this_one() {
+    let error = |message: &str| Error::new(Kind::Failed, message);
+    let told = |cause: Option<Error>| cause.map(|cause| cause.message);
+    for (first, last, ends, expected) in [
+        (None, None, "now", (Some("now"), None)),
+        (None, Some("one"), "now", (Some("now"), Some("one"))),
+        (Some("one"), Some("two"), "now", (Some("now"), Some("one"))),
+        (Some("one"), Some("two"), "one", (Some("one"), None)),
+    ] {
+        let mut wave = machine(1, options(1, 3, 0));
+        let causes = Causes { last: last.map(error), first: first.map(error) };
+        wave.restore(0, Earlier::Interrupted { attempt: 4, began: at(0), causes });
+        wave.next(at(10));
+        wave.finished(0, Err(error(ends)), at(11));
+        let outcome = wave.outcome(0).expect("ended");
+        assert_eq!((told(outcome.cause).as_deref(), told(outcome.first).as_deref()), expected);
+    }
 }
 
 #[test]
