@@ -9,7 +9,8 @@
 //!
 //! Floors, from the ground up (an arrow goes down only, siblings never import each other; a test holds this):
 //!
-//! 0. [`model`], [`event`], [`error`], [`clock`], [`duration`], [`decode`], [`disk`], [`cancel`], [`secret`], [`settings`]
+//! 0. [`model`], [`event`], [`error`], [`clock`], [`duration`], [`decode`], [`disk`], [`cancel`], [`secret`], [`settings`],
+//!    [`limits`], [`memory`]
 //! 1. `client`, `journal`, `report`
 //! 2. `wave`, `watch`
 //! 3. `script`
@@ -27,6 +28,8 @@ pub mod duration;
 pub mod error;
 pub mod event;
 pub mod journal;
+pub mod limits;
+pub mod memory;
 pub mod model;
 pub mod process;
 pub mod repl;

@@ -1,8 +1,19 @@
 //! The binary: what the library does, with the process it was started in.
 
+use std::thread;
+
 use coriolis_run::cli;
+use coriolis_run::error::ExitCode;
 use coriolis_run::process::Process;
 
+/// What the deepest script takes, however small the stacks are that the shell allows.
+const STACK: usize = 64 << 20;
+
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(cli::run(&Process::real()) as u8)
+    let run = || cli::run(&Process::real());
+    let code = match thread::Builder::new().name("main".to_owned()).stack_size(STACK).spawn(run) {
+        Ok(running) => running.join().unwrap_or(ExitCode::Internal),
+        Err(_) => run(),
+    };
+    std::process::ExitCode::from(code as u8)
 }

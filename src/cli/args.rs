@@ -141,6 +141,11 @@ pub struct RunArguments {
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 
+    /// Let the runbook use more: `lane-memory` (256MiB; the values of one lane), `memory` (1GiB; all lanes together),
+    /// `file` (16MiB; one that is read), `nesting` (500; lists and maps inside of each other)
+    #[arg(long, value_name = "LIMIT=VALUE")]
+    pub max: Vec<String>,
+
     /// Show this help; after a runbook, its parameters as well
     #[arg(short = 'h', long)]
     pub help: bool,
@@ -193,6 +198,10 @@ pub struct ResumeArguments {
     /// Where runs are kept
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
+
+    /// Let it use more than it might before
+    #[arg(long, value_name = "LIMIT=VALUE")]
+    pub max: Vec<String>,
 
     /// Show this help
     #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]

@@ -14,6 +14,7 @@ use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::event::Sink;
 use crate::journal::runs::{Meta, RunKind, Sources, Store, new_id};
 use crate::journal::{Recorder, record};
+use crate::limits::Limits;
 use crate::process::{self, Process};
 use crate::repl::prompt::{Doors, Parts, Prompt};
 use crate::repl::relay::Relay;
@@ -105,6 +106,7 @@ fn begin(process: &Process, arguments: &RunArguments, scene: &Scene<'_>, store: 
         cloud: world::describe(process, scene),
         sandbox: None,
         set: keep::kept_parameters(&arguments.set),
+        max: arguments.max.clone(),
         flags: keep::kept_flags(&arguments.cloud),
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
@@ -143,6 +145,7 @@ fn host(
         imports: Imports::of_folder(&folder),
         directory: folder.clone(),
         folder,
+        limits: Limits::read(&arguments.max)?,
     };
     Ok(Host::new(seams, script))
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, ExitCode, Kind, Result};
 use crate::journal::Journal;
 use crate::journal::file;
 use crate::journal::runs::{Directory, Meta, RunKind, Sources, Store};
+use crate::limits::Limits;
 use crate::process::Process;
 use crate::script::diagnose::Source;
 use crate::script::engine::read_runbook;
@@ -66,7 +67,12 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
         )
         .hint("give the settings that it began with; nothing was sent"));
     }
-    let plan = Plan { sources: sources.clone(), folder: meta.folder.clone(), directory: meta.directory.clone() };
+    let plan = Plan {
+        sources: sources.clone(),
+        folder: meta.folder.clone(),
+        directory: meta.directory.clone(),
+        limits: Limits::read(&run.max)?,
+    };
     let past = Journal::new(meta.id.clone(), store.key()?, world.clock.clone(), state.clone(), None)
         .knowing(process.known.clone());
     if arguments.retry_failed {
@@ -146,6 +152,8 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
         format: None,
         help: false,
         state_dir: arguments.state_dir.clone(),
+        // The last one of a name counts.
+        max: meta.max.iter().chain(&arguments.max).cloned().collect(),
         cloud: arguments.cloud.clone().or(flags),
     })
 }

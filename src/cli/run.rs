@@ -19,6 +19,7 @@ use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::{Cause, Event, Fact, Level, Origin, Sink, VERSION};
 use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, record};
+use crate::limits::Limits;
 use crate::process::{self, Process};
 use crate::report::{self, Finished, Report, Stage, View, diagnostic};
 use crate::script::diagnose::Source;
@@ -113,11 +114,13 @@ pub struct Plan {
     pub sources: Sources,
     pub folder: PathBuf,
     pub directory: PathBuf,
+    pub limits: Limits,
 }
 
 /// Everything for a new run: its cloud, and what is kept of it.
 fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result<(World, Kept, Plan)> {
     let speed = world::speed(process, arguments)?;
+    let limits = Limits::read(&arguments.max)?;
     let sources = Sources { runbook: source.text.clone(), imports: imports_of(&source.text, &source.folder) };
     let (folder, directory) = (source.folder.clone(), process.directory.clone());
     let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
@@ -129,7 +132,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         patience: arguments.patience,
         origin: None,
     };
-    let plan = Plan { sources: sources.clone(), folder, directory };
+    let plan = Plan { sources: sources.clone(), folder, directory, limits };
     // Nobody resumes an expression on a cloud that ends with it.
     if arguments.expression.is_some() && rehearsal.is_some() {
         let world = World::build(process, &scene)?;
@@ -155,6 +158,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         sandbox: rehearsal.map(|(generation, seed)| Rehearsal { generation, seed }),
         set: keep::kept_parameters(&arguments.set),
         flags: keep::kept_flags(&arguments.cloud),
+        max: arguments.max.clone(),
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
     };
@@ -391,7 +395,7 @@ fn evaluate_in(
 ) -> Result<Dynamic, Located> {
     let (folder, directory) = (plan.folder.clone(), plan.directory.clone());
     let imports = Imports::new(folder.clone(), plan.sources.imports.clone(), keep);
-    let host = Host::new(seams, Script { parameters, folder, directory, imports });
+    let host = Host::new(seams, Script { parameters, folder, directory, imports, limits: plan.limits.clone() });
     let main = Lane::main();
     let engine = build(&host, &main);
     host.set_name(&source.name);

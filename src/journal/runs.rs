@@ -54,6 +54,9 @@ pub struct Meta {
     /// The flags that name the cloud, without secrets.
     #[serde(default)]
     pub flags: Value,
+    /// The limits that were raised, as the command line gave them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub max: Vec<String>,
     /// How long it goes on trying what cannot be reached; `None` in runs of before, and for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience_seconds: Option<u64>,

@@ -13,10 +13,11 @@ use super::host::{Host, Lane, LaneTag};
 use super::invoke::invoke;
 use super::job;
 use super::modules::Modules;
-use super::secrets;
+use super::{nesting, secrets, sizes};
 use crate::decode;
 use crate::error::{Error, plain};
 use crate::event::{Fact, Level};
+use crate::memory;
 
 /// How deep functions may call each other, and expressions nest: the same in debug and release builds.
 const CALL_LEVELS: usize = 64;
@@ -29,6 +30,7 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     let mut engine = bare();
     engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
     engine.set_module_resolver(Modules::of(&host.imports));
+    sizes::register(&mut engine);
     for (name, function) in catalog::names() {
         register(&mut engine, host, name, function);
     }
@@ -43,7 +45,8 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
     engine.on_var(move |name, _, context| {
         reader.reads.look(name, context.scope());
-        Ok(None)
+        let within = memory::check().and_then(|()| nesting::check(context.scope(), reader.limits.nesting));
+        within.map(|()| None).map_err(|error| throw(error, Position::NONE))
     });
     let cancel = host.cancel.clone();
     engine.on_progress(move |_| {

@@ -25,6 +25,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::{Event, Fact, Origin, Sink, VERSION};
 use crate::journal::Journal;
+use crate::limits::Limits;
+use crate::memory;
 use crate::watch::Watcher;
 
 /// The cloud as the functions use it.
@@ -58,6 +60,7 @@ pub struct Script {
     /// That of the command line.
     pub directory: PathBuf,
     pub imports: Imports,
+    pub limits: Limits,
 }
 
 /// The world of one run, for those whom one wish stops: the run itself, or a job in its background.
@@ -85,6 +88,8 @@ pub struct Shared {
     pub directory: PathBuf,
     /// The modules of the script.
     pub imports: Arc<Imports>,
+    /// What the script may use of this machine.
+    pub limits: Limits,
     connect: Connect,
     cloud: OnceLock<Result<Cloud>>,
     /// What works in the background.
@@ -111,7 +116,8 @@ pub struct Shared {
 impl Host {
     pub fn new(seams: Seams, script: Script) -> Arc<Self> {
         let Seams { clock, cancel, events, journal, gates, connect } = seams;
-        let Script { parameters, folder, directory, imports } = script;
+        let Script { parameters, folder, directory, imports, limits } = script;
+        memory::allow(&limits);
         let shared = Shared {
             clock,
             whole: cancel.clone(),
@@ -123,6 +129,7 @@ impl Host {
             folder,
             directory,
             imports: Arc::new(imports),
+            limits,
             connect,
             cloud: OnceLock::new(),
             jobs: Jobs::default(),
@@ -332,6 +339,7 @@ impl Lane {
 
     /// Runs `work` with this as the lane of the thread.
     pub fn enter<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
+        let _measured = memory::measure();
         let before = CURRENT.replace(Some(self.clone()));
         let result = work();
         CURRENT.set(before);

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::secret::{MASK, Place, carried};
 
 /// A secret in a script: usable in requests, shown as `***`.
@@ -200,15 +201,21 @@ pub fn to_json(value: &Dynamic, secrets: Secrets) -> Result<Value> {
         });
     }
     if let Some(range) = value.read_lock::<std::ops::Range<i64>>() {
-        return Ok(range.clone().map(Value::from).collect());
+        return numbers(range.clone(), range.start.abs_diff(range.end));
     }
     if let Some(range) = value.read_lock::<std::ops::RangeInclusive<i64>>() {
-        return Ok(range.clone().map(Value::from).collect());
+        return numbers(range.clone(), range.start().abs_diff(*range.end()));
     }
     if secrets != Secrets::Exposed {
         return Ok(describe(value).into());
     }
     Err(Error::script(format!("{} cannot be part of a request", describe(value))))
+}
+
+/// The numbers of a range, written down one by one.
+fn numbers(range: impl Iterator<Item = i64>, count: u64) -> Result<Value> {
+    memory::check_with(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(size_of::<Value>()))?;
+    Ok(range.map(Value::from).collect())
 }
 
 /// The same, for eyes: nothing fails, secrets are `***`.

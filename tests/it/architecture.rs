@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. An import goes down only; above the ground, those of one floor never import each other.
 const FLOORS: [&[&str]; 6] = [
-    &["model", "event", "error", "clock", "duration", "decode", "disk", "cancel", "secret", "settings"],
+    &[
+        "model", "event", "error", "clock", "duration", "decode", "disk", "cancel", "secret", "settings", "limits",
+        "memory",
+    ],
     &["client", "journal", "report"],
     &["wave", "watch"],
     &["script"],

@@ -18,6 +18,7 @@ mod history;
 mod kinds;
 mod lanes;
 mod ledger;
+mod limits;
 mod lost;
 mod nested;
 mod operations;

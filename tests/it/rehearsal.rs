@@ -16,6 +16,7 @@ use coriolis_run::clock::{Clock, Speed};
 use coriolis_run::error::{Error, Kind, Result};
 use coriolis_run::event::{Event, Fact, Sink};
 use coriolis_run::journal::Journal;
+use coriolis_run::limits::Limits;
 use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{self, Accepted, Fault, Sandbox, Scenario, Trouble};
 use coriolis_run::script::engine::build;
@@ -196,6 +197,7 @@ impl Stage {
             imports: Imports::of_folder(&folder),
             directory: folder.clone(),
             folder,
+            limits: Limits::default(),
         };
         Host::new(seams, script)
     }
