@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use crate::error::Result;
 use crate::event::{Cause, Event, Fact, Origin, VERSION};
 use crate::journal::file;
+use crate::journal::lane::child;
 use crate::journal::record::{Ended, Line, Record, Saved};
-use crate::journal::replay::{Item, State, child};
+use crate::journal::replay::{Item, State};
 use crate::journal::runs::{Directory, Status};
 use crate::report::history::{History, Meta};
 

@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::answer::{Fault, Reach};
+use super::answer::{self, Fault, Reach, Reply};
+use super::departure::{Departure, Unguarded};
 use super::generation;
 use super::identity::{Access, Identity};
 use super::outage::{Notice, Outage};
@@ -122,21 +123,27 @@ impl Client {
     /// `Api`, `NotFound`, `Login` as the server answered; `Unreachable` when it did not; `Unknown` when a change was
     /// lost (see [`Client::change`]); `Interrupted`.
     pub fn send(&self, origin: &Origin, request: &Request) -> Result<Value> {
-        self.change(origin, request).map_err(Error::from)
+        self.change(origin, request, &mut Unguarded).map_err(Error::from)
     }
 
-    /// As [`Client::send`], for a caller who can find out what became of a change that was lost.
+    /// As [`Client::send`], for a caller who can find out what became of a change that was lost. `departure` is asked
+    /// before each sending, and told of it.
     ///
     /// # Errors
-    /// [`Failure::Refused`] when it surely was not applied, [`Failure::Lost`] when nobody knows. A read is never lost.
-    pub fn change(&self, origin: &Origin, request: &Request) -> Result<Value, Failure> {
+    /// [`Failure::Kept`] when it never left, [`Failure::Refused`] when it surely was not applied, [`Failure::Lost`] when
+    /// nobody knows. A read is never lost.
+    pub fn change(&self, origin: &Origin, request: &Request, departure: &mut dyn Departure) -> Result<Value, Failure> {
         // An earlier try may have acted.
         let mut maybe = false;
         let mut tries = 0;
         let mut since = None;
         loop {
             tries += 1;
-            let fault = match self.attempt(request, tries > 1) {
+            let attempt = match request.changes() {
+                true => self.attempt_change(request, departure),
+                false => self.attempt(request, tries > 1),
+            };
+            let fault = match attempt {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };
@@ -156,10 +163,15 @@ impl Client {
                 }
                 Move::Refused | Move::Lost => None,
             };
+            // What surely did nothing has not left while it waits for another try.
+            let stayed = !maybe && (pause.is_some() || matches!(fault.reach, Reach::Kept | Reach::NotSent));
+            if stayed {
+                departure.stayed().map_err(Failure::Kept)?;
+            }
             let error = match pause {
                 Some(pause) => match self.pause(origin, request, pause, &error, notice) {
                     Ok(()) => continue,
-                    Err(interrupted) if !maybe => return Err(Failure::Refused(interrupted)),
+                    Err(interrupted) if !maybe => return Err(Failure::Kept(interrupted)),
                     Err(_) => error,
                 },
                 None if next == Move::Wait => self.without_patience(error),
@@ -167,6 +179,7 @@ impl Client {
             };
             return Err(match maybe && !retry::is_final_refusal(fault.reach) {
                 true => Failure::Lost(error.detail("maybe_applied", true)),
+                false if stayed => Failure::Kept(error),
                 false => Failure::Refused(error),
             });
         }
@@ -246,16 +259,15 @@ impl Client {
         self.on_runtime(async move { wire.access().await }).unwrap_or_else(|| Err(Error::interrupted()))
     }
 
-    /// One try. A read that is tried `again` ends at the first wish to stop: patience is for those who have it.
+    /// One try of a read. One that is tried `again` ends at the first wish to stop: patience is for those who have it.
     fn attempt(&self, request: &Request, again: bool) -> Result<Value, Fault> {
         let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
-        let stops = again && !request.changes();
         let answer = self.on_runtime(async move {
-            let mut attempt = pin!(wire.attempt(&sent, &cancel));
+            let mut attempt = pin!(wire.read(&sent, &cancel));
             loop {
                 match tokio::time::timeout(GLANCE, &mut attempt).await {
                     Ok(answer) => return answer,
-                    Err(_) if stops && cancel.wish() != Wish::Continue => return Err(stopped()),
+                    Err(_) if again && cancel.wish() != Wish::Continue => return Err(stopped()),
                     Err(_) => {}
                 }
             }
@@ -315,6 +327,39 @@ impl Client {
         let hint =
             hint.unwrap_or_else(|| "`--patience` says for how long; what was begun goes on with a resume".into());
         Error { message, ..error }.hint(hint)
+    }
+
+    /// One try of a change. It waits for its turn first: who waits has not left, and looks at the world afterwards.
+    fn attempt_change(&self, request: &Request, departure: &mut dyn Departure) -> Result<Value, Fault> {
+        let answer = self.turn(request, departure);
+        self.answered(request, &answer);
+        answer
+    }
+
+    fn turn(&self, request: &Request, departure: &mut dyn Departure) -> Result<Value, Fault> {
+        let kept = |error| Fault { error, reach: Reach::Kept };
+        let ended = || kept(Error::interrupted());
+        let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
+        let _turn = self.on_runtime(async move { wire.turn(&sent, &cancel).await }).ok_or_else(ended)??;
+        departure.may_leave().map_err(kept)?;
+        let (access, reply) = self.leave(request, departure)?;
+        if reply.status != 401 {
+            return answer::read(request, &reply);
+        }
+        let wire = self.shared.wire.clone();
+        self.on_runtime(async move { wire.renew(&access).await }).ok_or_else(ended)??;
+        let (_, reply) = self.leave(request, departure)?;
+        answer::read(request, &reply)
+    }
+
+    fn leave(&self, request: &Request, departure: &mut dyn Departure) -> Result<(Access, Reply), Fault> {
+        let ended = |reach| move || Fault { error: Error::interrupted(), reach };
+        let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
+        let ready =
+            self.on_runtime(async move { wire.ready(&sent, &cancel).await }).ok_or_else(ended(Reach::Kept))??;
+        departure.leaves().map_err(|error| Fault { error, reach: Reach::Kept })?;
+        let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
+        self.on_runtime(async move { wire.exchange(&sent, ready, &cancel).await }).ok_or_else(ended(Reach::NoAnswer))?
     }
 
     /// Blocks this thread on a future that runs on the runtime; `None` when the runtime has ended.

@@ -23,6 +23,7 @@ pub mod transfers;
 
 mod answer;
 mod base64;
+mod departure;
 mod filters;
 mod generation;
 mod http;
@@ -36,6 +37,7 @@ mod trust;
 mod websocket;
 mod wire;
 
+pub use departure::Departure;
 pub use filters::{Direction, Filters};
 pub use generation::Names;
 pub use http::{Client, DEFAULT_PATIENCE, Options};

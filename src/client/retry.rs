@@ -25,7 +25,9 @@ const LONGEST_WISH: SignedDuration = SignedDuration::from_mins(10);
 /// How a change failed.
 #[derive(Clone, Debug)]
 pub enum Failure {
-    /// Surely not applied.
+    /// It never left.
+    Kept(Error),
+    /// Surely not applied: the server said no.
     Refused(Error),
     /// Sent, and nobody knows whether it was applied: look on the server. The error is what is known of the last try,
     /// with `maybe_applied` among its details.
@@ -111,7 +113,7 @@ impl From<Failure> for Error {
     /// A lost change becomes an error of the kind [`Kind::Unknown`].
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(error) => error,
+            Failure::Kept(error) | Failure::Refused(error) => error,
             Failure::Lost(mut error) => {
                 error.kind = Kind::Unknown;
                 error.message.push_str("; nobody knows whether it was applied");

@@ -10,7 +10,7 @@ use reqwest::header::{ACCEPT, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client as Http, Url, redirect, retry};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answer::{self, Fault, Reach, Reply};
 use super::http::Options;
@@ -83,16 +83,27 @@ pub(super) struct Wire {
     direct: Http,
     identity: Arc<dyn Identity>,
     clock: Clock,
-    in_flight: Semaphore,
-    changes: Semaphore,
+    in_flight: Arc<Semaphore>,
+    changes: Arc<Semaphore>,
+}
+
+/// The place of a change among those in flight.
+pub(super) struct Turn(#[allow(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
+
+/// A request with all that it needs: the next thing that happens to it is that it leaves.
+pub(super) struct Ready {
+    message: reqwest::Request,
+    access: Access,
+    base: String,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Wire {
     pub(super) fn new(identity: Arc<dyn Identity>, clock: Clock, options: &Options) -> Result<Self> {
         let direct = connections(options, false)?;
         let http = if options.proxies { connections(options, true)? } else { direct.clone() };
-        let in_flight = Semaphore::new(options.in_flight.max(1));
-        let changes = Semaphore::new(options.changes_in_flight.max(1));
+        let in_flight = Arc::new(Semaphore::new(options.in_flight.max(1)));
+        let changes = Arc::new(Semaphore::new(options.changes_in_flight.max(1)));
         Ok(Self { http, direct, identity, clock, in_flight, changes })
     }
 
@@ -104,16 +115,51 @@ impl Wire {
         self.identity.access().await
     }
 
-    /// Sends `request` once; once more after a new login where the server does not take the token any longer, which it
-    /// says before it does any work.
-    pub(super) async fn attempt(&self, request: &Request, cancel: &Cancel) -> Result<Value, Fault> {
-        let (access, reply) = self.exchange(request, cancel).await?;
+    /// Reads once; once more after a new login where the server does not take the token any longer.
+    pub(super) async fn read(&self, request: &Request, cancel: &Cancel) -> Result<Value, Fault> {
+        let ready = self.ready(request, cancel).await?;
+        let (access, reply) = self.exchange(request, ready, cancel).await?;
         if reply.status != 401 {
             return answer::read(request, &reply);
         }
-        self.identity.renew(&access).await.map_err(not_logged_in)?;
-        let (_, reply) = self.exchange(request, cancel).await?;
+        self.renew(&access).await?;
+        let ready = self.ready(request, cancel).await?;
+        let (_, reply) = self.exchange(request, ready, cancel).await?;
         answer::read(request, &reply)
+    }
+
+    /// Waits until a change may be in flight beside the others; not for somebody who wants to stop.
+    pub(super) async fn turn(&self, request: &Request, cancel: &Cancel) -> Result<Turn, Fault> {
+        let permit = unless_stopped(request, cancel, self.changes.clone().acquire_owned()).await?;
+        Ok(Turn(permit.expect("nobody closes it")))
+    }
+
+    /// A place in flight, an access and the message: nothing has left yet.
+    pub(super) async fn ready(&self, request: &Request, cancel: &Cancel) -> Result<Ready, Fault> {
+        let preparing = async {
+            let place = self.in_flight.clone().acquire_owned().await.expect("nobody closes it");
+            let access = self.identity.access().await.map_err(not_logged_in)?;
+            let base = self.base(request, &access).await?;
+            let message = self.message(request, &access, &base)?;
+            Ok(Ready { message, access, base, _place: place })
+        };
+        unless_stopped(request, cancel, preparing).await?
+    }
+
+    /// Sends what is ready; a read ends at once when the operator wants to leave.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request,
+        ready: Ready,
+        cancel: &Cancel,
+    ) -> Result<(Access, Reply), Fault> {
+        let transfer = self.transfer(request, ready);
+        if request.changes() { transfer.await } else { unless_stopped(request, cancel, transfer).await? }
+    }
+
+    /// Logs in again where the server does not take the token any longer, which it says before it does any work.
+    pub(super) async fn renew(&self, rejected: &Access) -> Result<(), Fault> {
+        self.identity.renew(rejected).await.map(drop).map_err(not_logged_in)
     }
 
     /// Opens a websocket and collects its messages until there are enough, time is up, somebody wants to stop, or the
@@ -170,24 +216,8 @@ impl Wire {
         }
     }
 
-    /// As [`Wire::transfer`]; a read ends at once when the operator wants to leave.
-    async fn exchange(&self, request: &Request, cancel: &Cancel) -> Result<(Access, Reply), Fault> {
-        let mut transfer = pin!(self.transfer(request, cancel));
-        loop {
-            match tokio::time::timeout(GLANCE, &mut transfer).await {
-                Ok(ended) => return ended,
-                Err(_) if !request.changes() && cancel.wish() == Wish::Leave => return Err(stopped()),
-                Err(_) => {}
-            }
-        }
-    }
-
-    async fn transfer(&self, request: &Request, cancel: &Cancel) -> Result<(Access, Reply), Fault> {
-        let _places = self.places(request).await;
-        check(request, cancel)?;
-        let access = self.identity.access().await.map_err(not_logged_in)?;
-        let base = self.base(request, &access).await?;
-        let message = self.message(request, &access, &base)?;
+    async fn transfer(&self, request: &Request, ready: Ready) -> Result<(Access, Reply), Fault> {
+        let Ready { message, access, base, _place } = ready;
         let failed = |error: reqwest::Error| broken(request, &base, &error);
         let http = if is_this_machine(message.url()) { &self.direct } else { &self.http };
         let mut response = http.execute(message).await.map_err(failed)?;
@@ -203,14 +233,6 @@ impl Wire {
             body.extend_from_slice(&chunk);
         }
         Ok((access, Reply { status, request_id, retry_after, body }))
-    }
-
-    async fn places(&self, request: &Request) -> (Option<SemaphorePermit<'_>>, SemaphorePermit<'_>) {
-        let change = match request.changes() {
-            true => Some(self.changes.acquire().await.expect("nobody closes it")),
-            false => None,
-        };
-        (change, self.in_flight.acquire().await.expect("nobody closes it"))
     }
 
     fn retry_after(&self, headers: &HeaderMap) -> Option<i64> {
@@ -249,15 +271,23 @@ impl Wire {
     }
 }
 
-/// After a long wait for a place the operator may have asked to stop: no change starts then. Reads go on until the second
-/// time: to see what is running takes reads.
-fn check(request: &Request, cancel: &Cancel) -> Result<(), Fault> {
-    let stop = match cancel.wish() {
-        Wish::Continue => false,
-        Wish::Pause => request.changes(),
-        Wish::Leave => true,
-    };
-    if stop { Err(stopped()) } else { Ok(()) }
+/// Waits for what comes before a request leaves, or for a read, unless the operator wants to stop: no change starts then.
+/// Reads go on until the second time: to see what is running takes reads.
+async fn unless_stopped<T>(request: &Request, cancel: &Cancel, work: impl Future<Output = T>) -> Result<T, Fault> {
+    let mut work = pin!(work);
+    loop {
+        let stop = match cancel.wish() {
+            Wish::Continue => false,
+            Wish::Pause => request.changes(),
+            Wish::Leave => true,
+        };
+        if stop {
+            return Err(stopped());
+        }
+        if let Ok(done) = tokio::time::timeout(GLANCE, &mut work).await {
+            return Ok(done);
+        }
+    }
 }
 
 pub(super) fn stopped() -> Fault {

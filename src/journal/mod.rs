@@ -3,6 +3,7 @@
 //! `record` says what is written, `replay` (pure) what follows from it, `file` how it lies on the disk, `runs` where.
 
 pub mod file;
+pub mod lane;
 pub mod marker;
 pub mod memory;
 pub mod reached;
@@ -206,21 +207,29 @@ impl Journal {
     pub fn step(&self, key: &StepKey, method: &str, path: &str) -> Known {
         let state = self.state();
         match state.step(key, method, path) {
-            Known::Settled(Settlement::Done(answer)) => Known::Settled(Settlement::Done(state.whole(&answer))),
+            Known::Done(answer) => Known::Done(state.whole(&answer)),
             Known::Kept(answer) => Known::Kept(state.whole(&answer)),
             other => other,
         }
     }
 
-    /// A change is about to leave: this comes back when that is on the disk.
+    /// A change leaves next: this comes back when that is on the disk, with what was there `before`.
     ///
     /// # Errors
     /// When it is not; nothing may be sent then.
-    pub fn begin(&self, key: &StepKey, method: &str, path: &str) -> Result<()> {
+    pub fn begin(&self, key: &StepKey, method: &str, path: &str, before: Value) -> Result<()> {
         let (lane, call, step) = (key.lane.clone(), key.call, key.step);
-        let number =
-            self.append(Record::Began { lane, call, step, method: method.to_owned(), path: path.to_owned() })?;
+        let (method, path) = (method.to_owned(), path.to_owned());
+        let number = self.append(Record::Began { lane, call, step, method, path, before })?;
         self.sync(number)
+    }
+
+    /// A change that was to leave did not: it is as if it had never begun.
+    ///
+    /// # Errors
+    /// When it cannot be recorded: the step stays unknown.
+    pub fn stayed(&self, key: &StepKey) -> Result<()> {
+        self.append(Record::Stayed { lane: key.lane.clone(), call: key.call, step: key.step }).map(drop)
     }
 
     /// # Errors

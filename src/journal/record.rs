@@ -53,13 +53,22 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         awaited: Vec<String>,
     },
-    /// A changing request is about to leave.
+    /// A changing request leaves next.
     Began {
         lane: Arc<str>,
         call: u64,
         step: u32,
         method: String,
         path: String,
+        /// What was there before, by which its effect is told from what others do.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        before: Value,
+    },
+    /// It surely did not leave after all: as if it had never begun.
+    Stayed {
+        lane: Arc<str>,
+        call: u64,
+        step: u32,
     },
     Settled {
         lane: Arc<str>,

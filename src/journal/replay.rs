@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::StepKey;
+use super::lane::parent;
 use super::memory::Memory;
 use super::record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
 use crate::error::{Causes, Error, Result};
@@ -66,7 +67,7 @@ struct Call {
 #[derive(Clone, Debug)]
 enum Step {
     Decided(Saved),
-    Sent { method: String, path: String, began: Timestamp, settlement: Option<Settlement> },
+    Sent { method: String, path: String, began: Timestamp, before: Value, settlement: Option<Settlement> },
 }
 
 /// What is known of a call that is about to be made.
@@ -86,9 +87,12 @@ pub enum Replay {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Known {
     Nothing,
-    /// Begun at this time, and nobody knows what became of it.
-    Open(Timestamp),
-    Settled(Settlement),
+    /// It left at this time, and nobody knows what became of it; what was there before.
+    Open(Timestamp, Value),
+    /// Its answer was lost, and nothing of it was found; what was there before.
+    Absent(Value),
+    Done(Value),
+    Refused(SavedError),
     /// Done by an earlier attempt.
     Kept(Value),
 }
@@ -158,9 +162,12 @@ impl State {
                 call.awaited.extend(awaited);
                 call.steps.insert(step, Box::new(Step::Decided(result)));
             }
-            Record::Began { lane, call, step, method, path } => {
-                let sent = Step::Sent { method, path, began: at, settlement: None };
+            Record::Began { lane, call, step, method, path, before } => {
+                let sent = Step::Sent { method, path, began: at, before, settlement: None };
                 self.call(&lane, call)?.steps.insert(step, Box::new(sent));
+            }
+            Record::Stayed { lane, call, step } => {
+                self.call(&lane, call)?.steps.remove(&step);
             }
             Record::Settled { lane, call, step, settlement } => {
                 match self.call(&lane, call)?.steps.get_mut(&step).map(Box::as_mut) {
@@ -172,7 +179,8 @@ impl State {
                 let call = self.call(&lane, call)?;
                 call.take_kept(&method, &path);
                 let settlement = Some(Settlement::Done(answer));
-                call.steps.insert(step, Box::new(Step::Sent { method, path, began: at, settlement }));
+                let before = Value::Null;
+                call.steps.insert(step, Box::new(Step::Sent { method, path, began: at, before, settlement }));
             }
             Record::Returned { lane, call, identity, result, last } => {
                 let lane = self.lane(&lane);
@@ -263,8 +271,10 @@ impl State {
     pub fn step(&self, key: &StepKey, method: &str, path: &str) -> Known {
         let Some(call) = self.find_call(&key.lane, key.call) else { return Known::Nothing };
         match call.steps.get(&key.step).map(Box::as_ref) {
-            Some(Step::Sent { settlement: Some(settlement), .. }) => Known::Settled(settlement.clone()),
-            Some(Step::Sent { settlement: None, began, .. }) => Known::Open(*began),
+            Some(Step::Sent { settlement: Some(Settlement::Done(answer)), .. }) => Known::Done(answer.clone()),
+            Some(Step::Sent { settlement: Some(Settlement::Refused(error)), .. }) => Known::Refused(error.clone()),
+            Some(Step::Sent { settlement: Some(Settlement::Absent), before, .. }) => Known::Absent(before.clone()),
+            Some(Step::Sent { settlement: None, began, before, .. }) => Known::Open(*began, before.clone()),
             Some(Step::Decided(_)) => Known::Nothing,
             None => {
                 let kept = call.kept.iter().find(|(known, at, _)| known == method && at == path);
@@ -370,21 +380,6 @@ impl State {
     fn find_call(&self, lane: &str, number: u64) -> Option<&Call> {
         self.lanes.get(lane)?.calls.get(&number)
     }
-}
-
-/// The lane of the item with this key, in the wave that this call of a lane opens.
-pub fn child(lane: &str, call: u64, key: &str) -> String {
-    let key = key.replace('%', "%25").replace('/', "%2F");
-    format!("{lane}/{call}:{key}")
-}
-
-/// The lane above, and the number of the call there that opened this one: `main/3:web-01` is below call 3 of `main`.
-/// The keys in journals of older versions may hold slashes themselves: the first fitting cut from the right counts.
-fn parent(path: &str) -> Option<(&str, u64)> {
-    path.match_indices('/').rev().find_map(|(at, _)| {
-        let (number, _) = path[at + 1..].split_once(':')?;
-        Some((&path[..at], number.parse().ok()?))
-    })
 }
 
 impl Lane {
@@ -496,27 +491,4 @@ pub fn mismatch(lane: &str, number: u64, recorded: &Identity, now: &Identity) ->
         ),
     )
     .hint("nothing was sent; resume with the runbook as it was, or start a new run")
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn key_of(path: &str) -> String {
-        let (_, last) = path.rsplit_once('/').unwrap();
-        last.split_once(':').unwrap().1.replace("%2F", "/").replace("%25", "%")
-    }
-
-    proptest! {
-        #[test]
-        fn a_lane_tells_its_key_and_where_it_was_opened(
-            key in ".*|([/:#%]|2F|25|[0-9]|\\PC)*|[\\x00\n\r]*", call in 1u64..1000, above in "main(/[1-9]:[a-z%:#]*)?"
-        ) {
-            let path = child(&above, call, &key);
-            prop_assert_eq!(key_of(&path), key);
-            prop_assert_eq!(parent(&path), Some((above.as_str(), call)));
-        }
-    }
 }

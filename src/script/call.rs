@@ -12,7 +12,7 @@ use super::arguments::{Arguments, Options, text_of};
 use super::function::Function;
 use super::host::{Cloud, Host, Lane};
 use super::saved::{self, Source};
-use crate::client::{Failure, Request};
+use crate::client::{Departure, Failure, Request};
 use crate::clock::Instant;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
@@ -45,11 +45,67 @@ pub enum Sent {
     /// Surely not applied: the server said no.
     Refused(Error),
     /// Nobody knows.
-    Lost(Error),
-    /// It began then, and its process ended before the answer came.
-    Open(Timestamp),
-    /// Its answer was lost once, and nothing of it was found.
-    Absent,
+    Lost(Lost),
+    /// Its answer was lost once, and nothing of it was found; what was there before it left.
+    Absent(Value),
+}
+
+/// A change that left, and whose answer never came.
+#[derive(Debug)]
+pub struct Lost {
+    pub error: Error,
+    /// What was there when it left; null in journals that do not have it.
+    pub before: Value,
+    /// When it left, where that was an earlier process.
+    pub earlier: Option<Timestamp>,
+}
+
+/// A step on its way out: asked once more before it leaves, on record from then on.
+struct Leaving<'a, 'c> {
+    call: &'a Call<'c>,
+    key: &'a StepKey,
+    request: &'a Request,
+    guard: Guard<'a>,
+    before: Value,
+    /// Whether it is on record.
+    began: bool,
+}
+
+/// What is asked whenever a step is about to leave, on fresh facts: its error keeps the step back, its value is what is
+/// there before.
+pub type Guard<'a> = &'a dyn Fn(&Call<'_>) -> Result<Value>;
+
+/// Nothing keeps the step back, and nothing is to be known of what was there before.
+///
+/// # Errors
+/// Never.
+pub fn unguarded(_: &Call<'_>) -> Result<Value> {
+    Ok(Value::Null)
+}
+
+impl Departure for Leaving<'_, '_> {
+    fn may_leave(&mut self) -> Result<()> {
+        if !self.began {
+            self.before = (self.guard)(self.call)?;
+        }
+        Ok(())
+    }
+
+    fn leaves(&mut self) -> Result<()> {
+        if !self.began {
+            let (method, path) = (self.request.method.word(), &self.request.path);
+            self.call.host.journal.begin(self.key, method, path, self.before.clone())?;
+            self.began = true;
+        }
+        Ok(())
+    }
+
+    fn stayed(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.began) {
+            self.call.host.journal.stayed(self.key)?;
+        }
+        Ok(())
+    }
 }
 
 impl Call<'_> {
@@ -87,30 +143,33 @@ impl Call<'_> {
     }
 
     /// One step: a changing request, on record before it leaves and settled after. What to do about a lost answer is
-    /// `settle`'s to say.
+    /// `settle`'s to say. What is on record as done is not asked the guard again.
     ///
     /// # Errors
-    /// When the step could not be recorded, or the cloud not be reached at all.
-    pub fn send(&self, request: &Request) -> Result<(StepKey, Sent)> {
+    /// When it did not leave: that of the guard, when it could not be recorded, or the cloud not be reached at all.
+    pub fn send(&self, request: &Request, guard: Guard<'_>) -> Result<(StepKey, Sent)> {
         self.host.cancel.check()?;
         let key = self.next_step();
         let (journal, method, path) = (&self.host.journal, request.method.word(), request.path.as_str());
         match journal.step(&key, method, path) {
-            Known::Settled(Settlement::Done(answer)) => return Ok((key, Sent::Done(answer))),
-            Known::Settled(Settlement::Refused(error)) => return Ok((key, Sent::Refused(error.into()))),
-            Known::Settled(Settlement::Absent) => return Ok((key, Sent::Absent)),
+            Known::Done(answer) => return Ok((key, Sent::Done(answer))),
+            Known::Refused(error) => return Ok((key, Sent::Refused(error.into()))),
+            Known::Absent(before) => return Ok((key, Sent::Absent(before))),
             Known::Kept(answer) => {
                 self.is_open()?;
                 journal.keep(&key, method, path, answer.clone())?;
                 return Ok((key, Sent::Done(answer)));
             }
-            Known::Open(began) => return Ok((key, Sent::Open(began))),
+            Known::Open(began, before) => {
+                return Ok((key, Sent::Lost(Lost { error: lost_before(), before, earlier: Some(began) })));
+            }
             Known::Nothing => {}
         }
         let client = &self.cloud()?.client;
         self.is_open()?;
-        journal.begin(&key, method, path)?;
-        let outcome = client.change(&self.lane.origin, request);
+        let mut leaving = Leaving { call: self, key: &key, request, guard, before: Value::Null, began: false };
+        let outcome = client.change(&self.lane.origin, request, &mut leaving);
+        let before = leaving.before;
         let (sent, status) = match outcome {
             Ok(answer) => {
                 journal.settle(&key, Settlement::Done(saved::seal_json(self.host, answer.clone())))?;
@@ -125,8 +184,9 @@ impl Call<'_> {
             }
             Err(Failure::Lost(error)) => {
                 let status = error.status().unwrap_or(0);
-                (Sent::Lost(error), status)
+                (Sent::Lost(Lost { error, before, earlier: None }), status)
             }
+            Err(Failure::Kept(error)) => return Err(error),
         };
         let (method, path) = (method.to_owned(), path.to_owned());
         self.emit(Fact::StepSettled { call: self.number, step: key.step, method, path, status });
@@ -192,6 +252,14 @@ impl Call<'_> {
     pub fn knows_next(&self, request: &Request) -> Known {
         let (method, path) = (request.method.word(), request.path.as_str());
         self.host.journal.step(&self.step_number(self.steps.get() + 1), method, path)
+    }
+
+    /// The number of a step of which older journals hold what was decided there: `None` where there is nothing of the kind.
+    pub fn decided_before(&self) -> Option<Value> {
+        match self.host.journal.decided(&self.next_step()) {
+            Some(Saved::Ok(value)) => Some(value),
+            _ => None,
+        }
     }
 
     fn next_step(&self) -> StepKey {
@@ -295,6 +363,10 @@ impl Call<'_> {
 /// Whether what was waited for ended so that another try makes it anew.
 fn made_badly(result: &Result<Value>) -> bool {
     result.as_ref().is_err_and(|error| matches!(error.kind, Kind::Failed | Kind::Cancelled | Kind::NotFound))
+}
+
+fn lost_before() -> Error {
+    Error::new(Kind::Unknown, "the run was stopped before the answer came")
 }
 
 /// Takes off the line that a run has put into notes and descriptions.

@@ -301,7 +301,7 @@ impl Lane {
     /// The lane of one item, the same for each of its attempts: its parent's path, the number of the call that opened
     /// it, and the item's key.
     pub fn child(&self, call: u64, wave: &str, item: &str) -> Arc<Self> {
-        let path = crate::journal::replay::child(&self.origin.lane, call, item);
+        let path = crate::journal::lane::child(&self.origin.lane, call, item);
         let origin = Origin { lane: path.into(), wave: Some(wave.into()), item: Some(item.into()) };
         Arc::new(Self { origin, calls: AtomicU64::new(0) })
     }

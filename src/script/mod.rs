@@ -11,6 +11,7 @@ pub mod drive;
 pub mod engine;
 pub mod error;
 pub mod finding;
+pub mod found;
 pub mod function;
 pub mod functions;
 pub mod gates;

@@ -125,7 +125,10 @@ impl Again {
                 "what it made is found by a line in its `{field}` that names the run; if nothing has it, it is sent again"
             ),
             Again::Compared(sign) => {
-                format!("{sign} shows that it was carried out; if there is none, it is sent again")
+                format!(
+                    "{sign}, if it agrees with what was sent, shows that it was carried out; without one it is sent again; \
+                     where it may be somebody else's, the run asks"
+                )
             }
             Again::Safe => "it is sent again: a second time does no more than the first".to_owned(),
             Again::Asked => {

@@ -5,11 +5,13 @@
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use super::call::{Call, Sent};
+use super::call::{Call, Guard, Lost, Sent, unguarded};
+use super::found::{Found, Verdict};
 use super::sends::Again;
 use crate::client::Request;
 use crate::clock::Instant;
 use crate::error::{Error, Kind, Result};
+use crate::journal::StepKey;
 use crate::journal::marker::Marker;
 use crate::journal::replay::Known;
 
@@ -27,75 +29,108 @@ const LAST_LOOK: SignedDuration = SignedDuration::from_secs(15);
 /// What an earlier process left open may have been under way for as long as a client waits for an answer, and arrive then.
 const LONGEST_WAY: SignedDuration = SignedDuration::from_secs(120 + 75);
 
-/// Sends a change; when its answer is lost, `made` lists what it may have made: what was not there before and agrees with
-/// it. What is nowhere to be found when it must have arrived was not carried out, and is sent again.
+/// Sends a change. `guard` is asked whenever it is about to leave, the first time and each time after. When its answer is
+/// lost, `look` tells what it may have made, by what the guard has seen there before. What is nowhere to be found when it
+/// must have arrived was not carried out, and is sent again; where others may have made what is found, somebody is asked.
 ///
 /// # Errors
-/// What the server says; `Unknown` when nobody can tell.
-pub fn change(call: &Call<'_>, request: &Request, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<Value> {
+/// That of the guard; what the server says; `Unknown` when nobody can tell.
+pub fn change(
+    call: &Call<'_>,
+    request: &Request,
+    guard: Guard<'_>,
+    look: impl Fn(&Call<'_>, &Value) -> Result<Found>,
+) -> Result<Value> {
     as_told(call, request, |again| matches!(again, Again::Marked(_) | Again::Compared(_)));
     let what = format!("{} {}", request.method.word(), request.path);
-    // Whether it was sent before and found nowhere.
-    let mut again = false;
+    // The first sending that was found nowhere: its step, and what was there before.
+    let mut first: Option<(StepKey, Value)> = None;
     for tries in 1.. {
         let is_new = call.knows_next(request) == Known::Nothing;
-        let (key, sent) = call.send(request)?;
-        let (error, until) = match sent {
+        let late = |first: &Option<(StepKey, Value)>| -> Result<Option<(StepKey, Value)>> {
+            let Some((key, before)) = first.as_ref().filter(|_| is_new) else { return Ok(None) };
+            match look(call, before)?.verdict() {
+                Verdict::Made(late) => Ok(Some((key.clone(), late))),
+                Verdict::Nothing | Verdict::Unsure(_) => Ok(None),
+            }
+        };
+        let (key, sent) = match call.send(request, guard) {
+            Ok(sent) => sent,
+            // What its guard refuses may be what was sent before, come late.
+            Err(error) if error.kind == Kind::Refused => {
+                let Some((key, late)) = late(&first)? else { return Err(error) };
+                return arrived(call, &key, &what, &error, late);
+            }
+            Err(error) => return Err(error),
+        };
+        let Lost { error, before, earlier } = match sent {
             Sent::Done(answer) => {
-                if again && is_new {
-                    tell_twins(call, &what, &answer, &made)?;
+                if let Some((_, before)) = first.filter(|_| is_new) {
+                    tell_twins(call, &what, &answer, |call| look(call, &before))?;
                 }
                 return Ok(answer);
             }
             // The server does one thing at a time with a replica: what keeps it from this may be this, come late.
-            Sent::Refused(error) if again && is_new && matches!(error.status(), Some(400 | 409)) => {
-                let Some(late) = made(call)?.into_iter().next() else { return Err(error) };
-                call.settle(&key, Some(&late))?;
-                call.warn(format!("{what} was refused ({error}): the one before had arrived late, going on with it"));
-                return Ok(late);
+            Sent::Refused(error) if matches!(error.status(), Some(400 | 409)) => {
+                let Some((_, late)) = late(&first)? else { return Err(error) };
+                return arrived(call, &key, &what, &error, late);
             }
             Sent::Refused(error) => return Err(error),
             // It was looked for in vain, and was sent again or is to be.
-            Sent::Absent => {
-                again = true;
+            Sent::Absent(before) => {
+                first.get_or_insert((key, before));
                 continue;
             }
-            Sent::Lost(error) => (error, call.host.clock.instant() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1])),
-            Sent::Open(began) => {
-                let clock = &call.host.clock;
-                (lost_before(), clock.instant_of(began).min(clock.instant()) + LONGEST_WAY)
-            }
+            Sent::Lost(lost) => lost,
         };
         call.is_open()?;
+        let clock = &call.host.clock;
+        let until = match earlier {
+            Some(began) => clock.instant_of(began).min(clock.instant()) + LONGEST_WAY,
+            None => clock.instant() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1]),
+        };
         let lost = format!("lost the answer to {what} ({error})");
-        let found = search(call, until, &made).map_err(|why| unfound(&lost, &error, &why))?;
-        if let Some(found) = found.first() {
-            call.settle(&key, Some(found))?;
-            call.warn(format!("{lost}: it was carried out, going on with what it made"));
-            return Ok(found.clone());
+        let found = search(call, until, |call| look(call, &before)).map_err(|why| unfound(&lost, &error, &why))?;
+        match found {
+            Verdict::Made(made) => {
+                call.settle(&key, Some(&made))?;
+                call.warn(format!("{lost}: it was carried out, going on with what it made"));
+                return Ok(made);
+            }
+            Verdict::Unsure(seen) => {
+                let shown = format!("what is there now may be its effect or somebody else's: {seen}");
+                consent(call, &key, request, error, &shown)?;
+            }
+            Verdict::Nothing if tries >= TRIES => return Err(unknown(error)),
+            Verdict::Nothing => {
+                call.settle(&key, None)?;
+                call.warn(format!("{lost}: it was not carried out, sending it again"));
+            }
         }
-        if tries >= TRIES {
-            return Err(unknown(error));
-        }
-        call.settle(&key, None)?;
-        call.warn(format!("{lost}: it was not carried out, sending it again"));
-        again = true;
+        first.get_or_insert((key, before));
     }
     unreachable!("the loop ends with its last try")
 }
 
+/// Goes on with what arrived after it was no longer looked for, and kept the second sending from being carried out.
+fn arrived(call: &Call<'_>, key: &StepKey, what: &str, refusal: &Error, late: Value) -> Result<Value> {
+    call.settle(key, Some(&late))?;
+    call.warn(format!("{what} was refused ({refusal}): the one before had arrived late, going on with it"));
+    Ok(late)
+}
+
 /// What was sent twice may have been carried out twice, the first time when it was no longer looked for.
-fn tell_twins(call: &Call<'_>, what: &str, used: &Value, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<()> {
+fn tell_twins(call: &Call<'_>, what: &str, used: &Value, look: impl Fn(&Call<'_>) -> Result<Found>) -> Result<()> {
     call.host.cancel.sleep_until(&call.host.clock, call.host.clock.instant() + LAST_LOOK)?;
-    let others = match made(call) {
-        Ok(others) => others,
+    let found = match look(call) {
+        Ok(found) => found,
         Err(error) if error.kind.is_final() => return Err(error),
         Err(error) => {
             call.warn(format!("{what} was sent twice, and whether both were carried out cannot be seen: {error}"));
             return Ok(());
         }
     };
-    for twin in others.iter().filter(|other| other["id"] != used["id"]) {
+    for twin in found.others(used) {
         call.warn(format!(
             "{what} was carried out twice: {} is used, {} came late from the sending whose answer was lost; nothing is done \
              with that one, delete it when you have seen that nobody else uses it",
@@ -118,16 +153,14 @@ pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bo
     as_told(call, request, |again| again == Again::Safe);
     let mut repeated = false;
     for tries in 1.. {
-        let (key, sent) = call.send(request)?;
+        let (key, sent) = call.send(request, &unguarded)?;
         match sent {
             Sent::Done(answer) => return Ok(answer),
             Sent::Refused(error) if repeated && is_done(&error) => return Ok(Value::Null),
             Sent::Refused(error) => return Err(error),
-            Sent::Absent => repeated = true,
-            Sent::Lost(error) if tries >= TRIES => return Err(unknown(error)),
-            Sent::Open(_) if tries >= TRIES => return Err(unknown(lost_before())),
-            Sent::Lost(_) | Sent::Open(_) => {
-                let error = if let Sent::Lost(error) = sent { error } else { lost_before() };
+            Sent::Absent(_) => repeated = true,
+            Sent::Lost(lost) if tries >= TRIES => return Err(unknown(lost.error)),
+            Sent::Lost(Lost { error, .. }) => {
                 call.is_open()?;
                 call.settle(&key, None)?;
                 let (method, path) = (request.method.word(), &request.path);
@@ -147,7 +180,8 @@ pub fn remove(call: &Call<'_>, request: &Request) -> Result<Value> {
     repeat(call, request, |refusal| refusal.status() == Some(404))
 }
 
-/// Makes a thing that can be found again: its field `mark` gets a line that names the run and the step.
+/// Makes a thing that can be found again: its field `mark` gets a line that names the run and the step. `guard` is as in
+/// [`change`].
 ///
 /// # Errors
 /// As [`change`].
@@ -155,6 +189,7 @@ pub fn make(
     call: &Call<'_>,
     mark: &str,
     mut fields: Map<String, Value>,
+    guard: Guard<'_>,
     build: impl Fn(Map<String, Value>) -> Result<Request>,
     list: impl Fn(&Call<'_>) -> Result<Vec<Value>>,
 ) -> Result<Value> {
@@ -166,16 +201,15 @@ pub fn make(
     fields.insert(mark.to_owned(), text.into());
     let request = build(fields)?;
     as_told(call, &request, |again| matches!(again, Again::Marked(field) if field == mark));
-    change(call, &request, |call| {
+    change(call, &request, guard, |call, _| {
         let marked = |thing: &Value| thing[mark].as_str().and_then(Marker::of).is_some_and(|found| found == marker);
-        let found = list(call)?.into_iter().filter(marked);
-        Ok(found.collect())
+        Ok(Found::marked(list(call)?.into_iter().filter(marked).collect()))
     })
 }
 
-/// Looks at once, and again until what was under way must have arrived. A look that fails tells nothing: there is another
-/// one later.
-fn search(call: &Call<'_>, until: Instant, made: impl Fn(&Call<'_>) -> Result<Vec<Value>>) -> Result<Vec<Value>> {
+/// Looks at once, and again until what was under way must have arrived, or what is unsure be clear. A look that fails tells
+/// nothing: there is another one later.
+fn search(call: &Call<'_>, until: Instant, look: impl Fn(&Call<'_>) -> Result<Found>) -> Result<Verdict> {
     let (clock, cancel) = (&call.host.clock, &call.host.cancel);
     let began = clock.instant();
     let mut looks = LOOKS.into_iter().chain(FURTHER_LOOKS).map(|seconds| began + SignedDuration::from_secs(seconds));
@@ -186,11 +220,12 @@ fn search(call: &Call<'_>, until: Instant, made: impl Fn(&Call<'_>) -> Result<Ve
         let at = match looks.next() {
             Some(at) if failed.is_none() && now < until => at.min(until),
             Some(at) => at,
-            None => return failed.map_or(Ok(Vec::new()), Err),
+            None => return failed.map_or(Ok(Verdict::Nothing), Err),
         };
         cancel.sleep_until(clock, at)?;
-        match made(call) {
-            Ok(found) if !found.is_empty() || clock.instant() >= until => return Ok(found),
+        match look(call).map(|found| found.verdict()) {
+            Ok(Verdict::Made(made)) => return Ok(Verdict::Made(made)),
+            Ok(verdict) if clock.instant() >= until => return Ok(verdict),
             Ok(_) => failed = None,
             Err(error) if is_passing(&error) => failed = Some(error),
             Err(error) => return Err(error),
@@ -211,33 +246,37 @@ fn is_passing(error: &Error) -> bool {
 /// What the server says; `Unknown` when nobody answers, `Refused` when somebody says no.
 pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
     as_told(call, request, |again| again == Again::Asked);
-    let what = format!("{} {}", request.method.word(), request.path);
     loop {
-        let (key, sent) = call.send(request)?;
+        let (key, sent) = call.send(request, &unguarded)?;
         let error = match sent {
             Sent::Done(answer) => return Ok(answer),
             Sent::Refused(error) => return Err(error),
-            Sent::Absent => continue,
-            Sent::Lost(error) => error,
-            Sent::Open(_) => lost_before(),
+            Sent::Absent(_) => continue,
+            Sent::Lost(lost) => lost.error,
         };
         call.is_open()?;
-        let gate = call.gate_of_step(&key);
-        let question =
-            format!("the answer to {what} was lost, and nothing shows whether it was carried out. Send it again?");
-        match call.ask(&gate, &question)? {
-            Some(answer) if answer.is_yes() => call.settle(&key, None)?,
-            Some(answer) => {
-                return Err(Error::new(Kind::Refused, format!("{what} was not sent again: {} said no", answer.by)));
-            }
-            None => {
-                let run = call.run();
-                let hint = format!(
-                    "look at the server; then `coriolis-run answer {run} {gate} yes` to send it again, or `no`, and \
-                     `coriolis-run resume {run}`"
-                );
-                return Err(unknown(error).hint(hint));
-            }
+        consent(call, &key, request, error, "nothing shows whether it was carried out")?;
+    }
+}
+
+/// Asks whether a change whose answer was lost is sent again, and settles it so.
+///
+/// # Errors
+/// `Unknown` when nobody answers, `Refused` when somebody says no.
+fn consent(call: &Call<'_>, key: &StepKey, request: &Request, error: Error, shown: &str) -> Result<()> {
+    let what = format!("{} {}", request.method.word(), request.path);
+    let gate = call.gate_of_step(key);
+    let question = format!("the answer to {what} was lost, and {shown}. Send it again?");
+    match call.ask(&gate, &question)? {
+        Some(answer) if answer.is_yes() => call.settle(key, None),
+        Some(answer) => Err(Error::new(Kind::Refused, format!("{what} was not sent again: {} said no", answer.by))),
+        None => {
+            let run = call.run();
+            let hint = format!(
+                "look at the server; then `coriolis-run answer {run} {gate} yes` to send it again, or `no`, and \
+                 `coriolis-run resume {run}`"
+            );
+            Err(unknown(error.context(format!("the answer was lost, and {shown}"))).hint(hint))
         }
     }
 }
@@ -265,8 +304,4 @@ fn unfound(lost: &str, error: &Error, why: &Error) -> Error {
     }
     let error = Error { message: format!("{lost}, and looking for what it made failed: {why}"), ..error.clone() };
     unknown(error)
-}
-
-fn lost_before() -> Error {
-    Error::new(Kind::Unknown, "the run was stopped before the answer came")
 }

@@ -43,7 +43,7 @@ fn rate(lanes: usize) -> f64 {
                     let identity = Identity { function: "x".into(), arguments: String::new(), shown: String::new() };
                     let key = StepKey { lane: lane.clone(), call, step: 1 };
                     journal.called(&lane, call, &identity).expect("written");
-                    journal.begin(&key, "POST", "transfers").expect("on the disk");
+                    journal.begin(&key, "POST", "transfers", serde_json::Value::Null).expect("on the disk");
                     journal.settle(&key, Settlement::Done(serde_json::json!({"id": "x"}))).expect("written");
                 }
             });

@@ -1,5 +1,7 @@
 //! What sending promises, against a server that misbehaves on purpose.
 
+mod departure;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
@@ -152,7 +154,7 @@ impl World {
     }
 
     fn change(&self, request: &Request) -> Result<Value, Failure> {
-        self.client.change(&Origin::default(), request)
+        self.client.change(&Origin::default(), request, &mut Unguarded)
     }
 
     fn lines(&self) -> Vec<String> {
@@ -459,7 +461,7 @@ fn four_changes_are_in_flight_at_most_and_at_best() {
             Act::Json(200, json!({"execution": {}}))
         })
     });
-    let results = world.threads(64, |client, _| client.change(&Origin::default(), &execute()));
+    let results = world.threads(64, |client, _| client.change(&Origin::default(), &execute(), &mut Unguarded));
     assert!(results.iter().all(std::result::Result::is_ok));
     assert_eq!(peak.load(Ordering::SeqCst), 4);
 }
@@ -481,7 +483,7 @@ fn a_port_where_nobody_listens_is_unreachable_at_once() {
     drop(listener);
     let world = World::at(format!("http://{address}/v1/p"), Arc::default(), runtime);
     for request in [transfers(), execute()] {
-        let Err(Failure::Refused(error)) = world.change(&request) else { panic!("nothing was sent") };
+        let Err(Failure::Kept(error)) = world.change(&request) else { panic!("nothing was sent") };
         assert_eq!(error.kind, Kind::Unreachable);
         assert!(error.message.contains(&format!("cannot connect to `http://{address}`")), "{error}");
     }
@@ -513,10 +515,10 @@ fn a_stop_keeps_changes_back_and_ends_pauses() {
     let world = World::new(|before, _| if before == 0 { none() } else { Act::HangUp });
     world.send(&transfers()).unwrap();
     world.cancel.press();
-    let Err(Failure::Refused(error)) = world.change(&execute()) else { panic!("it was never sent") };
+    let Err(Failure::Kept(error)) = world.change(&execute()) else { panic!("it was never sent") };
     assert_eq!((error.kind, world.lines().len()), (Kind::Interrupted, 1));
     assert_eq!(world.send(&transfers()).expect_err("no pause now").kind, Kind::Interrupted);
-    let Err(Failure::Refused(error)) = world.change(&Request::delete("transfers/T")) else { panic!("kept back") };
+    let Err(Failure::Kept(error)) = world.change(&Request::delete("transfers/T")) else { panic!("kept back") };
     assert_eq!((error.kind, world.lines().len()), (Kind::Interrupted, 2));
 }
 

@@ -1,16 +1,18 @@
 //! Deployments, called migrations on legacy servers: making a machine of a transfer's copy.
 
 use rhai::Dynamic;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::guards::newest_copy;
 use super::settings::{USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_switch, put_user_scripts};
 use super::transfers::{FILTERS, TRANSFER, filters, listed};
-use super::{migrations, resolve};
+use super::{executions, migrations, ours, resolve};
 use crate::client::{deployments, present};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Generation;
 use crate::script::call::Call;
 use crate::script::error::Fault;
+use crate::script::found::Found;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
@@ -57,6 +59,9 @@ const SHOW: &[Key] = &[Key::new(
 .aliases(&["include_task_info"])];
 
 const CANCEL: &[Key] = &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well; default false.")];
+
+/// How many executions are looked at before a deployment: the newest copy is among them.
+pub const COPIES: usize = 10;
 
 /// What [`start`] sends.
 pub const DEPLOYS: Sends =
@@ -166,7 +171,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let transfer = call.value("transfer").or_else(|| call.options().get("transfer_id")).cloned().unwrap_or_default();
     let id = resolve::transfer(call, &transfer)?;
     let fields = fields(call)?;
-    let deployment = start(call, &id, fields)?;
+    let deployment = start(call, &id, fields, &|_, _| Ok(()))?;
     Ok(call.shown(deployment))
 }
 
@@ -203,20 +208,45 @@ pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     Ok(fields)
 }
 
-/// Starts a deployment. When the answer is lost, the deployments known before tell whether it has begun: its notes are
-/// its transfer's, a mark would prove nothing.
+/// What is there of a transfer when a deployment of it is about to leave.
+pub struct There {
+    /// The newest ones.
+    pub executions: Vec<Value>,
+    pub deployments: Vec<Value>,
+}
+
+/// Starts a deployment. `guard` is asked whenever it is about to leave, with what is there at
+/// that moment. When the answer is lost, a deployment that was not there then, of the copy that was the newest then, and
+/// that is as it was asked for shows that it has begun: its notes are its transfer's, a mark would prove nothing.
 ///
 /// # Errors
-/// What the server says; `Unknown` when no look tells.
-pub fn start(call: &Call<'_>, transfer: &str, mut fields: Map<String, Value>) -> Result<Value> {
-    let before = call
-        .decide(|call| Ok(of_transfer(call, transfer)?.iter().map(|deployment| deployment["id"].clone()).collect()))?;
-    let is_new = |deployment: &Value| before.as_array().is_some_and(|before| !before.contains(&deployment["id"]));
+/// That of the guard; what the server says; `Unknown` when no look tells.
+pub fn start(
+    call: &Call<'_>,
+    transfer: &str,
+    mut fields: Map<String, Value>,
+    guard: &dyn Fn(&Call<'_>, &There) -> Result<()>,
+) -> Result<Value> {
+    let decided = call.decided_before().unwrap_or_default();
+    let sent = fields.clone();
     fields.insert("transfer_id".to_owned(), transfer.into());
     let request = deployments::create(call.generation()?, fields)?;
-    let begun = settle::change(call, &request, |call| {
-        call.host.index.forget();
-        Ok(of_transfer(call, transfer)?.into_iter().filter(is_new).collect())
+    let leaving = |call: &Call<'_>| {
+        let executions = executions::newest(call, transfer, COPIES)?;
+        let there = There { executions, deployments: now_of_transfer(call, transfer)? };
+        guard(call, &there)?;
+        let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
+        Ok(json!({ "ids": ours::ids(&there.deployments), "copy": copy }))
+    };
+    let begun = settle::change(call, &request, &leaving, |call, before| {
+        // Journals of version 1 have the ids alone, as what was decided.
+        let (known, copy) = if before.is_null() { (&decided, &Value::Null) } else { (&before["ids"], &before["copy"]) };
+        let new = ours::new_things(now_of_transfer(call, transfer)?, known);
+        if new.is_empty() {
+            return Ok(Found::default());
+        }
+        let executions = executions::newest(call, transfer, COPIES)?;
+        Found::judge(new, |deployment| Ok::<_, Error>(ours::deployment(deployment, &sent, copy, &executions)))
     })?;
     let deployment = present::deployment(begun);
     call.host.index.add_deployment(&deployment);
@@ -230,4 +260,13 @@ pub fn start(call: &Call<'_>, transfer: &str, mut fields: Map<String, Value>) ->
 pub fn of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
     let all = call.host.index.deployments(call)?;
     Ok(all.iter().filter(|deployment| deployment["transfer_id"] == transfer).cloned().collect())
+}
+
+/// The deployments of a transfer as they are now: what others have begun since the last list is among them.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn now_of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
+    let all = call.host.index.deployments_now(call)?;
+    Ok(all.into_iter().filter(|deployment| deployment["transfer_id"] == transfer).collect())
 }

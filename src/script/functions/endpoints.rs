@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::client::{endpoints, present, secrets};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::script::arguments::Options;
-use crate::script::call::Call;
+use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
@@ -215,7 +215,8 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
     fields.insert("connection_info".to_owned(), connection);
     let skip = call.options().flag("skip_validation").unwrap_or(false);
     let build = |fields| Ok(endpoints::create(fields));
-    let mut endpoint = settle::make(call, "description", fields, build, |call| call.read_list(&endpoints::list()))?;
+    let mut endpoint =
+        settle::make(call, "description", fields, &unguarded, build, |call| call.read_list(&endpoints::list()))?;
     if !skip && let Some(id) = endpoint["id"].as_str().map(str::to_owned) {
         endpoint["validation"] = validated(call, &id)?;
     }

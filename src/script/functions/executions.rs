@@ -1,18 +1,21 @@
 //! Executions: one run of a transfer, which copies what has changed.
 
+use jiff::SignedDuration;
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
-use super::deployments::of_transfer;
+use super::deployments::now_of_transfer;
 use super::guards::{before_copy, status, switches_off};
+use super::ours::{self, Wanted};
 use super::resolve;
 use super::transfers::{FILTERS, TRANSFER, fetch, filters, listed};
 use super::units::label;
-use crate::client::{Request, executions, present};
+use crate::client::{Filters, Request, executions, present};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::model::Phase;
 use crate::script::call::Call;
 use crate::script::error::Fault;
+use crate::script::found::Found;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
@@ -43,6 +46,9 @@ pub const COPY_AGAIN: Key =
 
 const CANCEL: &[Key] =
     &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.")];
+
+/// How often an update is looked at whose answer was lost.
+const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
 /// What [`start`] sends.
 pub const EXECUTES: Sends =
@@ -162,18 +168,23 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 /// Starts an execution.
 ///
 /// # Errors
-/// What the server says; `Unknown` when no look tells.
+/// That of its guard; what the server says; `Unknown` when no look tells.
 pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
     let copies_again = call.options().flag("copy_again").unwrap_or(false);
-    call.decide(|call| {
-        let newest = resolve::newest_execution(call, transfer)?;
-        if newest.as_ref().is_some_and(switches_off) && !copies_again {
+    // Journals of version 1 hold the guard's verdict here.
+    call.decided_before();
+    let guard = |call: &Call<'_>, newest: &[Value]| {
+        let newest = newest.first();
+        if newest.is_some_and(switches_off) && !copies_again {
             let of = fetch(call, transfer)?;
-            before_copy(&label(&of), newest.as_ref(), &of_transfer(call, transfer)?)?;
+            before_copy(&label(&of), newest, &now_of_transfer(call, transfer)?)?;
         }
-        Ok(Value::Null)
-    })?;
-    let begun = begun(call, transfer, &executions::create(call.generation()?, transfer, fields)?)?;
+        Ok(())
+    };
+    let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let wanted = Wanted::Copy { shutdown: flag("shutdown_instances"), auto_deploy: flag("auto_deploy") };
+    let request = executions::create(call.generation()?, transfer, fields)?;
+    let begun = begun(call, transfer, &request, wanted, &guard)?;
     if status(&begun) == Phase::Idle {
         return Err(Error::new(
             Failure::Api,
@@ -184,22 +195,60 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
     Ok(present::execution(begun))
 }
 
-/// Sends what begins an execution. When the answer is lost, the number of the newest one before tells whether it has
-/// begun; the server refuses a second one while the first runs, so it may be sent again.
+/// Sends what begins an execution. `guard` is asked whenever it is about to leave, with the newest executions of that
+/// moment. When the answer is lost, an execution that was not there then and is what was `wanted` shows that it has begun;
+/// the server refuses a second one while the first runs, so it may be sent again.
 ///
 /// # Errors
-/// What the server says; `Unknown` when no look tells.
-pub fn begun(call: &Call<'_>, transfer: &str, request: &Request) -> Result<Value> {
-    let before = call.decide(|call| Ok(number(resolve::newest_execution(call, transfer)?.as_ref()).into()))?;
-    let before = before.as_i64().unwrap_or(0);
-    settle::change(call, request, |call| {
-        Ok(resolve::newest_execution(call, transfer)?
-            .filter(|newest| number(Some(newest)) > before)
-            .into_iter()
-            .collect())
+/// That of the guard; what the server says; `Unknown` when no look tells.
+pub fn begun(
+    call: &Call<'_>,
+    transfer: &str,
+    request: &Request,
+    wanted: Wanted<'_>,
+    guard: &dyn Fn(&Call<'_>, &[Value]) -> Result<()>,
+) -> Result<Value> {
+    let decided = call.decided_before().unwrap_or_default();
+    let leaving = |call: &Call<'_>| {
+        let newest = newest(call, transfer, ours::WINDOW)?;
+        guard(call, &newest)?;
+        Ok(ours::seen(&newest))
+    };
+    settle::change(call, request, &leaving, |call, before| {
+        let before = if before.is_null() { &decided } else { before };
+        let all = call.read_list(&executions::list(call.generation()?, transfer, &Filters::default()))?;
+        let new = ours::new_executions(all, before);
+        if new.is_empty() {
+            return Ok(Found::default());
+        }
+        let deployments = now_of_transfer(call, transfer)?;
+        Found::judge(new, |execution| {
+            let (execution, of) = match wanted {
+                Wanted::Update(_) => (ended(call, transfer, execution)?, fetch(call, transfer)?),
+                _ => (execution.clone(), Value::Null),
+            };
+            Ok(ours::execution(&execution, wanted, &of, &deployments))
+        })
     })
 }
 
-fn number(execution: Option<&Value>) -> i64 {
-    execution.and_then(|execution| execution["number"].as_i64()).unwrap_or(0)
+/// The newest executions of a transfer, of any type.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn newest(call: &Call<'_>, transfer: &str, count: usize) -> Result<Vec<Value>> {
+    let filters = Filters::newest(count);
+    let answer = call.read(&executions::list(call.generation()?, transfer, &filters))?;
+    Ok(filters.apply(answer.as_array().cloned().unwrap_or_default()))
+}
+
+/// An update at its end: before that nothing shows what it changes.
+fn ended(call: &Call<'_>, transfer: &str, execution: &Value) -> Result<Value> {
+    let mut execution = execution.clone();
+    while let (Phase::Active, Some(id)) = (status(&execution), execution["id"].as_str()) {
+        let (clock, show) = (&call.host.clock, executions::show(call.generation()?, transfer, id));
+        call.host.cancel.sleep_until(clock, clock.instant() + LOOK)?;
+        execution = call.read(&show)?;
+    }
+    Ok(execution)
 }

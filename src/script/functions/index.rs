@@ -47,6 +47,24 @@ impl Index {
         self.deployments.get(call, &request, present::deployment)
     }
 
+    /// The transfers of this very moment, for what must not go by a list of a while ago.
+    ///
+    /// # Errors
+    /// What the server or the network says.
+    pub fn transfers_now(&self, call: &Call<'_>) -> Result<Vec<Value>> {
+        let request = transfers::list(call.generation()?, &Filters::default());
+        Ok(present::each(call.read_list(&request)?, present::transfer))
+    }
+
+    /// The deployments of this very moment.
+    ///
+    /// # Errors
+    /// What the server or the network says.
+    pub fn deployments_now(&self, call: &Call<'_>) -> Result<Vec<Value>> {
+        let request = deployments::list(call.generation()?, &Filters::default());
+        Ok(present::each(call.read_list(&request)?, present::deployment))
+    }
+
     /// What this run has made is known at once.
     pub fn add_transfer(&self, transfer: &Value) {
         self.transfers.add(transfer);

@@ -15,7 +15,7 @@ use crate::client::{Filters, deployments, executions as requests, migrations, pr
 use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::model::{Generation, Phase};
-use crate::script::call::Call;
+use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Parameter};
 use crate::script::sends::{Again, Sends};
@@ -59,7 +59,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         fields.extend(call.options().body(&["replication_count", "shutdown_instances"])?);
         let list = deployments::list(Generation::Legacy, &Filters::default());
         let build = |fields| migrations::create(Generation::Legacy, fields);
-        let migration = settle::make(call, "notes", fields, build, |call| call.read_list(&list))?;
+        let migration = settle::make(call, "notes", fields, &unguarded, build, |call| call.read_list(&list))?;
         return Ok(call.shown(present::deployment(migration)));
     }
     if call.options().has("replication_count") {
@@ -69,7 +69,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
             .into());
     }
     fields.insert("scenario".to_owned(), "live_migration".into());
-    let transfer = make(call, fields)?;
+    let transfer = make(call, fields, &unguarded)?;
     let id = transfer["id"].as_str().unwrap_or_default().to_owned();
     let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
     let how = json!({ "shutdown_instances": shutdown, "auto_deploy": true });

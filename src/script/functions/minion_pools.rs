@@ -6,12 +6,12 @@ use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use super::endpoints::refuse_nothing;
-use super::resolve;
 use super::settings::{name, put_map_or_file};
+use super::{ours, resolve};
 use crate::client::{Request, minion_pools};
 use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
-use crate::script::call::Call;
+use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
@@ -244,7 +244,7 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn allocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::minion_pool(call, &call.argument("pool"))?;
-    let pool = act(call, &id, &minion_pools::allocate(&id))?;
+    let pool = act(call, &id, &minion_pools::allocate(&id), true)?;
     Ok(call.shown(pool))
 }
 
@@ -257,7 +257,7 @@ fn refresh(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn deallocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::minion_pool(call, &call.argument("pool"))?;
     let force = call.options().flag("force").unwrap_or(false);
-    let pool = act(call, &id, &minion_pools::deallocate(&id, force))?;
+    let pool = act(call, &id, &minion_pools::deallocate(&id, force), false)?;
     Ok(call.shown(pool))
 }
 
@@ -271,15 +271,17 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
         fields.insert("endpoint_id".to_owned(), resolve::endpoint(call, &endpoint)?.into());
     }
     let build = |fields| Ok(minion_pools::create(fields));
-    settle::make(call, "notes", fields, build, |call| call.read_list(&minion_pools::list()))
+    settle::make(call, "notes", fields, &unguarded, build, |call| call.read_list(&minion_pools::list()))
 }
 
-/// Starts something on a pool. When the answer is lost, another status than before tells that it has begun; the server
-/// refuses a second one while the first runs.
-fn act(call: &Call<'_>, id: &str, request: &Request) -> Result<Value> {
-    let before = call.decide(|call| Ok(call.read(&minion_pools::show(id))?["status"].clone()))?;
-    settle::change(call, request, |call| {
-        Ok(Some(call.read(&minion_pools::show(id))?).filter(|pool| pool["status"] != before).into_iter().collect())
+/// Allocates a pool, or deallocates it. When the answer is lost, another status than before that is on the way there tells
+/// that it has begun; the server refuses a second one while the first runs.
+fn act(call: &Call<'_>, id: &str, request: &Request, allocate: bool) -> Result<Value> {
+    let decided = call.decided_before().unwrap_or_default();
+    let seen = |call: &Call<'_>| Ok(call.read(&minion_pools::show(id))?["status"].clone());
+    settle::change(call, request, &seen, |call, before| {
+        let before = if before.is_null() { &decided } else { before };
+        Ok(ours::pool(call.read(&minion_pools::show(id))?, before, allocate))
     })
 }
 

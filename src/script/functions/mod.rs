@@ -14,6 +14,7 @@ mod licensing;
 mod logs;
 mod migrations;
 mod minion_pools;
+mod ours;
 mod providers;
 mod regions;
 mod resolve;

@@ -8,7 +8,7 @@ use super::resolve;
 use super::settings::{DISABLED, ENABLED, name, put_switch};
 use crate::client::regions;
 use crate::error::Result;
-use crate::script::call::Call;
+use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
@@ -157,6 +157,7 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
         call,
         "description",
         fields,
+        &unguarded,
         |fields| Ok(regions::create(fields)),
         |call| call.read_list(&regions::list()),
     )

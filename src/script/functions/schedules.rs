@@ -5,14 +5,15 @@ use rhai::{Dynamic, Map as ScriptMap};
 use serde_json::{Map, Value};
 
 use super::endpoints::refuse_nothing;
-use super::resolve;
 use super::settings::put_switch;
 use super::transfers::TRANSFER;
+use super::{ours, resolve};
 use crate::client::{present, schedules};
 use crate::duration;
 use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
+use crate::script::found::Found;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
@@ -195,18 +196,17 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 /// Makes a schedule. It has no text to mark: when the answer is lost, the schedules known before tell whether there is a
-/// new one of this time.
+/// new one of this time with these settings.
 fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
     let generation = call.generation()?;
     let all = schedules::list(generation, transfer, true);
-    let before =
-        call.decide(|call| Ok(call.read_list(&all)?.iter().map(|schedule| schedule["id"].clone()).collect()))?;
-    let time = fields["schedule"].clone();
-    let is_it = |schedule: &Value| {
-        schedule["schedule"] == time && before.as_array().is_some_and(|before| !before.contains(&schedule["id"]))
-    };
-    settle::change(call, &schedules::create(generation, transfer, fields)?, |call| {
-        Ok(call.read_list(&all)?.into_iter().filter(is_it).collect())
+    let decided = call.decided_before().unwrap_or_default();
+    let seen = |call: &Call<'_>| Ok(ours::ids(&call.read_list(&all)?));
+    let request = schedules::create(generation, transfer, fields.clone())?;
+    settle::change(call, &request, &seen, |call, before| {
+        let before = if before.is_null() { &decided } else { before };
+        let new = ours::new_things(call.read_list(&all)?, before);
+        Found::judge(new, |schedule| Ok::<_, Error>(ours::schedule(schedule, &fields)))
     })
 }
 

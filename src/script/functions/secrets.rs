@@ -7,8 +7,9 @@ use crate::client::Service;
 use crate::client::secrets;
 use crate::error::{Error, Result};
 use crate::script::arguments::text_of;
-use crate::script::call::Call;
+use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
+use crate::script::found::Found;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
@@ -158,10 +159,11 @@ pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Valu
         return Err(Error::script("an empty secret cannot be stored").detail("key", "payload"));
     }
     let mark = call.marker().to_string();
-    settle::change(call, &secrets::store(name, &text, &mark), |call| {
+    settle::change(call, &secrets::store(name, &text, &mark), &unguarded, |call, _| {
         let found = call.read(&secrets::marked(&mark))?;
-        let found = found["secrets"].as_array().into_iter().flatten();
-        Ok(found.map(|secret| secrets::reference(secret["secret_ref"].as_str().unwrap_or_default())).collect())
+        let stored =
+            found["secrets"].as_array().into_iter().flatten().filter_map(|secret| secret["secret_ref"].as_str());
+        Ok(Found::marked(stored.map(secrets::reference).collect()))
     })
 }
 

@@ -4,12 +4,13 @@ use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use super::endpoints::refuse_nothing;
-use super::resolve;
 use super::settings::{DISABLED, ENABLED, MAPPED_REGIONS, put_regions, put_switch};
+use super::{ours, resolve};
 use crate::client::{diagnostics, services};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
+use crate::script::found::Found;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
@@ -125,15 +126,15 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let mut fields = call.options().body(&["host", "binary", "topic"])?;
     put_regions(call, &mut fields)?;
     put_switch(call, &mut fields, "enabled", "disabled")?;
-    let ids =
-        |call: &Call<'_>| Ok(call.read_list(&services::list())?.iter().map(|known| known["id"].clone()).collect());
-    let before = call.decide(ids)?;
-    let is_new = |known: &Value| before.as_array().is_some_and(|before| !before.contains(&known["id"]));
-    let same = |known: &Value| ["host", "binary", "topic"].iter().all(|name| known.get(*name) == fields.get(*name));
+    let decided = call.decided_before().unwrap_or_default();
+    let seen = |call: &Call<'_>| Ok(ours::ids(&call.read_list(&services::list())?));
     let request = services::create(fields.clone());
-    let service = settle::change(call, &request, |call| {
-        let all = call.read_list(&services::list())?;
-        Ok(all.into_iter().filter(|known| is_new(known) && same(known)).collect())
+    let service = settle::change(call, &request, &seen, |call, before| {
+        let before = if before.is_null() { &decided } else { before };
+        let new = ours::new_things(call.read_list(&services::list())?, before);
+        let same =
+            |service: &Value| fields.iter().all(|(name, wanted)| name == "mapped_regions" || service[name] == *wanted);
+        Found::judge(new, |service| Ok::<_, Error>(same(service).into()))
     })?;
     Ok(call.shown(service))
 }

@@ -5,13 +5,14 @@ use serde_json::{Map, Value, json};
 
 use super::endpoints::refuse_nothing;
 use super::executions;
+use super::ours::Wanted;
 use super::settings::{
     USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_map_or_file, put_switch, put_user_scripts,
 };
 use super::{resolve, schedules};
 use crate::client::{Direction, Filters, present, transfers};
 use crate::error::{Error, Result, count};
-use crate::script::call::Call;
+use crate::script::call::{Call, Guard, unguarded};
 use crate::script::error::Fault;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
@@ -297,7 +298,7 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let fields = fields(call)?;
-    let transfer = make(call, fields)?;
+    let transfer = make(call, fields, &unguarded)?;
     Ok(call.shown(transfer))
 }
 
@@ -305,7 +306,9 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     refuse_nothing(call.options(), "replica_update")?;
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let request = transfers::update(call.generation()?, &id, settings(call)?)?;
-    let execution = executions::begun(call, &id, &request)?;
+    let fields = request.body.as_ref().and_then(Value::as_object).and_then(|body| body.values().next());
+    let wanted = Wanted::Update(fields.unwrap_or(&Value::Null));
+    let execution = executions::begun(call, &id, &request, wanted, &|_, _| Ok(()))?;
     Ok(call.shown(present::execution(execution)))
 }
 
@@ -328,7 +331,7 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn disks_delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let request = transfers::delete_disks(call.generation()?, &id);
-    let execution = executions::begun(call, &id, &request)?;
+    let execution = executions::begun(call, &id, &request, Wanted::DisksDelete, &|_, _| Ok(()))?;
     Ok(call.shown(present::execution(execution)))
 }
 
@@ -336,14 +339,16 @@ pub fn fetch(call: &Call<'_>, id: &str) -> Result<Value> {
     Ok(present::transfer(call.read(&transfers::show(call.generation()?, id))?))
 }
 
-/// Creates a transfer. When the answer is lost, the one that carries this step's mark is it.
-pub fn make(call: &Call<'_>, fields: Map<String, Value>) -> Result<Value> {
+/// Creates a transfer. `guard` is asked whenever it is about to leave. When the answer is lost, the one that carries this
+/// step's mark is it.
+pub fn make(call: &Call<'_>, fields: Map<String, Value>, guard: Guard<'_>) -> Result<Value> {
     let generation = call.generation()?;
     let list = transfers::list(generation, &Filters::default());
     let made = settle::make(
         call,
         "notes",
         fields,
+        guard,
         |fields| transfers::create(generation, fields),
         |call| {
             call.host.index.forget();

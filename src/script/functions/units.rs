@@ -1,5 +1,6 @@
 //! Units: what a runbook should be made of, because each can be retried and guarded as one.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,13 +8,13 @@ use jiff::Timestamp;
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
-use super::deployments::{self, DEPLOY, DEPLOYS};
+use super::deployments::{self, COPIES, DEPLOY, DEPLOYS, There};
 use super::executions::{self, COPY_AGAIN, EXECUTES};
 use super::guards::{Facts, Overrides, before_deploy, newest_copy, status, switches_off};
-use super::resolve;
 use super::transfers::{ENDS, MAKE, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
 use super::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION};
-use crate::client::{Filters, instances, present};
+use super::{ours, resolve};
+use crate::client::{instances, present};
 use crate::clock::Instant;
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
@@ -22,6 +23,7 @@ use crate::script::arguments::text_of;
 use crate::script::attempts::attempts;
 use crate::script::call::Call;
 use crate::script::error::Fault;
+use crate::script::found::Agrees;
 use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::Sends;
 use crate::watch::Target;
@@ -114,7 +116,7 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     })?;
     let found: Vec<&str> = found.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (mut transfer, created) = match found.as_slice() {
-        [] => (transfers_made(call, fields)?, true),
+        [] => made_unless_there(call, fields)?,
         [only] => (fetch(call, only)?, false),
         many => {
             let names = fields["instances"]
@@ -131,6 +133,29 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     };
     transfer["created"] = created.into();
     with_deployment(call, transfer)
+}
+
+/// Makes the transfer, unless somebody else has made one by the time that this would leave; says whether it was made.
+fn made_unless_there(call: &Call<'_>, fields: Map<String, Value>) -> Result<(Value, bool)> {
+    let there = RefCell::new(None);
+    let guard = |call: &Call<'_>| {
+        let all = call.host.index.transfers_now(call)?;
+        match all.into_iter().find(|transfer| same_transfer(transfer, &fields)) {
+            None => Ok(Value::Null),
+            Some(transfer) => {
+                let taken = format!("somebody else has made the replica of `{}` meanwhile", label(&transfer));
+                there.replace(Some(transfer));
+                Err(Error::new(Failure::Refused, taken))
+            }
+        }
+    };
+    match (transfers_made(call, fields.clone(), &guard), there.take()) {
+        (Err(refused), Some(transfer)) if refused.kind == Failure::Refused => {
+            call.warn(format!("{}: going on with it", refused.message));
+            Ok((transfer, false))
+        }
+        (made, _) => Ok((made?, true)),
+    }
 }
 
 fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
@@ -168,7 +193,10 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     })?;
     if let Some(fresh) = there["fresh"].as_str() {
         let execution = call.read(&crate::client::executions::show(call.generation()?, &id, fresh))?;
-        return Ok(call.shown(present::execution(execution)));
+        // It may have been a while since it was found young enough.
+        if max_age.is_some_and(|max_age| is_fresh(&execution, call.host.clock.now(), max_age)) {
+            return Ok(call.shown(present::execution(execution)));
+        }
     }
     let transfer = fetch(call, &id)?;
     let mut running = there["running"].as_str();
@@ -205,15 +233,22 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
     let fields = deployments::fields(call)?;
     let deployment = attempts(call, |call| {
-        let running = call.decide(|call| Ok(under_way(call, &id)?.map_or(Value::Null, Value::String)))?;
+        let running = call.decide(|call| {
+            let Some(running) = under_way(call, &id)? else { return Ok(Value::Null) };
+            joins(call, &id, &transfer, requires.as_deref(), &fields, &running)?;
+            Ok(running["id"].clone())
+        })?;
         let (deployment, started) = match running.as_str() {
             Some(running) => {
                 call.warn(format!("deployment {running} of `{}` is already running: joining it", label(&transfer)));
                 (running.to_owned(), None)
             }
             None => {
-                call.decide(|call| guard(call, &id, &transfer, requires.as_deref()).map(|()| Value::Null))?;
-                let started = deployments::start(call, &id, fields.clone())?;
+                // Journals of version 1 hold the guard's verdict here.
+                call.decided_before();
+                let started = deployments::start(call, &id, fields.clone(), &|call, there| {
+                    guard(call, &id, &transfer, requires.as_deref(), there)
+                })?;
                 (started["id"].as_str().unwrap_or_default().to_owned(), Some(started))
             }
         };
@@ -226,8 +261,34 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(call.shown(present::deployment(deployment)))
 }
 
-/// The id of a deployment of the transfer that is already running: an earlier run has started it, this one joins it.
-fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<String>> {
+/// Refuses to join a deployment that is not what was asked for: somebody else's, of another copy or with other settings.
+fn joins(
+    call: &Call<'_>,
+    id: &str,
+    transfer: &Value,
+    requires: Option<&str>,
+    fields: &Map<String, Value>,
+    running: &Value,
+) -> Result<()> {
+    let there = There { executions: executions::newest(call, id, COPIES)?, deployments: Vec::new() };
+    guard(call, id, transfer, requires, &there)?;
+    let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
+    if ours::deployment(running, fields, &copy, &there.executions) == Agrees::No {
+        return Err(Error::new(
+            Failure::Refused,
+            format!("`{}` is being deployed with other settings (deployment {})", label(transfer), shown_id(running)),
+        )
+        .hint("wait for its end and see what it has made; `deploy_again: true` makes a second VM"));
+    }
+    Ok(())
+}
+
+fn shown_id(thing: &Value) -> &str {
+    thing["id"].as_str().unwrap_or("?")
+}
+
+/// A deployment of the transfer that is already running: an earlier run has started it, this one joins it.
+fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
     let known = deployments::of_transfer(call, transfer)?;
     let Some(active) = known.iter().find(|deployment| status(deployment) == Phase::Active) else { return Ok(None) };
     let id = active["id"].as_str().unwrap_or_default();
@@ -236,7 +297,7 @@ fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<String>> {
         call.host.index.forget();
         return Ok(None);
     }
-    Ok(Some(id.to_owned()))
+    Ok(Some(deployment))
 }
 
 /// Whether a transfer is between these endpoints and of these VMs.
@@ -255,12 +316,8 @@ fn same_transfer(transfer: &Value, fields: &Map<String, Value>) -> bool {
         && scenario(transfer.get("scenario")) == scenario(fields.get("scenario"))
 }
 
-fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>) -> Result<()> {
-    let filters = Filters::newest(10);
-    let answer = call.read(&crate::client::executions::list(call.generation()?, id, &filters))?;
-    let executions = filters.apply(answer.as_array().cloned().unwrap_or_default());
-    let deployments = deployments::of_transfer(call, id)?;
-    let all = call.host.index.transfers(call)?;
+fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>, there: &There) -> Result<()> {
+    let all = call.host.index.transfers_now(call)?;
     let instances = transfer["instances"].as_array().cloned().unwrap_or_default();
     let shares =
         |other: &&Value| instances.iter().filter_map(Value::as_str).any(|name| resolve::has_instance(other, name));
@@ -275,8 +332,8 @@ fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>) ->
     let facts = Facts {
         label: &label(transfer),
         transfer: id,
-        executions: &executions,
-        deployments: &deployments,
+        executions: &there.executions,
+        deployments: &there.deployments,
         others: &others,
         requires,
     };

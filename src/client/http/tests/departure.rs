@@ -1,0 +1,85 @@
+//! What a change is asked and told on its way out.
+
+use super::*;
+
+/// Keeps what a change was told on its way out; it may be kept back when its turn has come.
+#[derive(Default)]
+struct Way {
+    told: Vec<&'static str>,
+    refuses: bool,
+}
+
+impl Departure for Way {
+    fn may_leave(&mut self) -> Result<()> {
+        self.told.push("may leave");
+        if self.refuses { Err(Error::new(Kind::Refused, "stale")) } else { Ok(()) }
+    }
+
+    fn leaves(&mut self) -> Result<()> {
+        self.told.push("leaves");
+        Ok(())
+    }
+
+    fn stayed(&mut self) -> Result<()> {
+        self.told.push("stayed");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_change_that_waits_for_its_turn_when_the_operator_stops_has_not_left() {
+    let (kept, waiting) = tokio::sync::watch::channel(0);
+    let (arrived, cancel) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<Cancel>)));
+    let stop = cancel.clone();
+    let world = World::waiting(move |_, _| {
+        if arrived.fetch_add(1, Ordering::SeqCst) == 3 {
+            stop.lock().unwrap().as_ref().unwrap().press();
+        }
+        let mut waiting = waiting.clone();
+        // No answer before those that wait have given up.
+        Box::pin(async move {
+            waiting.wait_for(|kept| *kept == 4).await.unwrap();
+            Act::Json(200, json!({"execution": {"id": "E"}}))
+        })
+    });
+    *cancel.lock().unwrap() = Some(world.cancel.clone());
+    let kept = Arc::new(kept);
+    let results = world.threads(8, move |client, _| {
+        let mut way = Way::default();
+        let sent = client.change(&Origin::default(), &execute(), &mut way);
+        if matches!(sent, Err(Failure::Kept(_))) {
+            kept.send_modify(|kept| *kept += 1);
+        }
+        (sent.is_ok(), way.told)
+    });
+    let left = results.iter().filter(|(done, told)| *done && *told == ["may leave", "leaves"]).count();
+    let stayed = results.iter().filter(|(done, told)| !done && *told == ["stayed"]).count();
+    assert_eq!((left, stayed, world.lines().len()), (4, 4, 4), "{results:?}");
+}
+
+#[test]
+fn a_change_that_may_not_leave_any_more_is_not_sent() {
+    let world = World::new(|_, _| none());
+    let mut way = Way { refuses: true, ..Way::default() };
+    let Err(Failure::Kept(error)) = world.client.change(&Origin::default(), &execute(), &mut way) else {
+        panic!("it was kept back")
+    };
+    assert_eq!((error.kind, way.told), (Kind::Refused, vec!["may leave", "stayed"]));
+    assert!(world.lines().is_empty());
+}
+
+#[test]
+fn a_change_is_asked_before_each_try_and_one_without_a_connection_stays() {
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let world = World::at(format!("http://{address}/v1/p"), Arc::default(), runtime);
+    world.client.shared.known.store(true, Ordering::SeqCst);
+    let mut way = Way::default();
+    let Err(Failure::Kept(_)) = world.client.change(&Origin::default(), &execute(), &mut way) else {
+        panic!("nobody listens")
+    };
+    assert!(way.told.len() > 3);
+    assert!(way.told.chunks(3).all(|told| told == ["may leave", "leaves", "stayed"]), "{:?}", way.told);
+}

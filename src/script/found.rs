@@ -1,0 +1,144 @@
+//! Judging whether what a look has found is what a request of ours has made. Pure.
+
+use serde_json::Value;
+
+/// What a look for the effect of a lost change has found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Those that carry our own mark: nobody else has made them.
+    marked: Vec<Value>,
+    /// Those that agree with all that was asked for.
+    agree: Vec<Value>,
+    /// Those that do not show whether they agree.
+    unclear: Vec<Value>,
+}
+
+/// What follows from it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It was not carried out.
+    Nothing,
+    /// This is what it has made.
+    Made(Value),
+    /// This may be its effect, or somebody else's; as people read it.
+    Unsure(String),
+}
+
+impl Found {
+    pub fn marked(things: Vec<Value>) -> Self {
+        Self { marked: things, ..Self::default() }
+    }
+
+    /// One thing.
+    pub fn of(thing: Value, agrees: Agrees) -> Self {
+        let mut found = Self::default();
+        match agrees {
+            Agrees::Yes => found.agree.push(thing),
+            Agrees::Unclear => found.unclear.push(thing),
+            Agrees::No => {}
+        }
+        found
+    }
+
+    /// Those of the candidates that agree, or may.
+    ///
+    /// # Errors
+    /// That of `agrees`.
+    pub fn judge<E>(candidates: Vec<Value>, agrees: impl Fn(&Value) -> Result<Agrees, E>) -> Result<Self, E> {
+        let mut found = Self::default();
+        for candidate in candidates {
+            let one = Self::of(candidate.clone(), agrees(&candidate)?);
+            found.agree.extend(one.agree);
+            found.unclear.extend(one.unclear);
+        }
+        Ok(found)
+    }
+
+    /// What is ours is adopted, and what agrees alone: one that may agree as well makes it unsure.
+    pub fn verdict(&self) -> Verdict {
+        match (self.marked.as_slice(), self.agree.as_slice(), self.unclear.as_slice()) {
+            ([made, ..], _, _) | ([], [made], []) => Verdict::Made(made.clone()),
+            ([], [], []) => Verdict::Nothing,
+            _ => {
+                let all: Vec<String> = self.agree.iter().chain(&self.unclear).map(named).collect();
+                Verdict::Unsure(all.join(", "))
+            }
+        }
+    }
+
+    /// All that the request may have made, this one apart.
+    pub fn others<'a>(&'a self, used: &'a Value) -> impl Iterator<Item = &'a Value> {
+        let id = |thing: &'a Value| thing.get("id").or_else(|| thing.get("secret_ref"));
+        self.marked.iter().chain(&self.agree).filter(move |other| id(other) != id(used))
+    }
+}
+
+/// Whether a thing is what a request asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Agrees {
+    Yes,
+    /// The thing does not show it, or not yet.
+    Unclear,
+    No,
+}
+
+impl Agrees {
+    /// Both must agree.
+    #[must_use]
+    pub fn and(self, other: Agrees) -> Agrees {
+        self.max(other)
+    }
+}
+
+impl From<bool> for Agrees {
+    fn from(agrees: bool) -> Self {
+        if agrees { Agrees::Yes } else { Agrees::No }
+    }
+}
+
+/// `transfer_execution #3 (8d71...)`.
+fn named(thing: &Value) -> String {
+    let text = |field: &str| thing[field].as_str().filter(|text| !text.is_empty());
+    let id = text("id").unwrap_or("without an id");
+    match (text("type"), thing["number"].as_i64()) {
+        (Some(kind), Some(number)) => format!("{kind} #{number} ({id})"),
+        (Some(kind), None) => format!("{kind} {id}"),
+        _ => id.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn judged(verdicts: &[Agrees]) -> Verdict {
+        let things = (0..verdicts.len()).map(|at| json!({"id": format!("E{at}"), "at": at})).collect();
+        let agrees = |thing: &Value| Ok::<_, Infallible>(verdicts[thing["at"].as_u64().expect("a place") as usize]);
+        Found::judge(things, agrees).expect("nothing fails").verdict()
+    }
+
+    #[test]
+    fn only_one_that_agrees_alone_is_adopted() {
+        use Agrees::{No, Unclear, Yes};
+        let made = |at: usize| Verdict::Made(json!({"id": format!("E{at}"), "at": at}));
+        assert_eq!(judged(&[]), Verdict::Nothing);
+        assert_eq!(judged(&[No, No]), Verdict::Nothing);
+        assert_eq!(judged(&[No, Yes, No]), made(1));
+        assert_eq!(judged(&[Yes, Yes]), Verdict::Unsure("E0, E1".into()));
+        assert_eq!(judged(&[Yes, No, Unclear]), Verdict::Unsure("E0, E2".into()));
+        assert_eq!(judged(&[Unclear]), Verdict::Unsure("E0".into()));
+        let twins = Found::marked(vec![json!({"id": "T1"}), json!({"id": "T2"})]);
+        assert_eq!(twins.verdict(), Verdict::Made(json!({"id": "T1"})));
+        assert_eq!(twins.others(&json!({"id": "T1"})).collect::<Vec<_>>(), [&json!({"id": "T2"})]);
+    }
+
+    #[test]
+    fn what_disagrees_anywhere_disagrees() {
+        use Agrees::{No, Unclear, Yes};
+        assert_eq!((Yes.and(Yes), Yes.and(Unclear), Unclear.and(No), No.and(Yes)), (Yes, Unclear, No, No));
+    }
+}
