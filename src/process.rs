@@ -26,6 +26,8 @@ pub struct Process {
     pub stdin_is_terminal: bool,
     pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
+    /// Whether it was started so that it goes on without its terminal (`nohup`).
+    pub outlives_its_terminal: bool,
     /// The secrets that the process has met: all that it writes is masked by them.
     pub known: Known,
 }
@@ -42,6 +44,8 @@ impl Process {
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+            outlives_its_terminal: std::fs::read_to_string("/proc/self/status")
+                .is_ok_and(|status| ignores_hangup(&status)),
             known: Known::default(),
         }
     }
@@ -55,7 +59,9 @@ impl Process {
 impl Process {
     /// The standard streams, as the report takes them.
     pub fn output(&self) -> Output {
-        Output::new(Box::new(std::io::stdout()), Box::new(std::io::stderr())).knowing(&self.known)
+        let stdout = Reader { stream: std::io::stdout(), is_terminal: self.stdout_is_terminal };
+        let stderr = Reader { stream: std::io::stderr(), is_terminal: self.stderr_is_terminal };
+        Output::new(Box::new(stdout), Box::new(stderr)).knowing(&self.known)
     }
 
     /// Whether people's text takes colours.
@@ -139,6 +145,39 @@ fn succeeded(program: &str, status: ExitStatus) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::other(format!("`{program}` ended with {status}")))
+    }
+}
+
+/// Whether SIGHUP was ignored by whoever started the process, as `/proc/self/status` tells it.
+fn ignores_hangup(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// A standard stream. A terminal that is gone is a reader that went away, and no fault of a disk.
+struct Reader<S> {
+    stream: S,
+    is_terminal: bool,
+}
+
+impl<S> Reader<S> {
+    fn seen<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EIO) if self.is_terminal => io::ErrorKind::BrokenPipe.into(),
+            _ => error,
+        })
+    }
+}
+
+impl<S: Write> Write for Reader<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.stream.write(bytes);
+        self.seen(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.stream.flush();
+        self.seen(flushed)
     }
 }
 

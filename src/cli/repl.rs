@@ -74,7 +74,8 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
             stage.say(Line::default().with(Tone::Warning, told));
         }
     };
-    signals::interrupt(world.runtime.handle(), cancel.clone(), still, || process::leave(ExitCode::Paused));
+    let hangup = !process.outlives_its_terminal;
+    signals::interrupt(world.runtime.handle(), hangup, cancel.clone(), still, || process::leave(ExitCode::Paused));
     let form = if process.stdout_is_terminal { Form::Table } else { Form::Json };
     let (folder, cloud) = (process.directory.clone(), world.cloud.clone());
     let doors = doors(process, store.clone());

@@ -356,7 +356,8 @@ impl Performance<'_> {
 
     fn leave_on_second_press(&self, events: &Arc<dyn Sink>) {
         let (clock, cancel) = (self.world.clock.clone(), self.world.cancel.clone());
-        signals::listen(self.world.runtime.handle(), clock, cancel, events.clone(), || {
+        let hangup = !self.process.outlives_its_terminal;
+        signals::listen(self.world.runtime.handle(), hangup, clock, cancel, events.clone(), || {
             process::leave(ExitCode::Paused)
         });
     }

@@ -1,4 +1,4 @@
-//! Ctrl-C and its relatives: once to pause, twice to leave.
+//! Ctrl-C and its relatives: once to pause, twice to leave. A terminal that is gone pauses as well, however often it says so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +13,64 @@ use crate::event::{Event, Fact, Origin, Sink, VERSION};
 /// Whoever presses Ctrl-C and sees nothing happen for so long wants to know why.
 const MOMENT: Duration = Duration::from_millis(800);
 
-/// Listens from now on; at the second press `leave` is called.
+/// What came from outside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wished {
+    /// Ctrl-C.
+    Press,
+    /// A wish to end, from another program.
+    End,
+    /// The terminal is gone. The kernel and the shell both say it.
+    HangUp,
+}
+
+/// The signals that are listened to.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// `None` where whoever started the process wants it to outlive the terminal (`nohup`).
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen(runtime: &Handle, hangup: bool) -> Option<Self> {
+        let _inside = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt()).ok()?;
+        let terminate = signal(SignalKind::terminate()).ok()?;
+        let hangup = hangup.then(|| signal(SignalKind::hangup()).ok()).flatten();
+        Some(Self { interrupt, terminate, hangup })
+    }
+
+    async fn next(&mut self) -> Wished {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => Wished::Press,
+            _ = self.terminate.recv() => Wished::End,
+            _ = hangup => Wished::HangUp,
+        }
+    }
+}
+
+/// Listens from now on, to `hangup` as well; at the second press `leave` is called.
 pub fn listen(
     runtime: &Handle,
+    hangup: bool,
     clock: Clock,
     cancel: Cancel,
     events: Arc<dyn Sink>,
     leave: impl FnOnce() + Send + 'static,
 ) {
-    let _inside = runtime.enter();
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+    let Some(mut signals) = Signals::listen(runtime, hangup) else { return };
     runtime.spawn(async move {
         loop {
-            either(&mut interrupt, &mut terminate).await;
+            if signals.next().await == Wished::HangUp && cancel.wish() != Wish::Continue {
+                continue;
+            }
             let wish = cancel.press();
             let (at, origin) = (clock.now(), Origin { lane: "main".into(), wave: None, item: None });
             let fact = Fact::StopRequested { now: wish == Wish::Leave };
@@ -44,24 +86,16 @@ pub fn listen(
 /// outside to end leaves at once. What is still at work a moment after a press is told by `still`.
 pub fn interrupt(
     runtime: &Handle,
+    hangup: bool,
     cancel: Cancel,
     still: impl Fn(Wish) + Send + 'static,
     leave: impl Fn() + Send + 'static,
 ) {
-    let _inside = runtime.enter();
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+    let Some(mut signals) = Signals::listen(runtime, hangup) else { return };
     runtime.spawn(async move {
         let mut pressed = None;
         loop {
-            let next = async {
-                tokio::select! {
-                    _ = interrupt.recv() => true,
-                    _ = terminate.recv() => false,
-                }
-            };
+            let next = async { signals.next().await == Wished::Press };
             let is_press = match pressed.take() {
                 None => next.await,
                 Some(wish) => match tokio::time::timeout(MOMENT, next).await {
@@ -79,11 +113,4 @@ pub fn interrupt(
             pressed = Some(cancel.press());
         }
     });
-}
-
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }

@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::command::{Ended, Running, Served, command, end, folder, run, runbook};
@@ -197,6 +198,31 @@ fn one_interrupt_pauses_and_tells_what_is_running() {
     let line = |name: &str| regex(&[&format!(r"move/{name}  execution [0-9a-f-]{{36}}  RUNNING")]).is_match(told);
     assert!(line("web-01") && line("web-02"), "{told}");
     assert!(ended.stdout.contains("cancelled"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_hangup_pauses_however_often_it_is_told() {
+    let mut running = Running::start(command(&[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]));
+    running.wait_for(&["web-01  REPLICATE_DISKS", "web-02  REPLICATE_DISKS"]);
+    running.signal(Signal::SIGHUP);
+    running.wait_for(&["STOPPING"]);
+    running.signal(Signal::SIGHUP);
+    let ended = running.end().expect(6);
+    assert!(ended.stderr.contains("running on the server when last seen: 2\n"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("LEAVING"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_was_started_to_outlive_its_terminal_does() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_coriolis-run")]).env_clear();
+    shell.args([&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]);
+    shell.args(["--state-dir", folder("outlives").to_str().unwrap()]);
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running::start(shell);
+    running.wait_for(&["web-01  REPLICATE_DISKS"]);
+    running.signal(Signal::SIGHUP);
+    running.end().expect(0);
 }
 
 #[test]

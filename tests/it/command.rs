@@ -84,7 +84,11 @@ impl Running {
     }
 
     pub fn press_interrupt(&self) {
-        signal(&self.child, Signal::SIGINT);
+        self.signal(Signal::SIGINT);
+    }
+
+    pub fn signal(&self, what: Signal) {
+        signal(&self.child, what);
     }
 
     pub fn end(mut self) -> Ended {
@@ -158,6 +162,6 @@ impl Drop for Served {
     }
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZero;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use nix::pty::{Winsize, openpty};
+use nix::sys::signal::Signal;
 use vt100::Parser;
 
-use crate::command::command;
+use crate::command::{command, runbook, signal};
 
 const WIDTH: NonZero<u16> = NonZero::new(80).unwrap();
 const HEIGHT: NonZero<u16> = NonZero::new(24).unwrap();
@@ -21,18 +22,24 @@ struct Shown {
     code: i32,
 }
 
-fn on_a_terminal(arguments: &[&str]) -> Shown {
+/// Starts the binary on a terminal; the other end of it.
+fn start(arguments: &[&str]) -> (Child, File) {
     let size = Winsize { ws_row: HEIGHT.get(), ws_col: WIDTH.get(), ws_xpixel: 0, ws_ypixel: 0 };
     let pair = openpty(&size, None).unwrap();
     let mut command = command(arguments);
     command.env("TERM", "xterm-256color").stdin(Stdio::from(pair.slave.try_clone().unwrap()));
     command.stdout(Stdio::from(pair.slave.try_clone().unwrap())).stderr(Stdio::from(pair.slave));
-    let mut child = command.spawn().unwrap();
+    let child = command.spawn().unwrap();
     // The command holds the terminal's other end open: without it gone, there is no end to read.
     drop(command);
+    (child, File::from(pair.master))
+}
+
+fn on_a_terminal(arguments: &[&str]) -> Shown {
+    let (mut child, mut terminal) = start(arguments);
     let mut shown = Shown { pictures: Vec::new(), wrapped: Vec::new(), code: -1 };
     let mut screen = Parser::new(HEIGHT, WIDTH, 2000);
-    let (mut terminal, mut piece) = (File::from(pair.master), [0; 65536]);
+    let mut piece = [0; 65536];
     // Where the child was the last to hold the other end, reading fails instead of ending.
     while let Ok(length @ 1..) = terminal.read(&mut piece) {
         screen.process(&piece[..length]);
@@ -80,4 +87,17 @@ fn an_expression_is_a_table_on_a_terminal() {
     let last = shown.pictures.last().unwrap().join("\n");
     assert_eq!((shown.code, shown.wrapped), (0, Vec::<String>::new()), "{last}");
     assert!(last.contains('|') && !last.contains("\"id\":"), "{last}");
+}
+
+#[test]
+fn a_terminal_that_is_gone_pauses_the_run_and_harms_nothing() {
+    let (mut child, mut terminal) = start(&[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]);
+    let (mut shown, mut piece) = (String::new(), [0; 65536]);
+    while !shown.contains("REPLICATE_DISKS") {
+        let length = terminal.read(&mut piece).unwrap();
+        shown += &String::from_utf8_lossy(&piece[..length]);
+    }
+    drop(terminal);
+    signal(&child, Signal::SIGHUP);
+    assert_eq!(child.wait().unwrap().code(), Some(6));
 }
