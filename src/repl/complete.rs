@@ -12,7 +12,7 @@ use super::place::{Argument, Inside, Link, Place, Wanted};
 use super::target::{Target, target};
 use crate::report::text;
 use crate::script::catalog;
-use crate::script::function::{Function, Key, Kind, Noun};
+use crate::script::spec::{Key, Kind, Noun, Spec};
 use crate::script::value::{describe, to_shown};
 
 /// One of the things that can stand there.
@@ -82,10 +82,10 @@ fn topics(typed: &str) -> Vec<Candidate> {
 }
 
 /// The functions whose name begins so: nouns first, as they are most; else the spellings that begin with the verb.
-fn functions(typed: &str) -> Vec<(String, &'static Function)> {
-    let own = |name: &str, row: &Function| row.name == name || row.aliases.contains(&name);
+fn functions(typed: &str) -> Vec<(String, &'static Spec)> {
+    let own = |name: &str, row: &Spec| row.name == name || row.aliases.contains(&name);
     let all = || catalog::names().iter().filter(|(name, _)| name.starts_with(typed));
-    let mut found: Vec<(String, &'static Function)> =
+    let mut found: Vec<(String, &'static Spec)> =
         all().filter(|(name, row)| own(name, row)).map(|(name, row)| (name.clone(), *row)).collect();
     if found.is_empty() {
         found = all().map(|(name, row)| (name.clone(), *row)).collect();
@@ -258,7 +258,7 @@ fn live(noun: Noun, argument: &Argument, key: bool, known: &dyn Knowledge) -> Ve
         }
         Noun::Execution => What::of(Thing::Executions, written(argument.before.first(), known)),
         Noun::Schedule => What::of(Thing::Schedules, written(argument.before.first(), known)),
-        Noun::Deployment => What::all(Thing::Deployments),
+        Noun::Deployment | Noun::Migration => What::all(Thing::Deployments),
         Noun::Instance => What::of(Thing::Instances, end(argument, Thing::Instances, known)),
         Noun::Network if key => What {
             instance: option(argument, &["instances", "instance"]).and_then(|text| first_text(&text, known)),

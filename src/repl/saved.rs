@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::lexer::{Kind, Token, lex};
 use crate::script::catalog;
-use crate::script::function::{Effect, Function};
 use crate::script::session::LAST;
+use crate::script::spec::{Effect, Spec};
 
 /// An input that succeeded.
 #[derive(Clone, Debug)]
@@ -191,7 +191,7 @@ fn last_statement(text: &str) -> usize {
 }
 
 /// The function of a statement that is a bare call.
-fn called(statement: &str) -> Option<&'static Function> {
+fn called(statement: &str) -> Option<&'static Spec> {
     let tokens = lex(statement).tokens;
     let first = tokens.first().filter(|first| first.kind == Kind::Word)?;
     let is_call = tokens.get(1).is_some_and(|open| &statement[open.range.clone()] == "(");
@@ -205,13 +205,7 @@ fn answers(statement: &str) -> bool {
 
 /// Whether a statement is a bare call of something that goes on at the server.
 fn starts_something(statement: &str) -> bool {
-    let row = called(statement).filter(|row| row.effect == Effect::Changes);
-    let goes_on = |result: &str| {
-        ["an execution", "the execution", "a deployment", "the deployment", "a migration", "the migration"]
-            .iter()
-            .any(|begin| result.starts_with(begin))
-    };
-    row.is_some_and(|row| goes_on(row.result) && row.name != "transfer_execution_show")
+    called(statement).is_some_and(|row| row.effect == Effect::Changes && row.returns.begun_noun().is_some())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::names::Thing;
 use super::place::{Argument, Inside};
 use crate::script::arguments::options_instead;
 use crate::script::catalog;
-use crate::script::function::{Function, Key, Kind, Noun};
+use crate::script::spec::{Key, Kind, Noun, Spec};
 
 /// What is wanted.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ pub fn target(argument: &Argument) -> Option<Target> {
 
 /// The kind of the parameter that the argument of this number is for: an object map is for the options, whichever
 /// optional ones before them are left out.
-fn parameter(row: &'static Function, index: usize, is_map: bool) -> Option<Kind> {
+fn parameter(row: &'static Spec, index: usize, is_map: bool) -> Option<Kind> {
     let kind = row.parameters.get(index)?.kind;
     if !is_map || matches!(kind, Kind::Options(_) | Kind::Map) {
         return Some(kind);
@@ -69,7 +69,7 @@ fn parameter(row: &'static Function, index: usize, is_map: bool) -> Option<Kind>
 }
 
 /// Whose options an option is about.
-fn environment_of(row: &Function, key: &Key) -> Option<Thing> {
+fn environment_of(row: &Spec, key: &Key) -> Option<Thing> {
     match key.name {
         "source_environment" => Some(Thing::SourceOptions),
         "destination_environment" => Some(Thing::DestinationOptions),

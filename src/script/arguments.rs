@@ -6,7 +6,7 @@ use std::time::Duration;
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map as ScriptMap};
 use serde_json::{Map, Value};
 
-use super::function::{Function, Key, Kind};
+use super::spec::{Key, Kind, Spec};
 use super::value::{Secret, Secrets, describe, to_json};
 use crate::duration;
 use crate::error::{Error, Result, suggest};
@@ -25,7 +25,7 @@ pub struct Options(BTreeMap<&'static str, Dynamic>);
 impl Arguments {
     /// # Errors
     /// `Script`: a wrong kind, an unknown or doubled key, a required key that is missing.
-    pub fn read(function: &Function, name: &str, arguments: &[Dynamic]) -> Result<Self> {
+    pub fn read(function: &Spec, name: &str, arguments: &[Dynamic]) -> Result<Self> {
         let mut read = Self::default();
         if let ([only], Some(keys)) = (arguments, options_instead(function))
             && is_options(only)
@@ -66,7 +66,7 @@ impl Arguments {
 
 /// The keys of a function whose first argument may be named among its options: `deployment_create(#{ transfer_id: ... })`,
 /// `region_create(#{ name: ... })`.
-pub fn options_instead(function: &Function) -> Option<&'static [&'static [Key]]> {
+pub fn options_instead(function: &Spec) -> Option<&'static [&'static [Key]]> {
     let [first, second] = function.parameters else { return None };
     let Kind::Options(keys) = second.kind else { return None };
     let says_first = |key: &Key| match first.kind {
@@ -301,7 +301,7 @@ pub fn duration_of(value: &Dynamic) -> Result<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::function::{Effect, Noun, Parameter};
+    use crate::script::spec::{Noun, Parameter};
 
     static MAPPINGS: [Key; 2] = [
         Key::new("default", Kind::Name(Noun::Storage), ""),
@@ -314,18 +314,11 @@ mod tests {
         Key::new("instances", Kind::Texts, "").aliases(&["instance"]),
         Key::new("clone_disks", Kind::Flag, ""),
     ];
-    static FUNCTION: Function = Function {
-        name: "transfer_create",
-        aliases: &[],
-        parameters: &[Parameter::required("options", Kind::Options(&[&KEYS]), "")],
-        result: "",
-        summary: "",
-        example: "",
-        sends: &[],
-        effect: Effect::Changes,
-        noun_verb: true,
-        body: |_| Ok(Dynamic::UNIT),
-    };
+    static FUNCTION: Spec = Spec::changes("transfer_create", "").noun_verb().parameters(&[Parameter::required(
+        "options",
+        Kind::Options(&[&KEYS]),
+        "",
+    )]);
 
     fn read(code: &str) -> Result<Arguments> {
         let value: Dynamic = rhai::Engine::new().eval(code).expect("valid code");

@@ -9,9 +9,9 @@ use rhai::{Dynamic, FnPtr, NativeCallContext};
 use serde_json::Value;
 
 use super::arguments::{Arguments, Options, text_of};
-use super::function::Function;
 use super::host::{Cloud, Host, Lane};
 use super::saved::{self, Source};
+use super::spec::Spec;
 use crate::client::{Departure, Failure, Request};
 use crate::clock::Instant;
 use crate::duration;
@@ -28,7 +28,7 @@ use crate::watch::Target;
 pub struct Call<'a> {
     pub host: &'a Arc<Host>,
     pub context: &'a NativeCallContext<'a>,
-    pub function: &'static Function,
+    pub function: &'static Spec,
     pub lane: Arc<Lane>,
     /// Its number in the lane, from 1.
     pub number: u64,

@@ -1,31 +1,43 @@
 //! All functions of the language, under all their names.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
-use super::function::Function;
 use super::functions;
 use super::meant::meant;
+use super::spec::Spec;
 use crate::error::{Error, Result};
 
-/// Every row, in the order of the reference.
-pub fn rows() -> impl Iterator<Item = &'static Function> {
-    functions::TABLES.iter().flat_map(|(_, rows)| rows.iter())
+/// A domain's title and its functions, in the order of the reference.
+type Domain = (&'static str, Vec<&'static Spec>);
+
+static DOMAINS: LazyLock<Vec<Domain>> = LazyLock::new(|| {
+    let specs = |(title, rows): &(&'static str, &'static [super::function::Function])| {
+        (*title, rows.iter().map(|row| &row.spec).collect())
+    };
+    functions::TABLES.iter().map(specs).collect()
+});
+
+static NAMES: LazyLock<BTreeMap<String, &'static Spec>> =
+    LazyLock::new(|| rows().flat_map(|row| row.names().into_iter().map(move |name| (name, row))).collect());
+
+/// Every function, in the order of the reference.
+pub fn rows() -> impl Iterator<Item = &'static Spec> {
+    DOMAINS.iter().flat_map(|(_, rows)| rows.iter().copied())
 }
 
-/// Every domain's title with its rows.
-pub fn domains() -> impl Iterator<Item = (&'static str, &'static [Function])> {
-    functions::TABLES.iter().copied()
+/// Every domain's title with its functions.
+pub fn domains() -> impl Iterator<Item = (&'static str, &'static [&'static Spec])> {
+    DOMAINS.iter().map(|(title, rows)| (*title, rows.as_slice()))
 }
 
-/// Every spelling and the row behind it.
-pub fn names() -> &'static BTreeMap<String, &'static Function> {
-    static NAMES: OnceLock<BTreeMap<String, &'static Function>> = OnceLock::new();
-    NAMES.get_or_init(|| rows().flat_map(|row| row.names().into_iter().map(move |name| (name, row))).collect())
+/// Every spelling and the function behind it.
+pub fn names() -> &'static BTreeMap<String, &'static Spec> {
+    &NAMES
 }
 
 /// The row of a name, in any spelling.
-pub fn find(name: &str) -> Option<&'static Function> {
+pub fn find(name: &str) -> Option<&'static Spec> {
     names().get(name).copied()
 }
 
@@ -33,7 +45,7 @@ pub fn find(name: &str) -> Option<&'static Function> {
 ///
 /// # Errors
 /// `Input` with the nearest name.
-pub fn look_up(name: &str) -> Result<&'static Function> {
+pub fn look_up(name: &str) -> Result<&'static Spec> {
     let name = name.trim().trim_end_matches("()").replace(['-', ' '], "_");
     find(&name).ok_or_else(|| {
         let error = Error::input(format!("there is no function `{name}`"));
@@ -66,7 +78,7 @@ mod tests {
                     wrong.push(format!("`{name}` is both `{other}` and `{}`", row.name));
                 }
             }
-            if !row.summary.ends_with('.') || row.result.is_empty() || row.example.is_empty() {
+            if !row.summary.ends_with('.') || row.returns.to_string().is_empty() || row.whole_example().is_empty() {
                 wrong.push(format!("`{}` lacks a summary with a period, a result or an example", row.name));
             }
         }

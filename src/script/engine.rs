@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, ImmutableString, OptimizationLevel, Position, Token};
 
-use super::catalog;
 use super::error::throw;
 use super::function::Function;
+use super::functions;
 use super::host::{Host, Lane, LaneTag};
 use super::invoke::invoke;
 use super::job;
@@ -31,8 +31,10 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
     engine.set_module_resolver(Modules::of(&host.imports));
     sizes::register(&mut engine);
-    for (name, function) in catalog::names() {
-        register(&mut engine, host, name, function);
+    for function in functions::TABLES.iter().flat_map(|(_, rows)| rows.iter()) {
+        for name in function.spec.names() {
+            register(&mut engine, host, &name, function);
+        }
     }
     host.register_modules(&mut engine);
     let printer = host.clone();
@@ -82,7 +84,7 @@ pub fn bare() -> Engine {
 
 /// Once per number of arguments; `Dynamic` takes any kind, so that the row decides and says what is wrong.
 fn register(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'static Function) {
-    let (least, most) = function.arity();
+    let (least, most) = function.spec.arity();
     for count in least..=most {
         register_types(engine, host, name, function, &vec![TypeId::of::<Dynamic>(); count]);
     }

@@ -9,10 +9,11 @@ use rhai::{Dynamic, EvalAltResult, Map as ScriptMap, NativeCallContext, Position
 use super::arguments::Arguments;
 use super::call::Call;
 use super::error::{Fault, locate};
-use super::function::{Effect, Function, Kind};
+use super::function::{Body, Function};
 use super::host::{Host, Lane};
 use super::saved::{self, Source};
 use super::secrets::received;
+use super::spec::{Effect, Kind, Spec};
 use super::standing;
 use super::value::Secret;
 use crate::error::{Error, Result};
@@ -34,12 +35,13 @@ pub fn invoke(
     arguments: &[Dynamic],
 ) -> Returned {
     let position = context.call_position();
+    let (function, body) = (&function.spec, function.body);
     let read = Arguments::read(function, name, arguments).map_err(|error| Fault::from(error).into_script(position))?;
     let lane = Lane::of(context);
     if function.effect == Effect::Pure {
         let identity = Identity { function: function.name.to_owned(), arguments: String::new(), shown: String::new() };
         let call = Call { host, context, function, lane, number: 0, arguments: read, identity, steps: Cell::new(0) };
-        return run(call).map_err(|fault| fault.into_script(position));
+        return run(call, body).map_err(|fault| fault.into_script(position));
     }
     host.cancel.check().map_err(|error| Fault::from(error).into_script(position))?;
     let number = lane.next_call();
@@ -61,7 +63,7 @@ pub fn invoke(
     host.emit(&lane, Fact::CallStarted { call: number, function: name.to_owned() });
     // A closure among the arguments has calls of its own: this one comes before them in the journal.
     let begun = if function.takes_closure() { call.opens() } else { Ok(()) };
-    let result = begun.map_err(Fault::from).and_then(|()| run(call));
+    let result = begun.map_err(Fault::from).and_then(|()| run(call, body));
     // What a closure of the script returned is the script's own.
     let result = if function.effect == Effect::Drives { result } else { result.map(received) };
     let result = record(host, &lane, number, &identity, &result).and(result);
@@ -120,14 +122,14 @@ fn record(
 }
 
 /// The arguments that make a call the one it is: how many run at once may be changed before a run is resumed.
-fn told<'a>(function: &Function, arguments: &'a [Dynamic]) -> Vec<&'a Dynamic> {
+fn told<'a>(function: &Spec, arguments: &'a [Dynamic]) -> Vec<&'a Dynamic> {
     let kinds = function.assign(arguments.len()).into_iter().map(|index| function.parameters[index].kind);
     let leaves_out = |kind: Kind| function.takes_closure() && matches!(kind, Kind::Options(_));
     arguments.iter().zip(kinds).filter(|(_, kind)| !leaves_out(*kind)).map(|(argument, _)| argument).collect()
 }
 
 /// Where the secrets in a call's result came from.
-fn source(function: &Function, arguments: &[Dynamic]) -> Source {
+fn source(function: &Spec, arguments: &[Dynamic]) -> Source {
     let first = || arguments.first().map(ToString::to_string).unwrap_or_default();
     match function.name {
         "secret_payload" => Source::Barbican(first()),
@@ -149,9 +151,9 @@ fn usable(arguments: &[Dynamic]) -> Result<()> {
 }
 
 /// A panic in a body would cross the engine: it becomes an error that says it is ours.
-fn run(mut call: Call<'_>) -> Result<Dynamic, Fault> {
+fn run(mut call: Call<'_>, body: Body) -> Result<Dynamic, Fault> {
     let function = call.function;
-    catch_unwind(AssertUnwindSafe(|| (function.body)(&mut call))).unwrap_or_else(|panic| {
+    catch_unwind(AssertUnwindSafe(|| body(&mut call))).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
         Err(Error::internal(format!("a bug in `{}`: {said}", function.name)).hint("please report this").into())

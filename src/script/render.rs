@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::arguments::one_of;
 use super::catalog;
-use super::function::{Function, Key, Kind, Parameter};
 use super::help::article;
 use super::sends::Sends;
+use super::spec::{Key, Kind, Parameter, Spec};
 
 /// What a value of this kind may be, in words.
 pub fn accepts(kind: Kind) -> String {
@@ -40,7 +40,7 @@ pub fn markdown_all() -> String {
 }
 
 /// One function as a section.
-pub fn markdown(row: &Function) -> String {
+pub fn markdown(row: &Spec) -> String {
     let mut parts = vec![format!("### `{}`", row.signature()), row.summary.to_owned()];
     let others: Vec<String> = row.names().into_iter().skip(1).map(|name| format!("`{name}`")).collect();
     if !others.is_empty() {
@@ -58,12 +58,12 @@ pub fn markdown(row: &Function) -> String {
     if !parameters.is_empty() {
         parts.push(parameters.join("\n"));
     }
-    parts.push(format!("Returns {}. Effect: {}.", row.result, row.effect.word()));
+    parts.push(format!("Returns {}. Effect: {}.", row.returns, row.effect.word()));
     let sends: Vec<String> = row.sends.iter().map(sends_item).collect();
     if !sends.is_empty() {
         parts.push(format!("Sends:\n\n{}", sends.join("\n")));
     }
-    parts.push(format!("```rust\n{}\n```", row.example));
+    parts.push(format!("```rust\n{}\n```", row.whole_example()));
     parts.join("\n\n")
 }
 
@@ -87,16 +87,16 @@ pub fn json_all() -> Value {
 }
 
 /// One function as an object.
-pub fn json(row: &Function) -> Value {
+pub fn json(row: &Spec) -> Value {
     let parameters: Vec<Value> = row.parameters.iter().map(parameter_json).collect();
     json!({
         "name": row.name,
         "names": row.names(),
         "signature": row.signature(),
         "parameters": parameters,
-        "result": row.result,
+        "result": row.returns.to_string(),
         "summary": row.summary,
-        "example": row.example,
+        "example": row.whole_example(),
         "effect": row.effect.key(),
         "sends": row.sends.iter().map(sends_json).collect::<Value>(),
     })
@@ -166,7 +166,7 @@ pub fn definitions() -> String {
 }
 
 /// The definitions of one function.
-pub fn definition(row: &Function) -> Vec<String> {
+pub fn definition(row: &Spec) -> Vec<String> {
     let (least, most) = row.arity();
     let mut lines = Vec::new();
     for name in std::iter::once(row.name).chain(row.aliases.iter().copied()) {
@@ -180,7 +180,7 @@ pub fn definition(row: &Function) -> Vec<String> {
             lines.push(String::new());
             lines.push(format!("/// {}", row.summary));
             lines.push("///".to_owned());
-            lines.push(format!("/// Returns {}.", row.result));
+            lines.push(format!("/// Returns {}.", row.returns));
             lines.push(format!("fn {name}({}) -> ?;", arguments.join(", ")));
         }
     }
@@ -216,7 +216,7 @@ fn must(key: &Key) -> &'static str {
 mod tests {
     use super::*;
 
-    fn row(name: &str) -> &'static Function {
+    fn row(name: &str) -> &'static Spec {
         catalog::find(name).expect("it is there")
     }
 

@@ -7,8 +7,8 @@ use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map as ScriptMap, Position};
 use serde_json::{Map, Value, json};
 
 use super::error::{Fault, locate, throw};
-use super::function::{Function, Kind};
 use super::host::Host;
+use super::spec::{Kind, Spec};
 use super::value::{Secret, Secrets, scalar_to_script, to_json, to_shown};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::event::Origin;
@@ -308,7 +308,7 @@ pub fn replayed(
 }
 
 /// Which call this is: the function and its arguments, without secrets.
-pub fn identity(host: &Host, function: &Function, arguments: &[&Dynamic]) -> Identity {
+pub fn identity(host: &Host, function: &Spec, arguments: &[&Dynamic]) -> Identity {
     let kept = secret_options(function);
     let learn = |argument: &&Dynamic| learn_options(host, &kept, argument);
     arguments.iter().for_each(learn);
@@ -331,7 +331,7 @@ pub fn identity(host: &Host, function: &Function, arguments: &[&Dynamic]) -> Ide
 }
 
 /// The options of a function whose values are secrets, whatever they hold.
-fn secret_options(function: &Function) -> Vec<&'static str> {
+fn secret_options(function: &Spec) -> Vec<&'static str> {
     let lists = function.parameters.iter().filter_map(|parameter| match parameter.kind {
         Kind::Options(lists) => Some(lists),
         _ => None,

@@ -547,7 +547,7 @@ mod tests {
             }
         }
         for (name, function) in catalog::names() {
-            right.push((name.clone(), function.example.to_owned()));
+            right.push((name.clone(), function.whole_example()));
         }
         right
     }

@@ -18,7 +18,7 @@ fn every_functions_example_runs_on_the_legacy_generation() {
 fn all_examples(generation: Generation) {
     let failures: Vec<String> = rows()
         .filter_map(|row| {
-            let error = Stage::new(Options::of(generation)).play_with_consent(row.example).result.err()?.error;
+            let error = Stage::new(Options::of(generation)).play_with_consent(&row.whole_example()).result.err()?.error;
             Some(format!("`{}`: {error} ({:?})", row.name, error.hint))
         })
         .collect();

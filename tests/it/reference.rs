@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coriolis_run::script::function::{Key, Kind, Parameter};
+use coriolis_run::script::spec::{Key, Kind, Parameter};
 use coriolis_run::script::{catalog, render};
 
 /// A line per command: the function's name, then its positional arguments and its flags, formatting flags left out.

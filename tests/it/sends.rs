@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use coriolis_run::event::{Event, Fact};
 use coriolis_run::model::Generation;
 use coriolis_run::script::catalog;
-use coriolis_run::script::function::{Effect, Function};
 use coriolis_run::script::sends::Sends;
+use coriolis_run::script::spec::{Effect, Spec};
 
 use crate::rehearsal::{GENERATIONS, Options, Stage};
 
@@ -21,9 +21,9 @@ fn every_row_says_what_it_sends_and_sends_what_it_says() {
 
 fn differences(generation: Generation) -> Vec<String> {
     let left: Vec<Left> = catalog::rows()
-        .flat_map(|row| left(&Stage::new(Options::of(generation)).play_with_consent(row.example).events))
+        .flat_map(|row| left(&Stage::new(Options::of(generation)).play_with_consent(&row.whole_example()).events))
         .collect();
-    let of = |row: &Function| -> Vec<&Left> { left.iter().filter(|(name, ..)| name == row.name).collect() };
+    let of = |row: &Spec| -> Vec<&Left> { left.iter().filter(|(name, ..)| name == row.name).collect() };
     let is = |sends: &Sends, (_, method, path): &Left| sends.again.is_some() && sends.is(generation, method, path);
     let mut wrong = Vec::new();
     for row in catalog::rows() {
@@ -64,7 +64,7 @@ fn left(events: &[Event]) -> Vec<Left> {
 
 #[test]
 fn every_change_says_how_it_is_repeated_and_what_changes_nothing_sends_no_change() {
-    let changes = |row: &Function| row.sends.iter().any(|sends| sends.again.is_some());
+    let changes = |row: &Spec| row.sends.iter().any(|sends| sends.again.is_some());
     let wrong: Vec<String> = catalog::rows()
         .filter_map(|row| match row.effect {
             Effect::Changes if !changes(row) => Some(format!("`{}` changes the server and does not say how", row.name)),

@@ -19,8 +19,8 @@ use super::{check_arguments, runs_beside, signature, unknown_function};
 use crate::error::{Error, count};
 use crate::script::catalog;
 use crate::script::finding::captured_write;
-use crate::script::function::{Effect, Function, Key, Kind, Noun};
 use crate::script::inventory::{Layout, doubled_column};
+use crate::script::spec::{Key, Kind, Noun, Spec};
 
 impl Walk<'_> {
     pub(super) fn call(&mut self, call: &FnCallExpr, position: Position) -> Known {
@@ -150,7 +150,7 @@ impl Walk<'_> {
 
     pub(super) fn call_of_table(
         &mut self,
-        row: &'static Function,
+        row: &'static Spec,
         name: &str,
         written: &[Expr],
         arguments: &[Known],
@@ -275,13 +275,7 @@ impl Walk<'_> {
     }
 
     /// A call that asks or changes a server.
-    pub(super) fn of_server(
-        &mut self,
-        row: &'static Function,
-        name: &str,
-        written: &[Expr],
-        position: Position,
-    ) -> Shape {
+    pub(super) fn of_server(&mut self, row: &'static Spec, name: &str, written: &[Expr], position: Position) -> Shape {
         let about = match written.first() {
             Some(Expr::Variable(variable, ..)) => Some(variable.1.clone()),
             Some(Expr::StringConstant(text, _)) => Some(text.clone()),
@@ -319,23 +313,20 @@ impl Walk<'_> {
             "minion_pool_deallocate" => Some("deallocation"),
             _ => None,
         };
-        let goes_on = row.effect == Effect::Changes && row.summary.contains("without waiting");
-        let what = ["execution", "deployment", "migration"].into_iter().find(|what| {
-            ["the ", "an ", "a "].iter().any(|article| row.result.starts_with(&format!("{article}{what}")))
-        });
-        match what.or(pool).filter(|_| goes_on) {
-            Some(what) => {
+        match row.returns.begun_noun() {
+            Some(noun) => {
+                let what = pool.unwrap_or(noun.plain().0);
                 let copies = row.name == "transfer_execute";
                 let settles = row.name == "minion_pool_deallocate";
                 let (call, file) = (name.to_owned(), self.file);
-                Shape::Begun(Arc::new(Begun { what, call, file, position, copies, settles, about }))
+                Shape::Begun(Arc::new(Begun { noun, what, call, file, position, copies, settles, about }))
             }
-            None => returned(row.name, row.result),
+            None => returned(row.name, row.returns),
         }
     }
 
     /// Object maps that another file has written out, and pieces of some: what is wrong with them is told there.
-    fn written_elsewhere(&mut self, row: &'static Function, name: &str, arguments: &[Known]) {
+    fn written_elsewhere(&mut self, row: &'static Spec, name: &str, arguments: &[Known]) {
         let assigned = row.assign(arguments.len());
         for (index, known) in arguments.iter().enumerate() {
             let Some(literal) = &known.literal else { continue };
@@ -375,7 +366,7 @@ impl Walk<'_> {
     }
 
     /// What stands in the call, also by way of variables.
-    pub(super) fn arguments(&mut self, row: &'static Function, name: &str, spelled: &[Expr]) {
+    pub(super) fn arguments(&mut self, row: &'static Spec, name: &str, spelled: &[Expr]) {
         let mut found = Vec::new();
         check_arguments(row, name, spelled, &mut |error, position| found.push((error, position)));
         for argument in spelled {
@@ -428,7 +419,7 @@ impl Walk<'_> {
     }
 
     /// Closures that come by a variable: how many arguments they take, and what they change.
-    pub(super) fn arity_of_closures(&mut self, row: &'static Function, written: &[Expr], arguments: &[Known]) {
+    pub(super) fn arity_of_closures(&mut self, row: &'static Spec, written: &[Expr], arguments: &[Known]) {
         for (argument, known) in written.iter().zip(arguments) {
             let Shape::Closure(closure) = &known.shape else { continue };
             self.made_elsewhere(closure, argument.position());
@@ -550,7 +541,7 @@ pub(super) fn closure_takes(own: usize, wanted: usize, function: &str, written: 
 fn waited(what: &Shape) -> Shape {
     match what {
         Shape::List(item) => Shape::list(waited(item)),
-        Shape::Begun(begun) => object("wait_for", begun.what).unwrap_or(Shape::Any),
+        Shape::Begun(begun) => object("wait_for", begun.noun).unwrap_or(Shape::Any),
         _ => Shape::Any,
     }
 }

@@ -19,8 +19,8 @@ use crate::error::{Error, count};
 use crate::script::catalog;
 use crate::script::error::uses_its_own;
 use crate::script::finding::captured_write;
-use crate::script::function::Function;
 use crate::script::inventory::doubled_column;
+use crate::script::spec::Spec;
 
 /// Methods that do nothing with the items of a list.
 const KEEPS: [&str; 6] = ["push", "append", "insert", "len", "is_empty", "clear"];
@@ -154,7 +154,7 @@ impl Walk<'_> {
                 }
                 Shape::Any
             }
-            Shape::Begun(begun) => match object("wait_for", begun.what) {
+            Shape::Begun(begun) => match object("wait_for", begun.noun) {
                 Some(object) => self.property(&object, name, position),
                 None => Shape::Any,
             },
@@ -324,7 +324,7 @@ impl Walk<'_> {
     /// `replica.replica_sync()`: what it is called on is the first argument.
     fn method_of_table(
         &mut self,
-        row: &'static Function,
+        row: &'static Spec,
         on: &On<'_>,
         arguments: Vec<Known>,
         call: &FnCallExpr,

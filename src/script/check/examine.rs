@@ -178,7 +178,7 @@ mod tests {
         }
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
         for row in catalog::rows() {
-            let found = examine(&bare(), row.name, row.example, &folder, Timestamp::UNIX_EPOCH).into_iter();
+            let found = examine(&bare(), row.name, &row.whole_example(), &folder, Timestamp::UNIX_EPOCH).into_iter();
             // An example may name a file that a reader has.
             wrong.extend(found.filter(|remark| {
                 remark.severity == Severity::Error && !remark.finding.error.message.contains("no file")

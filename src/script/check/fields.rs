@@ -2,6 +2,7 @@
 //! have others: only what is nearly one of these is told of. Pure.
 
 use super::shape::{Fields, Origin, Shape};
+use crate::script::spec::Noun;
 
 /// What every object has.
 const EVERY: &[&str] = &["id", "created_at", "updated_at", "deleted", "deleted_at", "user_id", "project_id", "status"];
@@ -44,13 +45,13 @@ const ACTION: &[&str] = &[
     "user_scripts",
 ];
 
-/// Words of results, and what such an object has beside the fields of all.
-const OBJECTS: [(&[&str], &[&str]); 10] = [
-    (&["replica", "deployment", "migration"], ACTION),
-    (&["execution"], &["action_id", "number", "replica_id", "tasks", "transfer_id", "type"]),
-    (&["endpoint"], &["connection_info", "created", "description", "mapped_regions", "name", "type", "validation"]),
+/// The fields of each kind of object beside those of all.
+const OBJECTS: [(&[Noun], &[&str]); 9] = [
+    (&[Noun::Transfer, Noun::Deployment, Noun::Migration], ACTION),
+    (&[Noun::Execution], &["action_id", "number", "replica_id", "tasks", "transfer_id", "type"]),
+    (&[Noun::Endpoint], &["connection_info", "created", "description", "mapped_regions", "name", "type", "validation"]),
     (
-        &["instance"],
+        &[Noun::Instance],
         &[
             "boot_order",
             "devices",
@@ -66,9 +67,9 @@ const OBJECTS: [(&[&str], &[&str]); 10] = [
             "os_type",
         ],
     ),
-    (&["network"], &["cidr", "name"]),
+    (&[Noun::Network], &["cidr", "name"]),
     (
-        &["pool"],
+        &[Noun::MinionPool],
         &[
             "created",
             "endpoint_id",
@@ -88,10 +89,10 @@ const OBJECTS: [(&[&str], &[&str]); 10] = [
             "shared_resources",
         ],
     ),
-    (&["region"], &["created", "description", "enabled", "mapped_endpoints", "mapped_services", "name"]),
-    (&["service"], &["binary", "enabled", "host", "mapped_regions", "providers", "specs", "topic"]),
+    (&[Noun::Region], &["created", "description", "enabled", "mapped_endpoints", "mapped_services", "name"]),
+    (&[Noun::Service], &["binary", "enabled", "host", "mapped_regions", "providers", "specs", "topic"]),
     (
-        &["schedule"],
+        &[Noun::Schedule],
         &[
             "auto_deploy",
             "enabled",
@@ -103,18 +104,11 @@ const OBJECTS: [(&[&str], &[&str]); 10] = [
             "trust_id",
         ],
     ),
-    (&["appliance", "licence", "reservation"], &[]),
 ];
 
-/// An object of the server that words speak of: `the replica`, `a list of executions with their tasks`.
-pub fn object(function: &'static str, words: &str) -> Option<Shape> {
-    let mut words = words.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    let noun = words.find(|word| !matches!(*word, "the" | "a" | "an" | "finished"))?;
-    let single = noun.strip_suffix('s').unwrap_or(noun);
-    let (_, own) = OBJECTS.iter().find(|(nouns, _)| nouns.contains(&single))?;
-    if own.is_empty() {
-        return None;
-    }
+/// An object of the server, of which `function` returns one.
+pub fn object(function: &'static str, noun: Noun) -> Option<Shape> {
+    let (_, own) = OBJECTS.iter().find(|(nouns, _)| nouns.contains(&noun))?;
     let known = EVERY.iter().chain(*own).map(|name| ((*name).to_owned(), Shape::Any));
     let fields = Fields { other: Some(Box::new(Shape::Any)), ..Fields::of(Origin::Function(function), known) };
     Some(Shape::map(fields))
@@ -137,13 +131,13 @@ mod tests {
 
     #[test]
     fn what_is_nearly_a_field_is_known_and_what_is_another_is_not() {
-        let Some(Shape::Map(fields)) = object("f", "the finished execution") else { panic!("an object") };
+        let Some(Shape::Map(fields)) = object("f", Noun::Execution) else { panic!("an object") };
         assert_eq!(nearly(&fields, "stauts"), Some("status"));
         assert_eq!(nearly(&fields, "transfer_ids"), Some("transfer_id"));
         for other in ["status", "tags", "ip", "origin"] {
             assert_eq!(nearly(&fields, other), None, "{other}");
         }
-        assert_eq!(object("f", "a text"), None);
-        assert!(object("f", "replicas").is_some());
+        assert!(object("f", Noun::Transfer).is_some());
+        assert_eq!(object("f", Noun::Storage), None);
     }
 }

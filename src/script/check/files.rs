@@ -8,8 +8,8 @@ use super::shape::{Fields, Origin, Shape};
 use super::written::parts;
 use crate::decode;
 use crate::error::{Error, plain};
-use crate::script::function::{Function, Kind};
 use crate::script::inventory::{self, Layout};
+use crate::script::spec::{Kind, Spec};
 
 /// The rows of a CSV file. An error where it cannot be read as one, `None` where it is not there at all.
 pub fn csv(folder: &Path, path: &str, layout: &Layout) -> Result<Shape, Option<Error>> {
@@ -59,7 +59,7 @@ fn text(folder: &Path, path: &str) -> Result<String, Option<Error>> {
 }
 
 /// The files that are to be read by a call and that are not there, with the places of their names.
-pub fn missing(row: &'static Function, arguments: &[Expr], folder: &Path) -> Vec<(String, Error, Position)> {
+pub fn missing(row: &'static Spec, arguments: &[Expr], folder: &Path) -> Vec<(String, Error, Position)> {
     let mut found = Vec::new();
     named(row, arguments, &mut |path, position, written| {
         if let Some(error) = absent(folder, path).filter(|_| !written) {
@@ -70,7 +70,7 @@ pub fn missing(row: &'static Function, arguments: &[Expr], folder: &Path) -> Vec
 }
 
 /// The files that a call writes.
-pub fn written(row: &'static Function, arguments: &[Expr]) -> Vec<String> {
+pub fn written(row: &'static Spec, arguments: &[Expr]) -> Vec<String> {
     let mut found = Vec::new();
     named(row, arguments, &mut |path, _, written| found.extend(written.then(|| path.to_owned())));
     found
@@ -83,7 +83,7 @@ pub fn absent(folder: &Path, path: &str) -> Option<Error> {
 }
 
 /// Every file that a call names by a text: its path, the place of the text, and whether it is written to.
-fn named(row: &'static Function, arguments: &[Expr], take: &mut dyn FnMut(&str, Position, bool)) {
+fn named(row: &'static Spec, arguments: &[Expr], take: &mut dyn FnMut(&str, Position, bool)) {
     for (argument, index) in arguments.iter().zip(row.assign(arguments.len())) {
         match (row.parameters[index].kind, argument) {
             (Kind::Path, Expr::StringConstant(path, position)) => take(path, *position, false),

@@ -12,13 +12,13 @@ use super::written::{are_together, flag, is_sure};
 use crate::client::{deployments, executions, migrations, transfers};
 use crate::error::{Error, Result};
 use crate::model::Generation;
-use crate::script::function::{Function, Key};
 use crate::script::functions::schedules::{PARTS, end};
+use crate::script::spec::{Key, Spec};
 use crate::script::value::to_shown;
 
 /// An object map of options that is written out.
 struct Written<'a> {
-    row: &'static Function,
+    row: &'static Spec,
     /// As the script spells the function.
     name: &'a str,
     fields: &'a [(Ident, Expr)],
@@ -26,7 +26,7 @@ struct Written<'a> {
 }
 
 /// Why nobody can do what an object map of options asks of a function, and where that stands.
-pub fn nobody_can(row: &'static Function, name: &str, options: &Expr, now: Timestamp) -> Vec<(Error, Position)> {
+pub fn nobody_can(row: &'static Spec, name: &str, options: &Expr, now: Timestamp) -> Vec<(Error, Position)> {
     let Expr::Map(fields, position) = options else { return Vec::new() };
     let written = Written { row, name, fields: &fields.0, position: *position };
     [
@@ -199,7 +199,7 @@ impl Written<'_> {
 }
 
 /// The one generation whose servers can carry out such a call.
-pub fn needs(row: &'static Function, name: &str, arguments: &[Expr]) -> Option<Generation> {
+pub fn needs(row: &'static Spec, name: &str, arguments: &[Expr]) -> Option<Generation> {
     let only_sent_to = || match row.sends {
         [] => None,
         sends if sends.iter().all(|sends| sends.legacy.is_none()) => Some(Generation::Current),

@@ -7,7 +7,7 @@ use crate::duration;
 use crate::error::{Error, count, suggest};
 use crate::script::arguments::{no_choice, unknown_key};
 use crate::script::catalog;
-use crate::script::function::{Function, Key, Kind};
+use crate::script::spec::{Key, Kind, Spec};
 use crate::wave::Budget;
 
 /// Takes a mistake and its place.
@@ -224,7 +224,7 @@ fn check_each(
 
 /// A key that is no other's by mistake, and that another function has.
 fn elsewhere(error: Error, function: &str, word: &str) -> Error {
-    let knows = |row: &&'static Function| {
+    let knows = |row: &&'static Spec| {
         !row.names().iter().any(|name| name == function)
             && row.parameters.iter().any(|parameter| parameter.kind.keys().any(|key| key.answers_to(word)))
     };
@@ -281,7 +281,7 @@ fn contradictions(name: &str, keys: &'static [&'static [Key]], fields: &[(rhai::
 }
 
 /// The number of parameters that a closure has beside what it captures, where it is wanted to have another.
-pub fn check_closure(function: &Function, parameters: usize, position: Position, found: &mut Found<'_>) {
+pub fn check_closure(function: &Spec, parameters: usize, position: Position, found: &mut Found<'_>) {
     let (wanted, written) = match function.name {
         "wave" | "each" => (1, "|item| ..."),
         "spawn" | "wait_for" => (0, "|| ..."),

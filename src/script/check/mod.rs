@@ -24,8 +24,8 @@ mod written;
 use super::arguments::options_instead;
 use super::catalog;
 use super::finding::{CapturedWrites, Finding, captured_write};
-use super::function::{Function, Kind};
 use super::meant::meant;
+use super::spec::{Kind, Spec};
 use crate::error::Error;
 
 /// Methods that change the list, map or text they are called on.
@@ -182,12 +182,12 @@ fn check_call(
 }
 
 /// Whether a closure that it is given works on copies of what it captured.
-fn runs_beside(function: &Function) -> bool {
+fn runs_beside(function: &Spec) -> bool {
     matches!(function.name, "wave" | "each" | "spawn")
 }
 
 /// What stands in a call of the table as a literal; of as many arguments as it takes.
-fn check_arguments(function: &'static Function, name: &str, arguments: &[Expr], found: &mut literals::Found<'_>) {
+fn check_arguments(function: &'static Spec, name: &str, arguments: &[Expr], found: &mut literals::Found<'_>) {
     if let ([argument @ Expr::Map(fields, _)], Some(keys)) = (arguments, options_instead(function))
         && !fields.0.iter().any(|(word, _)| word.name == "id")
     {
@@ -214,7 +214,7 @@ pub fn unknown_function<'a>(name: &str, names: impl Iterator<Item = &'a str>) ->
     }
 }
 
-pub fn wrong_arity(function: &Function, name: &str, given: usize) -> Error {
+pub fn wrong_arity(function: &Spec, name: &str, given: usize) -> Error {
     let (least, most) = function.arity();
     let wanted = match (least, most) {
         (least, most) if least == most => crate::error::count(least, "argument"),

@@ -8,6 +8,7 @@ use rhai::{Dynamic, Engine, FnPtr, ImmutableString};
 
 use super::fields::object;
 use super::shape::{Fields, Origin, Shape};
+use crate::script::returns::{Returns, What};
 
 #[derive(Default)]
 pub struct Natives {
@@ -183,33 +184,29 @@ pub fn closure_arguments(name: &str, item: &Shape) -> Option<(Vec<Shape>, std::o
     })
 }
 
-/// The shape of what a row of the table returns, from its words: "a list of `#{ key, items }`".
-pub fn returned(function: &'static str, result: &str) -> Shape {
-    let (list, one) = match result.strip_prefix("a list of ") {
-        Some(one) => (true, one),
-        None => (false, result),
-    };
-    let shape = if let Some(fields) = one.strip_prefix("`#{ ").and_then(|rest| rest.split(" }`").next()) {
-        let names = fields.split(", ").map(|name| (name.trim().to_owned(), Shape::Any));
+/// The shape of what a function of the table returns.
+pub fn returned(function: &'static str, returns: Returns) -> Shape {
+    let map = |keys: &[&str]| {
+        let names = keys.iter().map(|name| ((*name).to_owned(), Shape::Any));
         Shape::map(Fields::of(Origin::Function(function), names))
-    } else if let Some(object) = object(function, one) {
-        object
-    } else if list {
-        Shape::Any
-    } else if one == "nothing" {
-        Shape::Unit
-    } else if one.starts_with("a text") {
-        Shape::Text
-    } else {
-        Shape::Any
     };
-    if list { Shape::list(shape) } else { shape }
+    match returns.what {
+        What::Nothing => Shape::Unit,
+        What::Text => Shape::Text,
+        What::Object(noun) | What::Begun(noun) => object(function, noun).unwrap_or(Shape::Any),
+        What::Objects(noun) => Shape::list(object(function, noun).unwrap_or(Shape::Any)),
+        What::Map(keys) => map(keys),
+        What::Maps(keys) => Shape::list(map(keys)),
+        What::Values(_) => Shape::list(Shape::Any),
+        What::Value(_) => Shape::Any,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::script::engine::bare;
+    use crate::script::spec::Noun;
 
     #[test]
     fn the_engine_tells_what_it_has() {
@@ -227,10 +224,10 @@ mod tests {
 
     #[test]
     fn what_a_row_returns_is_in_its_words() {
-        let Shape::Map(fields) = returned("f", "`#{ valid, message }`: `valid` is false") else { panic!("a map") };
+        let Shape::Map(fields) = returned("f", Returns::map(&["valid", "message"])) else { panic!("a map") };
         assert_eq!(fields.known.keys().collect::<Vec<_>>(), ["message", "valid"]);
-        assert_eq!(returned("f", "nothing"), Shape::Unit);
-        assert_eq!(returned("f", "a list of secrets"), Shape::list(Shape::Any));
-        assert!(matches!(returned("f", "a list of replicas").item(), Shape::Map(_)));
+        assert_eq!(returned("f", Returns::NOTHING), Shape::Unit);
+        assert_eq!(returned("f", Returns::list(Noun::Secret)), Shape::list(Shape::Any));
+        assert!(matches!(returned("f", Returns::list(Noun::Transfer)).item(), Shape::Map(_)));
     }
 }

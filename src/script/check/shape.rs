@@ -6,6 +6,8 @@ use std::sync::Arc;
 use rhai::{ImmutableString, Position};
 use serde_json::Value;
 
+use crate::script::spec::Noun;
+
 /// As much as is sure of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
@@ -70,6 +72,8 @@ pub struct Captured {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Begun {
     /// As people say it: `execution`.
+    pub noun: Noun,
+    /// The work, in words.
     pub what: &'static str,
     /// The function, as the script spells it.
     pub call: String,

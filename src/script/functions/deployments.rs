@@ -13,9 +13,11 @@ use crate::model::Generation;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Found;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
 
 const DEPLOYMENT: Parameter =
     Parameter::required("deployment", Kind::Reference(Noun::Deployment), "The deployment: its id or its object.");
@@ -68,53 +70,46 @@ pub const DEPLOYS: Sends =
     Sends::changes("POST /deployments", Again::Compared("a deployment that was not there before"))
         .legacy("POST /migrations");
 
-const SYNCED: &str = "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nlet d = deployment_create(r);\nprint(wait_for(d).status);\nprint(deployment_show(d).status);";
-
 pub const ROWS: &[Function] = &[
     Function {
-        name: "deployment_list",
-        aliases: &["migration_list"],
-        parameters: &[Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")],
-        result: "a list of deployments, without tasks",
-        summary: "List the deployments, all pages of them.",
-        example: "print(deployment_list().len());",
-        sends: &[Sends::reads("GET /deployments").legacy("GET /migrations")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("deployment_list", "List the deployments, all pages of them.")
+            .aliases(&["migration_list"])
+            .noun_verb()
+            .parameters(&[Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")])
+            .returns(Returns::list(Noun::Deployment).with(", without tasks"))
+            .sends(&[Sends::reads("GET /deployments").legacy("GET /migrations")])
+            .example("print(deployment_list().len());"),
         body: list,
     },
     Function {
-        name: "deployment_show",
-        aliases: &["migration_show"],
-        parameters: &[DEPLOYMENT, Parameter::optional("options", Kind::Options(&[SHOW]), "How much.")],
-        result: "the deployment with its tasks",
-        summary: "Show a deployment.",
-        example: SYNCED,
-        sends: &[Sends::reads("GET /deployments/{deployment}").legacy("GET /migrations/{migration}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("deployment_show", "Show a deployment.")
+            .aliases(&["migration_show"])
+            .noun_verb()
+            .parameters(&[DEPLOYMENT, Parameter::optional("options", Kind::Options(&[SHOW]), "How much.")])
+            .returns(Returns::object(Noun::Deployment).with(" with its tasks"))
+            .sends(&[Sends::reads("GET /deployments/{deployment}").legacy("GET /migrations/{migration}")])
+            .given(A_REPLICA)
+.example("replica_sync(r);\nlet d = deployment_create(r);\nprint(wait_for(d).status);\nprint(deployment_show(d).status);"),
         body: show,
     },
     Function {
-        name: "deployment_create",
-        aliases: &["migration_deploy_replica", "replica_deployment_create"],
-        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY]), "How.")],
-        result: "the deployment",
-        summary: "Start making machines of a replica's copy, without waiting; a second one makes second machines.",
-        example: SYNCED,
-        sends: &[DEPLOYS],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("deployment_create", "Start making machines of a replica's copy, without waiting; a second one makes second machines.")
+            .aliases(&["migration_deploy_replica", "replica_deployment_create"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY]), "How.")])
+            .returns(Returns::begun(Noun::Deployment))
+            .sends(&[DEPLOYS])
+            .given(A_REPLICA)
+.example("replica_sync(r);\nlet d = deployment_create(r);\nprint(wait_for(d).status);\nprint(deployment_show(d).status);"),
         body: create,
     },
     Function {
-        name: "deployment_cancel",
-        aliases: &["migration_cancel"],
-        parameters: &[DEPLOYMENT, Parameter::optional("options", Kind::Options(&[CANCEL]), "How.")],
-        result: "nothing",
-        summary: "Ask a deployment to stop, without waiting for its clean-up.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\ndeployment_cancel(deployment_create(r));",
-        sends: &[
+        spec: Spec::changes("deployment_cancel", "Ask a deployment to stop, without waiting for its clean-up.")
+            .aliases(&["migration_cancel"])
+            .noun_verb()
+            .parameters(&[DEPLOYMENT, Parameter::optional("options", Kind::Options(&[CANCEL]), "How.")])
+            .returns(Returns::NOTHING)
+            .sends(&[
             Sends::changes("POST /deployments/{deployment}/actions", Again::Safe)
                 .legacy("POST /migrations/{migration}/actions"),
             Sends::changes("POST /transfers/{transfer}/executions/{execution}/actions", Again::Safe)
@@ -123,26 +118,25 @@ pub const ROWS: &[Function] = &[
             Sends::changes("DELETE /deployments/{deployment}", Again::Safe)
                 .only(Generation::Current)
                 .when("where the deployment of a migration has not begun"),
-        ],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .given(A_REPLICA)
+.example("replica_sync(r);\ndeployment_cancel(deployment_create(r));"),
         body: cancel,
     },
     Function {
-        name: "deployment_delete",
-        aliases: &["migration_delete"],
-        parameters: &[DEPLOYMENT],
-        result: "nothing",
-        summary: "Delete the record of a finished deployment; the machines stay.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\ndeployment_delete(replica_deploy(r));",
-        sends: &[
+        spec: Spec::changes("deployment_delete", "Delete the record of a finished deployment; the machines stay.")
+            .aliases(&["migration_delete"])
+            .noun_verb()
+            .parameters(&[DEPLOYMENT])
+            .returns(Returns::NOTHING)
+            .sends(&[
             Sends::changes("DELETE /deployments/{deployment}", Again::Safe).legacy("DELETE /migrations/{migration}"),
             Sends::changes("DELETE /transfers/{transfer}", Again::Safe)
                 .only(Generation::Current)
                 .when("first, for a migration"),
-        ],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .given(A_REPLICA)
+.example("replica_sync(r);\ndeployment_delete(replica_deploy(r));"),
         body: delete,
     },
 ];

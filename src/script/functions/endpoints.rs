@@ -13,9 +13,11 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::script::arguments::Options;
 use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::script::value::to_script;
 
 const ENDPOINT: Parameter =
@@ -63,107 +65,83 @@ const VALIDATE: Sends = Sends::changes("POST /endpoints/{endpoint}/actions", Aga
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "endpoint_list",
-        aliases: &[],
-        parameters: &[],
-        result: "a list of endpoints",
-        summary: "List the endpoints.",
-        example: "for endpoint in endpoint_list() { print(endpoint.name); }",
-        sends: &[Sends::reads("GET /endpoints")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_list", "List the endpoints.")
+            .noun_verb()
+            .returns(Returns::list(Noun::Endpoint))
+            .sends(&[Sends::reads("GET /endpoints")])
+            .example("for endpoint in endpoint_list() { print(endpoint.name); }"),
         body: list,
     },
     Function {
-        name: "endpoint_show",
-        aliases: &[],
-        parameters: &[ENDPOINT],
-        result: "the endpoint",
-        summary: "Show an endpoint.",
-        example: "print(endpoint_show(\"vcenter\").type);",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_show", "Show an endpoint.")
+            .noun_verb()
+            .parameters(&[ENDPOINT])
+            .returns(Returns::object(Noun::Endpoint))
+            .sends(&[Sends::reads("GET /endpoints/{endpoint}")])
+            .example("print(endpoint_show(\"vcenter\").type);"),
         body: show,
     },
     Function {
-        name: "endpoint_find",
-        aliases: &[],
-        parameters: &[ENDPOINT],
-        result: "the endpoint",
-        summary: "Find the one endpoint of a name.",
-        example: "print(endpoint_find(\"openstack\").name);",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_find", "Find the one endpoint of a name.")
+            .noun_verb()
+            .parameters(&[ENDPOINT])
+            .returns(Returns::object(Noun::Endpoint))
+            .sends(&[Sends::reads("GET /endpoints/{endpoint}")])
+            .example("print(endpoint_find(\"openstack\").name);"),
         body: show,
     },
     Function {
-        name: "endpoint_create",
-        aliases: &[],
-        parameters: &[Parameter::required("options", Kind::Options(&[CREATE]), "What to create.")],
-        result: "the endpoint; the key `validation` says what trying the connection gave",
-        summary: "Create an endpoint and try its connection.",
-        example: "print(endpoint_create(#{ name: \"lab\", provider: \"openstack\", connection: #{ username: \"me\" } }).name);",
-        sends: &[KEEP_CONNECTION, MAKE, VALIDATE],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("endpoint_create", "Create an endpoint and try its connection.")
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[CREATE]), "What to create.")])
+            .returns(Returns::object(Noun::Endpoint).with("; the key `validation` says what trying the connection gave"))
+            .sends(&[KEEP_CONNECTION, MAKE, VALIDATE])
+            .example("print(endpoint_create(#{ name: \"lab\", provider: \"openstack\", connection: #{ username: \"me\" } }).name);"),
         body: create,
     },
     Function {
-        name: "endpoint_ensure",
-        aliases: &[],
-        parameters: &[Parameter::required("options", Kind::Options(&[CREATE]), "As for `endpoint_create`.")],
-        result: "the endpoint; its key `created` says whether it was made just now",
-        summary: "Find the endpoint of this name, or create it; one that exists stays as it is.",
-        example: "print(endpoint_ensure(#{ name: \"vcenter\", provider: \"vmware_vsphere\", connection: #{ host: \"vc\" } }).created);",
-        sends: &[
+        spec: Spec::changes("endpoint_ensure", "Find the endpoint of this name, or create it; one that exists stays as it is.")
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[CREATE]), "As for `endpoint_create`.")])
+            .returns(Returns::object(Noun::Endpoint).with("; its key `created` says whether it was made just now"))
+            .sends(&[
             Sends::reads("GET /endpoints"),
             KEEP_CONNECTION,
             MAKE.when("where there is none of this name"),
             VALIDATE,
-        ],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .example("print(endpoint_ensure(#{ name: \"vcenter\", provider: \"vmware_vsphere\", connection: #{ host: \"vc\" } }).created);"),
         body: ensure,
     },
     Function {
-        name: "endpoint_update",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::changes("endpoint_update", "Change an endpoint.")
+            .noun_verb()
+            .parameters(&[
             ENDPOINT,
             Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
-        ],
-        result: "the endpoint as it is now",
-        summary: "Change an endpoint.",
-        example: "print(endpoint_update(\"vcenter\", #{ description: \"old data centre\" }).description);",
-        sends: &[KEEP_CONNECTION, Sends::changes("PUT /endpoints/{endpoint}", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .returns(Returns::object(Noun::Endpoint).with(" as it is now"))
+            .sends(&[KEEP_CONNECTION, Sends::changes("PUT /endpoints/{endpoint}", Again::Safe)])
+            .example("print(endpoint_update(\"vcenter\", #{ description: \"old data centre\" }).description);"),
         body: update,
     },
     Function {
-        name: "endpoint_delete",
-        aliases: &[],
-        parameters: &[ENDPOINT],
-        result: "nothing",
-        summary: "Delete an endpoint that nothing uses.",
-        example: "endpoint_delete(\"openstack\");",
-        sends: &[Sends::changes("DELETE /endpoints/{endpoint}", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("endpoint_delete", "Delete an endpoint that nothing uses.")
+            .noun_verb()
+            .parameters(&[ENDPOINT])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /endpoints/{endpoint}", Again::Safe)])
+            .example("endpoint_delete(\"openstack\");"),
         body: delete,
     },
     Function {
-        name: "endpoint_validate_connection",
-        aliases: &["validate_endpoint_connection", "validate_endpoint"],
-        parameters: &[ENDPOINT],
-        result: "`#{ valid, message }`: `valid` is false, and `message` says why, when the credentials are wrong",
-        summary: "Try an endpoint's connection and wait for the answer.",
-        example: "print(endpoint_validate_connection(\"vcenter\").valid);",
-        sends: &[Sends::changes("POST /endpoints/{endpoint}/actions", Again::Safe)],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_validate_connection", "Try an endpoint's connection and wait for the answer.")
+            .aliases(&["validate_endpoint_connection", "validate_endpoint"])
+            .noun_verb()
+            .parameters(&[ENDPOINT])
+            .returns(Returns::map(&["valid", "message"]).with(": `valid` is false, and `message` says why, when the credentials are wrong"))
+            .sends(&[Sends::changes("POST /endpoints/{endpoint}/actions", Again::Safe)])
+            .example("print(endpoint_validate_connection(\"vcenter\").valid);"),
         body: validate,
     },
 ];

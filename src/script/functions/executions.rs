@@ -16,9 +16,11 @@ use crate::model::Phase;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Found;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
 
 const TRANSFER_OR_EXECUTION: Parameter =
     Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica; or the execution's object alone.");
@@ -55,76 +57,71 @@ pub const EXECUTES: Sends =
     Sends::changes("POST /transfers/{transfer}/executions", Again::Compared("an execution that was not there before"))
         .legacy("POST /replicas/{replica}/executions");
 
-const EXAMPLE_REPLICA: &str = "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet e = replica_execute(r);\nprint(replica_execution_show(e).number);\nwait_for(e);";
-
 pub const ROWS: &[Function] = &[
     Function {
-        name: "transfer_execute",
-        aliases: &["replica_execute", "replica_execution_create", "transfer_execution_create"],
-        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[EXECUTE]), "How.")],
-        result: "the execution",
-        summary: "Start copying what has changed, without waiting.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(replica_execute(r)).status);",
-        sends: &[EXECUTES],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("transfer_execute", "Start copying what has changed, without waiting.")
+            .aliases(&["replica_execute", "replica_execution_create", "transfer_execution_create"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[EXECUTE]), "How.")])
+            .returns(Returns::begun(Noun::Execution))
+            .sends(&[EXECUTES])
+            .given(A_REPLICA)
+            .example("print(wait_for(replica_execute(r)).status);"),
         body: execute,
     },
     Function {
-        name: "transfer_execution_list",
-        aliases: &["replica_execution_list"],
-        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")],
-        result: "a list of executions with their tasks, the newest first",
-        summary: "List the executions of a replica.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(replica_execution_list(r).len());",
-        sends: &[
-            Sends::reads("GET /transfers/{transfer}/executions").legacy("GET /replicas/{replica}/executions/detail")
-        ],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("transfer_execution_list", "List the executions of a replica.")
+            .aliases(&["replica_execution_list"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")])
+            .returns(Returns::list(Noun::Execution).with(" with their tasks, the newest first"))
+            .sends(&[Sends::reads("GET /transfers/{transfer}/executions")
+                .legacy("GET /replicas/{replica}/executions/detail")])
+            .given(A_REPLICA)
+            .example("replica_sync(r);\nprint(replica_execution_list(r).len());"),
         body: list,
     },
     Function {
-        name: "transfer_execution_show",
-        aliases: &["replica_execution_show"],
-        parameters: &[TRANSFER_OR_EXECUTION, EXECUTION],
-        result: "the execution with its tasks",
-        summary: "Show an execution.",
-        example: EXAMPLE_REPLICA,
-        sends: &[Sends::reads("GET /transfers/{transfer}/executions/{execution}")
-            .legacy("GET /replicas/{replica}/executions/{execution}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("transfer_execution_show", "Show an execution.")
+            .aliases(&["replica_execution_show"])
+            .noun_verb()
+            .parameters(&[TRANSFER_OR_EXECUTION, EXECUTION])
+            .returns(Returns::object(Noun::Execution).with(" with its tasks"))
+            .sends(&[Sends::reads("GET /transfers/{transfer}/executions/{execution}")
+                .legacy("GET /replicas/{replica}/executions/{execution}")])
+            .given(A_REPLICA)
+            .example("let e = replica_execute(r);\nprint(replica_execution_show(e).number);\nwait_for(e);"),
         body: show,
     },
     Function {
-        name: "transfer_execution_cancel",
-        aliases: &["replica_execution_cancel"],
-        parameters: &[
-            TRANSFER_OR_EXECUTION,
-            EXECUTION,
-            Parameter::optional("options", Kind::Options(&[CANCEL]), "How."),
-        ],
-        result: "nothing",
-        summary: "Ask an execution to stop, without waiting for its clean-up.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet e = replica_execute(r);\nreplica_execution_cancel(e);",
-        sends: &[Sends::changes("POST /transfers/{transfer}/executions/{execution}/actions", Again::Safe)
-            .legacy("POST /replicas/{replica}/executions/{execution}/actions")],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("transfer_execution_cancel", "Ask an execution to stop, without waiting for its clean-up.")
+            .aliases(&["replica_execution_cancel"])
+            .noun_verb()
+            .parameters(&[
+                TRANSFER_OR_EXECUTION,
+                EXECUTION,
+                Parameter::optional("options", Kind::Options(&[CANCEL]), "How."),
+            ])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("POST /transfers/{transfer}/executions/{execution}/actions", Again::Safe)
+                .legacy("POST /replicas/{replica}/executions/{execution}/actions")])
+            .given(A_REPLICA)
+            .example("let e = replica_execute(r);\nreplica_execution_cancel(e);"),
         body: cancel,
     },
     Function {
-        name: "transfer_execution_delete",
-        aliases: &["replica_execution_delete"],
-        parameters: &[TRANSFER_OR_EXECUTION, EXECUTION],
-        result: "nothing",
-        summary: "Delete the record of a finished execution; without a completed one its replica cannot be deployed.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet e = replica_sync(r);\nreplica_execution_delete(e);",
-        sends: &[Sends::changes("DELETE /transfers/{transfer}/executions/{execution}", Again::Safe)
-            .legacy("DELETE /replicas/{replica}/executions/{execution}")],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes(
+            "transfer_execution_delete",
+            "Delete the record of a finished execution; without a completed one its replica cannot be deployed.",
+        )
+        .aliases(&["replica_execution_delete"])
+        .noun_verb()
+        .parameters(&[TRANSFER_OR_EXECUTION, EXECUTION])
+        .returns(Returns::NOTHING)
+        .sends(&[Sends::changes("DELETE /transfers/{transfer}/executions/{execution}", Again::Safe)
+            .legacy("DELETE /replicas/{replica}/executions/{execution}")])
+        .given(A_REPLICA)
+        .example("let e = replica_sync(r);\nreplica_execution_delete(e);"),
         body: delete,
     },
 ];

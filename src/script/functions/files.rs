@@ -8,8 +8,10 @@ use crate::error::{Error, Kind as Failure, Result, plain};
 use crate::script::arguments::Options;
 use crate::script::call::Call;
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::function::Function;
 use crate::script::inventory::{self, Layout, Table};
+use crate::script::returns::Returns;
+use crate::script::spec::{Key, Kind, Parameter, Spec};
 use crate::script::value::to_script;
 
 const PATH: Parameter = Parameter::required("path", Kind::Path, "Relative to the runbook's folder.");
@@ -36,35 +38,28 @@ pub const LAYOUT: &[Key] = &[
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "read_csv",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::reads(
+            "read_csv",
+            "Read a CSV file with a header; delimiter, titles above and byte order marks are found out, and lines that \
+                  are no rows are told.",
+        )
+        .parameters(&[
             PATH,
             Parameter::optional(
                 "options",
                 Kind::Options(&[LAYOUT]),
                 "For files that do not show how they are to be read.",
             ),
-        ],
-        result: "a list of object maps, one a row, with the header's names as keys and texts as values",
-        summary: "Read a CSV file with a header; delimiter, titles above and byte order marks are found out, and lines that \
-                  are no rows are told.",
-        example: "print(read_csv(\"inventory.csv\").len());",
-        sends: &[],
-        effect: Effect::Reads,
-        noun_verb: false,
+        ])
+        .returns(Returns::values("object maps, one a row, with the header's names as keys and texts as values"))
+        .example("print(read_csv(\"inventory.csv\").len());"),
         body: read_csv,
     },
     Function {
-        name: "read_json",
-        aliases: &[],
-        parameters: &[PATH],
-        result: "what the file holds",
-        summary: "Read a JSON file.",
-        example: "try { read_json(\"settings.json\"); } catch (e) { print(e.kind); }",
-        sends: &[],
-        effect: Effect::Reads,
-        noun_verb: false,
+        spec: Spec::reads("read_json", "Read a JSON file.")
+            .parameters(&[PATH])
+            .returns(Returns::value("what the file holds"))
+            .example("try { read_json(\"settings.json\"); } catch (e) { print(e.kind); }"),
         body: read_json,
     },
 ];

@@ -5,51 +5,44 @@ use rhai::{Array, Dynamic, Map as ScriptMap};
 use crate::error::Error;
 use crate::script::call::Call;
 use crate::script::error::{Fault, to_map};
-use crate::script::function::{Effect, Function, Kind, Parameter};
+use crate::script::function::Function;
 use crate::script::job::Standing;
 use crate::script::jobs;
+use crate::script::returns::Returns;
+use crate::script::spec::{Kind, Parameter, Spec};
 
 const JOB: Parameter = Parameter::required("job", Kind::Any, "The job, or its number.");
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "spawn",
-        aliases: &[],
-        parameters: &[Parameter::required(
-            "body",
-            Kind::Closure,
-            "What to do; gets no argument, and works on copies of what it captures.",
-        )],
-        result: "a job, which `wait_for` takes; a runbook ends when all its jobs have ended",
-        summary: "Begin something in the background, without waiting.",
-        example: "let job = spawn(|| [1, 2, 3].len());\nprint(wait_for(job));",
-        sends: &[],
-        effect: Effect::Drives,
-        noun_verb: false,
+        spec: Spec::drives("spawn", "Begin something in the background, without waiting.")
+            .parameters(&[Parameter::required(
+                "body",
+                Kind::Closure,
+                "What to do; gets no argument, and works on copies of what it captures.",
+            )])
+            .returns(Returns::value("a job, which `wait_for` takes; a runbook ends when all its jobs have ended"))
+            .example("let job = spawn(|| [1, 2, 3].len());\nprint(wait_for(job));"),
         body: spawn,
     },
     Function {
-        name: "jobs",
-        aliases: &[],
-        parameters: &[],
-        result: "a list of `#{ job, status, what, began, elapsed, result, error }`; `status` is `RUNNING`, `DONE`, `FAILED` or `STOPPED`, `elapsed` in seconds",
-        summary: "List what `spawn` has begun, and how it stands.",
-        example: "let job = spawn(|| 42);\nwait_for(job);\nprint(jobs()[0].status);",
-        sends: &[],
-        effect: Effect::Reads,
-        noun_verb: false,
+        spec: Spec::reads("jobs", "List what `spawn` has begun, and how it stands.")
+            .returns(
+                Returns::maps(&["job", "status", "what", "began", "elapsed", "result", "error"])
+                    .with("; `status` is `RUNNING`, `DONE`, `FAILED` or `STOPPED`, `elapsed` in seconds"),
+            )
+            .example("let job = spawn(|| 42);\nwait_for(job);\nprint(jobs()[0].status);"),
         body: list,
     },
     Function {
-        name: "job_stop",
-        aliases: &[],
-        parameters: &[JOB],
-        result: "nothing",
-        summary: "Ask a job to start nothing new, without waiting; what it has begun on the server goes on.",
-        example: "let job = spawn(|| sleep(\"1h\"));\njob_stop(job);",
-        sends: &[],
-        effect: Effect::Drives,
-        noun_verb: true,
+        spec: Spec::drives(
+            "job_stop",
+            "Ask a job to start nothing new, without waiting; what it has begun on the server goes on.",
+        )
+        .noun_verb()
+        .parameters(&[JOB])
+        .returns(Returns::NOTHING)
+        .example("let job = spawn(|| sleep(\"1h\"));\njob_stop(job);"),
         body: stop,
     },
 ];

@@ -7,8 +7,10 @@ use crate::event::{Fact, Level};
 use crate::script::arguments::{duration_of, text_of};
 use crate::script::call::Call;
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::function::Function;
 use crate::script::help::{WIDTH, topic};
+use crate::script::returns::Returns;
+use crate::script::spec::{Key, Kind, Parameter, Spec};
 use crate::script::value::{Secret, describe, to_shown};
 use crate::secret::is_secret_name;
 
@@ -22,118 +24,76 @@ const PARAM: &[Key] = &[
 ];
 
 pub const ROWS: &[Function] = &[
+    // Kept with the run itself.
     Function {
-        name: "param",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::pure("param", "Get a parameter of the runbook.")
+            .parameters(&[
             Parameter::required("name", Kind::Text, "Its name in `--set name=value`."),
             Parameter::optional("options", Kind::Options(&[PARAM]), "Its default and help."),
-        ],
-        result: "the value",
-        summary: "Get a parameter of the runbook.",
-        example: "print(param(\"limit\", #{ default: 8, help: \"VMs at once\" }));",
-        // Kept with the run itself.
-        sends: &[],
-        effect: Effect::Pure,
-        noun_verb: false,
+        ])
+            .returns(Returns::value("the value"))
+            .example("print(param(\"limit\", #{ default: 8, help: \"VMs at once\" }));"),
         body: param,
     },
     Function {
-        name: "group_by",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::pure("group_by", "Group a list, in the order in which the keys first appear.")
+            .parameters(&[
             Parameter::required("items", Kind::List, "Object maps."),
             Parameter::required("key", Kind::Any, "The name of a field, or a closure that gives the key."),
-        ],
-        result: "a list of `#{ key, items }`",
-        summary: "Group a list, in the order in which the keys first appear.",
-        example: "for group in group_by([#{ wave: \"10\" }, #{ wave: \"2\" }], \"wave\") { print(group.key); }",
-        sends: &[],
-        effect: Effect::Pure,
-        noun_verb: false,
+        ])
+            .returns(Returns::maps(&["key", "items"]))
+            .example("for group in group_by([#{ wave: \"10\" }, #{ wave: \"2\" }], \"wave\") { print(group.key); }"),
         body: group_by,
     },
     Function {
-        name: "help",
-        aliases: &[],
-        parameters: &[Parameter::optional(
+        spec: Spec::pure("help", "Tell about a function, or find those that have to do with something.")
+            .parameters(&[Parameter::optional(
             "topic",
             Kind::Any,
             "A function, a domain, a topic such as `language`, or a word to search for; default: what there is.",
-        )],
-        result: "a text",
-        summary: "Tell about a function, or find those that have to do with something.",
-        example: "print(help(\"replica_create\"));\nprint(help(\"network\"));",
-        sends: &[],
-        effect: Effect::Pure,
-        noun_verb: false,
+        )])
+            .returns(Returns::TEXT)
+            .example("print(help(\"replica_create\"));\nprint(help(\"network\"));"),
         body: help,
     },
     Function {
-        name: "now",
-        aliases: &[],
-        parameters: &[],
-        result: "a text such as `2026-06-01T20:00:00Z`, in the run's clock",
-        summary: "Tell the time.",
-        example: "print(now().len() > 0);",
-        sends: &[],
-        effect: Effect::Reads,
-        noun_verb: false,
+        spec: Spec::reads("now", "Tell the time.")
+            .returns(Returns::TEXT.with(" such as `2026-06-01T20:00:00Z`, in the run's clock"))
+            .example("print(now().len() > 0);"),
         body: now,
     },
     Function {
-        name: "sleep",
-        aliases: &[],
-        parameters: &[Parameter::required("duration", Kind::Duration, "`\"90s\"`, `\"2h 30m\"`, or seconds.")],
-        result: "nothing",
-        summary: "Wait for so long.",
-        example: "sleep(\"90s\");",
-        sends: &[],
-        effect: Effect::Drives,
-        noun_verb: false,
+        spec: Spec::drives("sleep", "Wait for so long.")
+            .parameters(&[Parameter::required("duration", Kind::Duration, "`\"90s\"`, `\"2h 30m\"`, or seconds.")])
+            .returns(Returns::NOTHING)
+            .example("sleep(\"90s\");"),
         body: sleep,
     },
     Function {
-        name: "confirm",
-        aliases: &[],
-        parameters: &[Parameter::required("question", Kind::Text, "What is about to happen, and whether it may.")],
-        result: "true; a no is thrown as `refused`",
-        summary: "Wait at a gate until somebody says yes; without a terminal the run pauses until `coriolis-run answer` has.",
-        example: "try { confirm(\"switch off wave 1?\"); } catch (e) { print(e.kind); }",
-        sends: &[],
-        effect: Effect::Drives,
-        noun_verb: false,
+        spec: Spec::drives("confirm", "Wait at a gate until somebody says yes; without a terminal the run pauses until `coriolis-run answer` has.")
+            .parameters(&[Parameter::required("question", Kind::Text, "What is about to happen, and whether it may.")])
+            .returns(Returns::value("true; a no is thrown as `refused`"))
+            .example("try { confirm(\"switch off wave 1?\"); } catch (e) { print(e.kind); }"),
         body: confirm,
     },
     Function {
-        name: "log",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::drives("log", "Say something to the people who watch the run; `print` is for data.")
+            .parameters(&[
             Parameter::required("message", Kind::Any, "What to say."),
             Parameter::optional(
                 "level",
                 Kind::Choice(&["debug", "info", "warning", "error", "warn"]),
                 "How grave it is; default `info`.",
             ),
-        ],
-        result: "nothing",
-        summary: "Say something to the people who watch the run; `print` is for data.",
-        example: "log(\"half of it is done\", \"info\");",
-        sends: &[],
-        effect: Effect::Drives,
-        noun_verb: false,
+        ])
+            .returns(Returns::NOTHING)
+            .example("log(\"half of it is done\", \"info\");"),
         body: log,
     },
     Function {
-        name: "timestamp",
-        aliases: &[],
-        parameters: &[],
-        result: "never anything",
-        summary: "Refuse to tell the machine's time; `now()` tells the run's.",
-        example: "try { timestamp(); } catch (e) { print(e.hint); }",
-        sends: &[],
-        effect: Effect::Pure,
-        noun_verb: false,
+        spec: Spec::pure("timestamp", "Refuse to tell the machine's time; `now()` tells the run's.")
+            .returns(Returns::value("never anything"))
+            .example("try { timestamp(); } catch (e) { print(e.hint); }"),
         body: timestamp,
     },
 ];

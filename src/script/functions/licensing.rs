@@ -7,9 +7,11 @@ use crate::client::{Request, Service, licensing};
 use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{Key, Kind, Parameter, Spec};
 
 const APPLIANCE: Parameter = Parameter::required("appliance_id", Kind::Text, "The id of the appliance.");
 const LICENCE: Parameter = Parameter::required("licence_id", Kind::Text, "The id of the licence.");
@@ -31,128 +33,108 @@ macro_rules! ask {
     };
 }
 
-const fn row(
-    name: &'static str,
-    parameters: &'static [Parameter],
-    (result, summary): (&'static str, &'static str),
-    example: &'static str,
-    sends: &'static [Sends],
-    effect: Effect,
-    body: fn(&mut Call<'_>) -> Result<Dynamic, Fault>,
-) -> Function {
-    Function { name, aliases: &[], parameters, result, summary, example, sends, effect, noun_verb: false, body }
-}
-
 pub const ROWS: &[Function] = &[
-    row(
-        "licensing_server_status",
-        &[],
-        ("what the licensing server says of itself", "Ask how the licensing server is."),
-        "try { print(licensing_server_status()); } catch (e) { print(e.message); }",
-        &[Sends::reads("GET /status").to(Service::Licensing)],
-        Effect::Reads,
-        server_status,
-    ),
-    row(
-        "licensing_appliance_list",
-        &[],
-        ("a list of appliances", "List the appliances that the licensing server knows."),
-        ask!("print(a);"),
-        &[Sends::reads("GET /appliances").to(Service::Licensing)],
-        Effect::Reads,
-        appliance_list,
-    ),
-    row(
-        "licensing_appliance_show",
-        &[APPLIANCE],
-        ("the appliance", "Show an appliance."),
-        ask!("print(licensing_appliance_show(a).id);"),
-        &[Sends::reads("GET /appliances/{appliance}").to(Service::Licensing)],
-        Effect::Reads,
-        appliance_show,
-    ),
-    row(
-        "licensing_appliance_create",
-        &[],
-        ("the appliance", "Create an appliance."),
-        "try { print(licensing_appliance_create().id); } catch (e) { print(e.message); }",
-        &[Sends::changes("POST /appliances", Again::Asked).to(Service::Licensing)],
-        Effect::Changes,
-        appliance_create,
-    ),
-    row(
-        "licensing_appliance_status",
-        &[APPLIANCE],
-        ("how many migrations the appliance's licences still allow", "Ask what an appliance's licences allow."),
-        ask!("print(licensing_appliance_status(a));"),
-        &[Sends::reads("GET /appliances/{appliance}/status").to(Service::Licensing)],
-        Effect::Reads,
-        appliance_status,
-    ),
-    row(
-        "licensing_licence_list",
-        &[APPLIANCE],
-        ("a list of licences", "List an appliance's licences."),
-        ask!("print(licensing_licence_list(a).len());"),
-        &[Sends::reads("GET /appliances/{appliance}/licences").to(Service::Licensing)],
-        Effect::Reads,
-        licence_list,
-    ),
-    row(
-        "licensing_licence_show",
-        &[APPLIANCE, LICENCE],
-        ("the licence", "Show a licence."),
-        ask!("for licence in licensing_licence_list(a) { print(licensing_licence_show(a, licence.id).id); }"),
-        &[Sends::reads("GET /appliances/{appliance}/licences/{licence}").to(Service::Licensing)],
-        Effect::Reads,
-        licence_show,
-    ),
-    row(
-        "licensing_licence_register",
-        &[APPLIANCE, Parameter::required("options", Kind::Options(&[REGISTER]), "The licence.")],
-        ("the licence", "Register a licence with an appliance."),
-        ask!("print(licensing_licence_register(a, #{ licence_pem: \"-----BEGIN LICENCE-----\" }).id);"),
-        &[Sends::changes("POST /appliances/{appliance}/licences", Again::Asked).to(Service::Licensing)],
-        Effect::Changes,
-        licence_register,
-    ),
-    row(
-        "licensing_licence_delete",
-        &[APPLIANCE, LICENCE],
-        ("nothing", "Delete a licence of an appliance."),
-        ask!("for licence in licensing_licence_list(a) { licensing_licence_delete(a, licence.id); }"),
-        &[Sends::changes("DELETE /appliances/{appliance}/licences/{licence}", Again::Asked).to(Service::Licensing)],
-        Effect::Changes,
-        licence_delete,
-    ),
-    row(
-        "licensing_reservation_list",
-        &[APPLIANCE],
-        ("a list of reservations", "List the reservations of an appliance."),
-        ask!("print(licensing_reservation_list(a).len());"),
-        &[Sends::reads("GET /appliances/{appliance}/reservations").to(Service::Licensing)],
-        Effect::Reads,
-        reservation_list,
-    ),
-    row(
-        "licensing_reservation_show",
-        &[APPLIANCE, RESERVATION],
-        ("the reservation", "Show a reservation."),
-        ask!("for found in licensing_reservation_list(a) { print(licensing_reservation_show(a, found.id).id); }"),
-        &[Sends::reads("GET /appliances/{appliance}/reservations/{reservation}").to(Service::Licensing)],
-        Effect::Reads,
-        reservation_show,
-    ),
-    row(
-        "licensing_reservation_refresh",
-        &[APPLIANCE, RESERVATION],
-        ("the reservation", "Refresh a reservation, so that it lasts longer."),
-        ask!("for found in licensing_reservation_list(a) { licensing_reservation_refresh(a, found.id); }"),
-        &[Sends::changes("POST /appliances/{appliance}/reservations/{reservation}/refresh", Again::Asked)
-            .to(Service::Licensing)],
-        Effect::Changes,
-        reservation_refresh,
-    ),
+    Function {
+        spec: Spec::reads("licensing_server_status", "Ask how the licensing server is.")
+            .returns(Returns::value("what the licensing server says of itself"))
+            .sends(&[Sends::reads("GET /status").to(Service::Licensing)])
+            .example("try { print(licensing_server_status()); } catch (e) { print(e.message); }"),
+        body: server_status,
+    },
+    Function {
+        spec: Spec::reads("licensing_appliance_list", "List the appliances that the licensing server knows.")
+            .returns(Returns::values("appliances"))
+            .sends(&[Sends::reads("GET /appliances").to(Service::Licensing)])
+            .example(ask!("print(a);")),
+        body: appliance_list,
+    },
+    Function {
+        spec: Spec::reads("licensing_appliance_show", "Show an appliance.")
+            .parameters(&[APPLIANCE])
+            .returns(Returns::value("the appliance"))
+            .sends(&[Sends::reads("GET /appliances/{appliance}").to(Service::Licensing)])
+            .example(ask!("print(licensing_appliance_show(a).id);")),
+        body: appliance_show,
+    },
+    Function {
+        spec: Spec::changes("licensing_appliance_create", "Create an appliance.")
+            .returns(Returns::value("the appliance"))
+            .sends(&[Sends::changes("POST /appliances", Again::Asked).to(Service::Licensing)])
+            .example("try { print(licensing_appliance_create().id); } catch (e) { print(e.message); }"),
+        body: appliance_create,
+    },
+    Function {
+        spec: Spec::reads("licensing_appliance_status", "Ask what an appliance's licences allow.")
+            .parameters(&[APPLIANCE])
+            .returns(Returns::value("how many migrations the appliance's licences still allow"))
+            .sends(&[Sends::reads("GET /appliances/{appliance}/status").to(Service::Licensing)])
+            .example(ask!("print(licensing_appliance_status(a));")),
+        body: appliance_status,
+    },
+    Function {
+        spec: Spec::reads("licensing_licence_list", "List an appliance's licences.")
+            .parameters(&[APPLIANCE])
+            .returns(Returns::values("licences"))
+            .sends(&[Sends::reads("GET /appliances/{appliance}/licences").to(Service::Licensing)])
+            .example(ask!("print(licensing_licence_list(a).len());")),
+        body: licence_list,
+    },
+    Function {
+        spec: Spec::reads("licensing_licence_show", "Show a licence.")
+            .parameters(&[APPLIANCE, LICENCE])
+            .returns(Returns::value("the licence"))
+            .sends(&[Sends::reads("GET /appliances/{appliance}/licences/{licence}").to(Service::Licensing)])
+            .example(ask!(
+                "for licence in licensing_licence_list(a) { print(licensing_licence_show(a, licence.id).id); }"
+            )),
+        body: licence_show,
+    },
+    Function {
+        spec: Spec::changes("licensing_licence_register", "Register a licence with an appliance.")
+            .parameters(&[APPLIANCE, Parameter::required("options", Kind::Options(&[REGISTER]), "The licence.")])
+            .returns(Returns::value("the licence"))
+            .sends(&[Sends::changes("POST /appliances/{appliance}/licences", Again::Asked).to(Service::Licensing)])
+            .example(ask!("print(licensing_licence_register(a, #{ licence_pem: \"-----BEGIN LICENCE-----\" }).id);")),
+        body: licence_register,
+    },
+    Function {
+        spec: Spec::changes("licensing_licence_delete", "Delete a licence of an appliance.")
+            .parameters(&[APPLIANCE, LICENCE])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /appliances/{appliance}/licences/{licence}", Again::Asked)
+                .to(Service::Licensing)])
+            .example(ask!("for licence in licensing_licence_list(a) { licensing_licence_delete(a, licence.id); }")),
+        body: licence_delete,
+    },
+    Function {
+        spec: Spec::reads("licensing_reservation_list", "List the reservations of an appliance.")
+            .parameters(&[APPLIANCE])
+            .returns(Returns::values("reservations"))
+            .sends(&[Sends::reads("GET /appliances/{appliance}/reservations").to(Service::Licensing)])
+            .example(ask!("print(licensing_reservation_list(a).len());")),
+        body: reservation_list,
+    },
+    Function {
+        spec: Spec::reads("licensing_reservation_show", "Show a reservation.")
+            .parameters(&[APPLIANCE, RESERVATION])
+            .returns(Returns::value("the reservation"))
+            .sends(&[Sends::reads("GET /appliances/{appliance}/reservations/{reservation}").to(Service::Licensing)])
+            .example(ask!(
+                "for found in licensing_reservation_list(a) { print(licensing_reservation_show(a, found.id).id); }"
+            )),
+        body: reservation_show,
+    },
+    Function {
+        spec: Spec::changes("licensing_reservation_refresh", "Refresh a reservation, so that it lasts longer.")
+            .parameters(&[APPLIANCE, RESERVATION])
+            .returns(Returns::value("the reservation"))
+            .sends(&[Sends::changes("POST /appliances/{appliance}/reservations/{reservation}/refresh", Again::Asked)
+                .to(Service::Licensing)])
+            .example(ask!(
+                "for found in licensing_reservation_list(a) { licensing_reservation_refresh(a, found.id); }"
+            )),
+        body: reservation_refresh,
+    },
 ];
 
 fn server_status(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

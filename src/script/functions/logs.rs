@@ -13,8 +13,10 @@ use crate::error::{Error, Result};
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::Sends;
+use crate::script::spec::{Key, Kind, Parameter, Spec};
 use crate::script::value::to_script;
 
 const DOWNLOAD: &[Key] = &[
@@ -42,42 +44,32 @@ const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNI
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "log_list",
-        aliases: &[],
-        parameters: &[],
-        result: "a list of `#{ log_name }`",
-        summary: "List the logs of the server's services.",
-        example: "try { for found in log_list() { print(found.log_name); } } catch (e) { print(e.message); }",
-        sends: &[Sends::reads("GET /logs/").to(Service::Logs)],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("log_list", "List the logs of the server's services.")
+            .noun_verb()
+            .returns(Returns::maps(&["log_name"]))
+            .sends(&[Sends::reads("GET /logs/").to(Service::Logs)])
+            .example("try { for found in log_list() { print(found.log_name); } } catch (e) { print(e.message); }"),
         body: list,
     },
     Function {
-        name: "log_download",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::reads("log_download", "Download a log.")
+            .noun_verb()
+            .parameters(&[
             Parameter::required("log_name", Kind::Text, "Such as `coriolis-worker`; `log_list` has them."),
             Parameter::optional("options", Kind::Options(&[DOWNLOAD]), "Which part, and where to."),
-        ],
-        result: "a text",
-        summary: "Download a log.",
-        example: "try { print(log_download(\"coriolis-worker\", #{ start_time: \"1h\" }).len() > 0); } catch (e) { print(e.message); }",
-        sends: &[Sends::reads("GET /logs/{log}/").to(Service::Logs)],
-        effect: Effect::Reads,
-        noun_verb: true,
+        ])
+            .returns(Returns::TEXT)
+            .sends(&[Sends::reads("GET /logs/{log}/").to(Service::Logs)])
+            .example("try { print(log_download(\"coriolis-worker\", #{ start_time: \"1h\" }).len() > 0); } catch (e) { print(e.message); }"),
         body: download,
     },
     Function {
-        name: "log_stream",
-        aliases: &[],
-        parameters: &[Parameter::optional("options", Kind::Options(&[STREAM]), "Which, and how long.")],
-        result: "a list of `#{ app_name, message }`, in the order in which they came",
-        summary: "Listen to the logs for a while and return what was said.",
-        example: "try { for said in log_stream(#{ limit: 1, timeout: \"2s\" }) { print(said.message); } } catch (e) { print(e.message); }",
-        sends: &[Sends::reads("GET /ws").to(Service::Logs)],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("log_stream", "Listen to the logs for a while and return what was said.")
+            .noun_verb()
+            .parameters(&[Parameter::optional("options", Kind::Options(&[STREAM]), "Which, and how long.")])
+            .returns(Returns::maps(&["app_name", "message"]).with(", in the order in which they came"))
+            .sends(&[Sends::reads("GET /ws").to(Service::Logs)])
+            .example("try { for said in log_stream(#{ limit: 1, timeout: \"2s\" }) { print(said.message); } } catch (e) { print(e.message); }"),
         body: stream,
     },
 ];

@@ -17,9 +17,11 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::model::{Generation, Phase};
 use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::script::value::{Secrets, to_json};
 use crate::watch::Target;
 
@@ -33,22 +35,21 @@ const MIGRATE: &[Key] = &[
         .aliases(&["shutdown_instance", "shutdown"]),
 ];
 
-pub const ROWS: &[Function] = &[Function {
-    name: "migration_create",
-    aliases: &[],
-    parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS, MIGRATE]), "What to migrate.")],
-    result: "the migration, for `wait_for`, `migration_show`, `migration_cancel` and `migration_delete`",
-    summary: "Start copying and deploying in one, without waiting.",
-    example: "let m = migration_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(m).status);",
-    sends: &[
-        MAKE.only(Generation::Current),
-        EXECUTES.only(Generation::Current),
-        Sends::changes("POST /migrations", Again::Marked("notes")).only(Generation::Legacy),
-    ],
-    effect: Effect::Changes,
-    noun_verb: true,
-    body: create,
-}];
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::changes("migration_create", "Start copying and deploying in one, without waiting.")
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS, MIGRATE]), "What to migrate.")])
+            .returns(Returns::begun(Noun::Migration).with(", for `wait_for`, `migration_show`, `migration_cancel` and `migration_delete`"))
+            .sends(&[
+            MAKE.only(Generation::Current),
+            EXECUTES.only(Generation::Current),
+            Sends::changes("POST /migrations", Again::Marked("notes")).only(Generation::Legacy),
+        ])
+            .example("let m = migration_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(m).status);"),
+        body: create,
+    },
+];
 
 /// How long after its execution the server may take to begin the deployment: it looks every 10 s.
 const DEPLOYING: Duration = Duration::from_secs(60);

@@ -13,9 +13,11 @@ use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 
 const POOL: Parameter =
     Parameter::required("pool", Kind::Reference(Noun::MinionPool), "The pool: its id, its name, or the object.");
@@ -60,145 +62,115 @@ const DEALLOCATE: &[Key] = &[Key::new("force", Kind::Flag, "Also machines that a
 const NAME: Parameter = Parameter::required("name", Kind::Text, "How people call it.");
 
 /// An example that begins with a pool.
-macro_rules! with_pool {
-    ($rest:literal) => {
-        concat!(
-            "let pool = minion_pool_ensure(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{}, skip_allocation: true });\n",
-            $rest
-        )
-    };
-}
+/// The beginning of the examples.
+const A_POOL: &str = "let pool = minion_pool_ensure(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{}, skip_allocation: true });\n";
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "minion_pool_list",
-        aliases: &[],
-        parameters: &[],
-        result: "a list of pools with their machines",
-        summary: "List the minion pools.",
-        example: with_pool!("print(minion_pool_list().len());"),
-        sends: &[Sends::reads("GET /minion_pools")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("minion_pool_list", "List the minion pools.")
+            .noun_verb()
+            .returns(Returns::list(Noun::MinionPool).with(" with their machines"))
+            .sends(&[Sends::reads("GET /minion_pools")])
+            .given(A_POOL)
+.example("print(minion_pool_list().len());"),
         body: list,
     },
     Function {
-        name: "minion_pool_show",
-        aliases: &[],
-        parameters: &[POOL],
-        result: "the pool with its machines and events",
-        summary: "Show a minion pool.",
-        example: with_pool!("print(minion_pool_show(\"helpers\").status);"),
-        sends: &[Sends::reads("GET /minion_pools/{pool}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("minion_pool_show", "Show a minion pool.")
+            .noun_verb()
+            .parameters(&[POOL])
+            .returns(Returns::object(Noun::MinionPool).with(" with its machines and events"))
+            .sends(&[Sends::reads("GET /minion_pools/{pool}")])
+            .given(A_POOL)
+.example("print(minion_pool_show(\"helpers\").status);"),
         body: show,
     },
     Function {
-        name: "minion_pool_create",
-        aliases: &[],
-        parameters: &[NAME, Parameter::optional("options", Kind::Options(&[CREATE, SETTINGS]), "What to create.")],
-        result: "the pool",
-        summary: "Create a minion pool and start making its machines, without waiting.",
-        example: "let pool = minion_pool_create(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{} });\nprint(wait_for(pool).status);",
-        sends: &[Sends::changes("POST /minion_pools", Again::Marked("notes"))],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("minion_pool_create", "Create a minion pool and start making its machines, without waiting.")
+            .noun_verb()
+            .parameters(&[NAME, Parameter::optional("options", Kind::Options(&[CREATE, SETTINGS]), "What to create.")])
+            .returns(Returns::object(Noun::MinionPool))
+            .sends(&[Sends::changes("POST /minion_pools", Again::Marked("notes"))])
+            .example("let pool = minion_pool_create(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{} });\nprint(wait_for(pool).status);"),
         body: create,
     },
     Function {
-        name: "minion_pool_ensure",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::changes("minion_pool_ensure", "Find the minion pool of this name, or create it; one that exists stays as it is.")
+            .noun_verb()
+            .parameters(&[
             NAME,
             Parameter::optional("options", Kind::Options(&[CREATE, SETTINGS]), "As for `minion_pool_create`."),
-        ],
-        result: "the pool; its key `created` says whether it was made just now",
-        summary: "Find the minion pool of this name, or create it; one that exists stays as it is.",
-        example: with_pool!("print(pool.created);"),
-        sends: &[
+        ])
+            .returns(Returns::object(Noun::MinionPool).with("; its key `created` says whether it was made just now"))
+            .sends(&[
             Sends::reads("GET /minion_pools"),
             Sends::changes("POST /minion_pools", Again::Marked("notes")).when("where there is none of this name"),
-        ],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .given(A_POOL)
+.example("print(pool.created);"),
         body: ensure,
     },
     Function {
-        name: "minion_pool_update",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::changes("minion_pool_update", "Change a minion pool that is deallocated.")
+            .noun_verb()
+            .parameters(&[
             POOL,
             Parameter::required(
                 "options",
                 Kind::Options(&[UPDATE, SETTINGS]),
                 "What to change; what is not named stays.",
             ),
-        ],
-        result: "the pool as it is now",
-        summary: "Change a minion pool that is deallocated.",
-        example: with_pool!("print(minion_pool_update(pool, #{ notes: \"for the web tier\" }).notes);"),
-        sends: &[Sends::changes("PUT /minion_pools/{pool}", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .returns(Returns::object(Noun::MinionPool).with(" as it is now"))
+            .sends(&[Sends::changes("PUT /minion_pools/{pool}", Again::Safe)])
+            .given(A_POOL)
+.example("print(minion_pool_update(pool, #{ notes: \"for the web tier\" }).notes);"),
         body: update,
     },
     Function {
-        name: "minion_pool_delete",
-        aliases: &[],
-        parameters: &[POOL],
-        result: "nothing",
-        summary: "Delete a minion pool that is deallocated.",
-        example: with_pool!("minion_pool_delete(pool);"),
-        sends: &[Sends::changes("DELETE /minion_pools/{pool}", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("minion_pool_delete", "Delete a minion pool that is deallocated.")
+            .noun_verb()
+            .parameters(&[POOL])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /minion_pools/{pool}", Again::Safe)])
+            .given(A_POOL)
+.example("minion_pool_delete(pool);"),
         body: delete,
     },
     Function {
-        name: "minion_pool_allocate",
-        aliases: &[],
-        parameters: &[POOL],
-        result: "the pool; its machines are there when `wait_for` says so",
-        summary: "Start making a minion pool's machines, without waiting.",
-        example: with_pool!("print(wait_for(minion_pool_allocate(pool)).status);"),
-        sends: &[Sends::changes(
+        spec: Spec::changes("minion_pool_allocate", "Start making a minion pool's machines, without waiting.")
+            .noun_verb()
+            .parameters(&[POOL])
+            .returns(Returns::begun(Noun::MinionPool).with("; its machines are there when `wait_for` says so"))
+            .sends(&[Sends::changes(
             "POST /minion_pools/{pool}/actions",
             Again::Compared("another status of the pool than before"),
-        )],
-        effect: Effect::Changes,
-        noun_verb: true,
+        )])
+            .given(A_POOL)
+.example("print(wait_for(minion_pool_allocate(pool)).status);"),
         body: allocate,
     },
     Function {
-        name: "minion_pool_refresh",
-        aliases: &[],
-        parameters: &[POOL],
-        result: "the pool",
-        summary: "Start looking after a minion pool's machines, without waiting.",
-        example: with_pool!(
-            "wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_refresh(pool)).status);"
-        ),
-        sends: &[Sends::changes("POST /minion_pools/{pool}/actions", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("minion_pool_refresh", "Start looking after a minion pool's machines, without waiting.")
+            .noun_verb()
+            .parameters(&[POOL])
+            .returns(Returns::object(Noun::MinionPool))
+            .sends(&[Sends::changes("POST /minion_pools/{pool}/actions", Again::Safe)])
+            .given(A_POOL)
+.example("wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_refresh(pool)).status);"),
         body: refresh,
     },
     Function {
-        name: "minion_pool_deallocate",
-        aliases: &[],
-        parameters: &[POOL, Parameter::optional("options", Kind::Options(&[DEALLOCATE]), "How.")],
-        result: "the pool; its machines are gone when `wait_for` says so",
-        summary: "Start deleting a minion pool's machines, without waiting.",
-        example: with_pool!(
-            "wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_deallocate(pool)).status);"
-        ),
-        sends: &[Sends::changes(
+        spec: Spec::changes("minion_pool_deallocate", "Start deleting a minion pool's machines, without waiting.")
+            .noun_verb()
+            .parameters(&[POOL, Parameter::optional("options", Kind::Options(&[DEALLOCATE]), "How.")])
+            .returns(Returns::begun(Noun::MinionPool).with("; its machines are gone when `wait_for` says so"))
+            .sends(&[Sends::changes(
             "POST /minion_pools/{pool}/actions",
             Again::Compared("another status of the pool than before"),
-        )],
-        effect: Effect::Changes,
-        noun_verb: true,
+        )])
+            .given(A_POOL)
+.example("wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_deallocate(pool)).status);"),
         body: deallocate,
     },
 ];

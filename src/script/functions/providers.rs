@@ -7,8 +7,10 @@ use crate::error::{Error, Result, suggest};
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Kind, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::Sends;
+use crate::script::spec::{Kind, Parameter, Spec};
 
 /// Platforms that providers were seen or announced for; a server has only some of them, and may have others.
 pub const PLATFORMS: [&str; 14] = [
@@ -30,21 +32,17 @@ pub const PLATFORMS: [&str; 14] = [
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "provider_list",
-        aliases: &[],
-        parameters: &[],
-        result: "an object map from platform to `#{ types }`, what it can do as numbers",
-        summary: "List the platforms that the server's workers speak.",
-        example: "for platform in provider_list().keys() { print(platform); }",
-        sends: &[Sends::reads("GET /providers")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("provider_list", "List the platforms that the server's workers speak.")
+            .noun_verb()
+            .returns(Returns::value("an object map from platform to `#{ types }`, what it can do as numbers"))
+            .sends(&[Sends::reads("GET /providers")])
+            .example("for platform in provider_list().keys() { print(platform); }"),
         body: list,
     },
     Function {
-        name: "provider_schema_list",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::reads("provider_schema_list", "Show what a platform wants to be told: to connect, or in an environment.")
+            .noun_verb()
+            .parameters(&[
             Parameter::required(
                 "platform",
                 Kind::Word(&PLATFORMS),
@@ -55,13 +53,10 @@ pub const ROWS: &[Function] = &[
                 Kind::Any,
                 "`connection`, `source`, `destination`, `source_minion_pool`, `destination_minion_pool`, or the number of one.",
             ),
-        ],
-        result: "an object map from the schema's name to the JSON schema",
-        summary: "Show what a platform wants to be told: to connect, or in an environment.",
-        example: "print(provider_schema_list(\"openstack\", \"connection\").keys());",
-        sends: &[Sends::reads("GET /providers/{platform}/schemas/{type}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        ])
+            .returns(Returns::value("an object map from the schema's name to the JSON schema"))
+            .sends(&[Sends::reads("GET /providers/{platform}/schemas/{type}")])
+            .example("print(provider_schema_list(\"openstack\", \"connection\").keys());"),
         body: schemas,
     },
 ];

@@ -10,9 +10,11 @@ use crate::client::regions;
 use crate::error::Result;
 use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 
 const REGION: Parameter =
     Parameter::required("region", Kind::Reference(Noun::Region), "The region: its id, its name, or the object.");
@@ -35,81 +37,62 @@ const NAME: Parameter = Parameter::required("name", Kind::Text, "How people call
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "region_list",
-        aliases: &[],
-        parameters: &[],
-        result: "a list of regions",
-        summary: "List the regions.",
-        example: "region_ensure(\"east\");\nprint(region_list().len() > 0);",
-        sends: &[Sends::reads("GET /regions")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("region_list", "List the regions.")
+            .noun_verb()
+            .returns(Returns::list(Noun::Region))
+            .sends(&[Sends::reads("GET /regions")])
+            .example("region_ensure(\"east\");\nprint(region_list().len() > 0);"),
         body: list,
     },
     Function {
-        name: "region_show",
-        aliases: &[],
-        parameters: &[REGION],
-        result: "the region",
-        summary: "Show a region.",
-        example: "region_ensure(\"east\", #{ description: \"the old hall\" });\nprint(region_show(\"east\").description);",
-        sends: &[Sends::reads("GET /regions/{region}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("region_show", "Show a region.")
+            .noun_verb()
+            .parameters(&[REGION])
+            .returns(Returns::object(Noun::Region))
+            .sends(&[Sends::reads("GET /regions/{region}")])
+            .example("region_ensure(\"east\", #{ description: \"the old hall\" });\nprint(region_show(\"east\").description);"),
         body: show,
     },
     Function {
-        name: "region_create",
-        aliases: &[],
-        parameters: &[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "What else there is to say.")],
-        result: "the region",
-        summary: "Create a region; a second one of the same name is another region.",
-        example: "print(region_create(\"east\", #{ description: \"the old hall\" }).name);",
-        sends: &[Sends::changes("POST /regions", Again::Marked("description"))],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("region_create", "Create a region; a second one of the same name is another region.")
+            .noun_verb()
+            .parameters(&[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "What else there is to say.")])
+            .returns(Returns::object(Noun::Region))
+            .sends(&[Sends::changes("POST /regions", Again::Marked("description"))])
+            .example("print(region_create(\"east\", #{ description: \"the old hall\" }).name);"),
         body: create,
     },
     Function {
-        name: "region_ensure",
-        aliases: &[],
-        parameters: &[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "As for `region_create`.")],
-        result: "the region; its key `created` says whether it was made just now",
-        summary: "Find the region of this name, or create it; one that exists stays as it is.",
-        example: "print(region_ensure(\"east\").created);\nprint(region_ensure(\"east\").created);",
-        sends: &[
+        spec: Spec::changes("region_ensure", "Find the region of this name, or create it; one that exists stays as it is.")
+            .noun_verb()
+            .parameters(&[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "As for `region_create`.")])
+            .returns(Returns::object(Noun::Region).with("; its key `created` says whether it was made just now"))
+            .sends(&[
             Sends::reads("GET /regions"),
             Sends::changes("POST /regions", Again::Marked("description")).when("where there is none of this name"),
-        ],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .example("print(region_ensure(\"east\").created);\nprint(region_ensure(\"east\").created);"),
         body: ensure,
     },
     Function {
-        name: "region_update",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::changes("region_update", "Change a region.")
+            .noun_verb()
+            .parameters(&[
             REGION,
             Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
-        ],
-        result: "the region as it is now",
-        summary: "Change a region.",
-        example: "region_ensure(\"east\");\nprint(region_update(\"east\", #{ disabled: true }).enabled);",
-        sends: &[Sends::changes("PUT /regions/{region}", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .returns(Returns::object(Noun::Region).with(" as it is now"))
+            .sends(&[Sends::changes("PUT /regions/{region}", Again::Safe)])
+            .example("region_ensure(\"east\");\nprint(region_update(\"east\", #{ disabled: true }).enabled);"),
         body: update,
     },
     Function {
-        name: "region_delete",
-        aliases: &[],
-        parameters: &[REGION],
-        result: "nothing",
-        summary: "Delete a region, also one that is in use.",
-        example: "region_ensure(\"east\");\nregion_delete(\"east\");",
-        sends: &[Sends::changes("DELETE /regions/{region}", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("region_delete", "Delete a region, also one that is in use.")
+            .noun_verb()
+            .parameters(&[REGION])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /regions/{region}", Again::Safe)])
+            .example("region_ensure(\"east\");\nregion_delete(\"east\");"),
         body: delete,
     },
 ];

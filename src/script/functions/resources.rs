@@ -12,8 +12,10 @@ use crate::model::Generation;
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::Sends;
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 
 const ENDPOINT: Parameter =
     Parameter::required("endpoint", Kind::Reference(Noun::Endpoint), "The endpoint: its id, its name, or the object.");
@@ -54,115 +56,109 @@ const OPTIONS: &[Key] = &[
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "endpoint_instance_list",
-        aliases: &[],
-        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[INSTANCES]), "Which, and how to look.")],
-        result: "a list of instances",
-        summary: "List the virtual machines of an endpoint's cloud, all pages of them.",
-        example: "print(endpoint_instance_list(\"vcenter\", #{ limit: 3 }).len());",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/instances")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads(
+            "endpoint_instance_list",
+            "List the virtual machines of an endpoint's cloud, all pages of them.",
+        )
+        .noun_verb()
+        .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[INSTANCES]), "Which, and how to look.")])
+        .returns(Returns::list(Noun::Instance))
+        .sends(&[Sends::reads("GET /endpoints/{endpoint}/instances")])
+        .example("print(endpoint_instance_list(\"vcenter\", #{ limit: 3 }).len());"),
         body: instance_list,
     },
     Function {
-        name: "endpoint_instance_show",
-        aliases: &[],
-        parameters: &[
-            ENDPOINT,
-            Parameter::required("instance", Kind::Reference(Noun::Instance), "Its name, its id, or the object."),
-            Parameter::optional("options", Kind::Options(&[ENVIRONMENT_ONLY]), "How to look."),
-        ],
-        result: "the instance with its `devices`",
-        summary: "Show a virtual machine with its disks and network cards.",
-        example: "print(endpoint_instance_show(\"vcenter\", \"web-01\").devices.disks.len() > 0);",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/instances/{instance}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_instance_show", "Show a virtual machine with its disks and network cards.")
+            .noun_verb()
+            .parameters(&[
+                ENDPOINT,
+                Parameter::required("instance", Kind::Reference(Noun::Instance), "Its name, its id, or the object."),
+                Parameter::optional("options", Kind::Options(&[ENVIRONMENT_ONLY]), "How to look."),
+            ])
+            .returns(Returns::object(Noun::Instance).with(" with its `devices`"))
+            .sends(&[Sends::reads("GET /endpoints/{endpoint}/instances/{instance}")])
+            .example("print(endpoint_instance_show(\"vcenter\", \"web-01\").devices.disks.len() > 0);"),
         body: instance_show,
     },
     Function {
-        name: "endpoint_network_list",
-        aliases: &[],
-        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[ENVIRONMENT_ONLY]), "How to look.")],
-        result: "a list of networks",
-        summary: "List the networks of a destination.",
-        example: "for network in endpoint_network_list(\"openstack\") { print(network.name); }",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/networks")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_network_list", "List the networks of a destination.")
+            .noun_verb()
+            .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[ENVIRONMENT_ONLY]), "How to look.")])
+            .returns(Returns::list(Noun::Network))
+            .sends(&[Sends::reads("GET /endpoints/{endpoint}/networks")])
+            .example("for network in endpoint_network_list(\"openstack\") { print(network.name); }"),
         body: network_list,
     },
     Function {
-        name: "endpoint_storage_list",
-        aliases: &[],
-        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[ENVIRONMENT_ONLY]), "How to look.")],
-        result: "`#{ storage_backends, config_default }`",
-        summary: "List the storage backends of a destination.",
-        example: "print(endpoint_storage_list(\"openstack\").storage_backends.len() > 0);",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/storage")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_storage_list", "List the storage backends of a destination.")
+            .noun_verb()
+            .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[ENVIRONMENT_ONLY]), "How to look.")])
+            .returns(Returns::map(&["storage_backends", "config_default"]))
+            .sends(&[Sends::reads("GET /endpoints/{endpoint}/storage")])
+            .example("print(endpoint_storage_list(\"openstack\").storage_backends.len() > 0);"),
         body: storage_list,
     },
     Function {
-        name: "endpoint_source_options_list",
-        aliases: &[],
-        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")],
-        result: "a list of options with their `values`",
-        summary: "List what a source environment may say.",
-        example: "print(endpoint_source_options_list(\"vcenter\").len() > 0);",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/source-options")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_source_options_list", "List what a source environment may say.")
+            .noun_verb()
+            .parameters(&[
+                ENDPOINT,
+                Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look."),
+            ])
+            .returns(Returns::values("options with their `values`"))
+            .sends(&[Sends::reads("GET /endpoints/{endpoint}/source-options")])
+            .example("print(endpoint_source_options_list(\"vcenter\").len() > 0);"),
         body: source_options,
     },
     Function {
-        name: "endpoint_destination_options_list",
-        aliases: &[],
-        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")],
-        result: "a list of options with their `values`",
-        summary: "List what a destination environment may say.",
-        example: "print(endpoint_destination_options_list(\"openstack\").len() > 0);",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/destination-options")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("endpoint_destination_options_list", "List what a destination environment may say.")
+            .noun_verb()
+            .parameters(&[
+                ENDPOINT,
+                Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look."),
+            ])
+            .returns(Returns::values("options with their `values`"))
+            .sends(&[Sends::reads("GET /endpoints/{endpoint}/destination-options")])
+            .example("print(endpoint_destination_options_list(\"openstack\").len() > 0);"),
         body: destination_options,
     },
     Function {
-        name: "endpoint_source_minion_pool_options_list",
-        aliases: &[],
-        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")],
-        result: "a list of options with their `values`",
-        summary: "List what the environment of a minion pool at a source may say.",
-        example: "print(endpoint_source_minion_pool_options_list(\"vcenter\").len() > 0);",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/source-minion-pool-options")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads(
+            "endpoint_source_minion_pool_options_list",
+            "List what the environment of a minion pool at a source may say.",
+        )
+        .noun_verb()
+        .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")])
+        .returns(Returns::values("options with their `values`"))
+        .sends(&[Sends::reads("GET /endpoints/{endpoint}/source-minion-pool-options")])
+        .example("print(endpoint_source_minion_pool_options_list(\"vcenter\").len() > 0);"),
         body: source_pool_options,
     },
     Function {
-        name: "endpoint_destination_minion_pool_options_list",
-        aliases: &[],
-        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")],
-        result: "a list of options with their `values`",
-        summary: "List what the environment of a minion pool at a destination may say.",
-        example: "print(endpoint_destination_minion_pool_options_list(\"openstack\").len() > 0);",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/destination-minion-pool-options")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads(
+            "endpoint_destination_minion_pool_options_list",
+            "List what the environment of a minion pool at a destination may say.",
+        )
+        .noun_verb()
+        .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")])
+        .returns(Returns::values("options with their `values`"))
+        .sends(&[Sends::reads("GET /endpoints/{endpoint}/destination-minion-pool-options")])
+        .example("print(endpoint_destination_minion_pool_options_list(\"openstack\").len() > 0);"),
         body: destination_pool_options,
     },
     Function {
-        name: "endpoint_export_inventory",
-        aliases: &["endpoint_inventory_export"],
-        parameters: &[ENDPOINT, Parameter::optional("options", Kind::Options(&[INVENTORY]), "How, and where to.")],
-        result: "a text: CSV with a header, one row a virtual machine",
-        summary: "Export the virtual machines of an endpoint's cloud as CSV (current servers only).",
-        example: "try { print(endpoint_export_inventory(\"vcenter\").contains(\"web-01\")); } catch (e) { print(e.hint); }",
-        sends: &[Sends::reads("GET /endpoints/{endpoint}/inventory").only(Generation::Current)],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads(
+            "endpoint_export_inventory",
+            "Export the virtual machines of an endpoint's cloud as CSV (current servers only).",
+        )
+        .aliases(&["endpoint_inventory_export"])
+        .noun_verb()
+        .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[INVENTORY]), "How, and where to.")])
+        .returns(Returns::TEXT.with(": CSV with a header, one row a virtual machine"))
+        .sends(&[Sends::reads("GET /endpoints/{endpoint}/inventory").only(Generation::Current)])
+        .example(
+            "try { print(endpoint_export_inventory(\"vcenter\").contains(\"web-01\")); } catch (e) { print(e.hint); }",
+        ),
         body: export_inventory,
     },
 ];

@@ -14,9 +14,11 @@ use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Found;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 
 const MOMENT: &[Key] = &[
     Key::new("minute", Kind::Integer, "0 to 59. Without one it would run every minute, so there must be one."),
@@ -55,64 +57,62 @@ const SCHEDULE: Parameter =
     Parameter::optional("schedule", Kind::Reference(Noun::Schedule), "The schedule: its id or its object.");
 
 /// An example that begins with a schedule.
-macro_rules! with_schedule {
-    ($rest:literal) => {
-        concat!(
-            "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet s = replica_schedule_create(r, #{ hour: 2, minute: 30 });\n",
-            $rest
-        )
-    };
-}
+/// The beginning of the examples.
+const A_SCHEDULE: &str = "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet s = replica_schedule_create(r, #{ hour: 2, minute: 30 });\n";
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "transfer_schedule_list",
-        aliases: &["replica_schedule_list"],
-        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[LIST]), "Which.")],
-        result: "a list of schedules",
-        summary: "List the schedules of a replica.",
-        example: with_schedule!("print(replica_schedule_list(r).len());"),
-        sends: &[Sends::reads("GET /transfers/{transfer}/schedules").legacy("GET /replicas/{replica}/schedules")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("transfer_schedule_list", "List the schedules of a replica.")
+            .aliases(&["replica_schedule_list"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[LIST]), "Which.")])
+            .returns(Returns::list(Noun::Schedule))
+            .sends(&[Sends::reads("GET /transfers/{transfer}/schedules").legacy("GET /replicas/{replica}/schedules")])
+            .given(A_SCHEDULE)
+            .example("print(replica_schedule_list(r).len());"),
         body: list,
     },
     Function {
-        name: "transfer_schedule_show",
-        aliases: &["replica_schedule_show"],
-        parameters: &[TRANSFER_OR_SCHEDULE, SCHEDULE],
-        result: "the schedule; its key `schedule` holds the time",
-        summary: "Show a schedule.",
-        example: with_schedule!("print(replica_schedule_show(r, s).schedule.hour);"),
-        sends: &[Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
-            .legacy("GET /replicas/{replica}/schedules/{schedule}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("transfer_schedule_show", "Show a schedule.")
+            .aliases(&["replica_schedule_show"])
+            .noun_verb()
+            .parameters(&[TRANSFER_OR_SCHEDULE, SCHEDULE])
+            .returns(Returns::object(Noun::Schedule).with("; its key `schedule` holds the time"))
+            .sends(&[Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
+                .legacy("GET /replicas/{replica}/schedules/{schedule}")])
+            .given(A_SCHEDULE)
+            .example("print(replica_schedule_show(r, s).schedule.hour);"),
         body: show,
     },
     Function {
-        name: "transfer_schedule_create",
-        aliases: &["replica_schedule_create"],
-        parameters: &[
+        spec: Spec::changes(
+            "transfer_schedule_create",
+            "Let the server execute a replica at a time of the day, the week or the year.",
+        )
+        .aliases(&["replica_schedule_create"])
+        .noun_verb()
+        .parameters(&[
             TRANSFER,
             Parameter::required("options", Kind::Options(&[MOMENT, WHOLE, SETTINGS]), "When, and how."),
-        ],
-        result: "the schedule",
-        summary: "Let the server execute a replica at a time of the day, the week or the year.",
-        example: with_schedule!("print(s.schedule.minute);"),
-        sends: &[Sends::changes(
+        ])
+        .returns(Returns::object(Noun::Schedule))
+        .sends(&[Sends::changes(
             "POST /transfers/{transfer}/schedules",
             Again::Compared("a schedule of this time that was not there before"),
         )
-        .legacy("POST /replicas/{replica}/schedules")],
-        effect: Effect::Changes,
-        noun_verb: true,
+        .legacy("POST /replicas/{replica}/schedules")])
+        .given(A_SCHEDULE)
+        .example("print(s.schedule.minute);"),
         body: create,
     },
     Function {
-        name: "transfer_schedule_update",
-        aliases: &["replica_schedule_update"],
-        parameters: &[
+        spec: Spec::changes(
+            "transfer_schedule_update",
+            "Change a schedule; what is not named stays, the other parts of the time as well.",
+        )
+        .aliases(&["replica_schedule_update"])
+        .noun_verb()
+        .parameters(&[
             TRANSFER_OR_SCHEDULE,
             SCHEDULE,
             Parameter::required(
@@ -120,32 +120,29 @@ pub const ROWS: &[Function] = &[
                 Kind::Options(&[MOMENT, WHOLE, SETTINGS, OPPOSITES]),
                 "What to change; `()` as a part of the time is *every*.",
             ),
-        ],
-        result: "the schedule as it is now",
-        summary: "Change a schedule; what is not named stays, the other parts of the time as well.",
-        example: with_schedule!("print(replica_schedule_update(r, s, #{ hour: 4 }).schedule);"),
-        sends: &[
+        ])
+        .returns(Returns::object(Noun::Schedule).with(" as it is now"))
+        .sends(&[
             Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
                 .legacy("GET /replicas/{replica}/schedules/{schedule}")
                 .when("where parts of the time are changed"),
             Sends::changes("PUT /transfers/{transfer}/schedules/{schedule}", Again::Safe)
                 .legacy("PUT /replicas/{replica}/schedules/{schedule}"),
-        ],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+        .given(A_SCHEDULE)
+        .example("print(replica_schedule_update(r, s, #{ hour: 4 }).schedule);"),
         body: update,
     },
     Function {
-        name: "transfer_schedule_delete",
-        aliases: &["replica_schedule_delete"],
-        parameters: &[TRANSFER_OR_SCHEDULE, SCHEDULE],
-        result: "nothing",
-        summary: "Delete a schedule.",
-        example: with_schedule!("replica_schedule_delete(r, s);"),
-        sends: &[Sends::changes("DELETE /transfers/{transfer}/schedules/{schedule}", Again::Safe)
-            .legacy("DELETE /replicas/{replica}/schedules/{schedule}")],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("transfer_schedule_delete", "Delete a schedule.")
+            .aliases(&["replica_schedule_delete"])
+            .noun_verb()
+            .parameters(&[TRANSFER_OR_SCHEDULE, SCHEDULE])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /transfers/{transfer}/schedules/{schedule}", Again::Safe)
+                .legacy("DELETE /replicas/{replica}/schedules/{schedule}")])
+            .given(A_SCHEDULE)
+            .example("replica_schedule_delete(r, s);"),
         body: delete,
     },
 ];

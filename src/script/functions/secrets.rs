@@ -10,9 +10,11 @@ use crate::script::arguments::text_of;
 use crate::script::call::{Call, unguarded};
 use crate::script::error::Fault;
 use crate::script::found::Found;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::script::value::{Secret, Secrets, to_json};
 
 use super::resolve;
@@ -36,73 +38,58 @@ const LIST: &[Key] = &[Key::new("name", Kind::Name(Noun::Secret), "Only those of
 pub const KEEP: Sends = Sends::changes("POST /v1/secrets", Again::Marked("mode")).to(Service::Secrets);
 
 /// An example that begins with a secret.
-macro_rules! with_secret {
-    ($rest:literal) => {
-        concat!("let s = secret_store(#{ name: \"vcenter\", payload: #{ host: \"vc\", password: \"p\" } });\n", $rest)
-    };
-}
+/// The beginning of the examples.
+const A_SECRET: &str = "let s = secret_store(#{ name: \"vcenter\", payload: #{ host: \"vc\", password: \"p\" } });\n";
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "secret_store",
-        aliases: &[],
-        parameters: &[Parameter::required("options", Kind::Options(&[STORE]), "What to keep.")],
-        result: "`#{ secret_ref }`, the address of the secret",
-        summary: "Store a secret in Barbican; a second one of the same name is another secret.",
-        example: with_secret!(
-            "print(endpoint_create(#{ name: \"vc\", provider: \"vmware_vsphere\", connection_secret: s, skip_validation: true }).name);"
-        ),
-        sends: &[KEEP],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("secret_store", "Store a secret in Barbican; a second one of the same name is another secret.")
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[STORE]), "What to keep.")])
+            .returns(Returns::map(&["secret_ref"]).with(", the address of the secret"))
+            .sends(&[KEEP])
+            .given(A_SECRET)
+.example("print(endpoint_create(#{ name: \"vc\", provider: \"vmware_vsphere\", connection_secret: s, skip_validation: true }).name);"),
         body: store,
     },
     Function {
-        name: "secret_get",
-        aliases: &["secret_show"],
-        parameters: &[SECRET],
-        result: "what is known of the secret, but for its payload",
-        summary: "Show a secret's name, status and times.",
-        example: with_secret!("print(secret_get(s).name);"),
-        sends: &[Sends::reads("GET /v1/secrets/{secret}").to(Service::Secrets)],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("secret_get", "Show a secret's name, status and times.")
+            .aliases(&["secret_show"])
+            .noun_verb()
+            .parameters(&[SECRET])
+            .returns(Returns::value("what is known of the secret, but for its payload"))
+            .sends(&[Sends::reads("GET /v1/secrets/{secret}").to(Service::Secrets)])
+            .given(A_SECRET)
+.example("print(secret_get(s).name);"),
         body: get,
     },
     Function {
-        name: "secret_payload",
-        aliases: &[],
-        parameters: &[SECRET],
-        result: "the payload, as a secret: it goes into requests and prints as `***`",
-        summary: "Get what a secret holds, without showing it.",
-        example: with_secret!("print(secret_payload(s));"),
-        sends: &[Sends::reads("GET /v1/secrets/{secret}/payload").to(Service::Secrets)],
-        effect: Effect::Reads,
-        noun_verb: false,
+        spec: Spec::reads("secret_payload", "Get what a secret holds, without showing it.")
+            .parameters(&[SECRET])
+            .returns(Returns::value("the payload, as a secret: it goes into requests and prints as `***`"))
+            .sends(&[Sends::reads("GET /v1/secrets/{secret}/payload").to(Service::Secrets)])
+            .given(A_SECRET)
+.example("print(secret_payload(s));"),
         body: payload,
     },
     Function {
-        name: "secret_list",
-        aliases: &[],
-        parameters: &[Parameter::optional("options", Kind::Options(&[LIST]), "Which.")],
-        result: "a list of secrets, without their payloads",
-        summary: "List the secrets, all pages of them.",
-        example: with_secret!("print(secret_list(#{ name: \"vcenter\" }).len());"),
-        sends: &[Sends::reads("GET /v1/secrets").to(Service::Secrets)],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("secret_list", "List the secrets, all pages of them.")
+            .noun_verb()
+            .parameters(&[Parameter::optional("options", Kind::Options(&[LIST]), "Which.")])
+            .returns(Returns::list(Noun::Secret).with(", without their payloads"))
+            .sends(&[Sends::reads("GET /v1/secrets").to(Service::Secrets)])
+            .given(A_SECRET)
+.example("print(secret_list(#{ name: \"vcenter\" }).len());"),
         body: list,
     },
     Function {
-        name: "secret_delete",
-        aliases: &[],
-        parameters: &[SECRET],
-        result: "nothing",
-        summary: "Delete a secret; an endpoint that refers to it no longer connects.",
-        example: with_secret!("secret_delete(s);"),
-        sends: &[Sends::changes("DELETE /v1/secrets/{secret}", Again::Safe).to(Service::Secrets)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("secret_delete", "Delete a secret; an endpoint that refers to it no longer connects.")
+            .noun_verb()
+            .parameters(&[SECRET])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /v1/secrets/{secret}", Again::Safe).to(Service::Secrets)])
+            .given(A_SECRET)
+.example("secret_delete(s);"),
         body: delete,
     },
 ];

@@ -11,9 +11,11 @@ use crate::error::{Error, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Found;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 
 const SERVICE: Parameter =
     Parameter::required("service", Kind::Reference(Noun::Service), "The service: its id or its object.");
@@ -34,81 +36,61 @@ const UPDATE: &[Key] = &[MAPPED_REGIONS, ENABLED, DISABLED];
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "service_list",
-        aliases: &[],
-        parameters: &[],
-        result: "a list of services with their `status`, `UP` or `DOWN`",
-        summary: "List the server's services.",
-        example: "for service in service_list() { print(`${service.binary} is ${service.status}`); }",
-        sends: &[Sends::reads("GET /services")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("service_list", "List the server's services.")
+            .noun_verb()
+            .returns(Returns::list(Noun::Service).with(" with their `status`, `UP` or `DOWN`"))
+            .sends(&[Sends::reads("GET /services")])
+            .example("for service in service_list() { print(`${service.binary} is ${service.status}`); }"),
         body: list,
     },
     Function {
-        name: "service_show",
-        aliases: &[],
-        parameters: &[SERVICE],
-        result: "the service",
-        summary: "Show a service.",
-        example: "let service = service_list()[0];\nprint(service_show(service.id).topic == service.topic);",
-        sends: &[Sends::reads("GET /services/{service}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("service_show", "Show a service.")
+            .noun_verb()
+            .parameters(&[SERVICE])
+            .returns(Returns::object(Noun::Service))
+            .sends(&[Sends::reads("GET /services/{service}")])
+            .example("let service = service_list()[0];\nprint(service_show(service.id).topic == service.topic);"),
         body: show,
     },
     Function {
-        name: "service_create",
-        aliases: &[],
-        parameters: &[Parameter::required("options", Kind::Options(&[CREATE]), "What to register.")],
-        result: "the service",
-        summary: "Register a service that is running; the server calls it before it answers.",
-        example: "let s = service_list()[0];\nservice_delete(s);\nprint(service_create(#{ host: s.host, binary: s.binary, topic: s.topic }).topic);",
-        sends: &[Sends::changes(
+        spec: Spec::changes("service_create", "Register a service that is running; the server calls it before it answers.")
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[CREATE]), "What to register.")])
+            .returns(Returns::object(Noun::Service))
+            .sends(&[Sends::changes(
             "POST /services",
             Again::Compared("a service of this host, binary and topic that was not there before"),
-        )],
-        effect: Effect::Changes,
-        noun_verb: true,
+        )])
+            .example("let s = service_list()[0];\nservice_delete(s);\nprint(service_create(#{ host: s.host, binary: s.binary, topic: s.topic }).topic);"),
         body: create,
     },
     Function {
-        name: "service_update",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::changes("service_update", "Change a service's regions, or whether it gets work.")
+            .noun_verb()
+            .parameters(&[
             SERVICE,
             Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
-        ],
-        result: "the service as it is now",
-        summary: "Change a service's regions, or whether it gets work.",
-        example: "print(service_update(service_list()[0], #{ disabled: true }).enabled);",
-        sends: &[Sends::changes("PUT /services/{service}", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        ])
+            .returns(Returns::object(Noun::Service).with(" as it is now"))
+            .sends(&[Sends::changes("PUT /services/{service}", Again::Safe)])
+            .example("print(service_update(service_list()[0], #{ disabled: true }).enabled);"),
         body: update,
     },
     Function {
-        name: "service_delete",
-        aliases: &[],
-        parameters: &[SERVICE],
-        result: "nothing",
-        summary: "Forget a service.",
-        example: "service_delete(service_list()[0]);\nprint(service_list().len());",
-        sends: &[Sends::changes("DELETE /services/{service}", Again::Safe)],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("service_delete", "Forget a service.")
+            .noun_verb()
+            .parameters(&[SERVICE])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /services/{service}", Again::Safe)])
+            .example("service_delete(service_list()[0]);\nprint(service_list().len());"),
         body: delete,
     },
     Function {
-        name: "diagnostics_get",
-        aliases: &[],
-        parameters: &[],
-        result: "a list of `#{ application, hostname, packages, os_info, ip_addresses }`, one a service",
-        summary: "Ask the server's services about the machines they run on.",
-        example: "for found in diagnostics_get() { print(found.application); }",
-        sends: &[Sends::reads("GET /diagnostics")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("diagnostics_get", "Ask the server's services about the machines they run on.")
+            .noun_verb()
+            .returns(Returns::maps(&["application", "hostname", "packages", "os_info", "ip_addresses"]).with(", one a service"))
+            .sends(&[Sends::reads("GET /diagnostics")])
+            .example("for found in diagnostics_get() { print(found.application); }"),
         body: diagnostics_get,
     },
 ];

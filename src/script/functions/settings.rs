@@ -7,7 +7,7 @@ use super::resolve;
 use crate::error::{Error, Result};
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
-use crate::script::function::{Key, Kind, Noun};
+use crate::script::spec::{Key, Kind, Noun};
 
 pub const ENABLED: Key = Key::new("enabled", Kind::Flag, "Whether it is in use; default true.");
 pub const DISABLED: Key = Key::new("disabled", Kind::Flag, "The opposite of `enabled`; default false.");

@@ -14,9 +14,11 @@ use crate::client::{Direction, Filters, present, transfers};
 use crate::error::{Error, Result, count};
 use crate::script::call::{Call, Guard, unguarded};
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
+use crate::script::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
 
 pub const TRANSFER: Parameter =
     Parameter::required("transfer", Kind::Reference(Noun::Transfer), "Its id, its object, or the name of its VM.");
@@ -196,86 +198,77 @@ pub const MAKE: Sends = Sends::changes("POST /transfers", Again::Marked("notes")
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "transfer_list",
-        aliases: &["replica_list"],
-        parameters: &[Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")],
-        result: "a list of replicas",
-        summary: "List the replicas, all pages of them.",
-        example: "print(replica_list().len());",
-        sends: &[Sends::reads("GET /transfers").legacy("GET /replicas")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("transfer_list", "List the replicas, all pages of them.")
+            .aliases(&["replica_list"])
+            .noun_verb()
+            .parameters(&[Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")])
+            .returns(Returns::list(Noun::Transfer))
+            .sends(&[Sends::reads("GET /transfers").legacy("GET /replicas")])
+            .example("print(replica_list().len());"),
         body: list,
     },
     Function {
-        name: "transfer_show",
-        aliases: &["replica_show"],
-        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[SHOW]), "How much.")],
-        result: "the replica",
-        summary: "Show a replica.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_show(r).instances);",
-        sends: &[Sends::reads("GET /transfers/{transfer}").legacy("GET /replicas/{replica}")],
-        effect: Effect::Reads,
-        noun_verb: true,
+        spec: Spec::reads("transfer_show", "Show a replica.")
+            .aliases(&["replica_show"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[SHOW]), "How much.")])
+            .returns(Returns::object(Noun::Transfer))
+            .sends(&[Sends::reads("GET /transfers/{transfer}").legacy("GET /replicas/{replica}")])
+            .given(A_REPLICA)
+.example("print(replica_show(r).instances);"),
         body: show,
     },
     Function {
-        name: "transfer_create",
-        aliases: &["replica_create"],
-        parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "What to create.")],
-        result: "the replica",
-        summary: "Create a replica without copying anything yet; a second one of the same VM is another replica.",
-        example: "print(replica_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" }).status);",
-        sends: &[MAKE],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("transfer_create", "Create a replica without copying anything yet; a second one of the same VM is another replica.")
+            .aliases(&["replica_create"])
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "What to create.")])
+            .returns(Returns::object(Noun::Transfer))
+            .sends(&[MAKE])
+            .example("print(replica_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" }).status);"),
         body: create,
     },
     Function {
-        name: "transfer_update",
-        aliases: &["replica_update"],
-        parameters: &[
+        spec: Spec::changes("transfer_update", "Change a replica's settings without waiting; object maps are merged into the old ones.")
+            .aliases(&["replica_update"])
+            .noun_verb()
+            .parameters(&[
             TRANSFER,
             Parameter::required("options", Kind::Options(&[SETTINGS]), "What to change; what is not named stays."),
-        ],
-        result: "an execution: the change is real when that has completed",
-        summary: "Change a replica's settings without waiting; object maps are merged into the old ones.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(wait_for(replica_update(r, #{ notes: \"web tier\" })).status);",
-        sends: &[Sends::changes(
+        ])
+            .returns(Returns::begun(Noun::Execution).with(": the change is real when that has completed"))
+            .sends(&[Sends::changes(
             "PUT /transfers/{transfer}",
             Again::Compared("an execution that was not there before"),
         )
-        .legacy("PUT /replicas/{replica}")],
-        effect: Effect::Changes,
-        noun_verb: true,
+        .legacy("PUT /replicas/{replica}")])
+            .given(A_REPLICA)
+.example("replica_sync(r);\nprint(wait_for(replica_update(r, #{ notes: \"web tier\" })).status);"),
         body: update,
     },
     Function {
-        name: "transfer_delete",
-        aliases: &["replica_delete"],
-        parameters: &[TRANSFER],
-        result: "nothing",
-        summary: "Delete a replica; its copied disks and its schedules stay and cannot be deleted any more.",
-        example: "let r = replica_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_delete(r);",
-        sends: &[Sends::changes("DELETE /transfers/{transfer}", Again::Safe).legacy("DELETE /replicas/{replica}")],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("transfer_delete", "Delete a replica; its copied disks and its schedules stay and cannot be deleted any more.")
+            .aliases(&["replica_delete"])
+            .noun_verb()
+            .parameters(&[TRANSFER])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /transfers/{transfer}", Again::Safe).legacy("DELETE /replicas/{replica}")])
+            .example("let r = replica_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_delete(r);"),
         body: delete,
     },
     Function {
-        name: "transfer_disks_delete",
-        aliases: &["replica_disks_delete"],
-        parameters: &[TRANSFER],
-        result: "an execution: the disks are gone when that has completed",
-        summary: "Delete the copied disks of a replica without waiting; the next copy is a full one.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nreplica_sync(r);\nprint(wait_for(replica_disks_delete(r)).status);",
-        sends: &[Sends::changes(
+        spec: Spec::changes("transfer_disks_delete", "Delete the copied disks of a replica without waiting; the next copy is a full one.")
+            .aliases(&["replica_disks_delete"])
+            .noun_verb()
+            .parameters(&[TRANSFER])
+            .returns(Returns::begun(Noun::Execution).with(": the disks are gone when that has completed"))
+            .sends(&[Sends::changes(
             "POST /transfers/{transfer}/actions",
             Again::Compared("an execution that was not there before"),
         )
-        .legacy("POST /replicas/{replica}/actions")],
-        effect: Effect::Changes,
-        noun_verb: true,
+        .legacy("POST /replicas/{replica}/actions")])
+            .given(A_REPLICA)
+.example("replica_sync(r);\nprint(wait_for(replica_disks_delete(r)).status);"),
         body: disks_delete,
     },
 ];

@@ -24,8 +24,10 @@ use crate::script::attempts::attempts;
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Agrees;
-use crate::script::function::{Effect, Function, Key, Kind, Noun, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
 use crate::script::sends::Sends;
+use crate::script::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
 use crate::watch::Target;
 
 const SYNC: &[Key] = &[
@@ -58,51 +60,45 @@ const DEPLOY_UNIT: &[Key] = &[
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "transfer_ensure",
-        aliases: &["replica_ensure"],
-        parameters: &[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "As for `replica_create`.")],
-        result: "the replica; `created` says whether it was made just now, `deployment_id` what it was deployed as, if it was",
-        summary: "Find the replica of these endpoints and VMs, or create it.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(r.created);",
-        sends: &[Sends::reads("GET /transfers").legacy("GET /replicas"), MAKE.when("where there is none")],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("transfer_ensure", "Find the replica of these endpoints and VMs, or create it.")
+            .aliases(&["replica_ensure"])
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "As for `replica_create`.")])
+            .returns(Returns::object(Noun::Transfer).with("; `created` says whether it was made just now, `deployment_id` what it was deployed as, if it was"))
+            .sends(&[Sends::reads("GET /transfers").legacy("GET /replicas"), MAKE.when("where there is none")])
+            .given(A_REPLICA)
+.example("print(r.created);"),
         body: ensure,
     },
     Function {
-        name: "transfer_of",
-        aliases: &["replica_of"],
-        parameters: &[Parameter::required("instance", Kind::Reference(Noun::Instance), "The VM's name.")],
-        result: "the replica",
-        summary: "Find the one replica of a VM.",
-        example: "replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_of(\"web-01\").instances);",
-        sends: &[Sends::reads("GET /transfers").legacy("GET /replicas")],
-        effect: Effect::Reads,
-        noun_verb: false,
+        spec: Spec::reads("transfer_of", "Find the one replica of a VM.")
+            .aliases(&["replica_of"])
+            .parameters(&[Parameter::required("instance", Kind::Reference(Noun::Instance), "The VM's name.")])
+            .returns(Returns::object(Noun::Transfer))
+            .sends(&[Sends::reads("GET /transfers").legacy("GET /replicas")])
+            .example("replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_of(\"web-01\").instances);"),
         body: of,
     },
     Function {
-        name: "transfer_sync",
-        aliases: &["replica_sync"],
-        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[SYNC]), "How.")],
-        result: "the finished execution",
-        summary: "Execute a replica and wait; a retry executes the same replica again.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_sync(r, #{ retries: 2 }).status);",
-        sends: &[EXECUTES.when("unless a copy is young enough or under way"), WATCHES_EXECUTION],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("transfer_sync", "Execute a replica and wait; a retry executes the same replica again.")
+            .aliases(&["replica_sync"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[SYNC]), "How.")])
+            .returns(Returns::object(Noun::Execution).with(", finished"))
+            .sends(&[EXECUTES.when("unless a copy is young enough or under way"), WATCHES_EXECUTION])
+            .given(A_REPLICA)
+.example("print(replica_sync(r, #{ retries: 2 }).status);"),
         body: sync,
     },
     Function {
-        name: "transfer_deploy",
-        aliases: &["replica_deploy"],
-        parameters: &[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY, DEPLOY_UNIT]), "How.")],
-        result: "the finished deployment",
-        summary: "Deploy a replica and wait; stale data and second deployments are refused.",
-        example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet last = replica_sync(r, #{ shutdown_instances: true });\nprint(replica_deploy(r, #{ requires: last }).status);",
-        sends: &[DEPLOYS.when("unless a deployment is under way"), WATCHES_DEPLOYMENT],
-        effect: Effect::Changes,
-        noun_verb: true,
+        spec: Spec::changes("transfer_deploy", "Deploy a replica and wait; stale data and second deployments are refused.")
+            .aliases(&["replica_deploy"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY, DEPLOY_UNIT]), "How.")])
+            .returns(Returns::object(Noun::Deployment).with(", finished"))
+            .sends(&[DEPLOYS.when("unless a deployment is under way"), WATCHES_DEPLOYMENT])
+            .given(A_REPLICA)
+.example("let last = replica_sync(r, #{ shutdown_instances: true });\nprint(replica_deploy(r, #{ requires: last }).status);"),
         body: deploy,
     },
 ];

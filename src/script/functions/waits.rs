@@ -13,10 +13,12 @@ use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::script::call::Call;
 use crate::script::error::Fault;
-use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::function::Function;
 use crate::script::job::Job;
 use crate::script::jobs;
+use crate::script::returns::Returns;
 use crate::script::sends::Sends;
+use crate::script::spec::{A_REPLICA, Key, Kind, Parameter, Spec};
 use crate::script::value::{Secrets, describe, to_json};
 use crate::watch::Target;
 
@@ -31,29 +33,28 @@ pub const WATCHES_EXECUTION: Sends = Sends::reads("GET /transfers/{transfer}/exe
 pub const WATCHES_DEPLOYMENT: Sends =
     Sends::reads("GET /deployments/{deployment}").legacy("GET /migrations/{migration}").when("until it has ended");
 
-pub const ROWS: &[Function] = &[Function {
-    name: "wait_for",
-    aliases: &[],
-    parameters: &[
-        Parameter::required(
-            "what",
-            Kind::Any,
-            "An execution, a deployment or migration, a replica (its newest execution), a list of them, a minion pool, a job, or a closure that returns true in the end.",
-        ),
-        Parameter::optional("options", Kind::Options(&[WAIT]), "How long."),
-    ],
-    result: "the finished thing; for a list, the finished things in its order; for a job or a closure, what it returned",
-    summary: "Wait until something is finished; throw a map with its first failed task if it failed.",
-    example: "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(replica_execute(r)).status);",
-    sends: &[
-        WATCHES_EXECUTION,
-        WATCHES_DEPLOYMENT,
-        Sends::reads("GET /minion_pools/{pool}").when("until it is at rest"),
-    ],
-    effect: Effect::Drives,
-    noun_verb: false,
-    body: wait_for,
-}];
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::drives("wait_for", "Wait until something is finished; throw a map with its first failed task if it failed.")
+            .parameters(&[
+            Parameter::required(
+                "what",
+                Kind::Any,
+                "An execution, a deployment or migration, a replica (its newest execution), a list of them, a minion pool, a job, or a closure that returns true in the end.",
+            ),
+            Parameter::optional("options", Kind::Options(&[WAIT]), "How long."),
+        ])
+            .returns(Returns::value("the finished thing; for a list, the finished things in its order; for a job or a closure, what it returned"))
+            .sends(&[
+            WATCHES_EXECUTION,
+            WATCHES_DEPLOYMENT,
+            Sends::reads("GET /minion_pools/{pool}").when("until it is at rest"),
+        ])
+            .given(A_REPLICA)
+.example("print(wait_for(replica_execute(r)).status);"),
+        body: wait_for,
+    },
+];
 
 fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let what = call.argument("what");

@@ -11,7 +11,9 @@ use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::drive::{Ended, drive};
 use crate::script::error::{Fault, to_map};
-use crate::script::function::{Effect, Function, Key, Kind, Parameter};
+use crate::script::function::Function;
+use crate::script::returns::Returns;
+use crate::script::spec::{Key, Kind, Parameter, Spec};
 use crate::script::value::describe;
 use crate::wave::{Budget, Options, Summary};
 
@@ -42,36 +44,26 @@ const BODY: Parameter =
 
 pub const ROWS: &[Function] = &[
     Function {
-        name: "wave",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::drives("wave", "Work on many items at once and wait for all of them.")
+            .parameters(&[
             Parameter::required("name", Kind::Text, "How people call it."),
             Parameter::required("items", Kind::List, "Any values with a key, mostly rows of the inventory."),
             Parameter::optional("options", Kind::Options(&[WAVE]), "How many at once, how often, how many may fail."),
             BODY,
-        ],
-        result: "`#{ ok, failed, skipped, cancelled, unknown }`: lists of keys, and `items[key]` with `status`, `value`, `attempts`, `elapsed` (seconds), `error` (of the last attempt) and `first_error` (of the first, where that is another); thrown when more items failed than `max_failures` allows",
-        summary: "Work on many items at once and wait for all of them.",
-        example: "let done = wave(\"count\", [\"a\", \"b\"], #{ limit: 2 }, |name| name.len());\nprint(done.ok);",
-        sends: &[],
-        effect: Effect::Drives,
-        noun_verb: false,
+        ])
+            .returns(Returns::map(&["ok", "failed", "skipped", "cancelled", "unknown"]).with(": lists of keys, and `items[key]` with `status`, `value`, `attempts`, `elapsed` (seconds), `error` (of the last attempt) and `first_error` (of the first, where that is another); thrown when more items failed than `max_failures` allows"))
+            .example("let done = wave(\"count\", [\"a\", \"b\"], #{ limit: 2 }, |name| name.len());\nprint(done.ok);"),
         body: wave,
     },
     Function {
-        name: "each",
-        aliases: &[],
-        parameters: &[
+        spec: Spec::drives("each", "Work on many items at once and wait for all of them; after a failure nothing new starts, and it is thrown.")
+            .parameters(&[
             Parameter::required("items", Kind::List, "Any values."),
             Parameter::optional("options", Kind::Options(&[EACH]), "How many at once."),
             BODY,
-        ],
-        result: "a list of what the closure returned, in the items' order",
-        summary: "Work on many items at once and wait for all of them; after a failure nothing new starts, and it is thrown.",
-        example: "print(each([1, 2, 3], |number| number * number));",
-        sends: &[],
-        effect: Effect::Drives,
-        noun_verb: false,
+        ])
+            .returns(Returns::values("what the closure returned, in the items' order"))
+            .example("print(each([1, 2, 3], |number| number * number));"),
         body: each,
     },
 ];

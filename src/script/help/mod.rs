@@ -10,7 +10,7 @@ use search::{Hit, Rank};
 use topics::{TOPICS, Topic};
 
 use super::catalog;
-use super::function::Function;
+use super::spec::Spec;
 use crate::error::{Error, Result, count, suggest};
 use crate::report::text;
 
@@ -63,7 +63,7 @@ pub fn quoted(line: &str) -> Option<String> {
 }
 
 /// How a function is called, under the name it was asked for by: `replica_execute(transfer, [options])`.
-pub fn signature_line(row: &Function, name: &str) -> String {
+pub fn signature_line(row: &Spec, name: &str) -> String {
     row.signature_as(name)
 }
 
@@ -104,7 +104,7 @@ fn overview(width: usize) -> String {
 }
 
 /// The names of a domain: the first whole, of the others what follows the same beginning.
-fn names(rows: &[Function]) -> String {
+fn names(rows: &[&'static Spec]) -> String {
     let mut shown: Vec<&str> = Vec::new();
     let mut beginning = "";
     for row in rows {
@@ -120,7 +120,7 @@ fn names(rows: &[Function]) -> String {
 }
 
 /// The longest beginning of whole words that `name` has in common with all the rows that begin with its first word.
-fn common<'a>(name: &'a str, rows: &[Function]) -> &'a str {
+fn common<'a>(name: &'a str, rows: &[&'static Spec]) -> &'a str {
     let first = name.split('_').next().unwrap_or_default();
     let mut end = name.rfind('_').unwrap_or(0);
     for row in rows.iter().filter(|row| row.name.split('_').next() == Some(first)) {
@@ -131,7 +131,7 @@ fn common<'a>(name: &'a str, rows: &[Function]) -> &'a str {
     &name[..end]
 }
 
-fn domain(title: &str, rows: &[Function], width: usize) -> Vec<String> {
+fn domain(title: &str, rows: &[&'static Spec], width: usize) -> Vec<String> {
     let lines = rows.iter().flat_map(|row| entry(row.name, row.summary, (2, COLUMN), width));
     std::iter::once(title.to_owned()).chain(lines).collect()
 }

@@ -2,15 +2,15 @@
 
 use super::layout::{code, entry, paragraph};
 use super::signature_line;
-use crate::script::function::{Function, Key, Kind, Noun, Parameter};
 use crate::script::sends::{Again, Sends};
+use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 
 /// Where the texts begin.
 const COLUMN: usize = 28;
 const FACTS: usize = 11;
 
 /// The page of a function under the name it was asked for by.
-pub fn page(row: &Function, name: &str, width: usize) -> String {
+pub fn page(row: &Spec, name: &str, width: usize) -> String {
     let mut lines = vec![signature_line(row, name)];
     lines.extend(paragraph(row.summary, 2, width));
     lines.push(String::new());
@@ -21,7 +21,7 @@ pub fn page(row: &Function, name: &str, width: usize) -> String {
         lines.push(String::new());
     }
     let mut fact = |name: &str, text: &str| lines.extend(entry(name, text, (0, FACTS), width));
-    fact("Returns", &format!("{}.", row.result));
+    fact("Returns", &format!("{}.", row.returns));
     fact("Effect", &format!("{}.", row.effect.word()));
     for (index, line) in sends_lines(row.sends).into_iter().enumerate() {
         fact(if index == 0 { "Sends" } else { "" }, &line);
@@ -32,7 +32,7 @@ pub fn page(row: &Function, name: &str, width: usize) -> String {
     }
     lines.push(String::new());
     lines.push("Example".to_owned());
-    lines.extend(code(row.example, 2, width));
+    lines.extend(code(&row.whole_example(), 2, width));
     lines.join("\n")
 }
 

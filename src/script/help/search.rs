@@ -1,7 +1,7 @@
 //! Looking for functions by a word: in names, option keys and texts; the best first.
 
 use crate::script::catalog;
-use crate::script::function::{Function, Key, Kind};
+use crate::script::spec::{Key, Kind, Spec};
 
 /// How well a function fits what is looked for: the smaller the better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +46,7 @@ pub fn search(text: &str) -> Vec<Hit> {
     hits
 }
 
-fn hit(row: &Function, text: &str) -> Option<Hit> {
+fn hit(row: &Spec, text: &str) -> Option<Hit> {
     let word = text.replace(' ', "_");
     let own = |what: String, rank| Hit { rank, name: row.name.to_owned(), what };
     let keys = keys(row);
@@ -60,7 +60,7 @@ fn hit(row: &Function, text: &str) -> Option<Hit> {
         return Some(own(key.told(), Rank::InKey));
     }
     let has = |told: &str| told.to_lowercase().contains(text);
-    if has(row.summary) || has(row.result) {
+    if has(row.summary) || has(&row.returns.to_string()) {
         return Some(own(row.summary.to_owned(), Rank::Text));
     }
     if let Some(key) = keys.iter().find(|key| has(key.help) || key.words.iter().any(|word| has(word))) {
@@ -84,7 +84,7 @@ impl Named {
     }
 }
 
-fn keys(row: &Function) -> Vec<Named> {
+fn keys(row: &Spec) -> Vec<Named> {
     let mut found = Vec::new();
     for parameter in row.parameters {
         let (name, kind) = (parameter.name, parameter.kind);
@@ -109,8 +109,8 @@ fn spellings(key: &Key) -> Vec<&'static str> {
     std::iter::once(key.name).chain(key.aliases.iter().copied()).collect()
 }
 
-fn whole(row: &Function, keys: &[Named]) -> String {
-    let mut whole = format!("{} {} {}", row.names().join(" "), row.summary, row.result);
+fn whole(row: &Spec, keys: &[Named]) -> String {
+    let mut whole = format!("{} {} {}", row.names().join(" "), row.summary, row.returns);
     for key in keys {
         whole.push_str(&format!(" {} {}", key.names.join(" "), key.help));
     }
