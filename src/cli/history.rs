@@ -27,6 +27,7 @@ pub fn read(run: &Directory) -> Result<History> {
         name: meta.name.clone(),
         arguments: meta.set.iter().map(shown).collect(),
         alive: run.status() == Status::Running,
+        exit_code: meta.finished.as_ref().map(|end| end.exit_code),
         cause: meta.finished.as_ref().and_then(|end| end.cause.clone()),
         unsettled,
     };

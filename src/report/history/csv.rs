@@ -1,4 +1,8 @@
-//! A run as a table for spreadsheets: a row per item.
+//! A run as a table for spreadsheets: a row per item; and one for the run itself, without a wave, where no item tells why
+//! it did not end well.
+//!
+//! A text that a spreadsheet would take for a formula has an apostrophe before it, and so has one that begins with an
+//! apostrophe: without the first apostrophe every text is as it was.
 
 use crate::event::Cause;
 
@@ -14,21 +18,49 @@ pub fn table(history: &History) -> String {
     for wave in history.waves() {
         wave.items().for_each(|entry| write(row(&entry)));
     }
+    if let Some(cause) = history.shortfall() {
+        write(whole(history, cause));
+    }
     let bytes = writer.into_inner().expect("memory takes what it is given");
     String::from_utf8(bytes).expect("it was made of texts")
+}
+
+/// The run itself, in one attempt for each process that worked on it.
+fn whole(history: &History, cause: Option<&Cause>) -> [String; 8] {
+    let empty = history.periods.is_empty();
+    let time = |at| if empty { String::new() } else { machine_time(at) };
+    [
+        String::new(),
+        inert(&history.meta.name),
+        history.status().to_owned(),
+        history.periods.len().to_string(),
+        time(history.started()),
+        time(history.last()),
+        format!("{:.0}", history.worked().as_secs_f64()),
+        cause.map(|cause| inert(&cause.told())).unwrap_or_default(),
+    ]
+}
+
+/// The text as a cell that no spreadsheet runs. A plain number stays one.
+fn inert(text: &str) -> String {
+    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '\'']);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
+    if runs && !is_number { format!("'{text}") } else { text.to_owned() }
 }
 
 fn row(entry: &Entry<'_>) -> [String; 8] {
     let started = entry.item.started.map(machine_time).unwrap_or_default();
     let finished = entry.track.finished.filter(|_| entry.item.started.is_some()).map(machine_time);
     [
-        entry.wave.to_owned(),
-        entry.key().to_owned(),
+        inert(entry.wave),
+        inert(entry.key()),
         entry.standing.word().to_owned(),
         entry.attempts().to_string(),
         started,
         finished.unwrap_or_default(),
         entry.seconds().map(|seconds| format!("{seconds:.0}")).unwrap_or_default(),
-        entry.cause().map(Cause::told).unwrap_or_default(),
+        entry.cause().map(|cause| inert(&cause.told())).unwrap_or_default(),
     ]
 }

@@ -1,5 +1,7 @@
-//! A run as CI servers read it: a suite per wave, a case per item.
+//! A run as CI servers read it: a suite per wave, a case per item; and one for the run itself, where no item tells why it
+//! did not end well.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
@@ -9,25 +11,72 @@ use crate::event::{Cause, Outcome};
 use super::{Attempt, Entry, History, Standing, WaveEntry, machine_time};
 
 pub fn document(history: &History) -> String {
-    let mut report = Report::new(history.meta.name.as_str());
+    let mut report = Report::new(legible(&history.meta.name));
     report.set_time(history.worked().unsigned_abs());
     report.add_test_suites(history.waves().iter().map(|wave| suite(history, wave)));
+    report.add_test_suites(whole(history));
     report.to_string().expect("memory takes what it is given")
 }
 
+/// The run itself: in error where it has not come to a good end and no item says why, skipped while it is at work.
+fn whole(history: &History) -> Option<TestSuite> {
+    let status = match history.shortfall() {
+        Some(cause) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            let told = cause.map_or_else(|| format!("the run is {}", history.status()), Cause::told);
+            status.set_message(legible(&told));
+            status.set_type(history.status());
+            if let Some(hint) = cause.and_then(|cause| cause.hint.as_ref()) {
+                status.set_description(legible(&format!("{told}\nhint: {hint}")));
+            }
+            status
+        }
+        None if history.meta.alive => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message("the run is at work");
+            status
+        }
+        None => return None,
+    };
+    let mut case = TestCase::new(legible(&history.meta.name), status);
+    case.set_classname("run");
+    case.set_time(history.worked().unsigned_abs());
+    let mut suite = TestSuite::new("run");
+    suite.set_time(history.worked().unsigned_abs());
+    suite.add_property(("run", &*legible(&history.meta.id)));
+    suite.add_test_case(case);
+    Some(suite)
+}
+
+/// The text with what XML cannot hold, not even escaped, written as in Rust: `\u{1b}`.
+fn legible(text: &str) -> Cow<'_, str> {
+    let fits = |letter: char| {
+        matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{7e}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
+            && u32::from(letter) & 0xfffe != 0xfffe
+    };
+    if text.chars().all(fits) {
+        return Cow::Borrowed(text);
+    }
+    let mut legible = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if fits(letter) { legible.push(letter) } else { legible.extend(letter.escape_unicode()) }
+    }
+    Cow::Owned(legible)
+}
+
 fn suite(history: &History, wave: &WaveEntry<'_>) -> TestSuite {
-    let mut suite = TestSuite::new(wave.label.as_str());
+    let mut suite = TestSuite::new(legible(&wave.label));
     let end = wave.finished.unwrap_or_else(|| history.last());
     suite.set_time(end.duration_since(wave.started()).unsigned_abs());
-    suite.add_property(("run", history.meta.id.as_str()));
+    suite.add_property(("run", &*legible(&history.meta.id)));
     suite.add_property(("started", machine_time(wave.started()).as_str()));
     suite.add_test_cases(wave.items().map(|entry| case(&entry)));
     suite
 }
 
 fn case(entry: &Entry<'_>) -> TestCase {
-    let mut case = TestCase::new(entry.key(), status(entry));
-    case.set_classname(entry.wave);
+    let mut case = TestCase::new(legible(entry.key()), status(entry));
+    case.set_classname(legible(entry.wave));
     if let Some(seconds) = entry.seconds() {
         case.set_time(Duration::from_secs_f64(seconds.max(0.0)));
     }
@@ -48,10 +97,10 @@ fn status(entry: &Entry<'_>) -> TestCaseStatus {
             status.add_reruns(earlier.iter().map(rerun));
         }
         Standing::Ended(_) => {
-            status.set_message(cause.as_str());
-            status.set_type(entry.failed_task().unwrap_or(entry.standing.word()));
+            status.set_message(legible(&cause));
+            status.set_type(legible(entry.failed_task().unwrap_or(entry.standing.word())));
             if let Some(hint) = hint {
-                status.set_description(format!("{cause}\nhint: {hint}"));
+                status.set_description(legible(&format!("{cause}\nhint: {hint}")));
             }
             if entry.standing.is_bad() {
                 status.add_reruns(earlier.iter().map(rerun));
@@ -67,7 +116,7 @@ fn status(entry: &Entry<'_>) -> TestCaseStatus {
 /// An attempt that failed before the last one.
 fn rerun(attempt: &Attempt) -> TestRerun {
     let mut rerun = TestRerun::new(NonSuccessKind::Failure);
-    rerun.set_message(attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::told));
+    rerun.set_message(legible(&attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::told)));
     if let Some(finished) = attempt.finished {
         rerun.set_time(finished.duration_since(attempt.started).unsigned_abs());
     }

@@ -41,6 +41,8 @@ pub struct Meta {
     pub arguments: Vec<String>,
     /// Whether a process is at work on it now.
     pub alive: bool,
+    /// How its last process ended, where its events do not say it: a disk may have been full.
+    pub exit_code: Option<u8>,
     /// Why it ended badly, if it did, and what to do about it.
     pub cause: Option<Cause>,
     /// Changes of which nobody knows whether they were applied: the lane, and method and path.
@@ -109,6 +111,7 @@ impl History {
         events.iter().for_each(|event| history.apply(event));
         if !history.meta.alive {
             history.close_all();
+            history.exit_code = history.exit_code.or(history.meta.exit_code);
         }
         history
     }
@@ -231,6 +234,7 @@ impl History {
             Some(3) => "items failed",
             Some(6) => "paused",
             Some(8) => "needs answer",
+            Some(9) => "interrupted",
             Some(_) => "failed",
         }
     }
@@ -238,6 +242,13 @@ impl History {
     /// Why it ended badly.
     pub fn cause(&self) -> Option<&Cause> {
         self.meta.cause.as_ref().filter(|_| self.exit_code.is_some())
+    }
+
+    /// That it has not come to a good end, though no item failed for it; and why, as far as that is known.
+    pub fn shortfall(&self) -> Option<Option<&Cause>> {
+        let told_by_items = || self.exit_code == Some(3) && !History::failures(&self.waves()).is_empty();
+        let is_short = !self.meta.alive && self.exit_code != Some(0) && !told_by_items();
+        is_short.then(|| self.cause())
     }
 
     /// The items that somebody has to look into.

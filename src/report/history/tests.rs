@@ -298,6 +298,102 @@ fn nothing_in_a_page_is_markup_but_the_page_s_own() {
     }
 }
 
+/// A wave that went well, and after it the end of the run with this code.
+fn ended_after_a_good_wave(exit_code: Option<u8>, alive: bool) -> History {
+    let at = || scene::item("seed", "a");
+    let mut events = vec![
+        begun(0.0),
+        scene::wave(0.0, "seed", 1, &["a"]),
+        scene::started(0.0, at()),
+        scene::finished(1.0, at(), Outcome::Ok, 1, None),
+    ];
+    events.extend(exit_code.map(|code| ended(2.0, code)));
+    let cause = Some(scene::cause("no such replica", "look"));
+    History::new(Meta { alive, cause, ..meta() }, &events)
+}
+
+#[test]
+fn what_ci_reads_is_green_for_runs_that_are_done_alone() {
+    for (code, alive, word, green) in [
+        (Some(0), false, "done", true),
+        (None, true, "running", true),
+        (None, false, "interrupted", false),
+        (Some(1), false, "failed", false),
+        (Some(3), false, "items failed", false),
+        (Some(4), false, "failed", false),
+        (Some(6), false, "paused", false),
+        (Some(7), false, "failed", false),
+        (Some(8), false, "needs answer", false),
+        (Some(9), false, "interrupted", false),
+        (Some(70), false, "failed", false),
+    ] {
+        let history = ended_after_a_good_wave(code, alive);
+        assert_eq!(history.status(), word);
+        let junit = history.render(Form::Junit, &TimeZone::UTC);
+        let head = junit.lines().find(|line| line.starts_with("<testsuites")).unwrap();
+        assert_eq!(head.contains("failures=\"0\" errors=\"0\""), green, "{code:?}: {head}");
+        let cause = if code.is_some() { "no such replica" } else { "the run is interrupted" };
+        assert_eq!(junit.contains(&format!("message=\"{cause}\" type=\"{word}\"")), !green, "{code:?}: {junit}");
+        let rows: Vec<String> = history.render(Form::Csv, &TimeZone::UTC).lines().map(str::to_owned).collect();
+        assert_eq!(rows.len(), if green { 2 } else { 3 }, "{code:?}: {rows:?}");
+        assert!(green || rows[2].starts_with(&format!(",cutover.rhai,{word},1,")), "{code:?}: {rows:?}");
+    }
+    let unwritten = Meta { exit_code: Some(9), cause: Some("no space left on device".into()), ..meta() };
+    let told = History::new(unwritten, &[begun(0.0)]).render(Form::Junit, &TimeZone::UTC);
+    assert!(told.contains("message=\"no space left on device\""), "{told}");
+}
+
+#[test]
+fn whatever_stands_in_names_and_causes_the_file_for_ci_is_xml() {
+    let odd = "a\u{0}\u{1}\u{1b}[0m\u{8}\u{b}\u{7f}\u{85}\u{fffe}\u{ffff}\u{1ffff}\u{10fffe}]]><&\"'數\t\r\nz";
+    let at = || scene::item(odd, odd);
+    let why = Cause { failed_task: Some(odd.into()), ..scene::cause(odd, odd) };
+    let history = History::new(
+        Meta { id: odd.into(), name: odd.into(), cause: Some(odd.into()), ..Meta::default() },
+        &[
+            begun(0.0),
+            scene::wave(0.0, odd, 1, &[odd]),
+            scene::started(0.0, at()),
+            scene::retried(1.0, at(), odd),
+            scene::event(1.5, at(), Fact::ItemStarted { attempt: 2 }),
+            scene::failed(2.0, at(), 2, why, None),
+            ended(3.0, 1),
+        ],
+    );
+    let text = history.render(Form::Junit, &TimeZone::UTC);
+    let is_allowed = |letter: char| matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(text.chars().all(is_allowed), "{text:?}");
+    assert!(
+        text.contains("a\\u{0}\\u{1}\\u{1b}[0m\\u{8}\\u{b}\\u{7f}") && text.contains("\\u{fffe}\\u{ffff}"),
+        "{text}"
+    );
+    let read = quick_junit::Report::deserialize_from_str(&text).expect("it can be read");
+    assert_eq!((read.test_suites.len(), read.failures, read.errors), (2, 1, 1));
+}
+
+#[test]
+fn no_cell_of_the_table_is_run_by_a_spreadsheet_and_every_one_can_be_read_back() {
+    let keys = ["=1+1", "+a", "-a", "@a", "\ta", "\ra", "'a", "＝a", "-5", "+1.5", "web-01"];
+    let mut events = vec![begun(0.0), scene::wave(0.0, "=cmd|'/c calc'!A1", 1, &keys)];
+    for key in keys {
+        let at = || scene::item("=cmd|'/c calc'!A1", key);
+        events.push(scene::finished(1.0, at(), Outcome::Failed, 1, Some("=HYPERLINK(\"http://x\")")));
+    }
+    events.push(ended(2.0, 3));
+    let table = whole(&events).render(Form::Csv, &TimeZone::UTC);
+    let mut reader = ::csv::Reader::from_reader(table.as_bytes());
+    let rows: Vec<::csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), keys.len());
+    let back = |cell: &str| cell.strip_prefix('\'').unwrap_or(cell).to_owned();
+    for (row, key) in rows.iter().zip(keys) {
+        let is_number = matches!(key, "-5" | "+1.5");
+        let risky = |cell: &str| cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝']);
+        assert!(!row.iter().any(risky) || is_number, "{row:?}");
+        assert_eq!((back(&row[0]).as_str(), back(&row[1]).as_str()), ("=cmd|'/c calc'!A1", key));
+        assert_eq!(back(&row[7]), "=HYPERLINK(\"http://x\")");
+    }
+}
+
 #[test]
 fn a_run_of_which_nothing_is_known_has_a_report_too() {
     for form in FORMS {
@@ -327,7 +423,8 @@ proptest! {
         }
         let items: usize = history.waves().iter().map(|wave| wave.items().count()).sum();
         let table = history.render(Form::Csv, &TimeZone::UTC);
-        prop_assert_eq!(table.matches("\r\n").count(), items + 1);
+        let of_the_run = usize::from(history.shortfall().is_some());
+        prop_assert_eq!(table.matches("\r\n").count(), items + 1 + of_the_run);
         let page = history.render(Form::Html, &TimeZone::UTC);
         prop_assert_eq!(page.matches("<tr class=\"item\"").count(), items);
         let read: serde_json::Value = serde_json::from_str(&history.render(Form::Json, &TimeZone::UTC)).unwrap();
