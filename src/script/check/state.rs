@@ -251,10 +251,17 @@ impl Walk<'_> {
         }
     }
 
-    /// What happens any number of times: once to learn what it changes, once to tell.
+    /// What happens any number of times: twice to learn what it changes, once to tell. Where a loop around only learns,
+    /// one turn is enough: it comes again, and a loop in a loop in a loop would take its turns for each turn of each.
     pub(super) fn again(&mut self, inside: impl Fn(&mut Self)) {
         self.loops += 1;
+        if self.quiet > 0 {
+            self.turn(&inside);
+            self.loops -= 1;
+            return;
+        }
         self.quiet += 1;
+        self.turn(&inside);
         self.turn(&inside);
         self.quiet -= 1;
         self.turns.push(Turn::default());

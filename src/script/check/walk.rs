@@ -39,6 +39,10 @@ pub(super) fn spot(file: usize, position: Position) -> Spot {
 
 /// All that can be told of a runbook and its modules beside what each call's own words tell.
 pub fn walk(files: &[File], natives: &Natives, folder: &Path, now: Timestamp) -> Vec<Told> {
+    walked(files, natives, folder, now).finish()
+}
+
+fn walked<'a>(files: &'a [File], natives: &'a Natives, folder: &'a Path, now: Timestamp) -> Walk<'a> {
     let mut walk = Walk {
         files,
         natives,
@@ -75,11 +79,12 @@ pub fn walk(files: &[File], natives: &Natives, folder: &Path, now: Timestamp) ->
         parameters: BTreeMap::new(),
         lane: None,
         found: Vec::new(),
+        visits: 0,
     };
     for file in 0..files.len() {
         walk.whole(file);
     }
-    walk.finish()
+    walk
 }
 
 pub(super) struct Walk<'a> {
@@ -138,6 +143,8 @@ pub(super) struct Walk<'a> {
     /// The first variable that is the lane's own, inside of a wave's closure.
     pub(super) lane: Option<usize>,
     pub(super) found: Vec<Told>,
+    /// How many statements were walked, each as often as it was.
+    visits: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -237,6 +244,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn statement(&mut self, statement: &Stmt) -> Known {
+        self.visits += 1;
         match statement {
             Stmt::If(flow, _) if matches!(flow.expr, Expr::BoolConstant(..)) => match flow.expr {
                 Expr::BoolConstant(true, _) => self.block(&flow.body),
@@ -520,5 +528,42 @@ fn last_step(target: &Expr) -> Option<Position> {
         Expr::Dot(pair, ..) | Expr::Index(pair, ..) => last_step(&pair.rhs),
         Expr::Property(_, position) | Expr::StringConstant(_, position) => Some(*position),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::program::load;
+    use super::*;
+    use crate::script::engine::bare;
+
+    fn visits(text: &str) -> usize {
+        let (files, natives) = (load("x.rhai", text, Path::new("/nowhere")), Natives::of(&bare()));
+        walked(&files, &natives, Path::new("/nowhere"), Timestamp::UNIX_EPOCH).visits
+    }
+
+    #[test]
+    fn what_is_walked_grows_with_the_text_and_not_with_how_its_loops_are_nested() {
+        let nested =
+            |head: &str, tail: &str, depth: usize| format!("{}print(1);{}", head.repeat(depth), tail.repeat(depth));
+        for (head, tail) in [
+            ("for i in 0..9 { ", " }"),
+            ("while now() == \"\" { ", " }"),
+            ("loop { if now() == \"\" { break; } ", " }"),
+            ("each([1], |x| { ", " });"),
+            ("for i in 0..9 { each([1], |x| { ", " }); }"),
+            ("try { for i in [1] { ", " } } catch { }"),
+        ] {
+            let [few, twice] = [6, 12].map(|depth| visits(&nested(head, tail, depth)));
+            // Each level has its turns in all that are around it, and no more.
+            assert!(twice <= 5 * few, "{head}: {few} and {twice}");
+        }
+        let functions = |count: usize| -> String {
+            let body =
+                |n: usize| format!("fn f{n}(x) {{ for i in x {{ if i == 1 {{ f{}(x) }} }} }}\n", n.saturating_sub(1));
+            (0..count).map(body).chain([format!("f{}([1]);", count - 1)]).collect()
+        };
+        let [few, twice] = [50, 100].map(|count| visits(&functions(count)));
+        assert!(twice <= 3 * few, "functions: {few} and {twice}");
     }
 }
