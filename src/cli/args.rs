@@ -141,6 +141,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 
+    /// Let the runbook read this file or folder as well; it reads below its own folder, and what `--set` names
+    #[arg(long, value_name = "PATH")]
+    pub allow_read: Vec<PathBuf>,
+
     /// Let the runbook use more: `lane-memory` (256MiB; the values of one lane), `memory` (1GiB; all lanes together),
     /// `file` (16MiB; one that is read), `nesting` (500; lists and maps inside of each other)
     #[arg(long, value_name = "LIMIT=VALUE")]
@@ -198,6 +202,10 @@ pub struct ResumeArguments {
     /// Where runs are kept
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
+
+    /// Let the runbook read this file or folder as well
+    #[arg(long, value_name = "PATH")]
+    pub allow_read: Vec<PathBuf>,
 
     /// Let it use more than it might before
     #[arg(long, value_name = "LIMIT=VALUE")]

@@ -20,6 +20,7 @@ use crate::repl::prompt::{Doors, Parts, Prompt};
 use crate::repl::relay::Relay;
 use crate::repl::view::Form;
 use crate::report::{Line, Tone};
+use crate::script::access::Access;
 use crate::script::engine::script_text;
 use crate::script::gates::Gates;
 use crate::script::host::{Host, Script, Seams};
@@ -108,6 +109,7 @@ fn begin(process: &Process, arguments: &RunArguments, scene: &Scene<'_>, store: 
         sandbox: None,
         set: keep::kept_parameters(&arguments.set),
         max: arguments.max.clone(),
+        allow_read: Vec::new(),
         flags: keep::kept_flags(&arguments.cloud),
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
@@ -141,12 +143,14 @@ fn host(
         connect: world.connect(events.clone()),
     };
     let folder = process.directory.clone();
+    let limits = Limits::read(&arguments.max)?;
     let script = Script {
         parameters: Parameters::parse(&arguments.set)?,
-        imports: Imports::of_folder(&folder),
+        imports: Imports::of_folder(&folder, Access::all(&limits)),
         directory: folder.clone(),
         folder,
-        limits: Limits::read(&arguments.max)?,
+        access: Access::all(&limits),
+        limits,
     };
     Ok(Host::new(seams, script))
 }

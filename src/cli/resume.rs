@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::{ResumeArguments, RunArguments};
 use super::keep::{self, Kept};
-use super::run::{Performance, Plan, Resumed, imports_of, parse, replay};
+use super::run::{Performance, Plan, Resumed, access, imports_of, parse, replay};
 use super::world::{Scene, World};
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
@@ -14,6 +14,7 @@ use crate::journal::file;
 use crate::journal::runs::{Directory, Meta, RunKind, Sources, Store};
 use crate::limits::Limits;
 use crate::process::Process;
+use crate::script::access::Access;
 use crate::script::diagnose::Source;
 use crate::script::engine::read_runbook;
 use crate::settings::CloudFlags;
@@ -67,11 +68,13 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
         )
         .hint("give the settings that it began with; nothing was sent"));
     }
+    let limits = Limits::read(&run.max)?;
     let plan = Plan {
         sources: sources.clone(),
         folder: meta.folder.clone(),
         directory: meta.directory.clone(),
-        limits: Limits::read(&run.max)?,
+        access: access(process, &run, &meta.folder, &limits),
+        limits,
     };
     let past = Journal::new(meta.id.clone(), store.key()?, world.clock.clone(), state.clone(), None)
         .knowing(process.known.clone());
@@ -117,7 +120,7 @@ fn sources(process: &Process, arguments: &ResumeArguments, kept: Sources) -> Res
     let path = process.directory.join(path);
     let runbook = read_runbook(&path)?;
     let folder = path.parent().map_or_else(|| process.directory.clone(), std::path::Path::to_path_buf);
-    let imports = imports_of(&runbook, &folder);
+    let imports = imports_of(&runbook, &folder, &Access::below(&folder, &arguments.allow_read, &Limits::DEFAULT));
     let edited = Sources { runbook, imports };
     let differs = edited != kept;
     Ok((edited, differs))
@@ -153,6 +156,12 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
         help: false,
         state_dir: arguments.state_dir.clone(),
         // The last one of a name counts.
+        allow_read: meta
+            .allow_read
+            .iter()
+            .map(|path| meta.directory.join(path))
+            .chain(arguments.allow_read.clone())
+            .collect(),
         max: meta.max.iter().chain(&arguments.max).cloned().collect(),
         cloud: arguments.cloud.clone().or(flags),
     })

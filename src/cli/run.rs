@@ -22,6 +22,7 @@ use crate::journal::{Journal, Recorder, record};
 use crate::limits::Limits;
 use crate::process::{self, Process};
 use crate::report::{self, Finished, Report, Stage, View, diagnostic};
+use crate::script::access::Access;
 use crate::script::diagnose::Source;
 use crate::script::engine::{bare, build, read_runbook};
 use crate::script::error::Located;
@@ -115,13 +116,24 @@ pub struct Plan {
     pub folder: PathBuf,
     pub directory: PathBuf,
     pub limits: Limits,
+    pub access: Access,
+}
+
+/// The files that a script may use: what is typed is the operator's own.
+pub fn access(process: &Process, arguments: &RunArguments, folder: &Path, limits: &Limits) -> Access {
+    if arguments.runbook.is_none() {
+        return Access::all(limits);
+    }
+    let allowed: Vec<PathBuf> = arguments.allow_read.iter().map(|path| process.directory.join(path)).collect();
+    Access::below(folder, &allowed, limits)
 }
 
 /// Everything for a new run: its cloud, and what is kept of it.
 fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result<(World, Kept, Plan)> {
     let speed = world::speed(process, arguments)?;
     let limits = Limits::read(&arguments.max)?;
-    let sources = Sources { runbook: source.text.clone(), imports: imports_of(&source.text, &source.folder) };
+    let access = access(process, arguments, &source.folder, &limits);
+    let sources = Sources { runbook: source.text.clone(), imports: imports_of(&source.text, &source.folder, &access) };
     let (folder, directory) = (source.folder.clone(), process.directory.clone());
     let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
     let mut scene = Scene {
@@ -132,7 +144,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         patience: arguments.patience,
         origin: None,
     };
-    let plan = Plan { sources: sources.clone(), folder, directory, limits };
+    let plan = Plan { sources: sources.clone(), folder, directory, limits, access };
     // Nobody resumes an expression on a cloud that ends with it.
     if arguments.expression.is_some() && rehearsal.is_some() {
         let world = World::build(process, &scene)?;
@@ -159,6 +171,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         set: keep::kept_parameters(&arguments.set),
         flags: keep::kept_flags(&arguments.cloud),
         max: arguments.max.clone(),
+        allow_read: arguments.allow_read.clone(),
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
     };
@@ -174,12 +187,12 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
 }
 
 /// What a script imports, and what that imports, as far as it can be read now.
-pub fn imports_of(text: &str, folder: &Path) -> BTreeMap<String, String> {
+pub fn imports_of(text: &str, folder: &Path, access: &Access) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut texts = vec![text.to_owned()];
     while let Some(text) = texts.pop() {
         for name in imported(&text) {
-            if let Ok(text) = read_module(folder, &name)
+            if let Ok(text) = read_module(access, folder, &name)
                 && !found.contains_key(&name)
             {
                 texts.push(text.clone());
@@ -395,8 +408,11 @@ fn evaluate_in(
     seams: Seams,
 ) -> Result<Dynamic, Located> {
     let (folder, directory) = (plan.folder.clone(), plan.directory.clone());
-    let imports = Imports::new(folder.clone(), plan.sources.imports.clone(), keep);
-    let host = Host::new(seams, Script { parameters, folder, directory, imports, limits: plan.limits.clone() });
+    let imports = Imports::new(folder.clone(), plan.access.clone(), plan.sources.imports.clone(), keep);
+    let host = Host::new(
+        seams,
+        Script { parameters, folder, directory, imports, limits: plan.limits.clone(), access: plan.access.clone() },
+    );
     let main = Lane::main();
     let engine = build(&host, &main);
     host.set_name(&source.name);

@@ -57,6 +57,9 @@ pub struct Meta {
     /// The limits that were raised, as the command line gave them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub max: Vec<String>,
+    /// What else the runbook may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_read: Vec<PathBuf>,
     /// How long it goes on trying what cannot be reached; `None` in runs of before, and for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience_seconds: Option<u64>,

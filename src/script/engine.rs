@@ -1,11 +1,13 @@
 //! The engine: the language as runbooks see it, with every row of the table registered.
 
 use std::any::TypeId;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, ImmutableString, OptimizationLevel, Position, Token};
 
+use super::access::bounded;
 use super::error::throw;
 use super::function::Function;
 use super::functions;
@@ -17,6 +19,7 @@ use super::{nesting, secrets, sizes};
 use crate::decode;
 use crate::error::{Error, plain};
 use crate::event::{Fact, Level};
+use crate::limits::Limits;
 use crate::memory;
 
 /// How deep functions may call each other, and expressions nest: the same in debug and release builds.
@@ -118,7 +121,8 @@ fn say(host: &Arc<Host>, fact: Fact) {
 /// # Errors
 /// `Input` when there is no such file, or it is not text.
 pub fn read_runbook(path: &Path) -> Result<String, Error> {
-    let bytes = std::fs::read(path).map_err(|error| {
+    let read = File::open(path).and_then(|file| bounded(&file, Limits::DEFAULT.file));
+    let bytes = read.map_err(|error| {
         Error::input(format!("cannot read the runbook `{}`: {}", path.display(), plain(&error))).caused_by(error)
     })?;
     script_text(&format!("the runbook `{}`", path.display()), &bytes)

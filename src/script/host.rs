@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rhai::{Engine, Module, NativeCallContext};
 
+use super::access::{self, Access};
 use super::error::Place;
 use super::finding::CapturedWrites;
 use super::functions::Index;
@@ -61,6 +62,8 @@ pub struct Script {
     pub directory: PathBuf,
     pub imports: Imports,
     pub limits: Limits,
+    /// The door to files.
+    pub access: Access,
 }
 
 /// The world of one run, for those whom one wish stops: the run itself, or a job in its background.
@@ -90,6 +93,7 @@ pub struct Shared {
     pub imports: Arc<Imports>,
     /// What the script may use of this machine.
     pub limits: Limits,
+    access: Access,
     connect: Connect,
     cloud: OnceLock<Result<Cloud>>,
     /// What works in the background.
@@ -116,7 +120,7 @@ pub struct Shared {
 impl Host {
     pub fn new(seams: Seams, script: Script) -> Arc<Self> {
         let Seams { clock, cancel, events, journal, gates, connect } = seams;
-        let Script { parameters, folder, directory, imports, limits } = script;
+        let Script { parameters, folder, directory, imports, limits, access } = script;
         memory::allow(&limits);
         let shared = Shared {
             clock,
@@ -130,6 +134,7 @@ impl Host {
             directory,
             imports: Arc::new(imports),
             limits,
+            access,
             connect,
             cloud: OnceLock::new(),
             jobs: Jobs::default(),
@@ -176,6 +181,26 @@ impl Host {
     pub fn path(&self, written: &str) -> PathBuf {
         let base = if self.parameters.was_given(written) { &self.directory } else { &self.folder };
         base.join(Path::new(written))
+    }
+
+    /// What a file holds that a script names.
+    ///
+    /// # Errors
+    /// Those of [`Access::read`], said for people.
+    pub fn read_file(&self, written: &str) -> Result<Vec<u8>> {
+        let path = self.path(written);
+        let read = self.access.read(&path, self.parameters.was_given(written));
+        read.map_err(|error| access::explain("read", written, &path, error))
+    }
+
+    /// Where a file is written that a script names.
+    ///
+    /// # Errors
+    /// Those of [`Access::writable`], said for people.
+    pub fn file_to_write(&self, written: &str) -> Result<PathBuf> {
+        let path = self.path(written);
+        let writable = self.access.writable(&path, self.parameters.was_given(written));
+        writable.map_err(|error| access::explain("write", written, &path, error))
     }
 
     pub fn meet_fields<'a>(&self, names: impl Iterator<Item = &'a str>) {

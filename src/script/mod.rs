@@ -1,5 +1,6 @@
 //! The language: the engine, the table of functions, and the one path that every call takes.
 
+pub mod access;
 pub mod arguments;
 pub mod asks;
 pub mod attempts;

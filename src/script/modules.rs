@@ -12,6 +12,7 @@ use rhai::{
     Shared, Stmt,
 };
 
+use super::access::{self, Access};
 use super::engine::bare;
 use super::error::{Fault, throw};
 use super::run::compile;
@@ -31,19 +32,20 @@ pub type KeepImport = Box<dyn Fn(&str, &str) -> Outcome<()> + Send + Sync>;
 /// The modules of one run: a text that was read once stays the same, also when the run is resumed.
 pub struct Imports {
     folder: PathBuf,
+    access: Access,
     texts: Mutex<BTreeMap<String, String>>,
     modules: Mutex<BTreeMap<String, Shared<Module>>>,
     keep: KeepImport,
 }
 
 impl Imports {
-    pub fn new(folder: PathBuf, kept: BTreeMap<String, String>, keep: KeepImport) -> Self {
-        Self { folder, texts: Mutex::new(kept), modules: Mutex::default(), keep }
+    pub fn new(folder: PathBuf, access: Access, kept: BTreeMap<String, String>, keep: KeepImport) -> Self {
+        Self { folder, access, texts: Mutex::new(kept), modules: Mutex::default(), keep }
     }
 
     /// Those of a folder, of which nothing is kept.
-    pub fn of_folder(folder: &Path) -> Self {
-        Self::new(folder.to_owned(), BTreeMap::new(), Box::new(|_, _| Ok(())))
+    pub fn of_folder(folder: &Path, access: Access) -> Self {
+        Self::new(folder.to_owned(), access, BTreeMap::new(), Box::new(|_, _| Ok(())))
     }
 
     /// A module that a script has imported.
@@ -61,9 +63,9 @@ impl Imports {
         if let Some(text) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(text.clone());
         }
-        let text = read_module(&self.folder, name).map_err(|error| match error.kind() {
+        let text = read_module(&self.access, &self.folder, name).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Box::new(EvalAltResult::ErrorModuleNotFound(name.to_owned(), position)),
-            _ => throw(Error::input(format!("cannot read the module `{name}`: {error}")).caused_by(error), position),
+            _ => throw(access::explain("read the module", name, &self.folder, error), position),
         })?;
         (self.keep)(name, &text).map_err(|error| Fault::from(error).into_script(position))?;
         self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text.clone());
@@ -75,10 +77,10 @@ impl Imports {
 ///
 /// # Errors
 /// Those of the file.
-pub fn read_module(folder: &Path, name: &str) -> io::Result<String> {
+pub fn read_module(access: &Access, folder: &Path, name: &str) -> io::Result<String> {
     let mut path = folder.join(name);
     path.set_extension("rhai");
-    let text = decode::text(&std::fs::read(path)?);
+    let text = decode::text(&access.read(&path, false)?);
     let text = text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(decode::script(&text))
 }

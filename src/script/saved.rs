@@ -227,8 +227,7 @@ fn read_again(host: &Arc<Host>, source: &Source) -> Result<Vec<String>> {
             collect(&payload, &mut texts);
         }
         Source::File(path) => {
-            let text = std::fs::read_to_string(host.path(path))
-                .map_err(|error| Error::input(error.to_string()).caused_by(error))?;
+            let text = String::from_utf8_lossy(&host.read_file(path)?).into_owned();
             match serde_json::from_str(&text) {
                 Ok(value) => collect(&value, &mut texts),
                 Err(_) => {

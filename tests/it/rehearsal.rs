@@ -19,6 +19,7 @@ use coriolis_run::journal::Journal;
 use coriolis_run::limits::Limits;
 use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{self, Accepted, Fault, Sandbox, Scenario, Trouble};
+use coriolis_run::script::access;
 use coriolis_run::script::engine::build;
 use coriolis_run::script::error::{Located, Place};
 use coriolis_run::script::gates::{Answer, Gates, Nobody};
@@ -192,12 +193,14 @@ impl Stage {
             connect: self.connect(cancel, record, logins),
         };
         let folder = self.options.folder.clone();
+        let access = access::Access::below(&folder, &[], &Limits::default());
         let script = Script {
             parameters: Parameters::parse(&self.options.set).unwrap(),
-            imports: Imports::of_folder(&folder),
+            imports: Imports::of_folder(&folder, access.clone()),
             directory: folder.clone(),
             folder,
             limits: Limits::default(),
+            access,
         };
         Host::new(seams, script)
     }

@@ -8,6 +8,8 @@ use super::shape::{Fields, Origin, Shape};
 use super::written::parts;
 use crate::decode;
 use crate::error::{Error, plain};
+use crate::limits::Limits;
+use crate::script::access::Access;
 use crate::script::inventory::{self, Layout};
 use crate::script::spec::{Kind, Spec};
 
@@ -53,7 +55,8 @@ fn text(folder: &Path, path: &str) -> Result<String, Option<Error>> {
     if path.is_empty() || !whole.exists() {
         return Err(None);
     }
-    let bytes = std::fs::read(&whole)
+    let bytes = Access::all(&Limits::DEFAULT)
+        .read(&whole, false)
         .map_err(|error| Some(Error::input(format!("cannot read `{path}`: {}", plain(&error)))))?;
     decode::text(&bytes).map_err(|error| Some(Error::input(format!("`{path}`: {error}")).hint(error.hint())))
 }

@@ -8,6 +8,8 @@ use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, FnCallExpr, Position, Stmt};
 
 use super::{captured_writes, changing_methods};
 use crate::error::Error;
+use crate::limits::Limits;
+use crate::script::access::Access;
 use crate::script::finding::CapturedWrites;
 use crate::script::modules::read_module;
 use crate::script::syntax::{Recovered, lax, recover};
@@ -103,7 +105,7 @@ impl Loader<'_> {
         if let Some(known) = self.files.iter().position(|(known, _)| known.as_ref() == Some(&path)) {
             return Ok(known);
         }
-        let text = read_module(self.folder, module).map_err(|error| {
+        let text = read_module(&Access::all(&Limits::DEFAULT), self.folder, module).map_err(|error| {
             if error.kind() == ErrorKind::InvalidData {
                 return Error::input(format!("cannot read the module `{module}`: {error}"));
             }

@@ -4,7 +4,7 @@ use rhai::{Array, Dynamic, Map as ScriptMap};
 
 use crate::decode;
 use crate::disk;
-use crate::error::{Error, Kind as Failure, Result, plain};
+use crate::error::{Error, Kind as Failure, Result};
 use crate::script::arguments::Options;
 use crate::script::call::Call;
 use crate::script::error::Fault;
@@ -96,12 +96,7 @@ fn read_json(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 /// # Errors
 /// `Input` when there is none, or it is not text.
 pub fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
-    let path = call.host.path(written);
-    let bytes = std::fs::read(&path).map_err(|error| {
-        Error::input(format!("cannot read `{written}`: {}", plain(&error)))
-            .hint(format!("looked for {}", path.display()))
-            .caused_by(error)
-    })?;
+    let bytes = call.host.read_file(written)?;
     decode::text(&bytes).map_err(|error| Error::input(format!("`{written}`: {error}")).hint(error.hint()))
 }
 
@@ -111,7 +106,7 @@ pub fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
 /// `Input` when it cannot be written there, `Failed` when the disk is full: the file is as it was. A script can catch
 /// both, the run's own disk may be another.
 pub fn write_text(call: &Call<'_>, written: &str, text: &str) -> Result<()> {
-    let path = call.host.path(written);
+    let path = call.host.file_to_write(written)?;
     disk::replace(&path, text.as_bytes()).map_err(|error| {
         let error = disk::unwritten(format_args!("`{written}`"), &error, Failure::Input);
         match error.kind {
