@@ -15,7 +15,7 @@ use crate::client::keystone::Keystone;
 use crate::client::{Client, DEFAULT_PATIENCE, Identity, Options};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, Kind, Result, plain};
-use crate::event::Sink;
+use crate::event::{Event, Fact, Level, Origin, Sink, VERSION};
 use crate::model::Generation;
 use crate::process::Process;
 use crate::sandbox::{self, Ledger, Sandbox, Scenario};
@@ -76,13 +76,13 @@ pub fn is_usable(process: &Process, arguments: &RunArguments) -> Result<()> {
 fn name(scene: &Scene<'_>, login: &Result<Login>) -> String {
     match (scene.sandbox, login) {
         (Some((generation, _)), _) => format!("sandbox, {} generation", generation.word()),
-        (None, Ok((identity, _))) => identity.describe(),
+        (None, Ok((identity, ..))) => identity.describe(),
         (None, Err(_)) => "no cloud".to_owned(),
     }
 }
 
-/// Who logs in, and whose certificates are believed.
-type Login = (Arc<dyn Identity>, Trust);
+/// Who logs in, whose certificates are believed, and what is to be said about the settings.
+type Login = (Arc<dyn Identity>, Trust, Vec<String>);
 
 fn log_in(
     process: &Process,
@@ -91,11 +91,13 @@ fn log_in(
     clock: Clock,
 ) -> Result<Login> {
     // What a file holds of secrets is known before anything can go wrong with it.
-    let read = |path: &Path| std::fs::read_to_string(path).inspect(|text| process.known.learn_settings(text));
+    let read = |path: &Path| {
+        std::fs::read(path).inspect(|bytes| process.known.learn_settings(&String::from_utf8_lossy(bytes)))
+    };
     let settings = settings::cloud(flags, environment, &process.directory, &read)?;
     settings.secret().into_iter().for_each(|secret| process.known.learn(secret));
     let identity: Arc<dyn Identity> = Keystone::new(&settings, clock)?;
-    Ok((identity, settings.trust))
+    Ok((identity, settings.trust, settings.notes))
 }
 
 impl World {
@@ -153,7 +155,12 @@ impl World {
         let (clock, cancel, login) = (self.clock.clone(), self.cancel.clone(), self.login.clone());
         let (runtime, proxies, patience) = (self.runtime.handle().clone(), !self.sandboxed, self.patience);
         Box::new(move || {
-            let (identity, trust) = login.clone()?;
+            let (identity, trust, notes) = login.clone()?;
+            for message in notes {
+                let origin = Origin { lane: "main".into(), ..Origin::default() };
+                let fact = Fact::Logged { level: Level::Warning, message };
+                events.emit(Event { v: VERSION, at: clock.now(), origin, fact });
+            }
             let options = Options {
                 ca_certificate: trust.cacert.map(|path| path.value),
                 insecure: trust.insecure,

@@ -1,13 +1,14 @@
-//! clouds.yaml, the secure.yaml beside it, and clouds-public.yaml for profiles.
+//! clouds.yaml, the secure.yaml beside it, and clouds-public.yaml for profiles, as openstacksdk reads them.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-
-use serde_yaml_ng::Value;
+use std::rc::Rc;
 
 use super::layers::{Place, ROWS, Setting};
+use super::yaml::{self, Node, Value};
 use super::{Origin, Read, Sourced};
+use crate::decode;
 use crate::error::{Error, Result, plain, suggest};
 
 /// Where to look, and with what.
@@ -20,41 +21,100 @@ pub(super) struct Files<'a> {
 /// A file that was found.
 struct Document {
     path: PathBuf,
-    content: Value,
+    content: Node,
+}
+
+/// One file's words about a cloud, and the file.
+struct Layer {
+    cloud: Node,
+    path: PathBuf,
+    /// Whether a null in it hides what later layers say.
+    hides: bool,
+}
+
+/// What the files say about one cloud, the first layer first.
+struct Layered<'a> {
+    name: &'a str,
+    layers: Vec<Layer>,
+}
+
+/// A region that the files know of.
+struct Region {
+    name: String,
+    /// What is so in this region, over everything else.
+    values: Option<Node>,
+    key: &'static str,
+    path: PathBuf,
 }
 
 impl Files<'_> {
-    /// What the files say about one cloud: secure.yaml, then clouds.yaml, then the profile that it names.
-    pub fn cloud(&self, name: &Sourced<String>) -> Result<Place> {
+    /// What the files say about one cloud in the region that is wanted, or in its first: the region's own values, then
+    /// secure.yaml, then clouds.yaml, then the profile that it names. With what is to be said about it.
+    pub fn cloud(&self, name: &Sourced<String>, region: Option<&Sourced<String>>) -> Result<(Place, Vec<String>)> {
         let wanted = &name.value;
         let candidates = self.candidates("OS_CLIENT_CONFIG_FILE", "clouds", None);
         let Some(clouds) = self.find(&candidates)? else {
             return Err(no_file(name, &candidates));
         };
-        let Some(cloud) = clouds.content.get("clouds").and_then(|clouds| clouds.get(wanted.as_str())) else {
+        let Some(cloud) = field(&clouds.content, &["clouds", wanted]) else {
             return Err(no_cloud(name, &clouds));
         };
-        let mut place = Place::new();
+        let mut layered = Layered { name: wanted, layers: Vec::new() };
         let secure = self.candidates("OS_CLIENT_SECURE_FILE", "secure", clouds.path.parent());
         if let Some(secure) = self.find(&secure)?
-            && let Some(cloud) = secure.content.get("clouds").and_then(|clouds| clouds.get(wanted.as_str()))
+            && let Some(cloud) = field(&secure.content, &["clouds", wanted])
         {
-            take(&mut place, cloud, &secure.path);
+            layered.layers.push(Layer { cloud: cloud.clone(), path: secure.path, hides: true });
         }
-        take(&mut place, cloud, &clouds.path);
-        if let Some(profile) = cloud.get("profile").or_else(|| cloud.get("cloud")).and_then(Value::as_str) {
-            let candidates = self.candidates("OS_CLIENT_VENDOR_FILE", "clouds-public", clouds.path.parent());
-            let public = self.find(&candidates)?;
-            let found = public.as_ref().and_then(|public| public.content.get("public-clouds")?.get(profile));
-            let (Some(public), Some(found)) = (&public, found) else {
-                return Err(Error::input(format!(
-                    "cloud `{wanted}` has the profile `{profile}`, which no clouds-public.yaml holds"
-                ))
-                .hint("write the settings of the profile into the cloud itself"));
-            };
-            take(&mut place, found, &public.path);
+        layered.layers.push(Layer { cloud: cloud.clone(), path: clouds.path.clone(), hides: true });
+        let mut notes = Vec::new();
+        let lost = match layered.text(&["profile"])?.or(layered.text(&["cloud"])?) {
+            Some((profile, _)) => {
+                let candidates = self.candidates("OS_CLIENT_VENDOR_FILE", "clouds-public", clouds.path.parent());
+                let public = self.find(&candidates)?;
+                match public.as_ref().and_then(|public| field(&public.content, &["public-clouds", &profile])) {
+                    Some(found) => {
+                        let path = public.as_ref().map_or_else(PathBuf::new, |public| public.path.clone());
+                        layered.layers.push(Layer { cloud: found.clone(), path, hides: true });
+                        None
+                    }
+                    None => Some(profile),
+                }
+            }
+            None => None,
+        };
+        let regions = layered.regions()?;
+        let chosen = chosen(&layered, regions, region)?;
+        if let Some(Region { values: Some(values), path, .. }) = &chosen {
+            layered.layers.insert(0, Layer { cloud: values.clone(), path: path.clone(), hides: false });
         }
-        Ok(place)
+        let mut place = layered.place()?;
+        if let Some(profile) = lost {
+            let message = format!("cloud `{wanted}` has the profile `{profile}`, which no clouds-public.yaml holds");
+            if !place.contains_key(&Setting::AuthUrl) {
+                let hint =
+                    "write the settings of the profile into the cloud itself; vendors' profiles are not built in";
+                return Err(Error::input(message).hint(hint));
+            }
+            notes.push(format!("{message}: what the profile says is not used"));
+        }
+        for unused in ["cert", "key"] {
+            if let Some((_, origin)) = layered.text(&[unused])? {
+                notes.push(format!(
+                    "`{unused}` in `{}` is not used: certificates of clients are not supported",
+                    origin.display()
+                ));
+            }
+        }
+        if let Some(Region { name, key, path, .. }) = chosen {
+            let origin = Origin::File { key, path };
+            place.entry(Setting::RegionName).or_insert(Sourced::new(name, origin));
+        }
+        let in_region = region.or(place.get(&Setting::RegionName)).map(|region| region.value.clone());
+        if let (Some(url), Some(region)) = (place.get_mut(&Setting::AuthUrl), in_region) {
+            url.value = url.value.replace("{region_name}", &region);
+        }
+        Ok((place, notes))
     }
 
     /// The names of all clouds, for a hint; empty when there is no readable file.
@@ -64,7 +124,10 @@ impl Files<'_> {
     }
 
     fn candidates(&self, variable: &str, stem: &str, beside: Option<&Path>) -> Vec<PathBuf> {
-        let set = |name: &str| self.environment.get(name).filter(|value| !value.is_empty());
+        let set = |name: &str| {
+            let value = self.environment.get(name).map(|value| value.trim_end_matches('\r'));
+            value.filter(|value| !value.is_empty())
+        };
         if let Some(path) = set(variable) {
             return vec![self.directory.join(path)];
         }
@@ -73,7 +136,7 @@ impl Files<'_> {
         let mut folders: Vec<PathBuf> = beside.map(Path::to_owned).into_iter().collect();
         folders.push(self.directory.to_owned());
         folders.extend(personal.into_iter().chain(home).map(|folder| folder.join("openstack")));
-        folders.push("/etc/openstack".into());
+        folders.extend(["/etc/xdg/openstack", "/etc/openstack"].map(PathBuf::from));
         let mut paths: Vec<PathBuf> = Vec::new();
         for path in folders
             .iter()
@@ -90,8 +153,8 @@ impl Files<'_> {
     fn find(&self, candidates: &[PathBuf]) -> Result<Option<Document>> {
         for path in candidates {
             let shown = path.display();
-            let text = match (self.read)(path) {
-                Ok(text) => text,
+            let bytes = match (self.read)(path) {
+                Ok(bytes) => bytes,
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                     continue;
                 }
@@ -99,53 +162,151 @@ impl Files<'_> {
                     return Err(Error::input(format!("cannot read `{shown}`: {}", plain(&error))).caused_by(error));
                 }
             };
-            let content = serde_yaml_ng::from_str::<Value>(&text)
-                .and_then(|mut content| content.apply_merge().map(|()| content))
-                .map_err(|error| Error::input(format!("`{shown}` is not valid YAML: {error}")))?;
+            let text =
+                decode::text(&bytes).map_err(|error| Error::input(format!("`{shown}`: {error}")).hint(error.hint()))?;
+            let content = yaml::parse(&text).map_err(|broken| {
+                Error::input(format!("`{shown}` is {broken}"))
+                    .hint("what stands there is not shown, as it may be a secret")
+            })?;
             return Ok(Some(Document { path: path.clone(), content }));
         }
         Ok(None)
     }
 }
 
-/// Adds what `cloud` says and `place` does not hold yet.
-fn take(place: &mut Place, cloud: &Value, path: &Path) {
-    for row in ROWS {
-        for key in row.keys {
-            let found = key.split('.').try_fold(cloud, |value, part| value.get(part));
-            if let Some(value) = found.and_then(scalar) {
-                let origin = Origin::File { key, path: path.to_owned() };
-                place.entry(row.setting).or_insert(Sourced::new(value, origin));
+/// What stands at the end of a path of fields.
+fn field<'a>(node: &'a Node, path: &[&str]) -> Option<&'a Node> {
+    path.iter().try_fold(node, |node, name| match &**node {
+        // The names of clouds and profiles are as they are written.
+        Value::Map(fields) => fields.get(*name),
+        _ => None,
+    })
+}
+
+impl Layered<'_> {
+    /// The first that says anything at this path. A null there hides what later layers say, as `None` does in Python.
+    fn find(&self, path: &[&str]) -> Option<(&Node, &Path)> {
+        for layer in &self.layers {
+            let found = path.iter().try_fold(&layer.cloud, |node, name| node.field(name));
+            match found {
+                Some(node) if **node != Value::Null => return Some((node, &layer.path)),
+                Some(_) if layer.hides => return None,
+                _ => {}
             }
         }
+        None
     }
-    if cloud.get("verify").and_then(scalar).is_some_and(|verify| off(&verify)) {
-        let origin = Origin::File { key: "verify", path: path.to_owned() };
-        place.entry(Setting::Insecure).or_insert(Sourced::new("true".to_owned(), origin));
+
+    /// A single value; an empty one says nothing.
+    fn text(&self, path: &[&str]) -> Result<Option<(String, &Path)>> {
+        match self.find(path) {
+            None => Ok(None),
+            Some((node, file)) => match &**node {
+                Value::Text(text) => Ok(Some((text.clone(), file)).filter(|(text, _)| !text.is_empty())),
+                _ => Err(self.wrong(path, file, "a single value")),
+            },
+        }
+    }
+
+    fn wrong(&self, path: &[&str], file: &Path, wanted: &str) -> Error {
+        let (key, file) = (path.join("."), file.display());
+        Error::input(format!("`{key}` of cloud `{}` in `{file}` must be {wanted}", self.name))
+    }
+
+    /// The regions of a cloud, and without any those of its profile.
+    fn regions(&self) -> Result<Vec<Region>> {
+        let own = self
+            .layers
+            .iter()
+            .position(|layer| ["regions", "region_name"].iter().any(|key| layer.cloud.field(key).is_some()));
+        for key in ["regions", "region_name"] {
+            let Some((node, file)) = self.find(&[key]) else { continue };
+            // A profile's list does not count where the cloud has a region.
+            let of_profile = own
+                .and_then(|own| self.layers.get(own))
+                .is_some_and(|layer| layer.path != file && layer.cloud.field(key).is_none());
+            if of_profile {
+                continue;
+            }
+            let region =
+                |name: &str, values: Option<Node>| Region { name: name.to_owned(), values, key, path: file.to_owned() };
+            return match &**node {
+                Value::Text(names) => Ok(names.split(',').map(|name| region(name.trim(), None)).collect()),
+                Value::List(items) => items
+                    .iter()
+                    .map(|item| match &**item {
+                        Value::Text(name) => Some(region(name, None)),
+                        _ => item
+                            .field("name")
+                            .and_then(|name| name.text())
+                            .map(|name| region(name, item.field("values").cloned())),
+                    })
+                    .collect::<Option<Vec<_>>>()
+                    .ok_or_else(|| self.wrong(&[key], file, "a list of names, or of maps with `name` and `values`")),
+                _ => Err(self.wrong(&[key], file, "a list of names, or of maps with `name` and `values`")),
+            };
+        }
+        Ok(Vec::new())
+    }
+
+    fn place(&self) -> Result<Place> {
+        for layer in &self.layers {
+            if layer.cloud.field("auth").is_some_and(|auth| !matches!(**auth, Value::Map(_) | Value::Null)) {
+                return Err(self.wrong(&["auth"], &layer.path, "a map"));
+            }
+        }
+        let mut place = Place::new();
+        for row in ROWS {
+            for key in row.keys {
+                let path: Vec<&str> = key.split('.').collect();
+                if let Some((value, file)) = self.text(&path)? {
+                    let origin = Origin::File { key, path: file.to_owned() };
+                    place.entry(row.setting).or_insert(Sourced::new(value, origin));
+                }
+            }
+        }
+        if let Some((verify, file)) = self.text(&["verify"])?
+            && is_false(&verify)
+        {
+            let origin = Origin::File { key: "verify", path: file.to_owned() };
+            place.insert(Setting::Insecure, Sourced::new("true".to_owned(), origin));
+        }
+        Ok(place)
     }
 }
 
-/// A value as text. Names and passwords may look like numbers; of a list (`regions`) the first counts.
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(switch) => Some(switch.to_string()),
-        Value::Sequence(values) => values.first().and_then(scalar),
-        Value::Mapping(fields) => fields.get("name").and_then(scalar),
-        Value::Null | Value::Tagged(_) => None,
+/// The region that is wanted, or the first. One that a list of regions does not hold has no values to go by.
+fn chosen(cloud: &Layered<'_>, regions: Vec<Region>, wanted: Option<&Sourced<String>>) -> Result<Option<Region>> {
+    let Some(wanted) = wanted else { return Ok(regions.into_iter().next()) };
+    let names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
+    let listed_as = regions.first().map(|region| (region.key, region.path.display().to_string()));
+    let found = regions.into_iter().find(|region| region.name == wanted.value);
+    match (found, listed_as) {
+        (None, Some(("regions", file))) => {
+            let (name, region) = (cloud.name, &wanted.value);
+            let error = Error::input(format!(
+                "cloud `{name}` in `{file}` has no region `{region}`, which {} asks for",
+                wanted.origin
+            ));
+            Err(match suggest(region, names.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("it has {}", listed(&names))),
+            })
+        }
+        (found, _) => Ok(found),
     }
 }
 
 /// Python's YAML takes more words for false than ours does.
-fn off(word: &str) -> bool {
-    matches!(word.to_lowercase().as_str(), "false" | "no" | "off" | "0" | "n")
+fn is_false(word: &str) -> bool {
+    matches!(word.to_lowercase().as_str(), "false" | "no" | "off" | "0")
 }
 
 fn names(clouds: &Document) -> Vec<String> {
-    let all = clouds.content.get("clouds").and_then(Value::as_mapping);
-    all.into_iter().flat_map(|all| all.keys()).filter_map(scalar).collect()
+    match field(&clouds.content, &["clouds"]).map(Rc::as_ref) {
+        Some(Value::Map(all)) => all.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn listed(names: &[String]) -> String {

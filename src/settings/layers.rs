@@ -27,6 +27,8 @@ pub(super) enum Setting {
     ProjectId,
     ProjectDomainName,
     ProjectDomainId,
+    DomainName,
+    DomainId,
     DefaultDomainName,
     DefaultDomainId,
     Endpoint,
@@ -50,41 +52,61 @@ const fn row(setting: Setting, variables: &'static [&'static str], keys: &'stati
     Row { setting, variables, keys }
 }
 
+/// Keys in the order in which openstacksdk prefers them: it takes some from beside `auth` before those in it.
 pub(super) const ROWS: &[Row] = &[
     row(Setting::Cloud, &["OS_CLOUD"], &[]),
-    row(Setting::AuthType, &["OS_AUTH_TYPE"], &["auth_type"]),
-    row(Setting::AuthUrl, &["OS_AUTH_URL"], &["auth.auth_url"]),
+    row(Setting::AuthType, &["OS_AUTH_TYPE"], &["auth_type", "auth_plugin"]),
+    row(Setting::AuthUrl, &["OS_AUTH_URL"], &["auth.auth_url", "auth_url"]),
     row(Setting::IdentityApiVersion, &["OS_IDENTITY_API_VERSION"], &["identity_api_version"]),
-    row(Setting::Token, &["OS_AUTH_TOKEN", "OS_TOKEN"], &["auth.token"]),
-    row(Setting::Username, &["OS_USERNAME"], &["auth.username"]),
-    row(Setting::UserId, &["OS_USER_ID"], &["auth.user_id"]),
-    row(Setting::UserDomainName, &["OS_USER_DOMAIN_NAME"], &["auth.user_domain_name"]),
-    row(Setting::UserDomainId, &["OS_USER_DOMAIN_ID"], &["auth.user_domain_id"]),
-    row(Setting::Password, &["OS_PASSWORD"], &["auth.password"]),
-    row(Setting::ApplicationCredentialId, &["OS_APPLICATION_CREDENTIAL_ID"], &["auth.application_credential_id"]),
-    row(Setting::ApplicationCredentialName, &["OS_APPLICATION_CREDENTIAL_NAME"], &["auth.application_credential_name"]),
+    row(Setting::Token, &["OS_AUTH_TOKEN", "OS_TOKEN"], &["token", "auth.token", "auth_token", "auth.auth_token"]),
+    row(Setting::Username, &["OS_USERNAME"], &["auth.username", "auth.user_name", "username", "user_name"]),
+    row(Setting::UserId, &["OS_USER_ID"], &["auth.user_id", "user_id"]),
+    row(Setting::UserDomainName, &["OS_USER_DOMAIN_NAME"], &["user_domain_name", "auth.user_domain_name"]),
+    row(Setting::UserDomainId, &["OS_USER_DOMAIN_ID"], &["user_domain_id", "auth.user_domain_id"]),
+    row(Setting::Password, &["OS_PASSWORD"], &["auth.password", "password"]),
+    row(
+        Setting::ApplicationCredentialId,
+        &["OS_APPLICATION_CREDENTIAL_ID"],
+        &["auth.application_credential_id", "application_credential_id"],
+    ),
+    row(
+        Setting::ApplicationCredentialName,
+        &["OS_APPLICATION_CREDENTIAL_NAME"],
+        &["auth.application_credential_name", "application_credential_name"],
+    ),
     row(
         Setting::ApplicationCredentialSecret,
         &["OS_APPLICATION_CREDENTIAL_SECRET"],
-        &["auth.application_credential_secret"],
+        &["auth.application_credential_secret", "application_credential_secret"],
     ),
-    row(Setting::ProjectName, &["OS_PROJECT_NAME", "OS_TENANT_NAME"], &["auth.project_name", "auth.tenant_name"]),
-    row(Setting::ProjectId, &["OS_PROJECT_ID", "OS_TENANT_ID"], &["auth.project_id", "auth.tenant_id"]),
-    row(Setting::ProjectDomainName, &["OS_PROJECT_DOMAIN_NAME"], &["auth.project_domain_name"]),
-    row(Setting::ProjectDomainId, &["OS_PROJECT_DOMAIN_ID"], &["auth.project_domain_id"]),
-    row(Setting::DefaultDomainName, &["OS_DEFAULT_DOMAIN_NAME", "OS_DEFAULT_DOMAIN"], &["auth.default_domain_name"]),
-    row(Setting::DefaultDomainId, &["OS_DEFAULT_DOMAIN_ID"], &["auth.default_domain_id", "auth.default_domain"]),
+    row(
+        Setting::ProjectName,
+        &["OS_PROJECT_NAME", "OS_TENANT_NAME"],
+        &["project_name", "auth.project_name", "tenant_name", "auth.tenant_name"],
+    ),
+    row(
+        Setting::ProjectId,
+        &["OS_PROJECT_ID", "OS_TENANT_ID"],
+        &["project_id", "auth.project_id", "tenant_id", "auth.tenant_id"],
+    ),
+    row(Setting::ProjectDomainName, &["OS_PROJECT_DOMAIN_NAME"], &["project_domain_name", "auth.project_domain_name"]),
+    row(Setting::ProjectDomainId, &["OS_PROJECT_DOMAIN_ID"], &["project_domain_id", "auth.project_domain_id"]),
+    row(Setting::DomainName, &["OS_DOMAIN_NAME"], &["domain_name", "auth.domain_name"]),
+    row(Setting::DomainId, &["OS_DOMAIN_ID"], &["domain_id", "auth.domain_id"]),
+    row(Setting::DefaultDomainName, &["OS_DEFAULT_DOMAIN_NAME"], &["auth.default_domain_name", "default_domain_name"]),
+    row(
+        Setting::DefaultDomainId,
+        &["OS_DEFAULT_DOMAIN_ID", "OS_DEFAULT_DOMAIN"],
+        &["auth.default_domain_id", "default_domain_id", "auth.default_domain", "default_domain"],
+    ),
     row(Setting::Endpoint, &["CORIOLIS_ENDPOINT"], &["migration_endpoint_override"]),
     row(
         Setting::Interface,
         &["CORIOLIS_INTERFACE", "OS_INTERFACE", "OS_ENDPOINT_TYPE"],
-        &["migration_interface", "interface", "endpoint_type"],
+        &["migration_endpoint_type", "migration_interface", "endpoint_type", "interface"],
     ),
-    row(
-        Setting::RegionName,
-        &["CORIOLIS_REGION_NAME", "OS_REGION_NAME"],
-        &["migration_region_name", "region_name", "regions"],
-    ),
+    // `region_name` and `regions` are chosen from: see `file`.
+    row(Setting::RegionName, &["CORIOLIS_REGION_NAME", "OS_REGION_NAME"], &["migration_region_name"]),
     row(Setting::ServiceType, &["CORIOLIS_SERVICE_TYPE"], &["migration_service_type"]),
     row(Setting::ServiceName, &["CORIOLIS_SERVICE_NAME"], &["migration_service_name"]),
     row(Setting::Cacert, &["OS_CACERT"], &["cacert"]),
@@ -106,6 +128,7 @@ pub(super) type Place = BTreeMap<Setting, Sourced<String>>;
 pub(super) struct Layers {
     places: Vec<Place>,
     clouds: String,
+    notes: Vec<String>,
 }
 
 impl Layers {
@@ -116,21 +139,24 @@ impl Layers {
         read: Read<'_>,
     ) -> Result<Self> {
         let flags = flags.place();
-        let variables = variables(environment);
+        let (variables, mut notes) = variables(environment);
         let files = file::Files { environment, directory, read };
         let places = match (flags.get(&Setting::Cloud), variables.get(&Setting::Cloud)) {
             (Some(cloud), _) => {
-                let cloud = files.cloud(cloud)?;
+                let (cloud, said) = files.cloud(cloud, flags.get(&Setting::RegionName))?;
+                notes.extend(said);
                 vec![flags, cloud, variables]
             }
             (None, Some(cloud)) => {
-                let cloud = files.cloud(cloud)?;
+                let region = flags.get(&Setting::RegionName).or(variables.get(&Setting::RegionName));
+                let (cloud, said) = files.cloud(cloud, region)?;
+                notes.extend(said);
                 vec![flags, variables, cloud]
             }
             (None, None) => vec![flags, variables],
         };
         let clouds = if places.len() == 2 { files.names() } else { String::new() };
-        Ok(Self { places, clouds })
+        Ok(Self { places, clouds, notes })
     }
 
     pub fn get(&self, setting: Setting) -> Option<Sourced<String>> {
@@ -154,19 +180,39 @@ impl Layers {
         self.places.iter().all(BTreeMap::is_empty)
     }
 
+    /// What is to be said about what the places hold.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The clouds that could have been named.
     pub fn clouds(&self) -> &str {
         &self.clouds
     }
 }
 
-/// An empty variable counts as not set, as everywhere in OpenStack's tools.
-fn variables(environment: &BTreeMap<String, String>) -> Place {
-    let first = |row: &'static Row| {
+/// An empty variable counts as not set, as everywhere in OpenStack's tools. A carriage return at the end is left out, and
+/// said: an openrc file with Windows line ends puts one behind every value.
+fn variables(environment: &BTreeMap<String, String>) -> (Place, Vec<String>) {
+    let mut trimmed = Vec::new();
+    let mut first = |row: &'static Row| {
         row.variables.iter().find_map(|name| {
-            let value = environment.get(*name).filter(|value| !value.is_empty())?;
-            Some((row.setting, Sourced::new(value.clone(), Origin::Environment(name))))
+            let written = environment.get(*name)?;
+            let value = written.trim_end_matches('\r');
+            if value.len() < written.len() {
+                trimmed.push(format!("`{name}`"));
+            }
+            Some((row.setting, Sourced::new(value.to_owned(), Origin::Environment(name)))).filter(|_| !value.is_empty())
         })
     };
-    ROWS.iter().filter_map(first).collect()
+    let place = ROWS.iter().filter_map(&mut first).collect();
+    let notes = match trimmed.as_slice() {
+        [] => Vec::new(),
+        names => vec![format!(
+            "{} in the environment {} in a carriage return, which is left out: the openrc file has Windows line ends",
+            names.join(", "),
+            if names.len() == 1 { "ends" } else { "end" }
+        )],
+    };
+    (place, notes)
 }

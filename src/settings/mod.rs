@@ -4,7 +4,10 @@ mod file;
 mod flags;
 mod layers;
 #[cfg(test)]
+mod openstacksdk;
+#[cfg(test)]
 mod tests;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,6 +48,8 @@ pub struct Cloud {
     pub endpoint: Option<Sourced<String>>,
     pub service: Service,
     pub trust: Trust,
+    /// What people should know about their settings: what is left out, or not supported.
+    pub notes: Vec<String>,
 }
 
 /// How to get a token.
@@ -129,7 +134,7 @@ pub struct Trust {
 }
 
 /// Reads a file; [`io::ErrorKind::NotFound`] where there is none.
-pub type Read<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+pub type Read<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Puts together what the flags, the environment and clouds.yaml say.
 ///
@@ -160,6 +165,7 @@ pub fn cloud(
             cacert: layers.get(Setting::Cacert).map(|path| path.map(|path| home(&path, environment, directory))),
             insecure: layers.switch(Setting::Insecure),
         },
+        notes: layers.notes().to_vec(),
     })
 }
 
@@ -242,8 +248,10 @@ fn auth_type(name: &Sourced<String>) -> Result<CredentialKind> {
         "password" => Ok(CredentialKind::Password),
         "token" => Ok(CredentialKind::Token),
         "applicationcredential" => Ok(CredentialKind::ApplicationCredential),
-        _ => Err(Error::input(format!("cannot log in by `{}`, which {} asks for", name.value, name.origin))
-            .hint("use `password`, `token` or `v3applicationcredential`")),
+        _ => Err(Error::input(format!("cannot log in by `{}`, which {} asks for", name.value, name.origin)).hint(
+            "supported are `password`, `token` and `v3applicationcredential`; with another one get a token \
+             (`openstack token issue`) and give it as `OS_TOKEN` with `OS_AUTH_TYPE=token`",
+        )),
     }
 }
 
@@ -276,8 +284,11 @@ fn named(layers: &Layers, [id, name, domain_id, domain_name]: Naming) -> Option<
         return Some(Named::Id(value));
     }
     let own = layers.first_of(&[domain_id, domain_name]);
-    let domain = match own.or_else(|| layers.first_of(&[Setting::DefaultDomainId, Setting::DefaultDomainName])) {
-        Some((setting, domain)) if setting == domain_id || setting == Setting::DefaultDomainId => Domain::Id(domain),
+    let both = || layers.first_of(&[Setting::DomainId, Setting::DomainName]);
+    let default = || layers.first_of(&[Setting::DefaultDomainId, Setting::DefaultDomainName]);
+    let ids = [domain_id, Setting::DomainId, Setting::DefaultDomainId];
+    let domain = match own.or_else(both).or_else(default) {
+        Some((setting, domain)) if ids.contains(&setting) => Domain::Id(domain),
         Some((_, domain)) => Domain::Name(domain),
         None => Domain::Name(Sourced::assumed("Default")),
     };

@@ -33,6 +33,17 @@ public-clouds:
   big: {auth: {auth_url: https://big/v3, username: none}, region_name: South}
 ";
 
+const ODD: &str = "
+clouds:
+  nowhere: {profile: unheard-of, auth: {username: anna, password: pw, project_id: p1}}
+  somewhere: {profile: unheard-of, cert: c.pem, auth: {auth_url: http://h/v3, username: anna, password: pw, project_id: p1}}
+  shape: {auth: [sesame-1]}
+  list: {auth: {auth_url: http://h/v3, username: anna, password: [sesame-2], project_id: p1}}
+  regions: {auth: {auth_url: http://h/v3, username: anna, password: pw, project_id: p1}, regions: [North, South]}
+  odd-regions: {auth: {auth_url: http://h/v3}, regions: [{values: {}}]}
+  pigeon: {auth_type: v3oidcpassword, auth: {auth_url: http://h/v3}}
+";
+
 /// What `coriolis-run FLAGS` finds in `/plan`, with the files of the personal folder there.
 fn given(flags: &[&str], environment: &[(&str, &str)]) -> Result<Cloud> {
     #[derive(clap::Parser)]
@@ -48,10 +59,11 @@ fn given(flags: &[&str], environment: &[(&str, &str)]) -> Result<Cloud> {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let read = |path: &Path| match path.to_str().unwrap() {
-        "/home/anna/.config/openstack/clouds.yaml" => Ok(CLOUDS.to_owned()),
-        "/home/anna/.config/openstack/secure.yaml" => Ok(SECURE.to_owned()),
-        "/home/anna/.config/openstack/clouds-public.yaml" => Ok(PUBLIC.to_owned()),
-        "/plan/broken.yaml" => Ok("clouds: [".to_owned()),
+        "/home/anna/.config/openstack/clouds.yaml" => Ok(CLOUDS.into()),
+        "/home/anna/.config/openstack/secure.yaml" => Ok(SECURE.into()),
+        "/home/anna/.config/openstack/clouds-public.yaml" => Ok(PUBLIC.into()),
+        "/plan/broken.yaml" => Ok("clouds: [".into()),
+        "/plan/odd.yaml" => Ok(ODD.into()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };
     cloud(&line.flags, &environment, Path::new("/plan"), &read)
@@ -298,11 +310,72 @@ fn a_cloud_that_does_not_exist_is_told_with_those_that_do() {
          `OS_CLIENT_CONFIG_FILE`"
     );
     let broken = told(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "broken.yaml")]);
-    assert!(broken.starts_with("`/plan/broken.yaml` is not valid YAML: "), "{broken}");
+    assert!(broken.starts_with("`/plan/broken.yaml` is not valid YAML at line 2"), "{broken}");
 }
 
 #[test]
 fn secrets_are_not_shown_by_debug() {
     let cloud = given(&["--os-cloud", "lab"], &[]).unwrap();
     assert!(!format!("{cloud:?}").contains("12345"));
+}
+
+#[test]
+fn what_a_file_has_wrong_is_told_by_its_key_and_never_by_its_value() {
+    let odd = [("OS_CLIENT_CONFIG_FILE", "odd.yaml")];
+    assert_eq!(
+        [
+            told(&["--os-cloud", "nowhere"], &odd),
+            told(&["--os-cloud", "shape"], &odd),
+            told(&["--os-cloud", "list"], &odd),
+            told(&["--os-cloud", "odd-regions"], &odd),
+            told(&["--os-cloud", "regions", "--region-name", "south"], &odd),
+            told(&["--os-cloud", "pigeon"], &odd),
+        ],
+        [
+            "cloud `nowhere` has the profile `unheard-of`, which no clouds-public.yaml holds | write the settings of the \
+             profile into the cloud itself; vendors' profiles are not built in",
+            "`auth` of cloud `shape` in `/plan/odd.yaml` must be a map | ",
+            "`auth.password` of cloud `list` in `/plan/odd.yaml` must be a single value | ",
+            "`regions` of cloud `odd-regions` in `/plan/odd.yaml` must be a list of names, or of maps with `name` and \
+             `values` | ",
+            "cloud `regions` in `/plan/odd.yaml` has no region `south`, which `--region-name` asks for | did you mean \
+             `South`?",
+            "cannot log in by `v3oidcpassword`, which `auth_type` in `/plan/odd.yaml` asks for | supported are \
+             `password`, `token` and `v3applicationcredential`; with another one get a token (`openstack token issue`) \
+             and give it as `OS_TOKEN` with `OS_AUTH_TYPE=token`",
+        ]
+    );
+    assert_eq!(
+        given(&["--os-cloud", "somewhere"], &odd).unwrap().notes,
+        [
+            "cloud `somewhere` has the profile `unheard-of`, which no clouds-public.yaml holds: what the profile says is \
+             not used",
+            "`cert` in `/plan/odd.yaml` is not used: certificates of clients are not supported",
+        ]
+    );
+}
+
+#[test]
+fn an_openrc_with_windows_line_ends_is_read_and_told() {
+    let returns = OPENRC.map(|(name, value)| (name, format!("{value}\r")));
+    let returns: Vec<(&str, &str)> = returns.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(found(&[], &returns), found(&[], &OPENRC));
+    assert_eq!(
+        given(&[], &returns).unwrap().notes,
+        ["`OS_AUTH_URL`, `OS_USERNAME`, `OS_PASSWORD`, `OS_TENANT_NAME` in the environment end in a carriage return, \
+          which is left out: the openrc file has Windows line ends"]
+    );
+    assert_eq!(given(&[], &[("OS_CLOUD", "robot\r")]).unwrap().service.interface.value, "internal");
+}
+
+#[test]
+fn one_domain_serves_user_and_project() {
+    let with = |more: &[(&'static str, &'static str)]| found(&[], &[&OPENRC, more].concat());
+    let lines = with(&[("OS_DOMAIN_NAME", "acme")]);
+    assert_eq!((lines[2].as_str(), &lines[5]), ("domain acme (`OS_DOMAIN_NAME` in the environment)", &lines[2]));
+    let lines = with(&[("OS_DOMAIN_ID", "d1"), ("OS_USER_DOMAIN_NAME", "People"), ("OS_DEFAULT_DOMAIN", "d2")]);
+    assert_eq!(lines[2], "domain People (`OS_USER_DOMAIN_NAME` in the environment)");
+    assert_eq!(lines[5], "domain id d1 (`OS_DOMAIN_ID` in the environment)");
+    let lines = with(&[("OS_DEFAULT_DOMAIN", "d2")]);
+    assert_eq!(lines[5], "domain id d2 (`OS_DEFAULT_DOMAIN` in the environment)");
 }

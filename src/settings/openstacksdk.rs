@@ -1,0 +1,148 @@
+//! Our reading of clouds.yaml beside that of openstacksdk, key by key. `tests/openstacksdk/generate.py` makes the table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::{Cloud, CloudFlags, Credential, Domain, Login, Named, Origin, cloud};
+use crate::error::Result;
+
+const INPUTS: &str = include_str!("../../tests/openstacksdk/inputs.json");
+const TABLE: &str = include_str!("../../tests/openstacksdk/table.json");
+
+type Keys = BTreeMap<String, String>;
+
+/// Where we read otherwise, on purpose: case, key, their value, ours, and why.
+const DIFFERENT: &[(&str, &str, &str, &str, &str)] = &[
+    ("octal", "password", "83", "0123", AS_WRITTEN),
+    ("octal", "project_name", "511", "0777", AS_WRITTEN),
+    ("words of Python", "project_name", "False", "off", AS_WRITTEN),
+    ("words of Python", "username", "True", "yes", AS_WRITTEN),
+];
+
+const AS_WRITTEN: &str = "nobody means a password to be a number of base 8, or a user to be `True`";
+
+fn ours(case: &Value) -> Result<Keys> {
+    let text = |name: &str| case[name].as_str().map(|text| text.as_bytes().to_vec());
+    let read = |path: &Path| {
+        let text = match path.to_str() {
+            Some("/etc/openstack/clouds.yaml") => text("clouds"),
+            Some("/etc/openstack/secure.yaml") => text("secure"),
+            Some("/etc/openstack/clouds-public.yaml") => text("public"),
+            _ => None,
+        };
+        text.ok_or_else(|| io::ErrorKind::NotFound.into())
+    };
+    let region_name = case["region"].as_str().map(str::to_owned);
+    let flags = CloudFlags { os_cloud: Some("c".to_owned()), region_name, ..CloudFlags::default() };
+    cloud(&flags, &BTreeMap::new(), Path::new("/plan"), &read).map(|cloud| keys(&cloud))
+}
+
+/// A cloud in the words of openstacksdk.
+fn keys(cloud: &Cloud) -> Keys {
+    let mut keys = Keys::new();
+    let mut put = |key: &str, value: &str| drop(keys.insert(key.to_owned(), value.to_owned()));
+    let Login::Keystone { auth_url, credential, project, .. } = &cloud.login else { return keys };
+    put("auth_url", &auth_url.value);
+    match credential {
+        Credential::Password { user, password } => {
+            put_named(&mut put, "user", user);
+            put("password", password.value.expose_secret());
+        }
+        Credential::Token { token } => put("token", token.value.expose_secret()),
+        Credential::ApplicationCredential { id, secret } => {
+            put("application_credential_id", &id.value);
+            put("application_credential_secret", secret.value.expose_secret());
+        }
+        Credential::NamedApplicationCredential { .. } => unreachable!("no case has one"),
+    }
+    if let Some(project) = project {
+        put_named(&mut put, "project", project);
+    }
+    put("interface", &cloud.service.interface.value);
+    put("insecure", if cloud.trust.insecure { "true" } else { "false" });
+    let cacert = cloud.trust.cacert.as_ref().filter(|_| !cloud.trust.insecure);
+    let cacert = cacert.map(|path| path.value.display().to_string());
+    let service = &cloud.service;
+    let kind = Some(&service.kind).filter(|kind| kind.origin != Origin::Default);
+    for (key, value) in [
+        ("region", service.region.as_ref().map(|region| region.value.clone())),
+        ("service_type", kind.map(|kind| kind.value.clone())),
+        ("service_name", service.name.as_ref().map(|name| name.value.clone())),
+        ("endpoint", cloud.endpoint.as_ref().map(|endpoint| endpoint.value.clone())),
+        ("cacert", cacert),
+    ] {
+        if let Some(value) = value {
+            put(key, &value);
+        }
+    }
+    keys
+}
+
+fn put_named(put: &mut impl FnMut(&str, &str), what: &str, named: &Named) {
+    match named {
+        Named::Id(id) => put(&format!("{what}_id"), &id.value),
+        Named::Name { name, domain } => {
+            put(if what == "user" { "username" } else { "project_name" }, &name.value);
+            match domain {
+                Domain::Id(id) => put(&format!("{what}_domain_id"), &id.value),
+                // What nobody gives stands in no table.
+                Domain::Name(name) if name.origin == Origin::Default => {}
+                Domain::Name(name) => put(&format!("{what}_domain_name"), &name.value),
+            }
+        }
+    }
+}
+
+/// What keystoneauth makes of it: an id before a name, the domain of what has a name only, and the default domain.
+fn theirs(table: &Value) -> Option<Keys> {
+    let mut keys: Keys = serde_json::from_value(table.clone()).ok()?;
+    let default = keys.remove("default_domain_id");
+    for (id, name, domain) in [("user_id", "username", "user_domain"), ("project_id", "project_name", "project_domain")]
+    {
+        if keys.contains_key(id) {
+            keys.remove(name);
+        }
+        let (by_id, by_name) = (format!("{domain}_id"), format!("{domain}_name"));
+        if !keys.contains_key(name) {
+            keys.remove(&by_id);
+            keys.remove(&by_name);
+        } else if !keys.contains_key(&by_id) && !keys.contains_key(&by_name) {
+            keys.extend(default.clone().map(|default| (by_id, default)));
+        }
+    }
+    Some(keys)
+}
+
+#[test]
+fn every_key_of_a_cloud_is_read_as_openstacksdk_reads_it() {
+    let inputs: Vec<Value> = serde_json::from_str(INPUTS).unwrap();
+    let table: Value = serde_json::from_str(TABLE).unwrap();
+    let mut wrong = Vec::new();
+    let mut met = BTreeSet::new();
+    for case in &inputs {
+        let name = case["name"].as_str().unwrap();
+        let (theirs, ours) = (theirs(&table["cases"][name]), ours(case));
+        let shown = |keys: Option<&Keys>, key: &str| match keys {
+            Some(keys) => keys.get(key).cloned().unwrap_or_else(|| "-".to_owned()),
+            None => "refused".to_owned(),
+        };
+        let ours = ours.ok();
+        let all = theirs.iter().chain(ours.iter()).flat_map(BTreeMap::keys).cloned().collect::<BTreeSet<_>>();
+        for key in all {
+            let (one, other) = (shown(theirs.as_ref(), &key), shown(ours.as_ref(), &key));
+            let intended = DIFFERENT.iter().find(|row| (row.0, row.1) == (name, key.as_str()));
+            match intended {
+                Some(row) if (row.2, row.3) == (one.as_str(), other.as_str()) => drop(met.insert((row.0, row.1))),
+                None if one == other => {}
+                _ => wrong.push(format!("{name}: {key}: theirs {one}, ours {other}")),
+            }
+        }
+    }
+    let idle = DIFFERENT.iter().filter(|row| !met.contains(&(row.0, row.1)));
+    wrong.extend(idle.map(|row| format!("{}: {} is no difference any more ({})", row.0, row.1, row.4)));
+    assert!(wrong.is_empty(), "openstacksdk {}:\n{}", table["openstacksdk"], wrong.join("\n"));
+}
