@@ -1,21 +1,23 @@
 //! The only file that touches the ambient process: arguments, environment, working directory, standard streams.
 
+pub mod terminal;
+
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::ExitCode;
 use crate::report::{Output, Screen, Size};
 use crate::secret::Known;
+
+/// Terminals that know no more than lines, by their `TERM`.
+const DUMB: [&str; 4] = ["dumb", "emacs", "cons25", "unknown"];
 
 /// What the process was started with. Tests make their own.
 #[derive(Clone, Debug, Default)]
@@ -64,9 +66,24 @@ impl Process {
         Output::new(Box::new(stdout), Box::new(stderr)).knowing(&self.known)
     }
 
+    /// Whether what was written on the terminal can be written over: one that is dumb, or of which nobody says what it
+    /// is, takes one line after the other.
+    pub fn redraws(&self) -> bool {
+        self.stderr_is_terminal && self.terminal_is_able()
+    }
+
     /// Whether people's text takes colours.
     pub fn color(&self) -> bool {
-        self.stderr_is_terminal && self.variable("NO_COLOR").is_none() && self.variable("TERM") != Some("dumb")
+        self.redraws() && self.variable("NO_COLOR").is_none()
+    }
+
+    /// The same for what goes to stdout.
+    pub fn data_color(&self) -> bool {
+        self.stdout_is_terminal && self.terminal_is_able() && self.variable("NO_COLOR").is_none()
+    }
+
+    fn terminal_is_able(&self) -> bool {
+        self.variable("TERM").is_some_and(|name| !DUMB.contains(&name))
     }
 
     /// The width that data on stdout has; `None` where it goes into a pipe or a file.
@@ -81,7 +98,8 @@ impl Process {
             None => Size::default(),
         };
         let zone = if self.stderr_is_terminal { TimeZone::system() } else { TimeZone::UTC };
-        Screen { measure: Arc::new(measure), data_width: self.data_width(), color: self.color(), zone }
+        let (data_width, redraws, color) = (self.data_width(), self.redraws(), self.color());
+        Screen { measure: Arc::new(measure), data_width, redraws, color, zone }
     }
 }
 
@@ -106,12 +124,12 @@ impl Process {
 }
 
 impl Process {
-    /// Shows a text in `$PAGER`, or in `less`.
+    /// Shows a text in `$PAGER`, or in `less` where the terminal is able to.
     ///
     /// # Errors
     /// When there is no such program.
     pub fn page(&self, text: &str) -> io::Result<()> {
-        let program = self.variable("PAGER").unwrap_or("less -R");
+        let program = self.variable("PAGER").unwrap_or(if self.redraws() { "less -R" } else { "cat" });
         let mut child = self.shell(program, &[]).stdin(Stdio::piped()).spawn()?;
         if let Some(mut input) = child.stdin.take() {
             // Whoever leaves the pager early has seen enough.
@@ -191,35 +209,9 @@ pub fn read_all() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What came of waiting for a line.
-pub enum Typed {
-    Line(String),
-    /// Nothing yet.
-    Nothing,
-    /// The end of the input.
-    End,
-}
-
-/// A line that somebody types at the terminal within a time. What comes behind it is left for the next who reads.
-pub fn line_within(patience: Duration) -> Typed {
-    let stdin = io::stdin();
-    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
-    match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], timeout) {
-        Ok(0) | Err(Errno::EINTR) => return Typed::Nothing,
-        Ok(_) => {}
-        Err(_) => return Typed::End,
-    }
-    // A terminal gives one line at a time.
-    let mut line = [0; 4096];
-    match nix::unistd::read(stdin.as_fd(), &mut line) {
-        Ok(length @ 1..) => Typed::Line(String::from_utf8_lossy(&line[..length]).into_owned()),
-        Err(Errno::EINTR) => Typed::Nothing,
-        Ok(_) | Err(_) => Typed::End,
-    }
-}
-
 /// Leaves at once: what is under way on the server goes on, nothing here is waited for.
 #[allow(clippy::disallowed_methods, reason = "this file is the door to the process")]
 pub fn leave(code: ExitCode) {
+    terminal::quiet(false);
     std::process::exit(i32::from(code as u8));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::journal::runs::Directory;
-use crate::process::{Typed, line_within};
+use crate::process::terminal::{Aloud, Typed, line_within};
 use crate::report::Stage;
 use crate::script::gates::{Answer, Gates};
 
@@ -35,7 +35,7 @@ impl Gates for Desk {
             return Ok(Some(answer));
         }
         let Some(terminal) = &self.terminal else { return Ok(None) };
-        let aside = terminal.aside();
+        let (aside, _aloud) = (terminal.aside(), Aloud::begin());
         loop {
             aside.prompt(&format!("{question} [yes/no] "));
             loop {

@@ -9,7 +9,7 @@ use crate::script::run::Declared;
 /// The program's own help.
 pub fn program(process: &Process) -> String {
     let help = Arguments::command().render_help();
-    let text = if process.color() { help.ansi().to_string() } else { help.to_string() };
+    let text = if process.data_color() { help.ansi().to_string() } else { help.to_string() };
     text.trim_end().to_owned()
 }
 

@@ -55,16 +55,16 @@ fn fail(process: &Process, error: &Error) -> ExitCode {
 }
 
 fn misread(process: &Process, error: &clap::Error) -> ExitCode {
-    let text = if process.color() { error.render().ansi().to_string() } else { error.render().to_string() };
+    let text = |color| if color { error.render().ansi().to_string() } else { error.render().to_string() };
     let mut output = process.output();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            output.data(text.trim_end());
+            output.data(text(process.data_color()).trim_end());
             output.close().map_or_else(|error| fail(process, &error), |()| ExitCode::Done)
         }
         ErrorKind::UnknownArgument if let Some(error) = words::option(process, error) => fail(process, &error),
         _ => {
-            output.note(text.trim_end());
+            output.note(text(process.color()).trim_end());
             ExitCode::Input
         }
     }

@@ -1,7 +1,9 @@
 //! `coriolis-run` alone: the prompt, or what comes through a pipe in its place.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::RunArguments;
 use super::gates::Desk;
@@ -15,7 +17,9 @@ use crate::event::Sink;
 use crate::journal::runs::{Meta, RunKind, Sources, Store, new_id};
 use crate::journal::{Recorder, record};
 use crate::limits::Limits;
+use crate::process::terminal::{self, Typed, line_within};
 use crate::process::{self, Process};
+use crate::repl::editor::Input;
 use crate::repl::prompt::{Doors, Parts, Prompt};
 use crate::repl::relay::Relay;
 use crate::repl::view::Form;
@@ -26,6 +30,9 @@ use crate::script::gates::Gates;
 use crate::script::host::{Host, Script, Seams};
 use crate::script::modules::Imports;
 use crate::script::parameters::Parameters;
+
+/// How often it is looked for a Ctrl-C while somebody types without a line editor, in the eye's time.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// What was typed before lies here, in the state directory.
 const HISTORY: &str = "history.jsonl";
@@ -79,7 +86,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     signals::interrupt(world.runtime.handle(), hangup, cancel.clone(), still, || process::leave(ExitCode::Paused));
     let form = if process.stdout_is_terminal { Form::Table } else { Form::Json };
     let (folder, cloud) = (process.directory.clone(), world.cloud.clone());
-    let doors = doors(process, store.clone());
+    let doors = doors(process, store.clone(), cancel.clone(), interactive);
     let prompt = Prompt::new(Parts { host, cancel, relay, output, screen, cloud, form, folder, doors });
     let code = if interactive {
         let history = store.ok().map(|store| store.root().join(HISTORY));
@@ -168,13 +175,47 @@ impl Gates for AtFront {
     }
 }
 
-fn doors(process: &Process, store: Result<Store>) -> Doors {
+fn doors(process: &Process, store: Result<Store>, cancel: Cancel, interactive: bool) -> Doors {
     let (pages, edits, lists) = (process.clone(), process.clone(), process.clone());
     let edit = move |path: &Path| edits.edit(path).map_err(|error| no_program("editor", "EDITOR", &error));
+    let pictures = interactive && process.redraws();
     Doors {
+        quiet: Box::new(move |on| {
+            if pictures {
+                terminal::quiet(on);
+            }
+        }),
+        line: Box::new(move |prompt| Ok(line(prompt, &cancel))),
         page: Box::new(move |text| pages.page(text).map_err(|error| no_program("pager", "PAGER", &error))),
         edit: Box::new(edit),
         runs: Box::new(move |width| runs::table(&lists, &store.clone()?, *width)),
+    }
+}
+
+/// A line as the terminal's driver edits it; Ctrl-C drops it.
+fn line(prompt: &str, cancel: &Cancel) -> Input {
+    let mut stdout = std::io::stdout();
+    // A terminal that went away ends the input.
+    let _ = stdout.write_all(prompt.as_bytes()).and_then(|()| stdout.flush());
+    let mut text = String::new();
+    loop {
+        match line_within(LOOK) {
+            Typed::Line(more) => text.push_str(&more),
+            Typed::End if text.is_empty() => {
+                let _ = stdout.write_all(b"\n").and_then(|()| stdout.flush());
+                return Input::End;
+            }
+            Typed::End => {}
+            Typed::Nothing if cancel.wish() == Wish::Continue => {}
+            Typed::Nothing => {
+                cancel.reset();
+                let _ = stdout.write_all(b"\n").and_then(|()| stdout.flush());
+                return Input::Dropped;
+            }
+        }
+        if let Some(line) = text.strip_suffix('\n') {
+            return Input::Text(line.to_owned());
+        }
     }
 }
 

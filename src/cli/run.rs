@@ -360,7 +360,7 @@ impl Performance<'_> {
     }
 
     fn view(&self) -> View {
-        match (self.arguments.output, self.process.stderr_is_terminal) {
+        match (self.arguments.output, self.process.redraws()) {
             (OutputKind::Jsonl, _) => View::Jsonl,
             (OutputKind::Text, true) => View::Bars,
             (OutputKind::Text, false) => View::Lines,

@@ -8,7 +8,10 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint as Shown, Hinter};
 use rustyline::history::{DefaultHistory, SearchDirection as Direction};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{ColorMode, CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext,
+    EventHandler, ExternalPrinter, Helper, KeyEvent, RepeatCount,
+};
 
 use super::complete::{Candidate, Knowledge, complete};
 use super::hint::{Hint, hint};
@@ -51,6 +54,7 @@ impl Lines {
             .map_err(unusable)?
             .build();
         let mut editor = Editor::with_config(config).map_err(unusable)?;
+        editor.bind_sequence(KeyEvent::ctrl('@'), EventHandler::Conditional(Box::new(TypedAhead)));
         editor.set_helper(Some(Eyes { known, measure: screen.measure.clone(), prompt: 0, color: screen.color }));
         for input in earlier {
             editor.add_history_entry(input).map_err(unusable)?;
@@ -90,8 +94,23 @@ impl Lines {
     }
 }
 
+/// Whether an input goes on in the next line; one that is for the prompt never does.
+pub fn wants_another_line(input: &str) -> bool {
+    !input.trim_start().starts_with([':', '?']) && wants_more(input)
+}
+
 fn unusable(error: ReadlineError) -> Error {
     Error::internal(format!("cannot use the terminal: {error}")).caused_by(error)
+}
+
+/// A Ctrl-D that was typed while an input was at work: the terminal's driver takes it for the end of the input, and
+/// hands it over as this byte when the editor gets the keys one by one.
+struct TypedAhead;
+
+impl ConditionalEventHandler for TypedAhead {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        Some(if context.line().is_empty() { Cmd::EndOfFile } else { Cmd::Noop })
+    }
 }
 
 /// What sees a line while it is typed.
@@ -107,9 +126,8 @@ impl Helper for Eyes {}
 
 impl Validator for Eyes {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let input = context.input();
-        let prompts_own = input.trim_start().starts_with([':', '?']);
-        Ok(if !prompts_own && wants_more(input) { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+        let more = wants_another_line(context.input());
+        Ok(if more { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod complete;
+pub mod draft;
 pub mod editor;
 pub mod hint;
 pub mod history;

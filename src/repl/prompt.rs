@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use rhai::Dynamic;
 
 use super::commands::{self, Command};
-use super::editor::{Input, Lines};
+use super::draft::Draft;
+use super::editor::{Input, Lines, wants_another_line};
 use super::history::History;
 use super::knowledge::Known;
 use super::lexer::inputs;
@@ -54,6 +55,10 @@ pub struct Parts {
 
 /// What lies outside of the process, or above this floor.
 pub struct Doors {
+    /// Keeps the keys that are typed ahead off the screen, or lets them be seen again.
+    pub quiet: Box<dyn Fn(bool)>,
+    /// Asks for a line on a terminal that knows no more than lines.
+    pub line: Door<str, Input>,
     /// Shows a text in the pager.
     pub page: Door<str, ()>,
     /// Opens a file in the editor and comes back when it is closed.
@@ -115,19 +120,23 @@ impl Prompt {
         let (history, earlier) = kept.map_or((None, Vec::new()), |(history, inputs)| (Some(history), inputs));
         let names = Names::new(self.host.clock.clone(), live::reader(self.host.stopped_by(self.host.whole.part())));
         let known = Known::new(self.session.clone(), names.clone(), self.folder.clone());
-        let mut lines = Lines::new(known, &self.screen, &earlier)?;
-        if let Some(printer) = lines.printer() {
+        let mut lines = self.screen.redraws.then(|| Lines::new(known, &self.screen, &earlier)).transpose()?;
+        if let Some(printer) = lines.as_mut().and_then(Lines::printer) {
             self.relay.print_with(printer);
         }
         // What most calls want is read while the first of them is typed.
         names.begin(&[What::all(Thing::Endpoints), What::all(Thing::Transfers)]);
-        self.data(&format!("{}\nTab completes, `?` helps, `:` lists commands, Ctrl-D leaves.", self.cloud));
+        let tab = if lines.is_some() { "Tab completes, " } else { "" };
+        self.data(&format!("{}\n{tab}`?` helps, `:` lists commands, Ctrl-D leaves.", self.cloud));
         let mut warned = false;
         loop {
             let prompt = self.prompt();
             let relay = self.relay.clone();
             relay.prompting(|line| self.note(&line));
-            let input = lines.read(&prompt);
+            let input = match &mut lines {
+                Some(lines) => lines.read(&prompt),
+                None => self.plain_input(&prompt),
+            };
             relay.prompted();
             let text = match input? {
                 Input::Text(text) => text,
@@ -201,6 +210,22 @@ impl Prompt {
                 self.fail(&error);
                 error.kind.exit_code()
             }
+        }
+    }
+
+    /// An input of as many lines as it takes.
+    fn plain_input(&self, prompt: &str) -> Result<Input> {
+        let mut whole = String::new();
+        loop {
+            let text = match (self.doors.line)(if whole.is_empty() { prompt } else { "... " })? {
+                Input::Text(text) => text,
+                other => return Ok(other),
+            };
+            whole.push_str(&text);
+            if !wants_another_line(&whole) {
+                return Ok(Input::Text(whole));
+            }
+            whole.push('\n');
         }
     }
 
@@ -293,11 +318,13 @@ impl Prompt {
     fn reported<T>(&mut self, work: impl FnOnce() -> T) -> T {
         self.cancel.reset();
         let output = self.output.take().unwrap_or_else(Output::nowhere);
-        let view = if self.screen.data_width.is_some() { report::View::Bars } else { report::View::Lines };
+        let view = if self.screen.redraws { report::View::Bars } else { report::View::Lines };
         let (sink, report) = Report::start(view, output, self.screen.clone(), self.host.clock.clone());
         self.relay.begin(sink, report.stage());
         let busy = self.host.clock.busy();
+        (self.doors.quiet)(true);
         let done = work();
+        (self.doors.quiet)(false);
         drop(busy);
         self.relay.end();
         let Finished { board, output } = report.finish();
@@ -319,7 +346,7 @@ impl Prompt {
             Mistake::Thrown(located, _) if located.error.kind == Kind::Interrupted => {
                 let left = std::mem::take(&mut self.left);
                 // Over the `^C` that the terminal has written.
-                let begin = if self.screen.data_width.is_some() { "\r" } else { "" };
+                let begin = if self.screen.redraws { "\r" } else { "" };
                 self.note(&format!("{begin}{}", interrupted(&left, self.host.jobs.running())));
                 Kind::Interrupted
             }
@@ -580,35 +607,4 @@ fn help_topic(text: &str) -> Option<&str> {
     let text = text.trim().trim_end_matches(';');
     let inside = text.strip_prefix("help(").and_then(|rest| rest.strip_suffix(')'));
     text.strip_prefix('?').or(inside).map(|topic| topic.trim().trim_matches(['"', '`']))
-}
-
-/// A file for the editor, gone when it was read.
-struct Draft {
-    path: PathBuf,
-}
-
-impl Draft {
-    fn new(text: &str) -> Result<Self> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let name = crate::journal::runs::new_id().map_err(|error| Error::internal(error.to_string()))?;
-        let path = std::env::temp_dir().join(format!("coriolis-run-{name}.rhai"));
-        let failed =
-            |error: std::io::Error| Error::input(format!("cannot write `{}`: {}", path.display(), plain(&error)));
-        let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        std::io::Write::write_all(&mut open.map_err(failed)?, text.as_bytes()).map_err(failed)?;
-        Ok(Self { path })
-    }
-
-    fn text(&self) -> Result<String> {
-        let shown = self.path.display();
-        let bytes = std::fs::read(&self.path)
-            .map_err(|error| Error::input(format!("cannot read `{shown}`: {}", plain(&error))))?;
-        script_text(&format!("`{shown}`"), &bytes)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
 }

@@ -27,6 +27,8 @@ pub struct Screen {
     pub measure: Measure,
     /// The width that stdout has, where it is a terminal: tables on it fit.
     pub data_width: Option<usize>,
+    /// Whether stderr is a terminal on which a picture can be drawn over the last one.
+    pub redraws: bool,
     /// Whether stderr takes colours (a terminal, and no `NO_COLOR`).
     pub color: bool,
     /// The time zone of times of day.
@@ -35,6 +37,6 @@ pub struct Screen {
 
 impl Default for Screen {
     fn default() -> Self {
-        Self { measure: Arc::new(Size::default), data_width: None, color: false, zone: TimeZone::UTC }
+        Self { measure: Arc::new(Size::default), data_width: None, redraws: false, color: false, zone: TimeZone::UTC }
     }
 }

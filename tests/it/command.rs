@@ -1,9 +1,12 @@
 //! The real binary as a child process, in an environment of its own.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -52,35 +55,142 @@ pub fn run(arguments: &[&str]) -> Ended {
     end(command(arguments))
 }
 
-pub fn end(mut command: Command) -> Ended {
-    let output = command.output().unwrap();
-    Ended {
-        code: output.status.code().expect("it ends by itself"),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+pub fn end(command: Command) -> Ended {
+    Running::start(command).end()
+}
+
+/// The same with that on its stdin.
+pub fn end_with(mut command: Command, input: &[u8]) -> Ended {
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let mut stdin = running.child.stdin.take().unwrap();
+    // Who has read enough closes its end.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    running.end()
+}
+
+/// How long anything is waited for: nothing takes so long on a machine with twenty others at work, and what does hangs.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The moment at which patience ends.
+pub struct Deadline(Instant);
+
+#[allow(clippy::disallowed_methods, reason = "a test that hangs does so in the time of its machine")]
+impl Deadline {
+    pub fn new() -> Self {
+        Self(Instant::now() + PATIENCE)
+    }
+
+    /// How long is left; nothing behind it.
+    pub fn rest(&self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
     }
 }
 
-/// A child whose messages are read while it runs.
+/// What a stream has said so far, read by a thread of its own.
+#[derive(Clone)]
+struct Heard(Arc<(Mutex<Said>, Condvar)>);
+
+#[derive(Default)]
+struct Said {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Heard {
+    fn of(mut stream: impl Read + Send + 'static) -> Self {
+        let heard = Self(Arc::default());
+        let hears = heard.clone();
+        std::thread::spawn(move || {
+            let mut piece = [0; 65536];
+            loop {
+                let read = stream.read(&mut piece);
+                let mut said = hears.0.0.lock().unwrap();
+                match read {
+                    Ok(length @ 1..) => said.bytes.extend_from_slice(&piece[..length]),
+                    _ => said.ended = true,
+                }
+                hears.0.1.notify_all();
+                if said.ended {
+                    return;
+                }
+            }
+        });
+        heard
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.0.0.lock().unwrap().bytes).into_owned()
+    }
+
+    /// Waits until it has said what is wanted, or until its end: whether it has.
+    #[track_caller]
+    fn until(&self, there: impl Fn(&str) -> bool) -> bool {
+        let deadline = Deadline::new();
+        let mut said = self.0.0.lock().unwrap();
+        loop {
+            if there(&String::from_utf8_lossy(&said.bytes)) {
+                return true;
+            }
+            if said.ended {
+                return false;
+            }
+            let rest = deadline.rest();
+            assert!(!rest.is_zero(), "it hangs, and has said so far:\n{}", String::from_utf8_lossy(&said.bytes));
+            said = self.0.1.wait_timeout(said, rest).unwrap().0;
+        }
+    }
+}
+
+/// The exit code of a child that is about to end; one that does not is killed, and told with what was seen of it.
+#[track_caller]
+pub fn code_of(child: &mut Child, seen: impl Fn() -> String) -> i32 {
+    let id = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    let (over, is_over) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        let hangs = is_over.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        if hangs {
+            let _ = kill(id, Signal::SIGKILL);
+        }
+        hangs
+    });
+    let status = child.wait().unwrap();
+    drop(over);
+    assert!(!watch.join().unwrap(), "it does not end, and has said so far:\n{}", seen());
+    status.code().unwrap_or_else(|| panic!("it ended by {status}:\n{}", seen()))
+}
+
+/// A child whose streams are read while it runs.
 pub struct Running {
     child: Child,
-    messages: BufReader<ChildStderr>,
-    read: String,
+    out: Heard,
+    err: Heard,
 }
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let messages = BufReader::new(child.stderr.take().unwrap());
-        Self { child, messages, read: String::new() }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, err) = (Heard::of(child.stdout.take().unwrap()), Heard::of(child.stderr.take().unwrap()));
+        Self { child, out, err }
     }
 
-    /// Reads messages until all of `wanted` have appeared.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until all of `wanted` have appeared among its messages.
+    #[track_caller]
     pub fn wait_for(&mut self, wanted: &[&str]) {
-        while !wanted.iter().all(|word| self.read.contains(word)) {
-            let read = self.messages.read_line(&mut self.read).unwrap();
-            assert!(read > 0, "it ended without {wanted:?}:\n{}", self.read);
-        }
+        let there = self.err.until(|said| wanted.iter().all(|word| said.contains(word)));
+        assert!(there, "it ended without {wanted:?}:\n{}", self.err.so_far());
+    }
+
+    /// Waits until it has printed that.
+    #[track_caller]
+    pub fn wait_for_output(&mut self, wanted: &str) {
+        let there = self.out.until(|said| said.contains(wanted));
+        assert!(there, "it ended without {wanted}:\n{}{}", self.out.so_far(), self.err.so_far());
     }
 
     pub fn press_interrupt(&self) {
@@ -91,25 +201,34 @@ impl Running {
         signal(&self.child, what);
     }
 
+    /// Kills it, as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    #[track_caller]
     pub fn end(mut self) -> Ended {
-        let mut stdout = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-        self.messages.read_to_string(&mut self.read).unwrap();
-        let code = self.child.wait().unwrap().code().expect("it ends by itself");
-        Ended { code, stdout, stderr: std::mem::take(&mut self.read) }
+        for stream in [&self.out, &self.err] {
+            stream.until(|_| false);
+        }
+        let (out, err) = (self.out.so_far(), self.err.so_far());
+        let code = code_of(&mut self.child, || format!("{out}{err}"));
+        Ended { code, stdout: out, stderr: err }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 /// `coriolis-run sandbox`, for as long as a test needs it.
 pub struct Served {
     child: Child,
-    output: BufReader<std::process::ChildStdout>,
+    output: Heard,
     pub environment: BTreeMap<String, String>,
 }
 
@@ -121,13 +240,14 @@ impl Served {
     pub fn start_with(more: &[&str]) -> Self {
         let arguments = ["sandbox", "--listen", "127.0.0.1:0", "--speed", "20000"];
         let mut child = command(&[&arguments, more].concat()).spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut environment = BTreeMap::new();
+        let output = Heard::of(child.stdout.take().unwrap());
         // The region is the last thing that it says.
-        while !environment.contains_key("OS_REGION_NAME") {
-            let mut line = String::new();
-            assert!(output.read_line(&mut line).unwrap() > 0, "it ended after {environment:?}");
-            let (name, value) = line.trim_end().split_once('=').expect("only `NAME=value` lines");
+        let is_whole =
+            |said: &str| said.lines().any(|line| line.starts_with("OS_REGION_NAME=")) && said.ends_with('\n');
+        assert!(output.until(is_whole), "it ended after:\n{}", output.so_far());
+        let mut environment = BTreeMap::new();
+        for line in output.so_far().lines() {
+            let (name, value) = line.split_once('=').expect("only `NAME=value` lines");
             assert!(name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit()), "{line}");
             environment.insert(name.to_owned(), value.to_owned());
         }
@@ -148,10 +268,12 @@ impl Served {
 
     /// Stops it; what else it had said, and its exit code.
     pub fn stop(mut self) -> (String, i32) {
+        let said = self.output.so_far().len();
         signal(&self.child, Signal::SIGTERM);
-        let mut rest = String::new();
-        self.output.read_to_string(&mut rest).unwrap();
-        (rest, self.child.wait().unwrap().code().expect("it ends by itself"))
+        self.output.until(|_| false);
+        let all = self.output.so_far();
+        let code = code_of(&mut self.child, || all.clone());
+        (all[said..].to_owned(), code)
     }
 }
 

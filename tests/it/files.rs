@@ -1,22 +1,12 @@
 //! Files as the tools of this trade write them: runbooks and inventories from every editor and spreadsheet.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
 
-use crate::command::{Ended, command, folder, run};
+use crate::command::{Ended, command, end_with, folder, run};
 
 /// The binary with that on its stdin.
 fn piped(arguments: &[&str], input: &[u8]) -> Ended {
-    let mut command = command(arguments);
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    Ended {
-        code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    end_with(command(arguments), input)
 }
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> String {

@@ -2,9 +2,6 @@
 
 use std::path::Path;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use crate::command::{folder, runbook};
 use crate::resume::{keeping, lines, only_run, run};
 
@@ -81,7 +78,7 @@ fn a_retry_that_is_killed_and_goes_on_tells_the_same_as_one_that_was_not() {
         while lines(&journal) < wanted && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }
-        let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
+        child.kill().unwrap();
         child.wait().unwrap();
         let resumed = run(&state, &["resume", "--speed", "max"]);
         if resumed.code == 2 && resumed.stderr.contains("no unfinished run") {

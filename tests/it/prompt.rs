@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use vt100::Parser;
 
-use crate::command::{command, end, folder};
+use crate::command::{Deadline, code_of, command, end, end_with, folder};
 use crate::golden::{redacted, same_as_golden};
 
 const TAB: &str = "\t";
@@ -76,8 +76,10 @@ impl Terminal {
 
     #[track_caller]
     fn until(&mut self, what: &str, there: impl Fn(&Self) -> bool) {
+        let deadline = Deadline::new();
         while !there(self) {
-            assert!(self.take(20_000), "no {what} on the screen:\n{}", self.shown());
+            let more = !deadline.rest().is_zero() && self.take(60_000);
+            assert!(more, "no {what} on the screen:\n{}", self.shown());
         }
     }
 
@@ -181,8 +183,15 @@ impl Terminal {
     /// Leaves; the exit code.
     fn leave(mut self) -> i32 {
         self.keys(CTRL_D);
-        while self.take(20_000) {}
-        self.child.wait().unwrap().code().unwrap()
+        self.end()
+    }
+
+    /// Waits for the end; the exit code.
+    fn end(&mut self) -> i32 {
+        let deadline = Deadline::new();
+        while self.take(60_000) && !deadline.rest().is_zero() {}
+        let shown = self.shown();
+        code_of(&mut self.child, || shown.clone())
     }
 }
 
@@ -292,7 +301,8 @@ fn a_job_tells_above_the_prompt_while_somebody_types() {
     terminal.line("spawn(|| { sleep(\"3h\"); print(\"from the background\"); });");
     terminal.typed("let still = ");
     terminal.until("line of the job", |terminal| terminal.shown().contains("from the background"));
-    terminal.until("its end", |terminal| terminal.shown().contains("job/1  ok in 3h"));
+    // At this speed an hour passes while the machine does something else.
+    terminal.until("its end", |terminal| terminal.shown().contains("job/1  ok in "));
     terminal.until_before_cursor("> let still = ");
     terminal.typed("1;");
     terminal.enter();
@@ -359,15 +369,9 @@ fn what_was_typed_is_there_in_the_next_session_without_its_secrets() {
 
 #[test]
 fn a_pipe_is_run_input_by_input_until_the_first_that_fails() {
-    use std::process::Command;
     let run = |inputs: &str| {
-        let mut command: Command = command(&["--sandbox"]);
-        command.stdin(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(inputs.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+        let ended = end_with(command(&["--sandbox"]), inputs.as_bytes());
+        (ended.code, ended.stdout, ended.stderr)
     };
     let (code, out, _) =
         run("let x = [1,\n2];\nx\n:yaml x\nlet job = spawn(|| { sleep(\"5m\"); print(\"late\"); });\n");
@@ -425,6 +429,49 @@ fn lines_that_are_typed_ahead_run_one_after_the_other() {
     let mut terminal = Terminal::new("prompt-ahead", (80, 24), &["--sandbox", "--speed", "max"]);
     terminal.keys("let a1 = 1\rlet a2 = 2\rsleep(\"1h\")\rlet a3 = 39\ra1 + a2 + a3\r");
     terminal.until("sum", |terminal| terminal.shown().contains("\n42\n"));
+    terminal.until_prompt();
+    assert_eq!(terminal.leave(), 0);
+}
+
+/// A Ctrl-D that is typed while an input is at work, at whatever moment of it.
+#[test]
+fn a_ctrl_d_that_is_typed_ahead_ends_the_session_after_the_input() {
+    for (keys, then) in [("print(41 + 1)\r\u{4}", ""), ("sleep(\"2m\"); print(41 + 1)\r", CTRL_D)] {
+        let mut terminal = Terminal::new("prompt-ahead-end", (80, 24), &["--sandbox", "--speed", "60"]);
+        terminal.keys(keys);
+        if !then.is_empty() {
+            terminal.until("bar", |terminal| terminal.shown().contains("working"));
+            terminal.keys(then);
+        }
+        assert_eq!(terminal.end(), 0);
+        assert!(terminal.shown().contains("\n42\n"), "{}", terminal.shown());
+    }
+}
+
+#[test]
+fn what_is_typed_ahead_stands_at_the_next_prompt_and_not_in_the_bars() {
+    let mut terminal = Terminal::new("prompt-ahead-quiet", (80, 24), &["--sandbox", "--speed", "60"]);
+    terminal.typed("sleep(\"2m\")");
+    terminal.keys(ENTER);
+    terminal.until("bar", |terminal| terminal.shown().contains("working"));
+    terminal.keys("let typed = 40");
+    let echoed = std::cell::Cell::new(false);
+    terminal.until("what was typed at the prompt", |terminal| {
+        let shown = terminal.shown();
+        let beside = |row: &str| row.contains("typed") && !row.starts_with("coriolis>");
+        echoed.set(echoed.get() || shown.lines().any(beside));
+        terminal.before_cursor().ends_with("> let typed = 40")
+    });
+    assert!(!echoed.get(), "keys are echoed into the bars");
+    terminal.typed(" + 2; typed");
+    terminal.enter();
+    assert!(terminal.shown().contains("\n42\n"), "{}", terminal.shown());
+    terminal.typed("confirm(\"sure?\")");
+    terminal.keys(ENTER);
+    terminal.until("question", |terminal| terminal.cursor_row().contains("sure? [yes/no]"));
+    terminal.keys("ye");
+    terminal.until("what is typed at a question", |terminal| terminal.cursor_row().contains("[yes/no] ye"));
+    terminal.keys("s\r");
     terminal.until_prompt();
     assert_eq!(terminal.leave(), 0);
 }

@@ -5,8 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::command::{Ended, command, end, folder, runbook};
@@ -68,7 +66,7 @@ fn a_killed_run_goes_on_and_makes_nothing_twice() {
                 assert!(child.try_wait().unwrap().is_none_or(|status| status.success()), "it ended badly");
                 std::thread::yield_now();
             }
-            kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
+            child.kill().unwrap();
             child.wait().unwrap();
             let resumed = run(&state, &["resume", "--speed", "max"]);
             if resumed.code == 2 && resumed.stderr.contains("no unfinished run") {
@@ -308,20 +306,17 @@ fn nobody_else_reads_what_is_kept_and_no_secret_is_in_it() {
 
 #[test]
 fn an_expression_that_changes_something_is_held_by_its_process_as_a_run_is() {
-    use std::io::{BufRead, BufReader};
     let (state, served) = (folder("held-expression"), crate::command::Served::start("current"));
     let mut command = served.client(&["-e", "region_create(\"west\"); print(\"made\"); sleep(\"10h\");"]);
-    let mut child = command.env("XDG_STATE_HOME", &state).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "made\n");
+    command.env("XDG_STATE_HOME", &state);
+    let mut running = crate::command::Running::start(command);
+    running.wait_for_output("made\n");
     let runs = run(&state, &["runs", "--format", "json"]).expect(0);
     assert!(runs.stdout.contains("\"status\": \"running\""), "{}", runs.stdout);
     let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
     let refused = run(&state, &["resume", &id]).expect(2);
-    assert!(refused.stderr.contains(&format!("process {}", child.id())), "{}", refused.stderr);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert!(refused.stderr.contains(&format!("process {}", running.id())), "{}", refused.stderr);
+    running.kill();
     let runs = run(&state, &["runs", "--format", "json"]).expect(0);
     assert!(runs.stdout.contains("\"status\": \"interrupted\""), "{}", runs.stdout);
 }

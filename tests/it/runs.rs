@@ -158,14 +158,14 @@ fn old_runs_go_and_those_that_may_be_needed_stay() {
 #[test]
 fn a_run_at_work_is_told_and_never_removed() {
     let place = Place::new("runs-at-work");
-    let mut command = command(&["runbook.rhai", "--sandbox", "--speed", "300", "--state-dir", "state"]);
+    let mut command = command(&["runbook.rhai", "--sandbox", "--speed", "20", "--state-dir", "state"]);
     let mut child = command.current_dir(&place.0).spawn().unwrap();
     let at_work = || {
         let runs = place.runs();
         runs.first().is_some_and(|run| run["status"] == "running" && run["total"] == 2)
     };
     // Each look is a process of its own: that is pause enough.
-    let found = (0..200).any(|_| at_work());
+    let found = (0..2000).any(|_| at_work());
     let shown = place.call(&["runs", "show", "--format", "table"]);
     let pruned = place.call(&["runs", "prune", "--keep", "0", "--unfinished"]);
     child.kill().unwrap();

@@ -1,33 +1,39 @@
 //! The binary on a real pseudo-terminal: bars while it runs, the summary at the end, nothing too wide.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::num::NonZero;
+use std::os::fd::AsFd;
 use std::process::{Child, Stdio};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::Signal;
 use vt100::Parser;
 
-use crate::command::{command, runbook, signal};
+use crate::command::{PATIENCE, code_of, command, runbook, signal};
 
 const WIDTH: NonZero<u16> = NonZero::new(80).unwrap();
 const HEIGHT: NonZero<u16> = NonZero::new(24).unwrap();
+
+const ABLE: &[(&str, &str)] = &[("TERM", "xterm-256color")];
 
 /// What a terminal showed, one picture for each piece that arrived.
 struct Shown {
     pictures: Vec<Vec<String>>,
     /// Lines that went on in the next line: wider than the screen.
     wrapped: Vec<String>,
+    /// All that was written.
+    bytes: Vec<u8>,
     code: i32,
 }
 
-/// Starts the binary on a terminal; the other end of it.
-fn start(arguments: &[&str]) -> (Child, File) {
+/// Starts the binary on a terminal with these in its environment; the other end of it.
+fn start(surroundings: &[(&str, &str)], arguments: &[&str]) -> (Child, File) {
     let size = Winsize { ws_row: HEIGHT.get(), ws_col: WIDTH.get(), ws_xpixel: 0, ws_ypixel: 0 };
     let pair = openpty(&size, None).unwrap();
     let mut command = command(arguments);
-    command.env("TERM", "xterm-256color").stdin(Stdio::from(pair.slave.try_clone().unwrap()));
+    command.envs(surroundings.iter().copied()).stdin(Stdio::from(pair.slave.try_clone().unwrap()));
     command.stdout(Stdio::from(pair.slave.try_clone().unwrap())).stderr(Stdio::from(pair.slave));
     let child = command.spawn().unwrap();
     // The command holds the terminal's other end open: without it gone, there is no end to read.
@@ -36,12 +42,21 @@ fn start(arguments: &[&str]) -> (Child, File) {
 }
 
 fn on_a_terminal(arguments: &[&str]) -> Shown {
-    let (mut child, mut terminal) = start(arguments);
-    let mut shown = Shown { pictures: Vec::new(), wrapped: Vec::new(), code: -1 };
+    on_a_terminal_among(ABLE, "", arguments)
+}
+
+/// With these in its environment, and keys that are typed at once.
+fn on_a_terminal_among(surroundings: &[(&str, &str)], keys: &str, arguments: &[&str]) -> Shown {
+    let (mut child, mut terminal) = start(surroundings, arguments);
+    let mut shown = Shown { pictures: Vec::new(), wrapped: Vec::new(), bytes: Vec::new(), code: -1 };
     let mut screen = Parser::new(HEIGHT, WIDTH, 2000);
     let mut piece = [0; 65536];
+    terminal.write_all(keys.as_bytes()).unwrap();
     // Where the child was the last to hold the other end, reading fails instead of ending.
-    while let Ok(length @ 1..) = terminal.read(&mut piece) {
+    while is_there(&terminal)
+        && let Ok(length @ 1..) = terminal.read(&mut piece)
+    {
+        shown.bytes.extend_from_slice(&piece[..length]);
         screen.process(&piece[..length]);
         let rows: Vec<String> = screen.screen().rows(0, WIDTH.get()).collect();
         // The last line is filled with blanks to the very edge, and the next may follow without a line break: a text is
@@ -52,8 +67,15 @@ fn on_a_terminal(arguments: &[&str]) -> Shown {
         shown.wrapped.extend(wide);
         shown.pictures.push(rows);
     }
-    shown.code = child.wait().unwrap().code().unwrap();
+    let seen = String::from_utf8_lossy(&shown.bytes).into_owned();
+    shown.code = code_of(&mut child, || seen.clone());
     shown
+}
+
+/// Whether something comes, or the end, before patience is at its own.
+fn is_there(terminal: &File) -> bool {
+    let patience = PollTimeout::try_from(PATIENCE).unwrap();
+    poll(&mut [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)], patience).unwrap() > 0
 }
 
 /// Whether this is how a line begins: with nothing, an indentation, or one of the first words of a run's messages.
@@ -91,13 +113,67 @@ fn an_expression_is_a_table_on_a_terminal() {
 
 #[test]
 fn a_terminal_that_is_gone_pauses_the_run_and_harms_nothing() {
-    let (mut child, mut terminal) = start(&[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]);
+    let (mut child, mut terminal) = start(ABLE, &[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]);
     let (mut shown, mut piece) = (String::new(), [0; 65536]);
-    while !shown.contains("REPLICATE_DISKS") {
+    while !shown.contains("REPLICATE_DISKS") && is_there(&terminal) {
         let length = terminal.read(&mut piece).unwrap();
         shown += &String::from_utf8_lossy(&piece[..length]);
     }
     drop(terminal);
     signal(&child, Signal::SIGHUP);
-    assert_eq!(child.wait().unwrap().code(), Some(6));
+    assert_eq!(code_of(&mut child, || shown.clone()), 6);
+}
+
+/// Without `TERM`, and with the one of terminals that know lines alone.
+const DUMB: [&[(&str, &str)]; 3] = [&[], &[("TERM", "dumb")], &[("TERM", "")]];
+
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_gets_lines_and_not_one_escape_sequence() {
+    let inventory = "inventory=tests/it/runbooks/few.csv";
+    for surroundings in DUMB {
+        for (arguments, code, wanted) in [
+            (
+                &["scripts/waves.rhai", "--sandbox", "--speed", "max", "--set", inventory][..],
+                0,
+                "second/slow-files-01  ok in",
+            ),
+            (&["--help"], 0, "Usage: coriolis-run"),
+            (&["run", "--nope"], 2, "there is no option `--nope`"),
+            (&["report", "--format", "nope"], 2, "nope"),
+            (&["--sandbox", "-e", "endpoint_list()"], 0, "vcenter"),
+            (&["--sandbox", "-e", "nobody()"], 1, "unknown function `nobody`"),
+            (&["check", "tests/it/runbooks/no-such.rhai"], 2, "no-such.rhai"),
+            (&["functions", "wait_for"], 0, "wait_for(what, [options])"),
+        ] {
+            let shown = on_a_terminal_among(surroundings, "", arguments);
+            let text = String::from_utf8_lossy(&shown.bytes);
+            assert_eq!(shown.code, code, "{surroundings:?} {arguments:?}:\n{text}");
+            assert!(text.contains(wanted) && !text.contains('\u{1b}'), "{surroundings:?} {arguments:?}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_prompt_on_such_a_terminal_reads_lines_and_writes_not_one_escape_sequence() {
+    let keys = "let a = [40,\n2];\na[0] + a[1]\nsleep(\"1h\")\nnobody()\n:json a\n\u{4}";
+    for surroundings in DUMB {
+        let shown = on_a_terminal_among(surroundings, keys, &["--sandbox", "--speed", "max"]);
+        let text = String::from_utf8_lossy(&shown.bytes);
+        assert_eq!(shown.code, 0, "{text}");
+        for wanted in ["coriolis> ", "... ", "42\r\n", "unknown function `nobody`", "  40,"] {
+            assert!(text.contains(wanted), "no {wanted:?}:\n{text}");
+        }
+        assert!(!text.contains('\u{1b}') && !text.contains("Tab completes"), "{text:?}");
+    }
+}
+
+#[test]
+fn no_color_is_honoured_on_both_streams() {
+    for (arguments, colored) in
+        [(&["--help"][..], true), (&["--sandbox", "-e", "nobody()"], true), (&["report", "--format", "nope"], true)]
+    {
+        let of = |surroundings: &[(&str, &str)]| on_a_terminal_among(surroundings, "", arguments).bytes.contains(&0x1b);
+        assert_eq!(of(&[("TERM", "xterm")]), colored, "{arguments:?}");
+        assert!(!of(&[("TERM", "xterm"), ("NO_COLOR", "1")]), "{arguments:?}");
+    }
 }
