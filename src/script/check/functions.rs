@@ -82,6 +82,7 @@ impl Walk<'_> {
         self.file = called.0;
         self.calls.push(called);
         self.returns.push(Vec::new());
+        let (seen, closures) = (self.variables.len(), self.closures);
         for (name, known) in parameters {
             self.declare(&name, Position::NONE, false, known);
         }
@@ -90,6 +91,11 @@ impl Walk<'_> {
         self.calls.pop();
         (self.file, self.scope, self.tried, self.asked) = (file, outside, tried, asked);
         (self.conditions, self.this, self.unsure, self.left, self.trying) = (conditions, this, unsure, left, trying);
+        // Nobody sees its own variables any more, and what is remembered of them would be copied at each branch to come.
+        if self.closures == closures {
+            self.variables.truncate(seen);
+            self.state.truncate(seen);
+        }
         // Where it never comes to its end, what it returns is all there is.
         let mut given = returns.into_iter().chain(Some(last).filter(|last| last.shape != Shape::Never));
         let first = given.next().unwrap_or_else(|| Shape::Unit.into());

@@ -306,6 +306,7 @@ impl Walk<'_> {
         captured: Vec<(ImmutableString, Position)>,
         position: Position,
     ) -> Shape {
+        self.closures += 1;
         let hidden = captured.len();
         let captured = captured
             .into_iter()

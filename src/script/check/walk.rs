@@ -79,6 +79,7 @@ fn walked<'a>(files: &'a [File], natives: &'a Natives, folder: &'a Path, now: Ti
         parameters: BTreeMap::new(),
         lane: None,
         found: Vec::new(),
+        closures: 0,
         visits: 0,
     };
     for file in 0..files.len() {
@@ -143,6 +144,8 @@ pub(super) struct Walk<'a> {
     /// The first variable that is the lane's own, inside of a wave's closure.
     pub(super) lane: Option<usize>,
     pub(super) found: Vec<Told>,
+    /// How many closures were made, each as often as it was: they see the variables around them for ever.
+    pub(super) closures: usize,
     /// How many statements were walked, each as often as it was.
     visits: usize,
 }
@@ -537,9 +540,15 @@ mod tests {
     use super::*;
     use crate::script::engine::bare;
 
-    fn visits(text: &str) -> usize {
+    /// How many statements were walked, and how many variables are remembered at the end.
+    fn costs(text: &str) -> (usize, usize) {
         let (files, natives) = (load("x.rhai", text, Path::new("/nowhere")), Natives::of(&bare()));
-        walked(&files, &natives, Path::new("/nowhere"), Timestamp::UNIX_EPOCH).visits
+        let walk = walked(&files, &natives, Path::new("/nowhere"), Timestamp::UNIX_EPOCH);
+        (walk.visits, walk.variables.len())
+    }
+
+    fn visits(text: &str) -> usize {
+        costs(text).0
     }
 
     #[test]
@@ -565,5 +574,6 @@ mod tests {
         };
         let [few, twice] = [50, 100].map(|count| visits(&functions(count)));
         assert!(twice <= 3 * few, "functions: {few} and {twice}");
+        assert_eq!(costs(&functions(50)).1, 0, "nobody sees the variables of functions from outside");
     }
 }
