@@ -62,14 +62,13 @@ fn take(answer: Answer, body: Option<Value>) -> Result<Value, String> {
         (_, Some(body)) => body,
         (_, None) => return Err("the body is no JSON".into()),
     };
-    let taken = |key: &str, body: &mut Value| body.get_mut(key).map(Value::take);
-    match answer {
-        Answer::Field(key) => taken(key, &mut body).ok_or_else(|| format!("it has no `{key}`")),
-        Answer::List(key) => {
-            taken(key, &mut body).filter(Value::is_array).ok_or_else(|| format!("it has no list `{key}`"))
+    let result = match answer {
+        Answer::Thing(key) | Answer::Object(key) | Answer::Field(key) | Answer::List(key) => {
+            body.get_mut(key).map(Value::take).ok_or_else(|| format!("it has no `{key}`"))?
         }
-        Answer::Whole | Answer::Text | Answer::Empty => Ok(body),
-    }
+        Answer::Reference(_) | Answer::Whole | Answer::Text | Answer::Empty => body,
+    };
+    answer.lacks(&result).map_or(Ok(result), |lacks| Err(format!("it has {lacks}")))
 }
 
 fn unreadable(request: &Request, reply: &Reply, missing: &str) -> Error {
@@ -243,7 +242,7 @@ mod tests {
     }
 
     fn fault(status: u16, body: &str) -> Fault {
-        read(&Request::get("transfers/T", Answer::Field("transfer")), &reply(status, body)).expect_err("a refusal")
+        read(&Request::get("transfers/T", Answer::Thing("transfer")), &reply(status, body)).expect_err("a refusal")
     }
 
     fn show(status: u16, body: &str) -> (Kind, String, bool) {
@@ -312,7 +311,7 @@ mod tests {
             table.iter().filter(|(value, date, expected)| retry_after(value, *date, now) != *expected).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
         let limited = Reply { retry_after: Some(7), ..reply(429, r#"{"error":{"message":"slow down"}}"#) };
-        let error = read(&Request::get("transfers/T", Answer::Field("transfer")), &limited).expect_err("no").error;
+        let error = read(&Request::get("transfers/T", Answer::Thing("transfer")), &limited).expect_err("no").error;
         assert_eq!(error.details[RETRY_AFTER], 7);
     }
 
@@ -328,7 +327,7 @@ mod tests {
     #[test]
     fn a_secret_that_was_sent_does_not_come_back_in_an_error() {
         let body = json!({"endpoint": {"connection_info": {"password": "s3cret", "nested": [{"api_key": "k3y"}]}}});
-        let request = Request::post("endpoints", body, Answer::Field("endpoint"), Repeat::Find);
+        let request = Request::post("endpoints", body, Answer::Thing("endpoint"), Repeat::Find);
         let said = json!({"error": {"message": "'s3cret' is too short\n'k3y' too"}}).to_string();
         let error = read(&request, &reply(400, &said)).expect_err("refused").error;
         assert!(!format!("{error:?}").contains("s3cret") && !format!("{error:?}").contains("k3y"), "{error:?}");
@@ -339,7 +338,7 @@ mod tests {
     fn a_secret_is_taken_out_before_a_page_is_shortened_and_in_its_escaped_form() {
         let secret = "a\"b\\c".repeat(30);
         let body = json!({"endpoint": {"connection_info": {"password": secret, "token": "a\"b"}}});
-        let request = Request::post("endpoints", body.clone(), Answer::Field("endpoint"), Repeat::Find);
+        let request = Request::post("endpoints", body.clone(), Answer::Thing("endpoint"), Repeat::Find);
         let page = format!("<p>{}</p> {body}", "x".repeat(40));
         let error = read(&request, &reply(400, &page)).expect_err("refused").error;
         assert!(error.message.contains("\"password\":\"***\",\"token\":\"***\""), "{}", error.message);
@@ -348,8 +347,10 @@ mod tests {
     #[test]
     fn an_answer_without_what_was_asked_for_is_not_one() {
         let list = Request::get("transfers", Answer::List("transfers"));
-        assert_eq!(read(&list, &reply(200, r#"{"transfers":[1]}"#)).expect("a list"), json!([1]));
-        for body in ["", "<html>", "{}", r#"{"transfers":{}}"#, "[]"] {
+        assert_eq!(read(&list, &reply(200, r#"{"transfers":[{}]}"#)).expect("a list"), json!([{}]));
+        for body in
+            ["", "<html>", "{}", r#"{"transfers":{}}"#, r#"{"transfers":[1]}"#, "[]", "null", r#"{"transfers":[{"id""#]
+        {
             let fault = read(&list, &reply(200, body)).expect_err(body);
             assert_eq!(fault.error.kind, Kind::Unreachable, "{body}");
         }

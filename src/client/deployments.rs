@@ -16,7 +16,7 @@ pub fn list(generation: Generation, filters: &Filters) -> Request {
 }
 
 pub fn show(generation: Generation, deployment: &str) -> Request {
-    Request::get(path(generation, deployment), Answer::Field(Names::of(generation).deployment))
+    Request::get(path(generation, deployment), Answer::Thing(Names::of(generation).deployment))
 }
 
 /// Fields: `transfer_id` (or `replica_id`), `clone_disks`, `force`, `skip_os_morphing`, `user_scripts`,
@@ -41,7 +41,7 @@ pub fn create(generation: Generation, mut fields: Map<String, Value>) -> Result<
         }
     }
     let body = json!({ names.deployment: fields });
-    Ok(Request::post(names.deployments, body, Answer::Field(names.deployment), Repeat::Find))
+    Ok(Request::post(names.deployments, body, Answer::Thing(names.deployment), Repeat::Find))
 }
 
 /// May take longer than 10 s. Not to be repeated without a look: a second forced one cuts the clean-up short.
@@ -76,8 +76,8 @@ mod tests {
             Request::get("deployments", Answer::List("deployments")).with("limit", 20)
         );
         assert_eq!(list(LEGACY, &Filters::newest(20)), Request::get("migrations", Answer::List("migrations")));
-        assert_eq!(show(CURRENT, "D"), Request::get("deployments/D", Answer::Field("deployment")));
-        assert_eq!(show(LEGACY, "D"), Request::get("migrations/D", Answer::Field("migration")));
+        assert_eq!(show(CURRENT, "D"), Request::get("deployments/D", Answer::Thing("deployment")));
+        assert_eq!(show(LEGACY, "D"), Request::get("migrations/D", Answer::Thing("migration")));
         assert_eq!(
             cancel(LEGACY, "D", false),
             Request::post("migrations/D/actions", json!({"cancel": {"force": false}}), Answer::Empty, Repeat::Find)
@@ -91,10 +91,10 @@ mod tests {
         let body = json!({"deployment": {
             "force": true, "transfer_id": "T", "clone_disks": null, "skip_os_morphing": null
         }});
-        assert_eq!(current, Request::post("deployments", body, Answer::Field("deployment"), Repeat::Find));
+        assert_eq!(current, Request::post("deployments", body, Answer::Thing("deployment"), Repeat::Find));
         let legacy = create(LEGACY, fields(json!({"transfer_id": "T", "clone_disks": null}))).expect("can be said");
         let body = json!({"migration": {"replica_id": "T"}});
-        assert_eq!(legacy, Request::post("migrations", body, Answer::Field("migration"), Repeat::Find));
+        assert_eq!(legacy, Request::post("migrations", body, Answer::Thing("migration"), Repeat::Find));
     }
 
     #[test]

@@ -10,18 +10,18 @@ pub fn list() -> Request {
 }
 
 pub fn show(endpoint: &str) -> Request {
-    Request::get(path(endpoint), Answer::Field("endpoint"))
+    Request::get(path(endpoint), Answer::Thing("endpoint"))
 }
 
 /// Fields: `name`, `type`, `connection_info`, `description`, `mapped_regions`. The server checks none of them, not even
 /// that the name is new.
 pub fn create(fields: Map<String, Value>) -> Request {
-    Request::post("endpoints", json!({ "endpoint": fields }), Answer::Field("endpoint"), Repeat::Find)
+    Request::post("endpoints", json!({ "endpoint": fields }), Answer::Thing("endpoint"), Repeat::Find)
 }
 
 /// `connection_info` is replaced whole; the same update twice is the same as once.
 pub fn update(endpoint: &str, fields: Map<String, Value>) -> Request {
-    Request::put(path(endpoint), json!({ "endpoint": fields }), Answer::Field("endpoint"), Repeat::Safe)
+    Request::put(path(endpoint), json!({ "endpoint": fields }), Answer::Thing("endpoint"), Repeat::Safe)
 }
 
 pub fn delete(endpoint: &str) -> Request {
@@ -31,7 +31,7 @@ pub fn delete(endpoint: &str) -> Request {
 /// Answers `{"valid": bool, "message": text or null}`, also when the credentials are wrong.
 pub fn validate_connection(endpoint: &str) -> Request {
     let body = json!({ "validate-connection": null });
-    Request::post(format!("{}/actions", path(endpoint)), body, Answer::Field("validate-connection"), Repeat::Safe)
+    Request::post(format!("{}/actions", path(endpoint)), body, Answer::Object("validate-connection"), Repeat::Safe)
 }
 
 /// A CSV text of the instances: a JSON answer is that text as one string.
@@ -57,7 +57,7 @@ mod tests {
     fn requests_are_what_the_recorded_client_sent() {
         let body = json!({"name": "vc", "type": "vmware_vsphere", "connection_info": {"host": "h"}});
         assert_eq!(list(), Request::get("endpoints", Answer::List("endpoints")));
-        assert_eq!(show("E"), Request::get("endpoints/E", Answer::Field("endpoint")));
+        assert_eq!(show("E"), Request::get("endpoints/E", Answer::Thing("endpoint")));
         assert_eq!(
             create(fields(body.clone())),
             Request {
@@ -66,13 +66,13 @@ mod tests {
                 path: "endpoints".into(),
                 query: vec![],
                 body: Some(json!({ "endpoint": body })),
-                answer: Answer::Field("endpoint"),
+                answer: Answer::Thing("endpoint"),
                 repeat: Some(Repeat::Find),
             }
         );
         assert_eq!(
             update("E", fields(json!({"name": "n"}))),
-            Request::put("endpoints/E", json!({"endpoint": {"name": "n"}}), Answer::Field("endpoint"), Repeat::Safe)
+            Request::put("endpoints/E", json!({"endpoint": {"name": "n"}}), Answer::Thing("endpoint"), Repeat::Safe)
         );
         assert_eq!(delete("E"), Request::delete("endpoints/E"));
         let inventory = Request::get("endpoints/E/inventory", Answer::Whole);
@@ -83,7 +83,7 @@ mod tests {
             Request::post(
                 "endpoints/E/actions",
                 json!({"validate-connection": null}),
-                Answer::Field("validate-connection"),
+                Answer::Object("validate-connection"),
                 Repeat::Safe
             )
         );

@@ -18,7 +18,7 @@ pub fn list(generation: Generation, transfer: &str, filters: &Filters) -> Reques
 }
 
 pub fn show(generation: Generation, transfer: &str, execution: &str) -> Request {
-    Request::get(path(generation, transfer, execution), Answer::Field("execution"))
+    Request::get(path(generation, transfer, execution), Answer::Thing("execution"))
 }
 
 /// Fields: `shutdown_instances`, `auto_deploy`. A 500 or 503 may have made one all the same; a second one while one
@@ -32,7 +32,7 @@ pub fn create(generation: Generation, transfer: &str, mut fields: Map<String, Va
             .hint("use `replica_sync` and then `replica_deploy`"));
     }
     let body = json!({ "execution": fields });
-    Ok(Request::post(collection(generation, transfer), body, Answer::Field("execution"), Repeat::Find))
+    Ok(Request::post(collection(generation, transfer), body, Answer::Thing("execution"), Repeat::Find))
 }
 
 /// May take longer than 20 s. Not to be repeated without a look: a second forced one cuts the clean-up short.
@@ -68,7 +68,7 @@ mod tests {
             list(LEGACY, "T", &Filters::newest(1)),
             Request::get("replicas/T/executions/detail", Answer::List("executions"))
         );
-        assert_eq!(show(LEGACY, "T", "E"), Request::get("replicas/T/executions/E", Answer::Field("execution")));
+        assert_eq!(show(LEGACY, "T", "E"), Request::get("replicas/T/executions/E", Answer::Thing("execution")));
         assert_eq!(
             cancel(CURRENT, "T", "E", true),
             Request::post(
@@ -87,7 +87,7 @@ mod tests {
         let expected = json!({"execution": {}});
         assert_eq!(
             request,
-            Request::post("transfers/T/executions", expected, Answer::Field("execution"), Repeat::Find)
+            Request::post("transfers/T/executions", expected, Answer::Thing("execution"), Repeat::Find)
         );
     }
 

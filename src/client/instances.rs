@@ -30,7 +30,7 @@ pub fn list(endpoint: &str, query: &Query) -> Request {
 
 /// `instance` is a name or an id, with any characters in it.
 pub fn show(endpoint: &str, instance: &str, environment: Option<&Value>) -> Request {
-    Request::get(format!("{}/{}", path(endpoint), base64::of_text(instance)), Answer::Field("instance"))
+    Request::get(format!("{}/{}", path(endpoint), base64::of_text(instance)), Answer::Object("instance"))
         .with_some("env", environment.map(base64::of_json))
 }
 
@@ -68,7 +68,7 @@ mod tests {
     fn a_name_with_a_slash_travels_as_base64() {
         assert_eq!(
             show("E", "dc/vm?é", None),
-            Request::get("endpoints/E/instances/ZGMvdm0_w6k=", Answer::Field("instance"))
+            Request::get("endpoints/E/instances/ZGMvdm0_w6k=", Answer::Object("instance"))
         );
     }
 }

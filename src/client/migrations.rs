@@ -23,7 +23,7 @@ pub fn create(generation: Generation, mut fields: Map<String, Value>) -> Result<
     if let Some(scripts) = fields.get_mut("user_scripts") {
         transfers::plain_scripts(scripts)?;
     }
-    Ok(Request::post("migrations", json!({ "migration": fields }), Answer::Field("migration"), Repeat::Find))
+    Ok(Request::post("migrations", json!({ "migration": fields }), Answer::Thing("migration"), Repeat::Find))
 }
 
 #[cfg(test)]
@@ -36,7 +36,7 @@ mod tests {
         let body = json!({"migration": {"replication_count": 3}});
         assert_eq!(
             create(Generation::Legacy, fields.clone()).expect("can be said"),
-            Request::post("migrations", body, Answer::Field("migration"), Repeat::Find)
+            Request::post("migrations", body, Answer::Thing("migration"), Repeat::Find)
         );
         let error = create(Generation::Current, fields).expect_err("there is no such thing");
         assert!(error.hint.is_some_and(|hint| hint.contains("transfer_create")));

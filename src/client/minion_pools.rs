@@ -10,19 +10,19 @@ pub fn list() -> Request {
 }
 
 pub fn show(pool: &str) -> Request {
-    Request::get(path(pool), Answer::Field("minion_pool"))
+    Request::get(path(pool), Answer::Thing("minion_pool"))
 }
 
 /// Fields: `name`, `endpoint_id`, `platform`, `os_type`, `environment_options`, `minimum_minions`, `maximum_minions`,
 /// `minion_max_idle_time`, `minion_retention_strategy`, `notes`, `skip_allocation`. Creating one makes its machines,
 /// unless that is to be skipped.
 pub fn create(fields: Map<String, Value>) -> Request {
-    Request::post("minion_pools", json!({ "minion_pool": fields }), Answer::Field("minion_pool"), Repeat::Find)
+    Request::post("minion_pools", json!({ "minion_pool": fields }), Answer::Thing("minion_pool"), Repeat::Find)
 }
 
 /// Only while it is deallocated.
 pub fn update(pool: &str, fields: Map<String, Value>) -> Request {
-    Request::put(path(pool), json!({ "minion_pool": fields }), Answer::Field("minion_pool"), Repeat::Safe)
+    Request::put(path(pool), json!({ "minion_pool": fields }), Answer::Thing("minion_pool"), Repeat::Safe)
 }
 
 /// Only while it is deallocated or broken.
@@ -46,7 +46,7 @@ pub fn deallocate(pool: &str, force: bool) -> Request {
 }
 
 fn act(pool: &str, body: Value, repeat: Repeat) -> Request {
-    Request::post(format!("{}/actions", path(pool)), body, Answer::Field("minion_pool"), repeat)
+    Request::post(format!("{}/actions", path(pool)), body, Answer::Thing("minion_pool"), repeat)
 }
 
 fn path(pool: &str) -> String {
@@ -61,7 +61,7 @@ mod tests {
     fn requests_are_what_the_official_client_sends() {
         let fields = Map::from_iter([("name".to_owned(), json!("pool"))]);
         let body = json!({"minion_pool": {"name": "pool"}});
-        let one = Answer::Field("minion_pool");
+        let one = Answer::Thing("minion_pool");
         assert_eq!(list(), Request::get("minion_pools", Answer::List("minion_pools")));
         assert_eq!(show("P"), Request::get("minion_pools/P", one));
         assert_eq!(create(fields.clone()), Request::post("minion_pools", body.clone(), one, Repeat::Find));

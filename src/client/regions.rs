@@ -9,16 +9,16 @@ pub fn list() -> Request {
 }
 
 pub fn show(region: &str) -> Request {
-    Request::get(path(region), Answer::Field("region"))
+    Request::get(path(region), Answer::Thing("region"))
 }
 
 /// Fields: `name`, `description`, `enabled`. The name need not be new.
 pub fn create(fields: Map<String, Value>) -> Request {
-    Request::post("regions", json!({ "region": fields }), Answer::Field("region"), Repeat::Find)
+    Request::post("regions", json!({ "region": fields }), Answer::Thing("region"), Repeat::Find)
 }
 
 pub fn update(region: &str, fields: Map<String, Value>) -> Request {
-    Request::put(path(region), json!({ "region": fields }), Answer::Field("region"), Repeat::Safe)
+    Request::put(path(region), json!({ "region": fields }), Answer::Thing("region"), Repeat::Safe)
 }
 
 /// Also one that is in use.
@@ -39,12 +39,12 @@ mod tests {
         let fields = Map::from_iter([("name".to_owned(), json!("east"))]);
         let body = json!({"region": {"name": "east"}});
         assert_eq!(list(), Request::get("regions", Answer::List("regions")));
-        assert_eq!(show("R"), Request::get("regions/R", Answer::Field("region")));
+        assert_eq!(show("R"), Request::get("regions/R", Answer::Thing("region")));
         assert_eq!(
             create(fields.clone()),
-            Request::post("regions", body.clone(), Answer::Field("region"), Repeat::Find)
+            Request::post("regions", body.clone(), Answer::Thing("region"), Repeat::Find)
         );
-        assert_eq!(update("R", fields), Request::put("regions/R", body, Answer::Field("region"), Repeat::Safe));
+        assert_eq!(update("R", fields), Request::put("regions/R", body, Answer::Thing("region"), Repeat::Safe));
         assert_eq!(delete("R"), Request::delete("regions/R"));
     }
 }

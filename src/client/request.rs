@@ -63,10 +63,16 @@ impl Method {
 /// Where in the answer's body the result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// The object under this key, which has an id.
+    Thing(&'static str),
     /// The object under this key.
+    Object(&'static str),
+    /// The value under this key.
     Field(&'static str),
-    /// The array under this key.
+    /// The array of objects under this key.
     List(&'static str),
+    /// The body as it is: an object that has this URL.
+    Reference(&'static str),
     /// The body as it is.
     Whole,
     /// The body as a text.
@@ -74,6 +80,24 @@ pub enum Answer {
     /// Nothing (204): delete and cancel. The connection is closed afterwards: servers before 1.2.2 send 64 stray bytes
     /// after such an answer.
     Empty,
+}
+
+impl Answer {
+    /// What a result lacks that this answer must have; continues "it has".
+    pub fn lacks(self, result: &Value) -> Option<String> {
+        let text = |key: &str| result[key].as_str().is_some_and(|text| !text.is_empty());
+        match self {
+            Answer::Thing(key) | Answer::Object(key) if !result.is_object() => Some(format!("no object `{key}`")),
+            Answer::Thing(key) if !text("id") => Some(format!("no id in `{key}`")),
+            Answer::List(key) if !result.as_array().is_some_and(|list| list.iter().all(Value::is_object)) => {
+                Some(format!("no list of objects `{key}`"))
+            }
+            Answer::Reference(key) if !result[key].as_str().is_some_and(|text| text.contains("://")) => {
+                Some(format!("no URL `{key}`"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What may be done about a change that may or may not have been applied (a lost reply, a 503, a crash).
@@ -181,7 +205,28 @@ pub(crate) fn segment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn an_answer_says_what_it_lacks() {
+        let thing = Answer::Thing("execution");
+        for result in [json!("surprise"), json!(null), json!([]), json!(3)] {
+            assert_eq!(thing.lacks(&result).as_deref(), Some("no object `execution`"), "{result}");
+        }
+        for result in [json!({}), json!({"id": ""}), json!({"id": null}), json!({"id": 7})] {
+            assert_eq!(thing.lacks(&result).as_deref(), Some("no id in `execution`"), "{result}");
+        }
+        assert_eq!(thing.lacks(&json!({"id": "E"})), None);
+        assert_eq!(Answer::Object("instance").lacks(&json!({})), None);
+        assert!(Answer::Object("instance").lacks(&json!("x")).is_some());
+        assert!(Answer::List("transfers").lacks(&json!([{}, 1])).is_some());
+        assert_eq!(Answer::List("transfers").lacks(&json!([])), None);
+        assert!(Answer::Reference("secret_ref").lacks(&json!({"secret_ref": "surprise"})).is_some());
+        assert_eq!(Answer::Reference("secret_ref").lacks(&json!({"secret_ref": "http://b/v1/secrets/S"})), None);
+        assert_eq!(Answer::Empty.lacks(&json!(null)), None);
+    }
 
     #[test]
     fn a_segment_cannot_leave_its_place_in_the_path() {

@@ -164,7 +164,7 @@ mod tests {
     fn every_failure_has_its_move() {
         let read = Request::get("transfers", Answer::List("transfers"));
         let below = Request::get("endpoints/E/instances", Answer::List("instances"));
-        let find = Request::post("deployments", json!({}), Answer::Field("deployment"), Repeat::Find);
+        let find = Request::post("deployments", json!({}), Answer::Thing("deployment"), Repeat::Find);
         let validate = Request::post("endpoints/E/actions", json!({}), Answer::Whole, Repeat::Safe);
         let delete = Request::delete("transfers/T");
         let table = [

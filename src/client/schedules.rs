@@ -20,7 +20,7 @@ pub fn list(generation: Generation, transfer: &str, expired: bool) -> Request {
 }
 
 pub fn show(generation: Generation, transfer: &str, schedule: &str) -> Request {
-    Request::get(path(generation, transfer, schedule), Answer::Field("schedule"))
+    Request::get(path(generation, transfer, schedule), Answer::Thing("schedule"))
 }
 
 /// Fields: `schedule` (see [`check_time`]), `enabled`, `expiration_date`, `shutdown_instance`, `auto_deploy`; not wrapped
@@ -31,7 +31,7 @@ pub fn show(generation: Generation, transfer: &str, schedule: &str) -> Request {
 pub fn create(generation: Generation, transfer: &str, fields: Map<String, Value>) -> Result<Request> {
     let body = express(generation, fields)?;
     check_time(&body["schedule"])?;
-    Ok(Request::post(collection(generation, transfer), body, Answer::Field("schedule"), Repeat::Find))
+    Ok(Request::post(collection(generation, transfer), body, Answer::Thing("schedule"), Repeat::Find))
 }
 
 /// Only what is named changes; `schedule` is replaced whole.
@@ -43,7 +43,7 @@ pub fn update(generation: Generation, transfer: &str, schedule: &str, fields: Ma
     if let Some(time) = body.get("schedule") {
         check_time(time)?;
     }
-    Ok(Request::put(path(generation, transfer, schedule), body, Answer::Field("schedule"), Repeat::Safe))
+    Ok(Request::put(path(generation, transfer, schedule), body, Answer::Thing("schedule"), Repeat::Safe))
 }
 
 pub fn delete(generation: Generation, transfer: &str, schedule: &str) -> Request {
@@ -125,15 +125,15 @@ mod tests {
             list(LEGACY, "T", false),
             Request::get("replicas/T/schedules", Answer::List("schedules")).with("show_expired", "False")
         );
-        assert_eq!(show(CURRENT, "T", "S"), Request::get("transfers/T/schedules/S", Answer::Field("schedule")));
+        assert_eq!(show(CURRENT, "T", "S"), Request::get("transfers/T/schedules/S", Answer::Thing("schedule")));
         let body = json!({"schedule": {"minute": 0, "hour": 2}, "enabled": true});
         assert_eq!(
             create(CURRENT, "T", fields(body.clone())).expect("can be said"),
-            Request::post("transfers/T/schedules", body, Answer::Field("schedule"), Repeat::Find)
+            Request::post("transfers/T/schedules", body, Answer::Thing("schedule"), Repeat::Find)
         );
         assert_eq!(
             update(LEGACY, "T", "S", fields(json!({"enabled": false}))).expect("can be said"),
-            Request::put("replicas/T/schedules/S", json!({"enabled": false}), Answer::Field("schedule"), Repeat::Safe)
+            Request::put("replicas/T/schedules/S", json!({"enabled": false}), Answer::Thing("schedule"), Repeat::Safe)
         );
         assert_eq!(delete(CURRENT, "T", "S"), Request::delete("transfers/T/schedules/S"));
         assert!(update(LEGACY, "T", "S", fields(json!({"auto_deploy": true}))).is_err());

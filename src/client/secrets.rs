@@ -18,7 +18,7 @@ pub fn store(name: Option<&str>, payload: &str, mark: &str) -> Request {
     if let Some(name) = name {
         body["name"] = name.into();
     }
-    Request::post("v1/secrets", body, Answer::Whole, Repeat::Find).to(Service::Secrets)
+    Request::post("v1/secrets", body, Answer::Reference("secret_ref"), Repeat::Find).to(Service::Secrets)
 }
 
 /// What is known of a secret, but for its payload.
@@ -47,9 +47,9 @@ pub fn list(name: Option<&str>, offset: usize) -> Request {
         .to(Service::Secrets)
 }
 
-/// Those of a mark. Answers as [`list`].
+/// Those of a mark.
 pub fn marked(mark: &str) -> Request {
-    Request::get("v1/secrets", Answer::Whole).with(MARK, mark).to(Service::Secrets)
+    Request::get("v1/secrets", Answer::List("secrets")).with(MARK, mark).to(Service::Secrets)
 }
 
 /// What is known of a secret, without a mark of ours.
@@ -111,7 +111,7 @@ mod tests {
         let body = json!({"payload": "p", "payload_content_type": "text/plain", "mode": "[m]"});
         assert_eq!(
             store(None, "p", "[m]"),
-            Request::post("v1/secrets", body, Answer::Whole, Repeat::Find).to(Service::Secrets)
+            Request::post("v1/secrets", body, Answer::Reference("secret_ref"), Repeat::Find).to(Service::Secrets)
         );
         assert_eq!(store(Some("vc"), "p", "[m]").body.map(|body| body["name"].clone()), Some(json!("vc")));
     }

@@ -9,17 +9,17 @@ pub fn list() -> Request {
 }
 
 pub fn show(service: &str) -> Request {
-    Request::get(path(service), Answer::Field("service"))
+    Request::get(path(service), Answer::Thing("service"))
 }
 
 /// Fields: `host`, `binary`, `topic`, `mapped_regions`, `enabled`. The server calls the worker before it answers; one
 /// that is registered already is 409.
 pub fn create(fields: Map<String, Value>) -> Request {
-    Request::post("services", json!({ "service": fields }), Answer::Field("service"), Repeat::Find)
+    Request::post("services", json!({ "service": fields }), Answer::Thing("service"), Repeat::Find)
 }
 
 pub fn update(service: &str, fields: Map<String, Value>) -> Request {
-    Request::put(path(service), json!({ "service": fields }), Answer::Field("service"), Repeat::Safe)
+    Request::put(path(service), json!({ "service": fields }), Answer::Thing("service"), Repeat::Safe)
 }
 
 pub fn delete(service: &str) -> Request {
@@ -39,12 +39,12 @@ mod tests {
         let fields = Map::from_iter([("enabled".to_owned(), json!(false))]);
         let body = json!({"service": {"enabled": false}});
         assert_eq!(list(), Request::get("services", Answer::List("services")));
-        assert_eq!(show("S"), Request::get("services/S", Answer::Field("service")));
+        assert_eq!(show("S"), Request::get("services/S", Answer::Thing("service")));
         assert_eq!(
             create(fields.clone()),
-            Request::post("services", body.clone(), Answer::Field("service"), Repeat::Find)
+            Request::post("services", body.clone(), Answer::Thing("service"), Repeat::Find)
         );
-        assert_eq!(update("S", fields), Request::put("services/S", body, Answer::Field("service"), Repeat::Safe));
+        assert_eq!(update("S", fields), Request::put("services/S", body, Answer::Thing("service"), Repeat::Safe));
         assert_eq!(delete("S"), Request::delete("services/S"));
     }
 }

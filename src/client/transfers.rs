@@ -24,7 +24,7 @@ pub fn changed(generation: Generation, limit: usize) -> Option<Request> {
 
 /// On legacy servers the answer holds every execution with its tasks; on current ones none.
 pub fn show(generation: Generation, transfer: &str) -> Request {
-    Request::get(path(generation, transfer), Answer::Field(Names::of(generation).transfer))
+    Request::get(path(generation, transfer), Answer::Thing(Names::of(generation).transfer))
 }
 
 /// Fields: `origin_endpoint_id`, `destination_endpoint_id`, `instances`, `scenario`, `source_environment`,
@@ -36,7 +36,7 @@ pub fn show(generation: Generation, transfer: &str) -> Request {
 pub fn create(generation: Generation, fields: Map<String, Value>) -> Result<Request> {
     let names = Names::of(generation);
     let body = json!({ names.transfer: express(generation, fields)? });
-    Ok(Request::post(names.transfers, body, Answer::Field(names.transfer), Repeat::Find))
+    Ok(Request::post(names.transfers, body, Answer::Thing(names.transfer), Repeat::Find))
 }
 
 /// Answers an execution: the change is real when that has completed. Objects are merged into the old ones.
@@ -45,7 +45,7 @@ pub fn create(generation: Generation, fields: Map<String, Value>) -> Result<Requ
 /// As [`create`].
 pub fn update(generation: Generation, transfer: &str, fields: Map<String, Value>) -> Result<Request> {
     let body = json!({ Names::of(generation).transfer: express(generation, fields)? });
-    Ok(Request::put(path(generation, transfer), body, Answer::Field("execution"), Repeat::Find))
+    Ok(Request::put(path(generation, transfer), body, Answer::Thing("execution"), Repeat::Find))
 }
 
 /// Leaves its disks on the destination, its schedules and its deployments.
@@ -56,7 +56,7 @@ pub fn delete(generation: Generation, transfer: &str) -> Request {
 /// Deletes the copies on the destination; answers an execution.
 pub fn delete_disks(generation: Generation, transfer: &str) -> Request {
     let path = format!("{}/actions", path(generation, transfer));
-    Request::post(path, json!({ "delete-disks": null }), Answer::Field("execution"), Repeat::Find)
+    Request::post(path, json!({ "delete-disks": null }), Answer::Thing("execution"), Repeat::Find)
 }
 
 pub(super) fn path(generation: Generation, transfer: &str) -> String {
@@ -122,19 +122,19 @@ mod tests {
         let body = json!({"origin_endpoint_id": "A", "destination_endpoint_id": "B", "instances": ["vm"]});
         assert_eq!(list(CURRENT, &Filters::default()), Request::get("transfers", Answer::List("transfers")));
         assert_eq!(list(LEGACY, &Filters::newest(5)), Request::get("replicas", Answer::List("replicas")));
-        assert_eq!(show(CURRENT, "T"), Request::get("transfers/T", Answer::Field("transfer")));
-        assert_eq!(show(LEGACY, "T"), Request::get("replicas/T", Answer::Field("replica")));
+        assert_eq!(show(CURRENT, "T"), Request::get("transfers/T", Answer::Thing("transfer")));
+        assert_eq!(show(LEGACY, "T"), Request::get("replicas/T", Answer::Thing("replica")));
         assert_eq!(
             create(CURRENT, fields(body.clone())).expect("can be said"),
-            Request::post("transfers", json!({"transfer": body}), Answer::Field("transfer"), Repeat::Find)
+            Request::post("transfers", json!({"transfer": body}), Answer::Thing("transfer"), Repeat::Find)
         );
         assert_eq!(
             create(LEGACY, fields(body.clone())).expect("can be said"),
-            Request::post("replicas", json!({"replica": body}), Answer::Field("replica"), Repeat::Find)
+            Request::post("replicas", json!({"replica": body}), Answer::Thing("replica"), Repeat::Find)
         );
         assert_eq!(
             update(LEGACY, "T", fields(json!({"notes": "n"}))).expect("can be said"),
-            Request::put("replicas/T", json!({"replica": {"notes": "n"}}), Answer::Field("execution"), Repeat::Find)
+            Request::put("replicas/T", json!({"replica": {"notes": "n"}}), Answer::Thing("execution"), Repeat::Find)
         );
         assert_eq!(delete(LEGACY, "T"), Request::delete("replicas/T"));
         assert_eq!(
@@ -142,7 +142,7 @@ mod tests {
             Request::post(
                 "transfers/T/actions",
                 json!({"delete-disks": null}),
-                Answer::Field("execution"),
+                Answer::Thing("execution"),
                 Repeat::Find
             )
         );

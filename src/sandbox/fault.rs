@@ -1,5 +1,7 @@
 //! Faults that a test puts into the server's way: what happens to the next request that fits.
 
+use serde_json::{Value, json};
+
 /// What is to happen to the next requests of this method whose path ends so.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -21,6 +23,10 @@ pub enum Trouble {
     DroppedBefore,
     /// It is done, and the connection ends without an answer.
     DroppedAfter,
+    /// It is done, and the answer says so without what it has made: `{"execution": {}}`.
+    Hollow,
+    /// It is done, and the answer has a text in the place of what it has made.
+    Surprise,
     /// The connection ends without an answer, and it is done so many seconds later: a balancer had held it.
     Late(u32),
     /// The token is refused, though it is good.
@@ -29,7 +35,16 @@ pub enum Trouble {
 
 impl Trouble {
     pub(super) fn acts(self) -> bool {
-        matches!(self, Trouble::UnavailableAfter | Trouble::DroppedAfter)
+        matches!(self, Trouble::UnavailableAfter | Trouble::DroppedAfter | Trouble::Hollow | Trouble::Surprise)
+    }
+
+    /// What stands in the answer in the place of what was made.
+    pub(super) fn instead(self) -> Option<Value> {
+        match self {
+            Trouble::Hollow => Some(json!({})),
+            Trouble::Surprise => Some("surprise".into()),
+            _ => None,
+        }
     }
 
     pub(super) fn drops(self) -> bool {

@@ -305,6 +305,15 @@ async fn stream_logs(
     })
 }
 
+/// The answer with something else in the place of what it holds.
+fn without(mut answer: Answer, instead: &Value) -> Answer {
+    if let Ok(Value::Object(mut fields)) = serde_json::from_slice(&answer.body) {
+        fields.values_mut().for_each(|value| *value = instead.clone());
+        answer.body = Value::from(fields).to_string().into_bytes();
+    }
+    answer
+}
+
 impl App {
     /// What the logs say by now.
     fn log_messages(&self, incoming: &Incoming) -> Vec<String> {
@@ -353,7 +362,10 @@ impl App {
             answered
         };
         lock(&self.accepted).extend(noted(incoming, answered.status));
-        if trouble.is_some() { unavailable() } else { answered }
+        match trouble {
+            None => answered,
+            Some(trouble) => trouble.instead().map_or_else(unavailable, |instead| without(answered, &instead)),
+        }
     }
 
     /// Carries out what was late and is due: before whatever comes next can see a difference.

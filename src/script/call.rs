@@ -152,7 +152,14 @@ impl Call<'_> {
         let key = self.next_step();
         let (journal, method, path) = (&self.host.journal, request.method.word(), request.path.as_str());
         match journal.step(&key, method, path) {
-            Known::Done(answer) => return Ok((key, Sent::Done(answer))),
+            // Older versions took for an answer what lacks what it should hold.
+            Known::Done(answer) => match request.answer.lacks(&answer) {
+                None => return Ok((key, Sent::Done(answer))),
+                Some(lacks) => {
+                    let error = Error::new(Kind::Unknown, format!("the answer on record has {lacks}"));
+                    return Ok((key, Sent::Lost(Lost { error, before: Value::Null, earlier: None })));
+                }
+            },
             Known::Refused(error) => return Ok((key, Sent::Refused(error.into()))),
             Known::Absent(before) => return Ok((key, Sent::Absent(before))),
             Known::Kept(answer) => {

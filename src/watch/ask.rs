@@ -52,9 +52,9 @@ mod tests {
         let feed = Question::Feed { of: List::Deployments, limit: Some(20) };
         let whole = Question::Feed { of: List::Transfers, limit: None };
         let asked = [
-            (Generation::Current, &execution, Request::get("transfers/T/executions/E", Answer::Field("execution"))),
-            (Generation::Legacy, &execution, Request::get("replicas/T/executions/E", Answer::Field("execution"))),
-            (Generation::Legacy, &deployment, Request::get("migrations/D", Answer::Field("migration"))),
+            (Generation::Current, &execution, Request::get("transfers/T/executions/E", Answer::Thing("execution"))),
+            (Generation::Legacy, &execution, Request::get("replicas/T/executions/E", Answer::Thing("execution"))),
+            (Generation::Legacy, &deployment, Request::get("migrations/D", Answer::Thing("migration"))),
             (
                 Generation::Current,
                 &feed,

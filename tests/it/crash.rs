@@ -1,6 +1,8 @@
 //! The crash matrix: whatever record a run dies before or after, and whatever answer gets lost, what it leaves on the
 //! server once it was resumed is what it would have left undisturbed, and nothing was made twice.
 
+mod foreign;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -13,6 +15,7 @@ use coriolis_run::journal::file::{self, Log, Medium};
 use coriolis_run::journal::replay::State;
 use coriolis_run::model::Generation;
 use coriolis_run::sandbox::{Accepted, Trouble};
+use coriolis_run::script::gates::Gates;
 use serde_json::Value;
 
 use crate::command::folder;
@@ -121,6 +124,10 @@ impl Run {
 
     /// One process: it takes up what is recorded, and dies where it is told to.
     fn process(&self, dies: Option<(usize, bool)>) -> (Rehearsal, usize) {
+        self.process_of(RUNBOOK, Arc::new(Yes), dies)
+    }
+
+    fn process_of(&self, runbook: &str, gates: Arc<dyn Gates>, dies: Option<(usize, bool)>) -> (Rehearsal, usize) {
         let clock = self.stage.clock.clone();
         let (file, mut state) = if self.journal.exists() {
             let read = file::load(&self.journal).unwrap();
@@ -137,7 +144,7 @@ impl Run {
             state,
             Some(Log::new(medium.clone(), "journal.jsonl".into())),
         );
-        let played = self.stage.play_recorded(RUNBOOK, Arc::new(journal), Arc::new(Yes));
+        let played = self.stage.play_recorded(runbook, Arc::new(journal), gates);
         (played, medium.lines.load(Ordering::Acquire))
     }
 

@@ -13,8 +13,14 @@ use serde_json::{Value, json};
 
 use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};
 
-const TROUBLES: [Trouble; 4] =
-    [Trouble::DroppedAfter, Trouble::UnavailableAfter, Trouble::DroppedBefore, Trouble::UnavailableBefore];
+const TROUBLES: [Trouble; 6] = [
+    Trouble::DroppedAfter,
+    Trouble::UnavailableAfter,
+    Trouble::Hollow,
+    Trouble::Surprise,
+    Trouble::DroppedBefore,
+    Trouble::UnavailableBefore,
+];
 
 /// On a fresh sandbox of each generation with each trouble for one request: what `before` left is there already.
 fn in_trouble(method: &'static str, path: &str, before: &str, script: &str, check: impl Fn(&Rehearsal, &str)) {
@@ -237,5 +243,22 @@ fn a_look_that_fails_is_repeated_and_what_stays_unknown_says_why_and_is_looked_f
         while stage.play("region_list()").result.is_err() {}
         let resumed = stage.play_recorded(script, journal, Arc::new(Nobody));
         assert_eq!((resumed.value(), resumed.carried_out("POST", "/regions")), (&json!(1), 1));
+    }
+}
+
+const WEB: &str = r#"
+    let r = replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+    replica_sync(r);
+"#;
+
+#[test]
+fn an_update_and_the_deletion_of_disks_are_begun_once() {
+    for (method, path, act) in
+        [("PUT", "", r#"replica_update(r, #{ notes: "web tier" })"#), ("POST", "/actions", "replica_disks_delete(r)")]
+    {
+        let script = format!(
+            r#"let r = replica_of("web-01"); let done = wait_for({act}); [done.status, replica_execution_list(r).len()]"#
+        );
+        gives(method, path, WEB, &script, &json!(["COMPLETED", 2]));
     }
 }

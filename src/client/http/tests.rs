@@ -263,7 +263,7 @@ fn transfers() -> Request {
 }
 
 fn execute() -> Request {
-    Request::post("transfers/T/executions", json!({"execution": {}}), Answer::Field("execution"), Repeat::Find)
+    Request::post("transfers/T/executions", json!({"execution": {}}), Answer::Thing("execution"), Repeat::Find)
 }
 
 fn none() -> Act {
@@ -458,7 +458,7 @@ fn four_changes_are_in_flight_at_most_and_at_best() {
             // No answer before four are here at the same time.
             four.wait().await;
             active.fetch_sub(1, Ordering::SeqCst);
-            Act::Json(200, json!({"execution": {}}))
+            Act::Json(200, json!({"execution": {"id": "E"}}))
         })
     });
     let results = world.threads(64, |client, _| client.change(&Origin::default(), &execute(), &mut Unguarded));

@@ -71,7 +71,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     }
     fields.insert("scenario".to_owned(), "live_migration".into());
     let transfer = make(call, fields, &unguarded)?;
-    let id = transfer["id"].as_str().unwrap_or_default().to_owned();
+    let id = resolve::id_in(&transfer)?.to_owned();
     let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
     let how = json!({ "shutdown_instances": shutdown, "auto_deploy": true });
     let execution = executions::start(call, &id, how.as_object().cloned().unwrap_or_default())?;
@@ -99,19 +99,18 @@ pub fn show(call: &Call<'_>, id: &str, otherwise: Error) -> Result<Value> {
 pub fn cancel(call: &Call<'_>, id: &str, force: bool, otherwise: Error) -> Result<()> {
     let (_, execution, deployment) = halves(call, id, otherwise.clone())?;
     let generation = call.generation()?;
-    let text = |object: &Value| object["id"].as_str().unwrap_or_default().to_owned();
     if status(&execution) == Phase::Active {
-        settle::repeat(call, &requests::cancel(generation, id, &text(&execution), force), is_over)?;
+        settle::repeat(call, &requests::cancel(generation, id, resolve::id_in(&execution)?, force), is_over)?;
         return Ok(());
     }
     match deployment.filter(|deployment| status(deployment) == Phase::Active) {
         // Before it has begun it cannot be cancelled; deleting it calls it off.
         Some(deployment) if deployment["status"] == "PENDING" => {
-            settle::remove(call, &deployments::delete(generation, &text(&deployment)))?;
+            settle::remove(call, &deployments::delete(generation, resolve::id_in(&deployment)?))?;
             Ok(())
         }
         Some(deployment) => {
-            settle::repeat(call, &deployments::cancel(generation, &text(&deployment), force), is_over)?;
+            settle::repeat(call, &deployments::cancel(generation, resolve::id_in(&deployment)?, force), is_over)?;
             Ok(())
         }
         None => Err(otherwise),
@@ -127,7 +126,7 @@ pub fn delete(call: &mut Call<'_>, id: &str, otherwise: Error) -> Result<()> {
     let generation = call.generation()?;
     settle::remove(call, &transfers::delete(generation, id))?;
     if let Some(deployment) = deployment {
-        settle::remove(call, &deployments::delete(generation, deployment["id"].as_str().unwrap_or_default()))?;
+        settle::remove(call, &deployments::delete(generation, resolve::id_in(&deployment)?))?;
     }
     Ok(())
 }
@@ -144,7 +143,7 @@ fn halves(call: &Call<'_>, id: &str, otherwise: Error) -> Result<(Value, Value, 
     let transfer = fetch(call, id).map_err(|_| otherwise.clone())?;
     let execution =
         resolve::newest_execution(call, id)?.filter(|_| transfer["scenario"] == "live_migration").ok_or(otherwise)?;
-    let deployment = deployment_of(call, execution["id"].as_str().unwrap_or_default())?;
+    let deployment = deployment_of(call, resolve::id_in(&execution)?)?;
     Ok((transfer, execution, deployment))
 }
 
@@ -157,7 +156,7 @@ fn deployment_of(call: &Call<'_>, execution: &str) -> Result<Option<Value>> {
     let Some(found) = listed.into_iter().find(|deployment| deployment["deployer_id"] == execution) else {
         return Ok(None);
     };
-    let id = found["id"].as_str().unwrap_or_default();
+    let id = resolve::id_in(&found)?;
     Ok(Some(present::deployment(call.read(&deployments::show(generation, id))?)))
 }
 
@@ -202,7 +201,7 @@ pub fn second_half(call: &Call<'_>, thing: &Dynamic, deadline: Option<Instant>) 
     let latest = clock.instant() + DEPLOYING;
     loop {
         if let Some(deployment) = deployment_of(call, execution)? {
-            let id = deployment["id"].as_str().unwrap_or_default().to_owned();
+            let id = resolve::id_in(&deployment)?.to_owned();
             return Ok(Some(Target::deployment(id, label(&object)).first(deployment)));
         }
         let now = clock.instant();

@@ -210,6 +210,14 @@ pub fn newest_execution(call: &Call<'_>, transfer: &str) -> Result<Option<Value>
     Ok(filters.apply(all).into_iter().next())
 }
 
+/// The id in an object that the server sent.
+///
+/// # Errors
+/// `Internal` where it has none: answers without an id are no answers.
+pub fn id_in(thing: &Value) -> Result<&str> {
+    thing["id"].as_str().filter(|id| !id.is_empty()).ok_or_else(|| Error::internal("a thing of the server has no id"))
+}
+
 /// The id of a deployment, an execution, ...: things without names.
 ///
 /// # Errors

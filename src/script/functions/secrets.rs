@@ -148,8 +148,7 @@ pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Valu
     let mark = call.marker().to_string();
     settle::change(call, &secrets::store(name, &text, &mark), &unguarded, |call, _| {
         let found = call.read(&secrets::marked(&mark))?;
-        let stored =
-            found["secrets"].as_array().into_iter().flatten().filter_map(|secret| secret["secret_ref"].as_str());
+        let stored = found.as_array().into_iter().flatten().filter_map(|secret| secret["secret_ref"].as_str());
         Ok(Found::marked(stored.map(secrets::reference).collect()))
     })
 }

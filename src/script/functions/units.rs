@@ -158,14 +158,14 @@ fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let instance = call.argument("instance");
     let name = resolve::field(&instance, "name").unwrap_or_else(|| text_of(&instance));
     let transfer = resolve::transfer_of(call, &name)?;
-    let transfer = fetch(call, transfer["id"].as_str().unwrap_or_default())?;
+    let transfer = fetch(call, resolve::id_in(&transfer)?)?;
     with_deployment(call, transfer)
 }
 
 /// Adds the id of the newest deployment that runs or has succeeded, so that a runbook can skip what an earlier run has
 /// done.
 fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Fault> {
-    let deployments = deployments::of_transfer(call, transfer["id"].as_str().unwrap_or_default())?;
+    let deployments = deployments::of_transfer(call, resolve::id_in(&transfer)?)?;
     let alive = deployments.iter().filter(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active));
     let newest = alive.max_by_key(|deployment| deployment["created_at"].as_str().map(str::to_owned));
     transfer["deployment_id"] = newest.map_or(Value::Null, |deployment| deployment["id"].clone());
@@ -215,7 +215,7 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         }
         let fields = Map::from_iter([("shutdown_instances".to_owned(), Value::Bool(shutdown))]);
         let started = executions::start(call, &id, fields)?;
-        let execution = started["id"].as_str().unwrap_or_default().to_owned();
+        let execution = resolve::id_in(&started)?.to_owned();
         wait_execution(call, &transfer, &id, &execution, Some(started))
     })?;
     Ok(call.shown(present::execution(execution)))
@@ -245,7 +245,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
                 let started = deployments::start(call, &id, fields.clone(), &|call, there| {
                     guard(call, &id, &transfer, requires.as_deref(), there)
                 })?;
-                (started["id"].as_str().unwrap_or_default().to_owned(), Some(started))
+                (resolve::id_in(&started)?.to_owned(), Some(started))
             }
         };
         let target = Target::deployment(deployment, label(&transfer));
@@ -287,7 +287,7 @@ fn shown_id(thing: &Value) -> &str {
 fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
     let known = deployments::of_transfer(call, transfer)?;
     let Some(active) = known.iter().find(|deployment| status(deployment) == Phase::Active) else { return Ok(None) };
-    let id = active["id"].as_str().unwrap_or_default();
+    let id = resolve::id_in(active)?;
     let deployment = present::deployment(call.read(&crate::client::deployments::show(call.generation()?, id))?);
     if status(&deployment) != Phase::Active {
         call.host.index.forget();
