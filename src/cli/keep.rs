@@ -89,17 +89,17 @@ impl Kept {
     }
 
     /// A run that is kept from its first change on: most expressions have none.
-    pub fn at_first_change(store: &Store, meta: Meta, sources: Sources, known: &Known, clock: &Clock) -> Self {
+    pub fn at_first_change(store: &Result<Store>, meta: Meta, sources: Sources, known: &Known, clock: &Clock) -> Self {
         let place = Arc::new(Place::default());
         let (id, made, store) = (meta.id.clone(), place.clone(), store.clone());
-        let path = store.run_folder(&id).join("journal.jsonl");
+        let path = store.as_ref().map_or_else(|_| PathBuf::new(), |store| store.run_folder(&id)).join("journal.jsonl");
         // Where no key can be kept no run can be either, and its first change will say so.
-        let key = store.key().unwrap_or_default();
+        let key = store.as_ref().ok().and_then(|store| store.key().ok()).unwrap_or_default();
         let first = clock.now();
         let lazy = Lazy {
             state: Mutex::default(),
             make: Box::new(move || {
-                let directory = store.create(meta.clone(), &sources)?;
+                let directory = store.clone()?.create(meta.clone(), &sources)?;
                 let lock = directory.lock(&meta.owner, false)?;
                 let file = file::create(&directory.journal(), first)?;
                 let file = noted(&directory, file)?;

@@ -61,8 +61,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     let kept = match (&store, rehearsal) {
         // Nobody settles anything on a cloud that ends with the prompt.
         (_, Some(_)) => Kept::nothing(&process.known, world.clock.clone()),
-        (Ok(store), None) => begin(process, arguments, &scene, store, &world)?,
-        (Err(error), None) => return Err(error.clone()),
+        (store, None) => begin(process, arguments, &scene, store, &world)?,
     };
     let (output, screen) = (process.output(), process.screen());
     let relay = Relay::new(screen.zone.clone(), screen.color);
@@ -101,7 +100,13 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
 }
 
 /// What is kept of a session from its first change on.
-fn begin(process: &Process, arguments: &RunArguments, scene: &Scene<'_>, store: &Store, world: &World) -> Result<Kept> {
+fn begin(
+    process: &Process,
+    arguments: &RunArguments,
+    scene: &Scene<'_>,
+    store: &Result<Store>,
+    world: &World,
+) -> Result<Kept> {
     let wall = Clock::new(Speed::Real).wall();
     let meta = Meta {
         version: record::VERSION,

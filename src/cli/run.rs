@@ -31,7 +31,7 @@ use crate::script::host::{Host, Lane, Script, Seams};
 use crate::script::literals::masked;
 use crate::script::modules::{Imports, KeepImport, imported, read_module};
 use crate::script::parameters::Parameters;
-use crate::script::run::{asks_by_computed_name, compile, declared, evaluate, needed};
+use crate::script::run::{asks_by_computed_name, asks_somebody, compile, declared, evaluate, needed};
 use crate::script::value::to_shown;
 use crate::secret;
 
@@ -53,7 +53,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
     }
     let given = given(&arguments, &ast)?;
     world::is_usable(process, &arguments)?;
-    let (world, kept, plan) = begin(process, &arguments, &source)?;
+    let (world, kept, plan) = begin(process, &arguments, &source, asks_somebody(&ast))?;
     Ok(Performance { process, arguments, source, world, kept: Arc::new(kept), plan, resumed: None }.play(given))
 }
 
@@ -129,7 +129,7 @@ pub fn access(process: &Process, arguments: &RunArguments, folder: &Path, limits
 }
 
 /// Everything for a new run: its cloud, and what is kept of it.
-fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result<(World, Kept, Plan)> {
+fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: bool) -> Result<(World, Kept, Plan)> {
     let speed = world::speed(process, arguments)?;
     let limits = Limits::read(&arguments.max)?;
     let access = access(process, arguments, &source.folder, &limits);
@@ -145,13 +145,13 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         origin: None,
     };
     let plan = Plan { sources: sources.clone(), folder, directory, limits, access };
-    // Nobody resumes an expression on a cloud that ends with it.
-    if arguments.expression.is_some() && rehearsal.is_some() {
+    // Nobody resumes an expression on a cloud that ends with it, unless somebody is asked in between.
+    if arguments.expression.is_some() && rehearsal.is_some() && !asks {
         let world = World::build(process, &scene)?;
         let kept = Kept::nothing(&process.known, world.clock.clone());
         return Ok((world, kept, plan));
     }
-    let store = keep::store(process, arguments.state_dir.as_ref())?;
+    let store = keep::store(process, arguments.state_dir.as_ref());
     let id = runs::new_id().map_err(|error| Error::internal(error.to_string()))?;
     let wall = Clock::new(Speed::Real).wall();
     let meta = Meta {
@@ -175,11 +175,12 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source) -> Result
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
     };
-    if arguments.expression.is_some() {
+    if arguments.expression.is_some() && rehearsal.is_none() {
         let world = World::build(process, &scene)?;
         let kept = Kept::at_first_change(&store, meta, sources, &process.known, &world.clock);
         return Ok((world, kept, plan));
     }
+    let store = store?;
     let ledger = store.run_folder(&id).join("sandbox.jsonl");
     scene.ledger = rehearsal.map(|_| ledger.as_path());
     let (kept, world) = Kept::begin(&store, meta, &sources, &process.known, || World::build(process, &scene))?;

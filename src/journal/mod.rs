@@ -310,7 +310,11 @@ impl Journal {
     /// Keeps what reports tell. What cannot be written is said by the next change.
     pub fn event(&self, event: &Event) {
         if self.log.is_some() && is_told(&event.fact) && !is_said_before(&event.fact) && self.is_new(event) {
-            let _ = self.append_at(event.at, Record::Event { event: event.clone() });
+            let appended = self.append_at(event.at, Record::Event { event: event.clone() });
+            // Somebody is to answer it from elsewhere: it has to be there.
+            if let (Fact::GateReached { .. }, Ok(number)) = (&event.fact, appended) {
+                let _ = self.sync(number);
+            }
         }
     }
 

@@ -196,6 +196,15 @@ fn is_branch(node: &ASTNode<'_>) -> bool {
     )
 }
 
+/// Whether the text waits for somebody's answer anywhere.
+pub fn asks_somebody(ast: &AST) -> bool {
+    let asks = |path: &[ASTNode]| {
+        matches!(path.last(), Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)))
+            if call.name == "confirm")
+    };
+    !ast.walk(&mut |path| !asks(path))
+}
+
 /// Whether the runbook asks for parameters by names that only the run makes.
 pub fn asks_by_computed_name(ast: &AST) -> bool {
     let literal = |path: &[ASTNode]| match path.last() {

@@ -122,3 +122,45 @@ fn the_status_begins_with_what_is_not_done() {
     let names: Vec<&str> = runs.iter().map(|run| run["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["gate.rhai", "waves.rhai"]);
 }
+
+#[test]
+fn a_gate_of_an_expression_is_one_that_can_be_answered() {
+    let with = in_a_folder("words-gate");
+    let served = crate::command::Served::start("current");
+    for sandbox in [&["--sandbox"][..], &[]] {
+        let asked = end({
+            let mut command = with(&[sandbox, &["-e", "confirm(\"go?\"); endpoint_list().len()"]].concat());
+            command.envs(if sandbox.is_empty() { served.environment.clone() } else { Default::default() });
+            command
+        });
+        let asked = asked.expect(8);
+        let words = asked.stderr.split("`coriolis-run answer ").nth(1).unwrap().split('`').next().unwrap().to_owned();
+        let (id, rest) = words.split_once(' ').unwrap();
+        end(with(&["answer", id, rest.split(' ').next().unwrap(), "yes"])).expect(0);
+        let mut resume = with(&["resume", id]);
+        resume.envs(if sandbox.is_empty() { served.environment.clone() } else { Default::default() });
+        assert_eq!(end(resume).expect(0).stdout, "2\n");
+    }
+}
+
+#[test]
+fn what_needs_no_home_does_without_one() {
+    let with = in_a_folder("words-home");
+    let served = crate::command::Served::start("current");
+    for (arguments, input, out) in [
+        (&["check", "waves.rhai"][..], "", "no mistakes found"),
+        (&["functions", "wait_for"], "", "wait_for(what"),
+        (&["--help"], "", "Usage: coriolis-run"),
+        (&["-e", "endpoint_list().len()"], "", "2\n"),
+        (&["--sandbox", "-e", "endpoint_list().len()"], "", "2\n"),
+        (&[], "endpoint_list().len()\n", "2\n"),
+    ] {
+        let mut command = with(arguments);
+        command.env_remove("HOME").envs(&served.environment);
+        let ended = crate::command::end_with(command, input.as_bytes()).expect(0);
+        assert!(ended.stdout.contains(out), "{arguments:?}:\n{}{}", ended.stdout, ended.stderr);
+    }
+    let mut command = with(&["waves.rhai", "--sandbox"]);
+    command.env_remove("HOME");
+    assert!(end(command).expect(2).stderr.contains("--state-dir"));
+}
