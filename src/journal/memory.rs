@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::StepKey;
 use super::marker::Marker;
 use super::record::{Record, Saved, Settlement};
@@ -18,7 +16,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Takes the next record: what answers and results name counts, and what a call has merely looked at does not.
+    /// Takes the next record: what was answered and returned counts, and what a call has merely looked at does not.
     pub fn meet(&mut self, record: &Record) {
         let value = match record {
             Record::Began { lane, call, step, method, path, .. } => {
@@ -34,14 +32,11 @@ impl Memory {
             }
             Record::Decided { awaited, .. } => return self.ids.extend(awaited.iter().cloned()),
             Record::Settled { settlement: Settlement::Done(answer), .. } => answer,
-            Record::Returned { result: Saved::Ok(value), .. } | Record::Value { value, .. } => value,
-            Record::Ended { ended, .. } => match &ended.result {
-                Saved::Ok(value) => value,
-                _ => return,
-            },
+            Record::Returned { result: Saved::Ok(value), .. } => value,
             _ => return,
         };
-        collect(value, &mut self.ids);
+        // Beside its own id a thing names others that the run has nothing to do with.
+        self.ids.extend(value["id"].as_str().map(str::to_owned));
     }
 
     /// Whether the run has made or used the thing of this id.
@@ -58,18 +53,4 @@ impl Memory {
     pub fn has_step_of(&self, marker: &Marker) -> bool {
         self.begun.iter().any(|key| marker.is_at(key))
     }
-}
-
-/// The texts that are ids as the server makes them: 36 characters, hexadecimal and dashes.
-fn collect(value: &Value, ids: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) if is_id(text) => drop(ids.insert(text.clone())),
-        Value::Array(values) => values.iter().for_each(|value| collect(value, ids)),
-        Value::Object(fields) => fields.values().for_each(|value| collect(value, ids)),
-        _ => {}
-    }
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }

@@ -36,9 +36,18 @@ impl Call<'_> {
 
     /// The gate at which somebody says whether this step is sent again: each loss of an answer is asked for itself.
     pub fn gate_of_step(&self, key: &StepKey) -> String {
+        self.gate_about("repeat", key)
+    }
+
+    /// The gate where somebody says whether what was found is what this step has made.
+    pub fn gate_of_found(&self, key: &StepKey) -> String {
+        self.gate_about("found", key)
+    }
+
+    fn gate_about(&self, word: &str, key: &StepKey) -> String {
         let rounds = self.host.journal.state().rounds(&key.lane);
         let round = if rounds > 0 { format!("-{rounds}") } else { String::new() };
-        format!("{}.{}{round}", self.gate("repeat"), key.step)
+        format!("{}.{}{round}", self.gate(word), key.step)
     }
 }
 

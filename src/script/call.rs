@@ -252,13 +252,13 @@ impl Call<'_> {
 
     /// The text that is put into what this call makes next, so that it is found again.
     pub fn marker(&self) -> Marker {
-        self.host.journal.marker(&self.step_number(self.steps.get() + 1), &self.identity)
+        self.host.journal.marker(&self.next_key(), &self.identity)
     }
 
     /// What is on record of the step that would send this next.
     pub fn knows_next(&self, request: &Request) -> Known {
         let (method, path) = (request.method.word(), request.path.as_str());
-        self.host.journal.step(&self.step_number(self.steps.get() + 1), method, path)
+        self.host.journal.step(&self.next_key(), method, path)
     }
 
     /// The number of a step of which older journals hold what was decided there: `None` where there is nothing of the kind.
@@ -267,6 +267,20 @@ impl Call<'_> {
             Some(Saved::Ok(value)) => Some(value),
             _ => None,
         }
+    }
+
+    /// The step that comes next.
+    pub fn next_key(&self) -> StepKey {
+        self.step_number(self.steps.get() + 1)
+    }
+
+    /// Takes what an earlier process has made for what this request would make.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn adopt(&self, request: &Request, made: &Value) -> Result<()> {
+        let (method, path) = (request.method.word(), request.path.as_str());
+        self.host.journal.keep(&self.next_step(), method, path, saved::seal_json(self.host, made.clone()))
     }
 
     fn next_step(&self) -> StepKey {

@@ -66,6 +66,16 @@ impl Found {
         }
     }
 
+    /// Those that carry our own mark.
+    pub fn ours(&self) -> &[Value] {
+        &self.marked
+    }
+
+    /// Those that comparison alone could tell.
+    pub fn possible(&self) -> impl Iterator<Item = &Value> {
+        self.agree.iter().chain(&self.unclear)
+    }
+
     /// All that the request may have made, this one apart.
     pub fn others<'a>(&'a self, used: &'a Value) -> impl Iterator<Item = &'a Value> {
         let id = |thing: &'a Value| thing.get("id").or_else(|| thing.get("secret_ref"));

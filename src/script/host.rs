@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rhai::{Engine, Module, NativeCallContext};
@@ -100,6 +100,8 @@ pub struct Shared {
     pub jobs: Jobs,
     /// Lists that many lanes look into.
     pub index: Index,
+    /// Whether a resumed run has looked at the marks on the server.
+    pub marks_seen: AtomicBool,
     /// Names of fields that scripts have met, for suggestions.
     fields: Mutex<BTreeSet<String>>,
     /// By the name that several columns of a file have: what to say of it.
@@ -139,6 +141,7 @@ impl Host {
             cloud: OnceLock::new(),
             jobs: Jobs::default(),
             index: Index::default(),
+            marks_seen: AtomicBool::new(false),
             fields: Mutex::default(),
             doubled: Mutex::default(),
             captured_writes: Mutex::default(),

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod check;
 pub mod diagnose;
 pub mod drive;
+mod earlier;
 pub mod engine;
 pub mod error;
 pub mod finding;

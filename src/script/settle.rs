@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::call::{Call, Guard, Lost, Sent, unguarded};
+use super::earlier;
 use super::found::{Found, Verdict};
 use super::sends::Again;
 use crate::client::Request;
@@ -43,6 +44,9 @@ pub fn change(
 ) -> Result<Value> {
     as_told(call, request, |again| matches!(again, Again::Marked(_) | Again::Compared(_)));
     let what = format!("{} {}", request.method.word(), request.path);
+    if let Some(made) = earlier::find(call, request, guard, &look)? {
+        return Ok(made);
+    }
     // The first sending that was found nowhere: its step, and what was there before.
     let mut first: Option<(StepKey, Value)> = None;
     for tries in 1.. {
@@ -201,9 +205,16 @@ pub fn make(
     fields.insert(mark.to_owned(), text.into());
     let request = build(fields)?;
     as_told(call, &request, |again| matches!(again, Again::Marked(field) if field == mark));
-    change(call, &request, guard, |call, _| {
-        let marked = |thing: &Value| thing[mark].as_str().and_then(Marker::of).is_some_and(|found| found == marker);
-        Ok(Found::marked(list(call)?.into_iter().filter(marked).collect()))
+    change(call, &request, guard, |call, before| {
+        let of = |thing: &Value| thing[mark].as_str().and_then(Marker::of);
+        let mut marked: Vec<Value> = list(call)?;
+        if earlier::is_for_any_round(before) {
+            marked.retain(|thing| of(thing).is_some_and(|found| found.is_of_step(&marker)));
+            marked.sort_by_key(|thing| of(thing).as_ref() != Some(&marker));
+        } else {
+            marked.retain(|thing| of(thing).as_ref() == Some(&marker));
+        }
+        Ok(Found::marked(marked))
     })
 }
 

@@ -4,6 +4,7 @@
 mod anew;
 mod architecture;
 mod attempts;
+mod behind;
 mod binary;
 mod checked;
 mod command;
