@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Where virtual and scaled time begins, so that two rehearsals agree: a Monday evening, 20:00 UTC.
 pub const REHEARSAL_START: &str = "2026-06-01T20:00:00Z";
@@ -52,7 +53,8 @@ impl Add<Duration> for Instant {
 }
 
 /// How a clock relates to the system's time.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Speed {
     /// The system's time.
     Real,

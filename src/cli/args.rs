@@ -167,7 +167,7 @@ impl RunArguments {
 
 #[derive(Debug, Args)]
 pub struct ResumeArguments {
-    /// The run's id, or how it begins; default: the newest run of a runbook that is not done
+    /// The run's id, or how it begins; default: the newest run of a runbook, with `--retry-failed` the newest with failures
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
 

@@ -255,8 +255,3 @@ impl Medium for Lazy {
         file.sync()
     }
 }
-
-/// The refusal of a run without a name.
-pub fn nothing_to_resume() -> Error {
-    Error::new(Kind::Input, "there is no unfinished run of a runbook").hint("`coriolis-run runs` lists all runs")
-}

@@ -3,6 +3,7 @@
 mod answer;
 pub mod args;
 mod check;
+mod choice;
 mod functions;
 mod gates;
 mod help;

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{ResumeArguments, RunArguments};
+use super::choice::{self, Candidate};
 use super::keep::{self, Kept};
 use super::run::{Performance, Plan, Resumed, access, imports_of, parse, replay};
 use super::world::{Scene, World};
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
+use crate::event::Outcome;
 use crate::journal::Journal;
 use crate::journal::file;
-use crate::journal::runs::{Directory, Meta, RunKind, Sources, Store};
+use crate::journal::runs::{Directory, Meta, RunKind, Sources, Status, Store};
 use crate::limits::Limits;
 use crate::process::Process;
 use crate::script::access::Access;
@@ -23,7 +25,7 @@ use crate::settings::CloudFlags;
 /// What keeps the run from going on; what ends it is told by the report.
 pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
-    let directory = choose(&store, arguments.run.as_deref())?;
+    let directory = choose(&store, arguments.run.as_deref(), arguments.retry_failed)?;
     let wall = Clock::new(crate::clock::Speed::Real).wall();
     let lock = directory.lock(&keep::holder(process, wall), arguments.take_over)?;
     // What another process did between the choice and the lock counts.
@@ -94,6 +96,9 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     if let Some(patience) = arguments.patience {
         directory.meta.patience_seconds = Some(patience.as_secs());
     }
+    if let (Some(sandbox), Some(speed)) = (&mut directory.meta.sandbox, arguments.speed) {
+        sandbox.speed = Some(speed);
+    }
     let calls = state.settled_calls();
     let kept = Kept::take_up(&store, directory, lock, state, read.end, &process.known, world.clock.clone())?;
     if arguments.retry_failed {
@@ -105,13 +110,40 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     Ok(Performance { process, arguments: run, source, world, kept, plan, resumed }.play(given))
 }
 
-/// The run that is meant: the named one, or the newest runbook's that is not done.
-fn choose(store: &Store, named: Option<&str>) -> Result<Directory> {
+/// The run that is meant: the named one, or the one that [`choice`] finds.
+fn choose(store: &Store, named: Option<&str>, retry_failed: bool) -> Result<Directory> {
     if let Some(name) = named {
         return store.find(name);
     }
-    let mut runs = store.list()?.into_iter().filter(|run| run.meta.kind == RunKind::Runbook);
-    runs.find(|run| run.status().is_unfinished()).ok_or_else(keep::nothing_to_resume)
+    let mut runs: Vec<Directory> = store.list()?;
+    runs.retain(|run| run.meta.kind == RunKind::Runbook);
+    let mut asks = retry_failed;
+    let candidates: Vec<Candidate> = runs
+        .iter()
+        .map(|run| {
+            let candidate = candidate(run, asks);
+            // Journals are read up to the run that is meant, and no further.
+            asks &= !candidate.has_failures;
+            candidate
+        })
+        .collect();
+    Ok(runs.swap_remove(choice::choose(&candidates, retry_failed)?))
+}
+
+/// What the choice needs of a run; its failures only where they are asked for.
+fn candidate(run: &Directory, asks: bool) -> Candidate {
+    let (meta, status) = (&run.meta, run.status());
+    let bad = [Outcome::Failed, Outcome::Skipped, Outcome::Cancelled, Outcome::Unknown];
+    let lost =
+        || super::history::read(run).is_ok_and(|told| bad.iter().any(|outcome| told.counts().1.get(*outcome) > 0));
+    Candidate {
+        id: meta.id.clone(),
+        name: meta.name.clone(),
+        started: meta.started,
+        status,
+        holder: run.holder().filter(|_| status == Status::Running).map(|holder| holder.describe()),
+        has_failures: asks && (status == Status::Failed || lost()),
+    }
 }
 
 /// The script to go on with, and whether it is another text than the run began with.
@@ -148,7 +180,7 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
         expression: (meta.kind != RunKind::Runbook).then(|| meta.name.clone()),
         set,
         sandbox: meta.sandbox.as_ref().map(|sandbox| sandbox.generation.into()),
-        speed: arguments.speed,
+        speed: arguments.speed.or(meta.sandbox.as_ref().and_then(|sandbox| sandbox.speed)),
         patience: arguments.patience.or(meta.patience_seconds.map(Duration::from_secs)),
         seed: meta.sandbox.as_ref().map_or(1, |sandbox| sandbox.seed),
         output: arguments.output,
@@ -165,4 +197,38 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
         max: meta.max.iter().chain(&arguments.max).cloned().collect(),
         cloud: arguments.cloud.clone().or(flags),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Arguments, Command};
+    use crate::clock::Speed;
+
+    #[test]
+    fn a_rehearsal_goes_on_at_the_speed_it_began_with_unless_another_is_given() {
+        let meta = |sandbox: &str| -> Meta {
+            let text = format!(
+                r#"{{"version":1,"id":"m4k7t2qa","kind":"runbook","name":"w.rhai","folder":"/","directory":"/",
+                    "started":"2026-06-01T20:00:00Z","owner":{{"user":"u","host":"h","pid":1,"since":"2026-06-01T20:00:00Z"}},
+                    "cloud":"sandbox","sandbox":{sandbox}}}"#
+            );
+            serde_json::from_str(&text).expect("it is read")
+        };
+        let speed = |sandbox: &str, more: &[&str]| {
+            let words = [&["coriolis-run", "resume"], more].concat();
+            let Some(Command::Resume(arguments)) = Arguments::try_parse_from(words).expect("parses").command else {
+                panic!("it is a resume")
+            };
+            let run = as_run(&meta(sandbox), &arguments).expect("nothing is missing");
+            (run.speed, run.seed, run.sandbox.map(crate::model::Generation::from))
+        };
+        let legacy = Some(crate::model::Generation::Legacy);
+        let kept = r#"{"generation":"legacy","seed":7,"speed":{"times":600.0}}"#;
+        assert_eq!(speed(kept, &[]), (Some(Speed::Times(600.0)), 7, legacy));
+        assert_eq!(speed(kept, &["--speed", "max"]), (Some(Speed::Max), 7, legacy));
+        assert_eq!(speed(r#"{"generation":"legacy","seed":7}"#, &[]), (None, 7, legacy), "as an older run is kept");
+    }
 }

@@ -167,7 +167,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
         started: wall,
         owner: keep::holder(process, wall),
         cloud: world::describe(process, &scene),
-        sandbox: rehearsal.map(|(generation, seed)| Rehearsal { generation, seed }),
+        sandbox: rehearsal.map(|(generation, seed)| Rehearsal { generation, seed, speed: arguments.speed }),
         set: keep::kept_parameters(&arguments.set),
         flags: keep::kept_flags(&arguments.cloud),
         max: arguments.max.clone(),

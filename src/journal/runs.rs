@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::file::{self, read_optional};
 use super::{Key, record};
+use crate::clock::Speed;
 use crate::disk;
 use crate::error::{Error, Kind, Result, count, plain};
 use crate::event::Cause;
@@ -90,6 +91,9 @@ pub enum RunKind {
 pub struct Rehearsal {
     pub generation: Generation,
     pub seed: u64,
+    /// How fast its time goes, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<Speed>,
 }
 
 /// Who works on a run.

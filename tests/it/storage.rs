@@ -117,7 +117,7 @@ fn a_report_that_does_not_fit_leaves_the_one_that_was_there() {
 #[test]
 fn a_journal_that_takes_no_more_stops_the_run_as_such_and_the_run_goes_on_when_there_is_room() {
     let place = place("full-journal");
-    let ended = limited(&place, "100", &["long.rhai", "--sandbox"]).expect(FULL);
+    let ended = limited(&place, "100", &["long.rhai", "--sandbox", "--speed", "90000"]).expect(FULL);
     let told = &ended.stderr;
     assert!(told.contains("error: cannot write the run's journal /"), "{told}");
     assert!(told.contains("nothing new starts: cannot write the run's journal"), "{told}");
@@ -125,7 +125,15 @@ fn a_journal_that_takes_no_more_stops_the_run_as_such_and_the_run_goes_on_when_t
     for wrong in ["asked to stop", "the operator", "bad input"] {
         assert!(!told.contains(wrong), "`{wrong}` in\n{told}");
     }
-    end(call(&place, &["resume"])).expect(0);
+    let kept = |wanted: &str| {
+        let run = fs::read_dir(place.join("state/coriolis-run/runs")).unwrap().next().unwrap().unwrap();
+        assert!(fs::read_to_string(run.path().join("run.json")).unwrap().contains(wanted), "{wanted}");
+    };
+    kept("\"times\": 90000.0");
+    end(call(&place, &["resume", "--speed", "max"])).expect(0);
+    kept("\"speed\": \"max\"");
+    let done = end(call(&place, &["resume"])).expect(ExitCode::Input as i32);
+    assert!(done.stderr.contains("there is no unfinished run: the newest run, "), "{}", done.stderr);
     let left = end(call(&place, &["runs"])).expect(0).stdout;
     assert!(left.contains("\"status\": \"done\""), "{left}");
 }

@@ -1,0 +1,126 @@
+//! Which run `resume` means when none is named: the newest one, and never an older one unasked.
+
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::journal::runs::Status;
+
+/// A run of a runbook, as far as the choice needs it.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub id: String,
+    pub name: String,
+    pub started: Timestamp,
+    pub status: Status,
+    /// Who works on it, where a living process does.
+    pub holder: Option<String>,
+    /// Whether items of it failed, were cancelled or never started, or it failed as a whole.
+    pub has_failures: bool,
+}
+
+/// The place of the run that is meant among these, the newest first; with `retry_failed` the newest one with failures.
+///
+/// # Errors
+/// `Input` naming who has the run, or which other runs may be meant.
+pub fn choose(runs: &[Candidate], retry_failed: bool) -> Result<usize> {
+    let meant = |run: &Candidate| !retry_failed || run.has_failures;
+    let Some((at, run)) = runs.iter().enumerate().find(|(_, run)| meant(run)) else {
+        let missing = if retry_failed { "run of a runbook with failures" } else { "unfinished run of a runbook" };
+        return Err(Error::input(format!("there is no {missing}")).hint("`coriolis-run runs` lists all runs"));
+    };
+    let newest = if at == 0 { "the newest run" } else { "the newest run with failures" };
+    if run.status == Status::Running {
+        let holder = run.holder.as_deref().unwrap_or("another process");
+        return Err(Error::input(format!("{newest}, {}, is in the hands of {holder}", run.told()))
+            .hint(format!("wait for its end, or stop it there with Ctrl-C{}", others(runs, at, ". Others"))));
+    }
+    if run.status.is_unfinished() || retry_failed {
+        return Ok(at);
+    }
+    let unfinished = others(runs, at, "name the one that is meant");
+    Err(if unfinished.is_empty() {
+        Error::input(format!("there is no unfinished run: {newest}, {}, is done", run.told()))
+            .hint("`coriolis-run runs` lists all runs")
+    } else {
+        Error::input(format!("{newest}, {}, is done", run.told())).hint(unfinished)
+    })
+}
+
+/// The unfinished runs beside the one at this place, behind an introduction; nothing where there is none.
+fn others(runs: &[Candidate], but: usize, introduction: &str) -> String {
+    let others = runs.iter().enumerate().filter(|(at, run)| *at != but && run.status.is_unfinished());
+    let told: Vec<String> = others.map(|(_, run)| format!("{}, {}", run.told(), run.status.word())).collect();
+    match told.len() {
+        0 => String::new(),
+        1..=5 => format!("{introduction}: {}", told.join("; ")),
+        more => format!("{introduction}: {}; and {} more", told[..5].join("; "), more - 5),
+    }
+}
+
+impl Candidate {
+    /// `m4k7t2qa (night.rhai, begun 2026-06-01 20:00 UTC)`
+    fn told(&self) -> String {
+        format!("{} ({}, begun {})", self.id, self.name, self.started.strftime("%Y-%m-%d %H:%M UTC"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs, the newest first, each with whether it has failures.
+    fn runs(statuses: &[(Status, bool)]) -> Vec<Candidate> {
+        let begun = |days: usize| format!("2026-06-{:02}T20:00:00Z", 28 - days).parse().expect("a timestamp");
+        let run = |(at, (status, has_failures)): (usize, &(Status, bool))| Candidate {
+            id: format!("run{at}"),
+            name: "night.rhai".into(),
+            started: begun(at),
+            status: *status,
+            holder: (*status == Status::Running).then(|| "ann@host, process 7".into()),
+            has_failures: *has_failures,
+        };
+        statuses.iter().enumerate().map(run).collect()
+    }
+
+    fn told(statuses: &[(Status, bool)], retry_failed: bool) -> String {
+        match choose(&runs(statuses), retry_failed) {
+            Ok(at) => format!("run{at}"),
+            Err(error) => format!("{}\n{}", error.message, error.hint.unwrap_or_default()),
+        }
+    }
+
+    #[test]
+    fn the_newest_run_is_meant_and_an_older_one_never_unasked() {
+        use Status::{Done, Failed, Interrupted, Paused, Running, Waiting};
+        for unfinished in [Failed, Paused, Waiting, Interrupted] {
+            assert_eq!(told(&[(unfinished, false), (Paused, false)], false), "run0");
+            let older = told(&[(Done, false), (unfinished, false)], false);
+            let expected = format!(
+                "the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is done\nname the one that is meant: run1 \
+                 (night.rhai, begun 2026-06-27 20:00 UTC), {}",
+                unfinished.word()
+            );
+            assert_eq!(older, expected);
+        }
+        assert_eq!(
+            told(&[(Running, false), (Paused, false)], false),
+            "the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is in the hands of ann@host, process 7\nwait for \
+             its end, or stop it there with Ctrl-C. Others: run1 (night.rhai, begun 2026-06-27 20:00 UTC), paused"
+        );
+        assert_eq!(told(&[], false), "there is no unfinished run of a runbook\n`coriolis-run runs` lists all runs");
+        assert_eq!(
+            told(&[(Done, true), (Done, true)], false),
+            "there is no unfinished run: the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is done\n\
+             `coriolis-run runs` lists all runs"
+        );
+    }
+
+    #[test]
+    fn what_failed_is_done_again_in_the_newest_run_in_which_something_did() {
+        use Status::{Done, Failed, Running};
+        assert_eq!(told(&[(Done, true), (Failed, true)], true), "run0", "also when it ended within its budget");
+        assert_eq!(told(&[(Done, false), (Done, true), (Failed, true)], true), "run1");
+        assert!(told(&[(Done, false), (Running, true)], true).starts_with("the newest run with failures, run1 "));
+        assert!(told(&[(Done, false)], true).starts_with("there is no run of a runbook with failures\n"));
+    }
+}
