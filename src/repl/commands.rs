@@ -23,6 +23,10 @@ pub enum Command {
     Jobs,
     Stop(u64),
     Cloud,
+    /// What was typed, the newest last.
+    History,
+    /// An empty screen.
+    Clear,
     Time(bool),
     /// A time zone beside UTC; `None` for none.
     Zone(Option<String>),
@@ -45,8 +49,20 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("stop", "JOB", "ask a job to stop; what it began on the server goes on"),
     ("runs", "", "the runs that are kept"),
     ("cloud", "", "who I am, where, and which generation"),
+    ("history", "", "what was typed here and succeeded"),
+    ("clear", "", "begin with an empty screen"),
     ("quit", "", "leave (the same as Ctrl-D)"),
 ];
+
+/// What other shells call these; no word of the language, and no variable where this is asked.
+pub fn bare(input: &str) -> Option<Command> {
+    match input.trim().trim_end_matches(';').trim_end_matches("()") {
+        "exit" | "quit" | "logout" | "bye" => Some(Command::Quit),
+        "clear" | "cls" => Some(Command::Clear),
+        "history" => Some(Command::History),
+        _ => None,
+    }
+}
 
 /// Reads an input that is for the prompt; `None` for one that is for the language.
 ///
@@ -107,6 +123,8 @@ fn command_of(word: &str, operand: &str) -> Result<Command> {
             other => return Err(Error::input(format!("`:time` is `on` or `off`, not `{other}`"))),
         },
         "zone" => Command::Zone(if operand == "off" { None } else { Some(operand.to_owned()) }),
+        "history" => Command::History,
+        "clear" | "cls" => Command::Clear,
         "quit" | "q" | "exit" => Command::Quit,
         other => {
             let error = Error::input(format!("there is no command `:{other}`"));
@@ -172,6 +190,19 @@ mod tests {
         assert!(wrong(":save").contains("wants a file"));
         assert!(wrong(":tabel").contains("no command `:tabel`"));
         assert!(wrong(":stop x").contains("number of a job"));
+    }
+
+    #[test]
+    fn words_of_other_shells_are_commands() {
+        for (input, command) in [
+            ("exit", Command::Quit),
+            ("quit();", Command::Quit),
+            ("clear", Command::Clear),
+            ("history", Command::History),
+        ] {
+            assert_eq!(bare(input), Some(command), "{input}");
+        }
+        assert_eq!([bare("exit_code"), bare("let quit = 1"), bare("endpoint_list()")], [None, None, None]);
     }
 
     #[test]

@@ -241,7 +241,9 @@ impl Prompt {
     /// # Errors
     /// The kind of what went wrong, when it is said.
     fn take(&mut self, text: &str) -> Result<Next, Kind> {
-        let done = match commands::read(text) {
+        let word = text.trim().trim_end_matches([';', '(', ')']);
+        let bare = commands::bare(text).filter(|_| self.session().variable(word).is_none()).map(Ok);
+        let done = match bare.or_else(|| commands::read(text)) {
             None => return self.evaluate_all(text.trim_end()).map(|()| Next::Ask),
             Some(command) => command.and_then(|command| self.obey(command)),
         };
@@ -415,6 +417,13 @@ impl Prompt {
                 }
             }
             Command::Cloud => self.tell_cloud()?,
+            Command::History => {
+                let typed: Vec<&str> = self.typed.iter().map(|typed| typed.text.as_str()).collect();
+                let told = masked(&typed.join("\n"), &self.host.journal.known);
+                self.data(&told);
+            }
+            Command::Clear if self.screen.redraws => self.data("\u{1b}[H\u{1b}[2J\u{1b}[A"),
+            Command::Clear => {}
             Command::Time(on) => self.tell_time = on,
             Command::Zone(zone) => {
                 self.view.zone = match zone.as_deref() {
