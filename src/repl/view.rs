@@ -9,7 +9,7 @@ use rhai::Dynamic;
 use serde_json::{Value, json};
 
 use crate::clock::Instant;
-use crate::report::{json as json_text, table, text};
+use crate::report::{json as json_text, table, text, yaml};
 use crate::script::job::{Job, Standing};
 use crate::script::value::to_shown;
 use crate::secret;
@@ -58,8 +58,7 @@ impl View {
         match self.form {
             Form::Table => table::render(&value, width),
             Form::Json => json_text::pretty(&value),
-            // What JSON can say YAML can.
-            Form::Yaml => serde_yaml_ng::to_string(&value).unwrap_or_default().trim_end().to_owned(),
+            Form::Yaml => yaml::pretty(&value),
         }
     }
 }

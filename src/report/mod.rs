@@ -25,6 +25,7 @@ mod tests;
 pub mod text;
 mod wait;
 mod wave;
+pub mod yaml;
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::command::{Ended, command, end_with, folder, run};
+use crate::command::{Ended, Served, command, end, end_with, folder, run};
 
 /// The binary with that on its stdin.
 fn piped(arguments: &[&str], input: &[u8]) -> Ended {
@@ -177,4 +177,13 @@ fn options_of_an_inventory_count_for_check_too() {
     for ended in [checked, ran] {
         assert!(ended.stderr.contains("read_csv(path, #{ header: "), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn an_openrc_with_windows_line_ends_reaches_its_cloud_and_is_told() {
+    let cloud = Served::start("current");
+    let mut command = command(&["-e", "endpoint_list().len()"]);
+    command.envs(cloud.environment.iter().map(|(name, value)| (name, format!("{value}\r"))));
+    let ended = end(command).expect(0);
+    assert!(ended.stderr.contains("the openrc file has Windows line ends"), "{}", ended.stderr);
 }
