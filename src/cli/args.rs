@@ -375,6 +375,10 @@ pub struct SandboxArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 
+    /// So many well-behaved VMs on its vCenter, `vm-001` and on, instead of the 60 of a rehearsal
+    #[arg(long, value_name = "NUMBER")]
+    pub vms: Option<u32>,
+
     /// Show this help
     #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
     pub help: Option<bool>,

@@ -20,10 +20,14 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
                 .hint("give a factor, such as `--speed 600`"));
         }
     };
+    let scenario = match arguments.vms {
+        Some(count) => Scenario::of((1..=count).map(|number| format!("vm-{number:03}"))),
+        None => Scenario::default(),
+    };
     let options = sandbox::Options {
         generation: arguments.generation.into(),
         seed: arguments.seed,
-        scenario: Scenario { keystone_v2: arguments.keystone == KeystoneWord::V2, ..Scenario::default() },
+        scenario: Scenario { keystone_v2: arguments.keystone == KeystoneWord::V2, ..scenario },
         listen: arguments.listen,
         clock,
         token_lifetime: TOKEN_LIFETIME,
