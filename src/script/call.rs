@@ -9,7 +9,8 @@ use rhai::{Dynamic, FnPtr, NativeCallContext};
 use serde_json::Value;
 
 use super::arguments::{Arguments, Options, text_of};
-use super::host::{Cloud, Host, Lane};
+use super::host::{Cloud, Host};
+use super::lane::Lane;
 use super::saved::{self, Source};
 use super::spec::Spec;
 use crate::client::{Departure, Failure, Request};

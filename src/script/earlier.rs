@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Guard};
 use super::found::Found;
+use super::lists;
 use super::sends::Again;
 use crate::client::Request;
 use crate::duration;
@@ -80,7 +81,7 @@ fn look_for_marks(call: &Call<'_>) -> Result<()> {
         return Ok(());
     }
     let journal = &call.host.journal;
-    let all = call.host.index.transfers(call)?;
+    let all = lists::transfers(call)?;
     let ahead = all.iter().any(|transfer| {
         let marker = transfer["notes"].as_str().and_then(Marker::of);
         let is_known = transfer["id"].as_str().is_some_and(|id| journal.knows_id(id));

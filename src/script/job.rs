@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use rhai::{Dynamic, Engine};
 
-use super::host::Lane;
+use super::lane::Lane;
 use crate::cancel::{Cancel, Wish};
 use crate::clock::{Clock, Instant, Signal};
 use crate::error::{Error, Kind, Result};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::error::in_lane;
 use super::finding::captured_write;
-use super::host::{Host, Lane, LaneTag};
+use super::host::Host;
+use super::lane::{Lane, LaneTag};
 use crate::error::Result;
 
 /// A closure of the script, ready to be run on any thread, any number of times.

@@ -9,7 +9,8 @@ use super::check::check;
 use super::engine::build;
 use super::error::{Located, Step};
 use super::finding::Finding;
-use super::host::{Host, Lane};
+use super::host::Host;
+use super::lane::Lane;
 use super::run::{compile_with, evaluate_in};
 
 /// The name of the last result.

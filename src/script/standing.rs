@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::call::Call;
+use super::lists;
 use crate::client::{Request, endpoints, minion_pools, regions, transfers};
 use crate::error::{Error, Kind, Result};
 use crate::journal::replay::Wish;
@@ -62,7 +63,7 @@ fn request(function: &str, generation: Generation, id: &str) -> Option<Request> 
 
 /// The deployment of a transfer that runs or has succeeded, and that this run did not make.
 fn deployed_by_others(call: &Call<'_>, transfer: &str) -> Result<Option<String>> {
-    let all = call.host.index.deployments(call)?;
+    let all = lists::deployments(call)?;
     let alive = |deployment: &&Value| {
         let status = deployment["last_execution_status"].as_str().or_else(|| deployment["status"].as_str());
         deployment["transfer_id"] == transfer

@@ -14,6 +14,7 @@ use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Found;
 use crate::script::function::Function;
+use crate::script::lists;
 use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
@@ -252,7 +253,7 @@ pub fn start(
 /// # Errors
 /// What the server or the network says.
 pub fn of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
-    let all = call.host.index.deployments(call)?;
+    let all = lists::deployments(call)?;
     Ok(all.iter().filter(|deployment| deployment["transfer_id"] == transfer).cloned().collect())
 }
 
@@ -261,6 +262,6 @@ pub fn of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
 /// # Errors
 /// What the server or the network says.
 pub fn now_of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
-    let all = call.host.index.deployments_now(call)?;
+    let all = lists::deployments_now(call)?;
     Ok(all.into_iter().filter(|deployment| deployment["transfer_id"] == transfer).collect())
 }

@@ -7,7 +7,6 @@ mod endpoints;
 mod executions;
 pub mod files;
 mod guards;
-mod index;
 mod jobs;
 mod language;
 mod licensing;
@@ -51,5 +50,3 @@ pub const TABLES: &[(&str, &[Function])] = &[
     ("Files", files::ROWS),
     ("Language", language::ROWS),
 ];
-
-pub use index::Index;

@@ -7,6 +7,7 @@ use crate::client::{Filters, Request, endpoints, executions, minion_pools, regio
 use crate::error::{Error, Kind, Result, suggest};
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
+use crate::script::lists;
 
 /// An id as the server makes them: 36 characters, hexadecimal and dashes.
 pub fn is_id(text: &str) -> bool {
@@ -162,7 +163,7 @@ pub fn transfer(call: &Call<'_>, value: &Dynamic) -> Result<String> {
 /// # Errors
 /// `NotFound`, or `Ambiguous` with the ids.
 pub fn transfer_of(call: &Call<'_>, instance: &str) -> Result<Value> {
-    let all = call.host.index.transfers(call)?;
+    let all = lists::transfers(call)?;
     let found: Vec<&Value> = all.iter().filter(|transfer| has_instance(transfer, instance)).collect();
     match found.as_slice() {
         [only] => Ok((*only).clone()),

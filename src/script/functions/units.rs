@@ -25,6 +25,7 @@ use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Agrees;
 use crate::script::function::Function;
+use crate::script::lists;
 use crate::script::returns::Returns;
 use crate::script::sends::Sends;
 use crate::script::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
@@ -106,7 +107,7 @@ pub const ROWS: &[Function] = &[
 fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let fields = fields(call)?;
     let found = call.decide(|call| {
-        let all = call.host.index.transfers(call)?;
+        let all = lists::transfers(call)?;
         let same = all.iter().filter(|transfer| same_transfer(transfer, &fields));
         Ok(same.map(|transfer| transfer["id"].clone()).collect())
     })?;
@@ -135,7 +136,7 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn made_unless_there(call: &Call<'_>, fields: Map<String, Value>) -> Result<(Value, bool)> {
     let there = RefCell::new(None);
     let guard = |call: &Call<'_>| {
-        let all = call.host.index.transfers_now(call)?;
+        let all = lists::transfers_now(call)?;
         match all.into_iter().find(|transfer| same_transfer(transfer, &fields)) {
             None => Ok(Value::Null),
             Some(transfer) => {
@@ -313,7 +314,7 @@ fn same_transfer(transfer: &Value, fields: &Map<String, Value>) -> bool {
 }
 
 fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>, there: &There) -> Result<()> {
-    let all = call.host.index.transfers_now(call)?;
+    let all = lists::transfers_now(call)?;
     let instances = transfer["instances"].as_array().cloned().unwrap_or_default();
     let shares =
         |other: &&Value| instances.iter().filter_map(Value::as_str).any(|name| resolve::has_instance(other, name));
