@@ -118,7 +118,7 @@ mod tests {
         let value = json!({"id": "1", "tags": ["a", "b"], "connection_info": {"password": "planted"}});
         assert_eq!(
             view(Form::Yaml, None).render_json(value.clone(), 80),
-            "id: '1'\ntags:\n- a\n- b\nconnection_info:\n  password: '***'"
+            "id: \"1\"\ntags:\n- a\n- b\nconnection_info:\n  password: \"***\""
         );
         assert!(view(Form::Json, None).render_json(value.clone(), 80).contains("\"password\": \"***\""));
         assert!(view(Form::Table, None).render_json(value, 80).contains("| tags"));
