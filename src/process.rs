@@ -7,13 +7,11 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 
 use crate::error::ExitCode;
-use crate::report::{Output, Screen, Size};
 use crate::secret::Known;
 
 /// Terminals that know no more than lines, by their `TERM`.
@@ -59,11 +57,11 @@ impl Process {
 }
 
 impl Process {
-    /// The standard streams, as the report takes them.
-    pub fn output(&self) -> Output {
+    /// The standard output and the standard error.
+    pub fn streams(&self) -> (Box<dyn Write + Send>, Box<dyn Write + Send>) {
         let stdout = Reader { stream: std::io::stdout(), is_terminal: self.stdout_is_terminal };
         let stderr = Reader { stream: std::io::stderr(), is_terminal: self.stderr_is_terminal };
-        Output::new(Box::new(stdout), Box::new(stderr)).knowing(&self.known)
+        (Box::new(stdout), Box::new(stderr))
     }
 
     /// Whether what was written on the terminal can be written over: one that is dumb, or of which nobody says what it
@@ -92,15 +90,16 @@ impl Process {
         Some(usize::from(width.0))
     }
 
-    pub fn screen(&self) -> Screen {
-        let measure = || match terminal_size::terminal_size_of(std::io::stderr()) {
-            Some((width, height)) => Size { width: usize::from(width.0), height: usize::from(height.0) },
-            None => Size::default(),
-        };
-        let zone = if self.stderr_is_terminal { TimeZone::system() } else { TimeZone::UTC };
-        let (data_width, redraws, color) = (self.data_width(), self.redraws(), self.color());
-        Screen { measure: Arc::new(measure), data_width, redraws, color, zone }
+    /// The time zone of times of day: people at a terminal read their own.
+    pub fn zone(&self) -> TimeZone {
+        if self.stderr_is_terminal { TimeZone::system() } else { TimeZone::UTC }
     }
+}
+
+/// The columns and lines that stderr has at the moment, where it is a terminal.
+pub fn terminal_size() -> Option<(usize, usize)> {
+    let (width, height) = terminal_size::terminal_size_of(std::io::stderr())?;
+    Some((usize::from(width.0), usize::from(height.0)))
 }
 
 impl Process {

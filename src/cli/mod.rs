@@ -16,6 +16,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod signals;
+mod streams;
 mod words;
 mod world;
 

@@ -1,0 +1,21 @@
+//! The streams of the process, as the report takes them.
+
+use std::sync::Arc;
+
+use crate::process::{Process, terminal_size};
+use crate::report::{Output, Screen, Size};
+
+impl Process {
+    /// The standard streams.
+    pub(super) fn output(&self) -> Output {
+        let (stdout, stderr) = self.streams();
+        Output::new(stdout, stderr).knowing(&self.known)
+    }
+
+    /// The place where people see what is reported.
+    pub(super) fn screen(&self) -> Screen {
+        let measure = || terminal_size().map_or_else(Size::default, |(width, height)| Size { width, height });
+        let (data_width, redraws, color) = (self.data_width(), self.redraws(), self.color());
+        Screen { measure: Arc::new(measure), data_width, redraws, color, zone: self.zone() }
+    }
+}
