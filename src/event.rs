@@ -218,6 +218,9 @@ pub enum Fact {
     Logged {
         level: Level,
         message: String,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
     },
     /// What the script printed: data for stdout.
     Printed {
@@ -250,6 +253,12 @@ pub enum Fact {
         exit_code: u8,
         elapsed_seconds: f64,
     },
+}
+
+impl Fact {
+    pub fn warning(message: impl Into<String>) -> Self {
+        Fact::Logged { level: Level::Warning, message: message.into(), hint: None }
+    }
 }
 
 /// How many items ended how.

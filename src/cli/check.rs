@@ -9,9 +9,9 @@ use super::words;
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count, plain};
 use crate::process::{self, Process};
-use crate::report::diagnostic;
+use crate::report::diagnostic::{self, Severity};
 use crate::report::json::pretty;
-use crate::script::check::examine::{Remark, Severity, examine};
+use crate::script::check::examine::{Remark, examine};
 use crate::script::diagnose::Source;
 use crate::script::engine::{bare, read_runbook, script_text};
 
@@ -83,11 +83,7 @@ fn entry(remark: &Remark) -> Value {
 
 fn told(remark: &Remark, color: bool) -> String {
     let source = Source { name: remark.file.clone(), text: remark.text.clone(), folder: PathBuf::new() };
-    let told = source.finding(&remark.finding, color);
-    match remark.severity {
-        Severity::Error => told,
-        Severity::Warning => told.replacen("error", "warning", 1),
-    }
+    source.remark(remark.severity, &remark.finding, color)
 }
 
 /// `2 errors and 1 warning in 3 files`.

@@ -4,6 +4,7 @@ mod answer;
 pub mod args;
 mod check;
 mod choice;
+mod elsewhere;
 mod functions;
 mod gates;
 mod help;

@@ -19,7 +19,7 @@ use crate::process::Process;
 use crate::script::access::Access;
 use crate::script::diagnose::Source;
 use crate::script::engine::read_runbook;
-use crate::settings::CloudFlags;
+use crate::settings::{CloudFlags, Origin};
 
 /// # Errors
 /// What keeps the run from going on; what ends it is told by the report.
@@ -64,11 +64,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     };
     let world = World::build(process, &scene)?;
     if world.cloud != meta.cloud {
-        return Err(Error::new(
-            Kind::Mismatch,
-            format!("run {} is on another cloud\n  the run:  {}\n  settings: {}", meta.id, meta.cloud, world.cloud),
-        )
-        .hint("give the settings that it began with; nothing was sent"));
+        return Err(another_cloud(meta, &world));
     }
     let limits = Limits::read(&run.max)?;
     let plan = Plan {
@@ -108,6 +104,22 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let earlier = super::history::told(&read.lines);
     let (kept, resumed) = (Arc::new(kept), Some(Resumed { calls, earlier }));
     Ok(Performance { process, arguments: run, source, world, kept, plan, resumed }.play(given))
+}
+
+fn another_cloud(meta: &Meta, world: &World) -> Error {
+    let located = world.located.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
+    let message = format!(
+        "run {} is on another cloud\n  the run:  {}\n  settings: {}{located}",
+        meta.id, meta.cloud, world.cloud
+    );
+    let hint = match &world.located {
+        Some(Origin::Environment(name)) => format!(
+            "give the settings that it began with (`unset {name}`, and what else an openrc file has set, if a cloud of \
+             clouds.yaml is meant); nothing was sent"
+        ),
+        _ => "give the settings that it began with; nothing was sent".to_owned(),
+    };
+    Error::new(Kind::Mismatch, message).hint(hint)
 }
 
 /// The run that is meant: the named one, or the one that [`choice`] finds.

@@ -8,6 +8,7 @@ use rhai::{AST, Dynamic};
 use serde_json::Value;
 
 use super::args::{Format, OutputKind, RunArguments};
+use super::elsewhere::Elsewhere;
 use super::gates::Desk;
 use super::keep::{self, Kept};
 use super::world::{self, Scene, World};
@@ -16,7 +17,7 @@ use crate::cancel::Cancel;
 use crate::clock::{Clock, Speed};
 use crate::decode;
 use crate::error::{Error, ExitCode, Kind, Result};
-use crate::event::{Cause, Event, Fact, Level, Origin, Sink, VERSION};
+use crate::event::{Cause, Event, Fact, Origin, Sink, VERSION};
 use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, record};
 use crate::limits::Limits;
@@ -241,7 +242,11 @@ impl Performance<'_> {
         let earlier = self.resumed.as_ref().map_or(&[][..], |resumed| &resumed.earlier);
         let (output, screen) = (self.process.output(), self.process.screen());
         let (shown, report) = Report::start_after(earlier, self.view(), output, screen, clock.clone());
-        let events: Arc<dyn Sink> = Arc::new(Recorder { journal: self.kept.journal.clone(), next: shown });
+        let mut events: Arc<dyn Sink> = Arc::new(Recorder { journal: self.kept.journal.clone(), next: shown });
+        // A sandbox is served somewhere else each time.
+        if self.arguments.sandbox.is_none() {
+            events = Elsewhere::than(earlier, events);
+        }
         self.leave_on_second_press(&events);
         let say = |fact: Fact| {
             let origin = Origin { lane: "main".into(), wave: None, item: None };
@@ -254,11 +259,10 @@ impl Performance<'_> {
             let after = self.kept.before.as_ref().map(Holder::describe);
             say(Fact::RunResumed { run, calls, after });
             if self.kept.journal.is_behind() {
-                let message =
+                say(Fact::warning(
                     "the journal ends before what this run has done: it was cut, or is an older copy. What the run \
-                               has made is looked for on the server before anything is sent"
-                        .to_owned();
-                say(Fact::Logged { level: Level::Warning, message });
+                     has made is looked for on the server before anything is sent",
+                ));
             }
         }
         let result = self.evaluate(given, &events, report.stage());

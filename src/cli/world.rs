@@ -20,7 +20,7 @@ use crate::model::Generation;
 use crate::process::Process;
 use crate::sandbox::{self, Ledger, Sandbox, Scenario};
 use crate::script::host::{Cloud, Connect};
-use crate::settings::{self, CloudFlags, Trust};
+use crate::settings::{self, CloudFlags, Note, Trust};
 use crate::watch::Watcher;
 
 /// At this speed the main job takes about a quarter of a minute.
@@ -36,6 +36,8 @@ pub struct World {
     pub runtime: Arc<Runtime>,
     /// Where the run happens, for people.
     pub cloud: String,
+    /// Where it was said where the cloud is.
+    pub located: Option<settings::Origin>,
     /// Who logs in, and whose certificates are believed; an error only for those who need a cloud.
     login: Result<Login>,
     sandboxed: bool,
@@ -76,13 +78,21 @@ pub fn is_usable(process: &Process, arguments: &RunArguments) -> Result<()> {
 fn name(scene: &Scene<'_>, login: &Result<Login>) -> String {
     match (scene.sandbox, login) {
         (Some((generation, _)), _) => format!("sandbox, {} generation", generation.word()),
-        (None, Ok((identity, ..))) => identity.describe(),
+        (None, Ok(login)) => login.identity.describe(),
         (None, Err(_)) => "no cloud".to_owned(),
     }
 }
 
-/// Who logs in, whose certificates are believed, and what is to be said about the settings.
-type Login = (Arc<dyn Identity>, Trust, Vec<String>);
+/// What the settings come to.
+#[derive(Clone)]
+struct Login {
+    identity: Arc<dyn Identity>,
+    trust: Trust,
+    /// What is to be said about them.
+    notes: Vec<Note>,
+    /// Where the URL comes from that is talked to first.
+    located: Option<settings::Origin>,
+}
 
 fn log_in(
     process: &Process,
@@ -97,7 +107,8 @@ fn log_in(
     let settings = settings::cloud(flags, environment, &process.directory, &read)?;
     settings.secret().into_iter().for_each(|secret| process.known.learn(secret));
     let identity: Arc<dyn Identity> = Keystone::new(&settings, clock)?;
-    Ok((identity, settings.trust, settings.notes))
+    let located = settings.located().cloned();
+    Ok(Login { identity, trust: settings.trust, notes: settings.notes, located })
 }
 
 impl World {
@@ -143,6 +154,7 @@ impl World {
             cancel: Cancel::default(),
             runtime: Arc::new(runtime),
             cloud,
+            located: login.as_ref().ok().and_then(|login| login.located.clone()),
             login,
             sandboxed,
             patience: scene.patience.unwrap_or(DEFAULT_PATIENCE),
@@ -155,10 +167,10 @@ impl World {
         let (clock, cancel, login) = (self.clock.clone(), self.cancel.clone(), self.login.clone());
         let (runtime, proxies, patience) = (self.runtime.handle().clone(), !self.sandboxed, self.patience);
         Box::new(move || {
-            let (identity, trust, notes) = login.clone()?;
-            for message in notes {
+            let Login { identity, trust, notes, .. } = login.clone()?;
+            for Note { message, hint } in notes {
                 let origin = Origin { lane: "main".into(), ..Origin::default() };
-                let fact = Fact::Logged { level: Level::Warning, message };
+                let fact = Fact::Logged { level: Level::Warning, message, hint };
                 events.emit(Event { v: VERSION, at: clock.now(), origin, fact });
             }
             let options = Options {

@@ -16,6 +16,40 @@ use super::text;
 /// What is longer is cut around the place: the caret has to stand under it on the narrowest terminal.
 const WIDTH: usize = 80;
 
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// It would surely fail; a run of it is refused, or ends there.
+    Error,
+    /// It runs, and does mostly something else than was meant.
+    Warning,
+}
+
+impl Severity {
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+
+    fn level(self) -> Level<'static> {
+        match self {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        }
+    }
+
+    /// `error:`, painted.
+    fn head(self, color: bool) -> String {
+        let tone = match self {
+            Severity::Error => Tone::Bad,
+            Severity::Warning => Tone::Warning,
+        };
+        tone.paint(&format!("{}:", self.word()), color)
+    }
+}
+
 /// A place in a script. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -29,31 +63,40 @@ pub struct Place<'a> {
 }
 
 /// `title`, the line of the script with `message` under the place, and what to do; no final line break.
-pub fn render(title: &str, message: &str, place: Place<'_>, hint: Option<&str>, color: bool) -> String {
+pub fn render(
+    severity: Severity,
+    title: &str,
+    message: &str,
+    place: Place<'_>,
+    hint: Option<&str>,
+    color: bool,
+) -> String {
     let title = text::printable(title);
     let message = text::printable(message);
     let Some(line) = place.line.checked_sub(1).and_then(|at| place.source.lines().nth(at)) else {
-        return unplaced(&title, &message, place.file, hint, color);
+        let message = if message.is_empty() { message } else { format!("\n  {message}") };
+        let told = format!("{} {title}\n  --> {}{message}", severity.head(color), place.file);
+        return with_hint(told, hint, color);
     };
     let (line, column) = masked(line, place.column);
     let place = Place { column, ..place };
     let annotation = AnnotationKind::Primary.span(place.span(&line)).label(message.as_str());
     let snippet = Snippet::source(line.as_str()).line_start(place.line).path(place.file).annotation(annotation);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
-    let told = renderer.render(&[Level::ERROR.primary_title(title.as_str()).element(snippet)]);
+    let told = renderer.render(&[severity.level().primary_title(title.as_str()).element(snippet)]);
     with_hint(told, hint, color)
 }
 
 /// An error with its place in the script, and everything else that is known of it; no final line break.
 pub fn at(error: &Error, place: Place<'_>, color: bool) -> String {
-    let mut lines = vec![render(&error.message, "", place, None, color)];
+    let mut lines = vec![render(Severity::Error, &error.message, "", place, None, color)];
     lines.extend(known(error));
     with_hint(lines.join("\n"), error.hint.as_deref(), color)
 }
 
 /// An error without a place: message, request, causes, and what to do; no final line break.
 pub fn error(error: &Error, color: bool) -> String {
-    let mut lines = vec![format!("{} {}", Tone::Bad.paint("error:", color), text::printable(&error.message))];
+    let mut lines = vec![format!("{} {}", Severity::Error.head(color), text::printable(&error.message))];
     lines.extend(known(error));
     with_hint(lines.join("\n"), error.hint.as_deref(), color)
 }
@@ -89,11 +132,6 @@ fn request(details: &Value) -> Option<String> {
 
 fn indented(text: &str) -> String {
     text::printable(text).replace('\n', "\n    ")
-}
-
-fn unplaced(title: &str, message: &str, file: &str, hint: Option<&str>, color: bool) -> String {
-    let told = format!("{} {title}\n  --> {file}\n  {message}", Tone::Bad.paint("error:", color));
-    with_hint(told, hint, color)
 }
 
 fn with_hint(told: String, hint: Option<&str>, color: bool) -> String {
@@ -172,6 +210,7 @@ mod tests {
     #[test]
     fn a_mistake_shows_its_line_with_a_caret_and_what_to_do() {
         let told = render(
+            Severity::Error,
             "unknown function `replica_crate`",
             "no function of this name",
             place(3, 5),
@@ -190,14 +229,14 @@ mod tests {
 
     #[test]
     fn the_end_of_the_script_and_a_place_beyond_it_can_be_shown() {
-        insta::assert_snapshot!(render("syntax", "`}` is missing", place(4, 9), None, false), @r#"
+        insta::assert_snapshot!(render(Severity::Error, "syntax", "`}` is missing", place(4, 9), None, false), @r#"
         error: syntax
          --> scripts/waves.rhai:4:2
           |
         4 | }
           |  ^ `}` is missing
         "#);
-        insta::assert_snapshot!(render("syntax", "`}` is missing", place(99, 1), None, false), @r#"
+        insta::assert_snapshot!(render(Severity::Error, "syntax", "`}` is missing", place(99, 1), None, false), @r#"
         error: syntax
           --> scripts/waves.rhai
           `}` is missing
@@ -205,8 +244,27 @@ mod tests {
     }
 
     #[test]
+    fn a_warning_is_told_as_one_whatever_its_words_are() {
+        let warning =
+            |place| render(Severity::Warning, "`error_of` is never used", "", place, Some("an error?"), false);
+        insta::assert_snapshot!(warning(place(2, 5)), @r#"
+        warning: `error_of` is never used
+         --> scripts/waves.rhai:2:5
+          |
+        2 | for vm in vms {
+          |     ^^
+        hint: an error?
+        "#);
+        insta::assert_snapshot!(warning(place(99, 1)), @r#"
+        warning: `error_of` is never used
+          --> scripts/waves.rhai
+        hint: an error?
+        "#);
+    }
+
+    #[test]
     fn columns_count_characters_not_bytes() {
-        let told = render("undefined variable `vm`", "not defined here", place(3, 23), None, false);
+        let told = render(Severity::Error, "undefined variable `vm`", "not defined here", place(3, 23), None, false);
         insta::assert_snapshot!(told, @r#"
         error: undefined variable `vm`
          --> scripts/waves.rhai:3:23

@@ -222,7 +222,7 @@ mod tests {
         let mut events = vec![scene::wave(0.0, "seed", 1, &["db-07"]), scene::started(0.0, at())];
         events.extend((0..=60).map(|percent| scene::copying(f64::from(percent) / 4.0, 0.0, at(), "e", percent)));
         events.extend([16.0, 24.0, 26.0, 30.0, 36.0, 50.0].map(|minutes| {
-            let fact = Fact::Logged { level: Level::Debug, message: String::new() };
+            let fact = Fact::Logged { level: Level::Debug, message: String::new(), hint: None };
             scene::event(minutes, scene::main_lane(), fact)
         }));
         insta::assert_snapshot!(log(&events), @r#"

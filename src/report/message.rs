@@ -119,7 +119,7 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             let text = format!("the cloud answers again, after {}", text::seconds(*after_seconds));
             Some(Message::new(Weight::News, String::new(), text).headed(Tone::Plain, "BACK"))
         }
-        Fact::Logged { level, message } => logged(*level, label, message),
+        Fact::Logged { level, message, hint } => logged(*level, label, &advised(message, hint.as_deref())),
         Fact::StopRequested { now } => Some(stopping(*now)),
         Fact::RunResumed { run, calls, after } => Some(resumed(run, *calls, after.as_deref())),
         Fact::GateReached { gate, question } => {
@@ -156,8 +156,14 @@ fn retry(what: &str, attempt: u32, attempts: u32, next: &str, cause: &Cause) -> 
 
 /// The message with its place, and what to do on a line of its own.
 fn told(cause: &Cause) -> String {
-    let hint = cause.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    format!("{}{hint}", cause.told())
+    advised(&cause.told(), cause.hint.as_deref())
+}
+
+fn advised(text: &str, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("{text}\nhint: {hint}"),
+        None => text.to_owned(),
+    }
 }
 
 fn ended(

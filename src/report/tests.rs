@@ -60,7 +60,7 @@ fn short_run() -> Vec<Event> {
         scene::wave(0.0, "seed", 1, &["db-07"]),
         scene::started(0.0, at()),
         printed("hello"),
-        scene::event(2.0, at(), Fact::Logged { level: Level::Info, message: "a note".to_owned() }),
+        scene::event(2.0, at(), Fact::Logged { level: Level::Info, message: "a note".to_owned(), hint: None }),
         scene::failed(3.0, at(), 1, scene::cause("no quota", "ask for more"), None),
         scene::event(4.0, scene::main_lane(), Fact::RunFinished { exit_code: 3, elapsed_seconds: 240.0 }),
     ]
@@ -184,6 +184,6 @@ fn a_clock_that_is_set_back_ends_no_heartbeat() {
     pass(5);
     clock.set(SignedDuration::from_hours(-2));
     pass(6);
-    say(&mut desk, scene::main_lane(), Fact::Logged { level: Level::Debug, message: String::new() });
+    say(&mut desk, scene::main_lane(), Fact::Logged { level: Level::Debug, message: String::new(), hint: None });
     assert!(err.text().contains("seed/db-07  no change for 11m"), "{}", err.text());
 }

@@ -17,7 +17,7 @@ use crate::client::{Departure, Failure, Request};
 use crate::clock::Instant;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
-use crate::event::{Fact, Level};
+use crate::event::Fact;
 use crate::journal::StepKey;
 use crate::journal::marker::Marker;
 use crate::journal::record::{Identity, Saved, Settlement};
@@ -342,7 +342,7 @@ impl Call<'_> {
     }
 
     pub fn warn(&self, message: impl Into<String>) {
-        self.emit(Fact::Logged { level: Level::Warning, message: message.into() });
+        self.emit(Fact::warning(message));
     }
 
     pub fn options(&self) -> &Options {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Located, Step};
 use super::finding::Finding;
 use crate::decode;
-use crate::report::diagnostic::{self, Place};
+use crate::report::diagnostic::{self, Place, Severity};
 
 /// More calls than this are shortened.
 const MOST_STEPS: usize = 8;
@@ -21,9 +21,14 @@ pub struct Source {
 impl Source {
     /// A mistake found before the run.
     pub fn finding(&self, finding: &Finding, color: bool) -> String {
+        self.remark(Severity::Error, finding, color)
+    }
+
+    /// What was found before the run, as bad as it is.
+    pub fn remark(&self, severity: Severity, finding: &Finding, color: bool) -> String {
         let error = &finding.error;
         let place = self.place(finding.line, finding.column, error.details.get("key").and_then(|key| key.as_str()));
-        diagnostic::render(&error.message, "", place, error.hint.as_deref(), color)
+        diagnostic::render(severity, &error.message, "", place, error.hint.as_deref(), color)
     }
 
     /// An error that ended the run, at the place where it was thrown.

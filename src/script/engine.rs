@@ -45,7 +45,8 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     engine.on_print(move |text| say(&printer, Fact::Printed { text: text.to_owned() }));
     let debugger = host.clone();
     engine.on_debug(move |text, _, position| {
-        say(&debugger, Fact::Logged { level: Level::Debug, message: format!("{text} ({position})") });
+        let message = format!("{text} ({position})");
+        say(&debugger, Fact::Logged { level: Level::Debug, message, hint: None });
     });
     let reader = host.clone();
     #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]

@@ -13,6 +13,9 @@ use super::finding::Finding;
 use super::syntax::lax;
 use crate::error::{Error, suggest};
 
+/// The detail with the name of an undefined variable.
+pub const UNDEFINED: &str = "undefined";
+
 /// The undefined variables and modules of a script that parses, in the order of the text; `globals` are known before.
 /// The modules that `engine` has are known as well.
 pub fn undefined(engine: &Engine, source: &str, globals: &[&str]) -> Vec<Finding> {
@@ -301,7 +304,9 @@ impl<'a> Walk<'a> {
         if known || name.is_empty() || name.contains('$') || !self.told.insert(name.to_owned()) {
             return;
         }
-        let error = Error::script(format!("undefined variable `{name}`")).hint(self.meant(name, position));
+        let error = Error::script(format!("undefined variable `{name}`"))
+            .detail(UNDEFINED, name)
+            .hint(self.meant(name, position));
         self.found(error, position);
     }
 

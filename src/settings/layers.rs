@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::flags::CloudFlags;
-use super::{Origin, Read, Sourced, file};
+use super::{Note, Origin, Read, Sourced, file, overridden};
 use crate::error::Result;
 
 /// One thing to know about a cloud.
@@ -127,8 +127,16 @@ pub(super) type Place = BTreeMap<Setting, Sourced<String>>;
 /// What all places say, the first one first. Holds secrets, so it cannot be shown.
 pub(super) struct Layers {
     places: Vec<Place>,
+    named: Option<Named>,
     clouds: String,
-    notes: Vec<String>,
+    notes: Vec<Note>,
+}
+
+/// A cloud of clouds.yaml that was named, and the environment in which that was done.
+pub(super) struct Named {
+    pub name: String,
+    pub cloud: Place,
+    pub environment: Place,
 }
 
 impl Layers {
@@ -141,22 +149,31 @@ impl Layers {
         let flags = flags.place();
         let (variables, mut notes) = variables(environment);
         let files = file::Files { environment, directory, read };
+        let mut named = None;
+        let mut remember = |name: &Sourced<String>, cloud: &Place, environment: &Place| {
+            named = Some(Named { name: name.value.clone(), cloud: cloud.clone(), environment: environment.clone() });
+        };
         let places = match (flags.get(&Setting::Cloud), variables.get(&Setting::Cloud)) {
             (Some(cloud), _) => {
-                let (cloud, said) = files.cloud(cloud, flags.get(&Setting::RegionName))?;
+                let (place, said) = files.cloud(cloud, flags.get(&Setting::RegionName))?;
                 notes.extend(said);
-                vec![flags, cloud, variables]
+                remember(cloud, &place, &variables);
+                vec![flags, place, variables]
             }
             (None, Some(cloud)) => {
                 let region = flags.get(&Setting::RegionName).or(variables.get(&Setting::RegionName));
-                let (cloud, said) = files.cloud(cloud, region)?;
+                let (place, said) = files.cloud(cloud, region)?;
                 notes.extend(said);
-                vec![flags, variables, cloud]
+                remember(cloud, &place, &variables);
+                vec![flags, variables, place]
             }
             (None, None) => vec![flags, variables],
         };
         let clouds = if places.len() == 2 { files.names() } else { String::new() };
-        Ok(Self { places, clouds, notes })
+        let notes = notes.into_iter().map(|message| Note { message, hint: None }).collect();
+        let mut layers = Self { places, named, clouds, notes };
+        layers.notes.extend(overridden::note(&layers));
+        Ok(layers)
     }
 
     pub fn get(&self, setting: Setting) -> Option<Sourced<String>> {
@@ -181,8 +198,12 @@ impl Layers {
     }
 
     /// What is to be said about what the places hold.
-    pub fn notes(&self) -> &[String] {
+    pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    pub fn named(&self) -> Option<&Named> {
+        self.named.as_ref()
     }
 
     /// The clouds that could have been named.

@@ -5,6 +5,7 @@ mod flags;
 mod layers;
 #[cfg(test)]
 mod openstacksdk;
+mod overridden;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -49,7 +50,14 @@ pub struct Cloud {
     pub service: Service,
     pub trust: Trust,
     /// What people should know about their settings: what is left out, or not supported.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
+}
+
+/// Something to be said about settings, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub message: String,
+    pub hint: Option<String>,
 }
 
 /// How to get a token.
@@ -86,6 +94,14 @@ pub enum Credential {
 }
 
 impl Cloud {
+    /// Where it was said at which URL it is.
+    pub fn located(&self) -> Option<&Origin> {
+        match &self.login {
+            Login::Keystone { auth_url, .. } => Some(&auth_url.origin),
+            Login::None { .. } => self.endpoint.as_ref().map(|endpoint| &endpoint.origin),
+        }
+    }
+
     /// What it logs in with.
     pub fn secret(&self) -> Option<&str> {
         let Login::Keystone { credential, .. } = &self.login else { return None };

@@ -112,6 +112,10 @@ fn told(flags: &[&str], environment: &[(&str, &str)]) -> String {
     format!("{} | {}", error.message, error.hint.unwrap_or_default())
 }
 
+fn messages(cloud: &Cloud) -> Vec<&str> {
+    cloud.notes.iter().map(|note| note.message.as_str()).collect()
+}
+
 const OPENRC: [(&str, &str); 4] = [
     ("OS_AUTH_URL", "http://h:5000/v2.0"),
     ("OS_USERNAME", "admin"),
@@ -346,7 +350,7 @@ fn what_a_file_has_wrong_is_told_by_its_key_and_never_by_its_value() {
         ]
     );
     assert_eq!(
-        given(&["--os-cloud", "somewhere"], &odd).unwrap().notes,
+        messages(&given(&["--os-cloud", "somewhere"], &odd).unwrap()),
         [
             "cloud `somewhere` has the profile `unheard-of`, which no clouds-public.yaml holds: what the profile says is \
              not used",
@@ -361,7 +365,7 @@ fn an_openrc_with_windows_line_ends_is_read_and_told() {
     let returns: Vec<(&str, &str)> = returns.iter().map(|(name, value)| (*name, value.as_str())).collect();
     assert_eq!(found(&[], &returns), found(&[], &OPENRC));
     assert_eq!(
-        given(&[], &returns).unwrap().notes,
+        messages(&given(&[], &returns).unwrap()),
         ["`OS_AUTH_URL`, `OS_USERNAME`, `OS_PASSWORD`, `OS_TENANT_NAME` in the environment end in a carriage return, \
           which is left out: the openrc file has Windows line ends"]
     );
@@ -378,4 +382,61 @@ fn one_domain_serves_user_and_project() {
     assert_eq!(lines[5], "domain id d1 (`OS_DOMAIN_ID` in the environment)");
     let lines = with(&[("OS_DEFAULT_DOMAIN", "d2")]);
     assert_eq!(lines[5], "domain id d2 (`OS_DEFAULT_DOMAIN` in the environment)");
+}
+
+#[test]
+fn an_environment_that_overrides_the_named_cloud_is_told_with_what_to_unset() {
+    let said = |flags: &[&str], more: &[(&str, &str)]| {
+        let cloud = given(flags, more).unwrap();
+        cloud.notes.into_iter().map(|note| (note.message, note.hint.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let with = |more: &[(&'static str, &'static str)]| said(&[], &[&[("OS_CLOUD", "lab")], more].concat());
+    let told = |parts: &str, variables: &str| {
+        let hint = format!(
+            "`unset {variables}` to use the cloud as clouds.yaml has it; leave the name of the cloud out to use the \
+             environment"
+        );
+        vec![(format!("cloud `lab` is overridden by the environment: {parts}"), hint)]
+    };
+    let none = Vec::new();
+    // The environment agrees, or says nothing.
+    assert_eq!(with(&[]), none);
+    assert_eq!(with(&[("OS_AUTH_URL", "https://LAB:5000/"), ("OS_USERNAME", "anna"), ("OS_PASSWORD", "p")]), none);
+    assert_eq!(with(&[("OS_PROJECT_ID", "p1"), ("OS_PROJECT_NAME", "4711")]), none, "the same by its name");
+    assert_eq!(with(&[("OS_REGION_NAME", "South"), ("OS_CACERT", "ca.pem")]), none, "no other cloud");
+    // It means another one.
+    assert_eq!(
+        with(&OPENRC),
+        told(
+            "auth URL `http://h:5000/v2.0` (`OS_AUTH_URL`) in place of `https://lab:5000/v3`, user `admin` \
+             (`OS_USERNAME`) in place of `anna`, project `old` (`OS_TENANT_NAME`) in place of `4711`",
+            "OS_AUTH_URL OS_USERNAME OS_PASSWORD OS_TENANT_NAME",
+        )
+    );
+    assert_eq!(
+        with(&[("OS_AUTH_URL", "https://u:planted-one@h/v3")]),
+        told("auth URL `https://u:***@h/v3` (`OS_AUTH_URL`) in place of `https://lab:5000/v3`", "OS_AUTH_URL")
+    );
+    assert_eq!(
+        with(&[("OS_PROJECT_ID", "p1")]),
+        told("project `p1` (`OS_PROJECT_ID`) in place of `4711`", "OS_PROJECT_ID")
+    );
+    assert_eq!(
+        with(&[("OS_TOKEN", "planted-two"), ("OS_USER_DOMAIN_NAME", "x")]),
+        told("user a token (`OS_TOKEN`) in place of `anna`", "OS_TOKEN OS_USER_DOMAIN_NAME")
+    );
+    // A cloud named by a flag comes first; what it leaves out may be another cloud's.
+    assert_eq!(said(&["--os-cloud", "lab"], &OPENRC), none);
+    assert_eq!(said(&["--os-auth-url", "https://meant/v3"], &[("OS_CLOUD", "lab")]), none, "flags are meant");
+    assert_eq!(
+        said(&["--os-cloud", "vendored"], &[&OPENRC[..], &[("OS_PROJECT_ID", "p1")]].concat()),
+        [(
+            "cloud `vendored` is at `https://big/v3`, and the environment is for `http://h:5000/v2.0`: `OS_TENANT_NAME`, \
+             `OS_PROJECT_ID` of it are used for what the cloud leaves out"
+                .to_owned(),
+            "`unset OS_AUTH_URL OS_TENANT_NAME OS_PROJECT_ID`, and write into clouds.yaml what is missing there".to_owned()
+        )]
+    );
+    assert_eq!(said(&["--os-cloud", "robot"], &OPENRC), none, "it has its project in itself");
+    assert_eq!(said(&[], &OPENRC), none, "no cloud is named");
 }

@@ -9,7 +9,7 @@ use super::failure;
 use super::plan::{Pace, Plan, Row, Step};
 use super::progress::status;
 use super::target::{Ask, List, Question, Target, TargetKind};
-use super::watched::{Trouble, Watched, is_outage, warning};
+use super::watched::{Trouble, Watched, is_outage};
 use crate::cancel::Cancel;
 use crate::client::pause;
 use crate::clock::{Busy, Clock, Instant, Signal};
@@ -322,9 +322,9 @@ impl Shared {
                 seen.result
             }
             Err(error) => match watch.watched.refuse(error) {
-                Trouble::Again { after, warning: text } => {
+                Trouble::Again { after, warning } => {
                     plan.put_off(kind, now, after);
-                    self.emit_to(watch, text.map(warning));
+                    self.emit_to(watch, warning.map(Fact::warning));
                     None
                 }
                 Trouble::Over(error) => {
@@ -353,7 +353,7 @@ impl Shared {
                 state.plan.unlisted(of, now);
                 if !std::mem::replace(&mut state.warned_of_feed, true) {
                     let text = format!("the server refuses its list of {}: {error}; each is asked in turn", of.word());
-                    self.emit(&Origin::default(), warning(text));
+                    self.emit(&Origin::default(), Fact::warning(text));
                 }
             }
         }

@@ -182,7 +182,7 @@ impl Watched {
             return None;
         }
         self.warned_of_status = true;
-        Some(warning(format!(
+        Some(Fact::warning(format!(
             "{} has the status `{}`, which is not known here; it is watched on",
             failure::name(&self.subject),
             self.status
@@ -199,17 +199,13 @@ impl Watched {
             return None;
         }
         self.warned_of_wedge = true;
-        Some(warning(format!(
-            "{} hangs in CANCELLING although all its tasks have ended (hint: cancel {} `{}` again with `force: true`)",
-            failure::name(&self.subject),
-            self.subject.kind,
-            self.subject.id
-        )))
+        let Subject { kind, id, .. } = &self.subject;
+        Some(Fact::Logged {
+            level: Level::Warning,
+            message: format!("{} hangs in CANCELLING although all its tasks have ended", failure::name(&self.subject)),
+            hint: Some(format!("cancel {kind} `{id}` again with `force: true`")),
+        })
     }
-}
-
-pub(super) fn warning(message: String) -> Fact {
-    Fact::Logged { level: Level::Warning, message }
 }
 
 /// Whether it is the server that is away, rather than one object that cannot be shown. What answers in its place, with
@@ -252,14 +248,16 @@ mod tests {
         Watched::new(&Target::execution("T", "E", "web-01"), &clock())
     }
 
-    fn warnings(seen: &Seen) -> Vec<&str> {
-        let mut warnings = Vec::new();
-        for fact in &seen.facts {
-            if let Fact::Logged { message, .. } = fact {
-                warnings.push(message.as_str());
-            }
+    /// A logged message and what to do about it.
+    fn logged(fact: &Fact) -> Option<(&str, Option<&str>)> {
+        match fact {
+            Fact::Logged { message, hint, .. } => Some((message, hint.as_deref())),
+            _ => None,
         }
-        warnings
+    }
+
+    fn warnings(seen: &Seen) -> Vec<&str> {
+        seen.facts.iter().filter_map(logged).map(|(message, _)| message).collect()
     }
 
     #[test]
@@ -300,12 +298,14 @@ mod tests {
         let task = |status: &str| json!({ "status": "CANCELLING", "tasks": [{ "index": 2, "status": status }] });
         let mut watched = watched();
         assert_eq!(warnings(&watched.see(&task("CANCELED"), at(0))), [""; 0]);
+        let seen = watched.see(&task("CANCELED"), at(61));
+        let told: Vec<(&str, Option<&str>)> = seen.facts.iter().filter_map(logged).collect();
         assert_eq!(
-            warnings(&watched.see(&task("CANCELED"), at(61))),
-            [
-                "execution of `web-01` hangs in CANCELLING although all its tasks have ended (hint: cancel execution `E` \
-             again with `force: true`)"
-            ]
+            told,
+            [(
+                "execution of `web-01` hangs in CANCELLING although all its tasks have ended",
+                Some("cancel execution `E` again with `force: true`")
+            )]
         );
         assert_eq!(warnings(&watched.see(&task("CANCELED"), at(200))), [""; 0]);
         let mut cleaning = self::watched();

@@ -296,7 +296,7 @@ fn notices(history: &History, zone: &TimeZone) -> Markup {
                                 td .time { (short(notice.at, zone)) }
                                 td { @if notice.level == Level::Error { span .bad { "error" } } @else { "warning" } }
                                 td { (notice.label) }
-                                td { (notice.message) }
+                                td { (notice.message) @if let Some(hint) = &notice.hint { br; "what to do: " (hint) } }
                             }
                         }
                     }

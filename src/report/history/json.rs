@@ -10,7 +10,7 @@
 //!   "left": [{ "label", "kind", "id", "status" }],
 //!   "unsettled": [{ "lane", "request" }],
 //!   "gates": [{ "gate", "question", "at", "answer", "by", "answered" (each or null) }],
-//!   "notices": [{ "at", "level", "label", "message" }] }
+//!   "notices": [{ "at", "level", "label", "message", "hint" (or null) }] }
 //! COUNTS: { "ok", "failed", "skipped", "cancelled", "unknown" }
 //! ITEM: { "key", "outcome", "attempts": [{ "number", "started", "finished", "cause", "hint" (each or null) }],
 //!         "started", "finished", "seconds", "cause", "hint", "place", "first_cause", "task", "source_off" (each or null), "spans": [SPAN] }
@@ -38,7 +38,8 @@ pub fn document(history: &History) -> String {
         |(label, subject, status)| json!({"label": label, "kind": subject.kind, "id": subject.id, "status": status}),
     );
     let notices = history.notices.iter().map(|notice| {
-        json!({"at": time(notice.at), "level": notice.level, "label": notice.label, "message": notice.message})
+        json!({"at": time(notice.at), "level": notice.level, "label": notice.label, "message": notice.message,
+               "hint": notice.hint})
     });
     let loose = history.loose.iter().map(|(label, track)| json!({"label": label, "spans": spans(&track.spans)}));
     let unsettled = history.meta.unsettled.iter().map(|(lane, request)| json!({"lane": lane, "request": request}));

@@ -83,6 +83,7 @@ pub struct Notice {
     pub level: Level,
     pub label: String,
     pub message: String,
+    pub hint: Option<String>,
 }
 
 /// A question that the run asked, and its answer.
@@ -137,9 +138,9 @@ impl History {
                 self.periods.push((*at, *at));
             }
             Fact::RunFinished { exit_code, .. } => self.exit_code = Some(*exit_code),
-            Fact::Logged { level: level @ (Level::Warning | Level::Error), message } => {
-                let (level, message) = (*level, message.clone());
-                self.notices.push(Notice { at: *at, level, label: self.board.label(origin), message });
+            Fact::Logged { level: level @ (Level::Warning | Level::Error), message, hint } => {
+                let (level, message, hint) = (*level, message.clone(), hint.clone());
+                self.notices.push(Notice { at: *at, level, label: self.board.label(origin), message, hint });
             }
             Fact::GateReached { gate, question } => self.ask(*at, gate, question),
             Fact::GateAnswered { gate, answer, by } => {

@@ -282,7 +282,11 @@ fn nothing_in_a_page_is_markup_but_the_page_s_own() {
             scene::started(0.0, at()),
             scene::waiting(0.0, at(), evil),
             task(1.0, at(), evil, evil),
-            scene::event(2.0, at(), Fact::Logged { level: Level::Warning, message: evil.into() }),
+            scene::event(
+                2.0,
+                at(),
+                Fact::Logged { level: Level::Warning, message: evil.into(), hint: Some(evil.into()) },
+            ),
             scene::event(2.0, at(), Fact::WaitLeft { subject: scene::subject(evil), status: evil.into() }),
             scene::finished(3.0, at(), Outcome::Failed, 1, Some(evil)),
         ],

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rhai::Engine;
+use serde_json::Value;
 
 use super::natives::Natives;
 use super::program::{File, load};
 use super::walk::walk;
+use crate::report::diagnostic::Severity;
 use crate::script::finding::Finding;
 use crate::script::run::compile;
+use crate::script::variables::UNDEFINED;
 
 /// A mistake, and the file in which it stands.
 #[derive(Clone, Debug)]
@@ -20,23 +23,6 @@ pub struct Remark {
     pub finding: Finding,
     /// The text that the place belongs to.
     pub text: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// It would surely fail; a run of it is refused, or ends there.
-    Error,
-    /// It runs, and does mostly something else than was meant.
-    Warning,
-}
-
-impl Severity {
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
-    }
 }
 
 /// Everything that is wrong with a runbook of that name in that folder, and with what it imports, at that moment.
@@ -70,7 +56,7 @@ pub fn examine(engine: &Engine, name: &str, text: &str, folder: &Path, now: Time
 
 /// A variable that a module lacks and the runbook has.
 fn outside(mut finding: Finding, index: usize, files: &[File]) -> Finding {
-    let name = finding.error.message.strip_prefix("undefined variable `").and_then(|rest| rest.strip_suffix('`'));
+    let name = finding.error.details.get(UNDEFINED).and_then(Value::as_str);
     if let (Some(name), true, Some(tree)) = (name.map(str::to_owned), index > 0, &files[0].tree)
         && (tree.constants.contains(&name) || tree.variables.contains(&name))
     {

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use rhai::{Expr, Ident, Position};
 use serde_json::{Map, Value};
 
-use super::examine::Severity;
 use super::program::File;
 use super::walk::Told;
 use super::written::{are_together, flag, is_sure};
 use crate::client::{deployments, executions, migrations, transfers};
 use crate::error::{Error, Result};
 use crate::model::Generation;
+use crate::report::diagnostic::Severity;
 use crate::script::functions::schedules::{PARTS, end};
 use crate::script::spec::{Key, Spec};
 use crate::script::value::to_shown;

@@ -199,7 +199,10 @@ fn check_each(
     let mut seen: Vec<&'static str> = Vec::new();
     for (word, value) in fields {
         let Some(key) = key_of(&word.name) else {
-            found(elsewhere(unknown_key(name, &word.name, known()), name, &word.name), word.pos);
+            let names = || known().flat_map(|key| std::iter::once(key.name).chain(key.aliases.iter().copied()));
+            let error = unknown_key(name, &word.name, known());
+            let is_misspelt = suggest(&word.name, names()).is_some();
+            found(if is_misspelt { error } else { elsewhere(error, name, &word.name) }, word.pos);
             misspelt = true;
             continue;
         };
@@ -222,7 +225,7 @@ fn check_each(
     (misspelt, seen)
 }
 
-/// A key that is no other's by mistake, and that another function has.
+/// The error of a key that another function may have.
 fn elsewhere(error: Error, function: &str, word: &str) -> Error {
     let knows = |row: &&'static Spec| {
         !row.names().iter().any(|name| name == function)
@@ -230,7 +233,7 @@ fn elsewhere(error: Error, function: &str, word: &str) -> Error {
     };
     let rows: Vec<String> = catalog::rows().filter(knows).map(|row| format!("`{}`", row.name)).collect();
     match (&error.hint, rows.as_slice()) {
-        (Some(hint), [_, ..]) if hint.starts_with("it knows") && rows.len() <= 3 => {
+        (Some(hint), [_, ..]) if rows.len() <= 3 => {
             let hint = format!("it is an option of {}; {hint}", rows.join(" and "));
             error.hint(hint)
         }

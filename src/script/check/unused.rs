@@ -3,10 +3,10 @@
 
 use rhai::{Expr, FnCallExpr, Position, Stmt};
 
-use super::examine::Severity;
 use super::shape::{Begun, Shape};
 use super::walk::{Told, Walk, spot};
 use crate::error::Error;
+use crate::report::diagnostic::Severity;
 use crate::script::catalog;
 
 impl Walk<'_> {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rhai::{ASTFlags, Expr, ImmutableString, Position, Stmt, StmtBlock};
 
-use super::examine::Severity;
 use super::impossible::no_server;
 use super::natives::Natives;
 use super::program::{File, Tree};
@@ -19,6 +18,7 @@ use super::state::{Asked, Known, Turn, Variable, Waits, about};
 use super::written::{Written, words};
 use crate::error::Error;
 use crate::model::Generation;
+use crate::report::diagnostic::Severity;
 use crate::script::lexer::{Kind, lex};
 
 /// A mistake in one of the files.

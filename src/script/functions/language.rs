@@ -187,7 +187,7 @@ fn log(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    call.emit(Fact::Logged { level, message });
+    call.emit(Fact::Logged { level, message, hint: None });
     Ok(Dynamic::UNIT)
 }
 
