@@ -100,13 +100,15 @@ impl Aside {
     /// Writes a question, or what ends one, without a line break of its own.
     pub fn prompt(&self, text: &str) {
         let mut err = Stream::new(Box::new(std::io::stderr()));
-        err.raw(&text::one_line(text.trim_end_matches('\n')));
-        if text.ends_with(' ') {
-            err.raw(" ");
-        }
-        if text.ends_with('\n') {
-            err.raw("\n");
-        }
+        let end = if text.ends_with(' ') {
+            " "
+        } else if text.ends_with('\n') {
+            "\n"
+        } else {
+            ""
+        };
+        // In one piece: what is typed meanwhile would stand in between.
+        err.raw(&format!("{}{end}", text::one_line(text.trim_end_matches('\n'))));
         err.flush();
     }
 }
