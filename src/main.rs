@@ -10,7 +10,11 @@ use coriolis_run::process::Process;
 const STACK: usize = 64 << 20;
 
 fn main() -> std::process::ExitCode {
-    let run = || cli::run(&Process::real());
+    let run = || {
+        let process = Process::real();
+        process.hush_panics();
+        cli::run(&process)
+    };
     let code = match thread::Builder::new().name("main".to_owned()).stack_size(STACK).spawn(run) {
         Ok(running) => running.join().unwrap_or(ExitCode::Internal),
         Err(_) => run(),

@@ -208,6 +208,29 @@ pub fn read_all() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Writes a question to stderr, without a line break.
+pub fn prompt(text: &str) {
+    let mut stderr = io::stderr();
+    // Whoever does not see the question does not answer it.
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+impl Process {
+    /// From now on a panic says on stderr what it has to say without the secrets that the process has met.
+    pub fn hush_panics(&self) {
+        self.tell_panics(|text| {
+            terminal::quiet(false);
+            prompt(&format!("{text}\n"));
+        });
+    }
+
+    /// The same for another listener.
+    pub fn tell_panics(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        let known = self.known.clone();
+        std::panic::set_hook(Box::new(move |panic| tell(&known.mask(&panic.to_string()))));
+    }
+}
+
 /// Leaves at once: what is under way on the server goes on, nothing here is waited for.
 #[allow(clippy::disallowed_methods, reason = "this file is the door to the process")]
 pub fn leave(code: ExitCode) {

@@ -108,9 +108,13 @@ pub struct RunArguments {
     #[arg(short = 'e', long = "evaluate", value_name = "EXPRESSION", conflicts_with = "runbook")]
     pub expression: Option<String>,
 
-    /// Give a parameter of the runbook
+    /// Give a parameter of the runbook; whoever is on this machine can see it in `ps`
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+
+    /// Give a parameter that is a secret: what the file holds, without its last line break
+    #[arg(long = "set-file", value_name = "NAME=PATH")]
+    pub set_file: Vec<String>,
 
     /// Run on an embedded simulated cloud instead of a real one
     #[arg(long, value_name = "GENERATION", num_args = 0..=1, require_equals = true, default_missing_value = "current")]
@@ -183,9 +187,13 @@ pub struct ResumeArguments {
     #[arg(long)]
     pub take_over: bool,
 
-    /// Give a parameter another value
+    /// Give a parameter another value; whoever is on this machine can see it in `ps`
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+
+    /// Give a parameter that is a secret: what the file holds, without its last line break
+    #[arg(long = "set-file", value_name = "NAME=PATH")]
+    pub set_file: Vec<String>,
 
     /// How fast a sandbox's time goes: a factor, or `max` to jump
     #[arg(long, value_name = "N|max", value_parser = speed)]

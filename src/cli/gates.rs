@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::secrets::Typing;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::journal::runs::Directory;
@@ -20,6 +21,24 @@ pub struct Desk {
     pub terminal: Option<Stage>,
     /// Who sits at it.
     pub user: String,
+    pub typing: Typing,
+}
+
+/// A first pass over a run asks nobody anything but for the secrets that it goes by.
+pub struct Past {
+    pub cancel: Cancel,
+    pub terminal: bool,
+    pub typing: Typing,
+}
+
+impl Gates for Past {
+    fn ask(&self, _: &str, _: &str) -> Result<Option<Answer>> {
+        Ok(None)
+    }
+
+    fn secret(&self, question: &str) -> Result<String> {
+        self.typing.ask(question, self.terminal, None, &self.cancel)
+    }
 }
 
 impl Desk {
@@ -30,6 +49,10 @@ impl Desk {
 }
 
 impl Gates for Desk {
+    fn secret(&self, question: &str) -> Result<String> {
+        self.typing.ask(question, self.terminal.is_some(), self.terminal.as_ref(), &self.cancel)
+    }
+
     fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>> {
         if let Some(answer) = self.elsewhere(gate) {
             return Ok(Some(answer));

@@ -19,6 +19,7 @@ use crate::journal::replay::State;
 use crate::journal::runs::{Directory, End, Holder, Lock, Meta, Sources, Store};
 use crate::journal::{Journal, Past};
 use crate::process::Process;
+use crate::script::literals::sealed;
 use crate::secret::{self, Known};
 use crate::settings::CloudFlags;
 
@@ -163,7 +164,7 @@ impl Kept {
     /// `Journal` when it cannot be kept.
     pub fn keep_import(&self, name: &str, text: &str) -> Result<()> {
         let Some(directory) = self.directory() else { return Ok(()) };
-        directory.keep_import(name, text).map_err(|error| {
+        directory.keep_import(name, &sealed(text, |text| self.journal.hash(text))).map_err(|error| {
             disk::unwritten(format_args!("the module `{name}` into the run's directory"), &error, Kind::Journal)
         })
     }
@@ -195,6 +196,12 @@ fn noted(directory: &Directory, file: File) -> Result<Noted> {
     let path = directory.journal();
     let end = file.metadata().map_err(|error| disk::unwritten(path.display(), &error, Kind::Journal))?.len();
     Ok(Noted::new(file, end, &directory.reached()))
+}
+
+/// Parameters that are read from files, by name: the files are read again.
+pub fn kept_files(set: &[String]) -> std::collections::BTreeMap<String, String> {
+    let pairs = set.iter().filter_map(|setting| setting.split_once('='));
+    pairs.map(|(name, path)| (name.trim().to_owned(), path.to_owned())).collect()
 }
 
 /// The flags that name the cloud, without those that hold a secret: they have to be given again.

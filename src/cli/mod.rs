@@ -16,6 +16,7 @@ mod resume;
 mod run;
 mod runs;
 mod sandbox;
+mod secrets;
 mod signals;
 mod streams;
 mod words;

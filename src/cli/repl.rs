@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::args::RunArguments;
 use super::gates::Desk;
 use super::keep::{self, Kept};
+use super::secrets::{self, Typing};
 use super::world::{self, Scene, World};
 use super::{runs, signals};
 use crate::cancel::{Cancel, Wish};
@@ -29,7 +30,6 @@ use crate::script::engine::script_text;
 use crate::script::gates::Gates;
 use crate::script::host::{Host, Script, Seams};
 use crate::script::modules::Imports;
-use crate::script::parameters::Parameters;
 
 /// How often it is looked for a Ctrl-C while somebody types without a line editor, in the eye's time.
 const LOOK: Duration = Duration::from_millis(300);
@@ -122,6 +122,7 @@ fn begin(
         set: keep::kept_parameters(&arguments.set),
         max: arguments.max.clone(),
         allow_read: Vec::new(),
+        set_files: keep::kept_files(&arguments.set_file),
         flags: keep::kept_flags(&arguments.cloud),
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
@@ -140,11 +141,13 @@ fn host(
 ) -> Result<Arc<Host>> {
     let terminal = process.stdin_is_terminal && process.stderr_is_terminal;
     let user = process.user();
+    let typing = Typing::default();
     let desk = move || Desk {
         directory: None,
         cancel: cancel.clone(),
         terminal: relay.stage().filter(|_| terminal),
         user: user.clone(),
+        typing: typing.clone(),
     };
     let seams = Seams {
         clock: world.clock.clone(),
@@ -157,7 +160,8 @@ fn host(
     let folder = process.directory.clone();
     let limits = Limits::read(&arguments.max)?;
     let script = Script {
-        parameters: Parameters::parse(&arguments.set)?,
+        parameters: secrets::parameters(process, arguments)?,
+        environment: process.environment.clone(),
         imports: Imports::of_folder(&folder, Access::all(&limits)),
         directory: folder.clone(),
         folder,
@@ -171,6 +175,10 @@ fn host(
 struct AtFront(Box<dyn Fn() -> Desk + Send + Sync>);
 
 impl Gates for AtFront {
+    fn secret(&self, question: &str) -> Result<String> {
+        (self.0)().secret(question)
+    }
+
     fn ask(&self, gate: &str, question: &str) -> Result<Option<crate::script::gates::Answer>> {
         let answer = (self.0)().ask(gate, question)?;
         answer.map(Some).ok_or_else(|| {

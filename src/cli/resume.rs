@@ -7,13 +7,14 @@ use super::args::{ResumeArguments, RunArguments};
 use super::choice::{self, Candidate};
 use super::keep::{self, Kept};
 use super::run::{Performance, Plan, Resumed, access, imports_of, parse, replay};
+use super::secrets::{self, Typing};
 use super::world::{Scene, World};
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::Outcome;
-use crate::journal::Journal;
 use crate::journal::file;
 use crate::journal::runs::{Directory, Meta, RunKind, Sources, Status, Store};
+use crate::journal::{Journal, Key, hash};
 use crate::limits::Limits;
 use crate::process::Process;
 use crate::script::access::Access;
@@ -40,16 +41,18 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     state.reopen();
 
     let kept_sources = directory.sources()?;
-    let (sources, edited) = sources(process, &arguments, kept_sources)?;
+    let key = store.key()?;
     let meta = &directory.meta;
+    let (sources, edited) = sources(process, &arguments, meta, kept_sources, &key)?;
     let run = as_run(meta, &arguments)?;
+    let typing = Typing::default();
     let origin = state.last();
     let source = Source { name: meta.name.clone(), text: sources.runbook.clone(), folder: meta.folder.clone() };
     let ast = match parse(process, &source) {
         Ok(ast) => ast,
         Err(code) => return Ok(code),
     };
-    let given = super::run::given(&run, &ast)?;
+    let given = super::run::given(process, &run, &ast)?;
 
     let speed = super::world::speed(process, &run)?;
     let rehearsal = meta.sandbox.as_ref().map(|sandbox| (sandbox.generation, sandbox.seed));
@@ -74,20 +77,26 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
         access: access(process, &run, &meta.folder, &limits),
         limits,
     };
-    let past = Journal::new(meta.id.clone(), store.key()?, world.clock.clone(), state.clone(), None)
-        .knowing(process.known.clone());
+    let past =
+        Journal::new(meta.id.clone(), key, world.clock.clone(), state.clone(), None).knowing(process.known.clone());
     if arguments.retry_failed {
         past.retry_failed()?;
     }
     // What would go another way than before is said before anything is sent.
-    if let Err(located) =
-        replay(&world, &plan, &source, super::run::given(&run, &ast)?, Arc::new(past.only_replaying()))
-        && matches!(located.error.kind, Kind::Mismatch | Kind::Internal)
+    if let Err(located) = replay(
+        process,
+        &world,
+        &plan,
+        &source,
+        super::run::given(process, &run, &ast)?,
+        Arc::new(past.only_replaying()),
+        typing.clone(),
+    ) && matches!(located.error.kind, Kind::Mismatch | Kind::Internal)
     {
         return Err(located.error);
     }
     if edited {
-        directory.replace_sources(&sources)?;
+        directory.replace_sources(&secrets::keep(process, &sources, |text| hash(&key, text)))?;
     }
     if let Some(patience) = arguments.patience {
         directory.meta.patience_seconds = Some(patience.as_secs());
@@ -103,7 +112,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     kept.finish(None)?;
     let earlier = super::history::told(&read.lines);
     let (kept, resumed) = (Arc::new(kept), Some(Resumed { calls, earlier }));
-    Ok(Performance { process, arguments: run, source, world, kept, plan, resumed }.play(given))
+    Ok(Performance { process, arguments: run, source, world, kept, plan, resumed, typing }.play(given))
 }
 
 fn another_cloud(meta: &Meta, world: &World) -> Error {
@@ -159,14 +168,24 @@ fn candidate(run: &Directory, asks: bool) -> Candidate {
 }
 
 /// The script to go on with, and whether it is another text than the run began with.
-fn sources(process: &Process, arguments: &ResumeArguments, kept: Sources) -> Result<(Sources, bool)> {
-    let Some(path) = &arguments.script else { return Ok((kept, false)) };
+fn sources(
+    process: &Process,
+    arguments: &ResumeArguments,
+    meta: &Meta,
+    kept: Sources,
+    key: &Key,
+) -> Result<(Sources, bool)> {
+    let hash = |text: &str| hash(key, text);
+    let Some(path) = &arguments.script else {
+        let access = Access::below(&meta.folder, &arguments.allow_read, &Limits::DEFAULT);
+        return Ok((secrets::put_back(process, meta, &kept, &access, hash)?, false));
+    };
     let path = process.directory.join(path);
     let runbook = read_runbook(&path)?;
     let folder = path.parent().map_or_else(|| process.directory.clone(), std::path::Path::to_path_buf);
     let imports = imports_of(&runbook, &folder, &Access::below(&folder, &arguments.allow_read, &Limits::DEFAULT));
     let edited = Sources { runbook, imports };
-    let differs = edited != kept;
+    let differs = secrets::keep(process, &edited, hash) != kept;
     Ok((edited, differs))
 }
 
@@ -174,14 +193,17 @@ fn sources(process: &Process, arguments: &ResumeArguments, kept: Sources) -> Res
 fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
     let flags: CloudFlags = serde_json::from_value(meta.flags.clone()).unwrap_or_default();
     let mut set: Vec<String> = Vec::new();
-    let given = |name: &str| arguments.set.iter().any(|setting| setting.split('=').next().map(str::trim) == Some(name));
+    let now = || arguments.set.iter().chain(&arguments.set_file);
+    let given = |name: &str| now().any(|setting| setting.split('=').next().map(str::trim) == Some(name));
+    let files = meta.set_files.iter().filter(|(name, _)| !given(name)).map(|(name, path)| format!("{name}={path}"));
+    let set_file = files.chain(arguments.set_file.iter().cloned()).collect();
     for (name, value) in &meta.set {
         match value {
             _ if given(name) => {}
             Some(value) => set.push(format!("{name}={value}")),
             None => {
                 return Err(Error::input(format!("the parameter `{name}` is a secret, which runs do not keep"))
-                    .hint(format!("give it again: `--set {name}=...`")));
+                    .hint(format!("give it again: `--set-file {name}=PATH`, or `--set {name}=...`")));
             }
         }
     }
@@ -191,6 +213,7 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
         more: Vec::new(),
         expression: (meta.kind != RunKind::Runbook).then(|| meta.name.clone()),
         set,
+        set_file,
         sandbox: meta.sandbox.as_ref().map(|sandbox| sandbox.generation.into()),
         speed: arguments.speed.or(meta.sandbox.as_ref().and_then(|sandbox| sandbox.speed)),
         patience: arguments.patience.or(meta.patience_seconds.map(Duration::from_secs)),

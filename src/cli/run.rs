@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::args::{Format, OutputKind, RunArguments};
 use super::elsewhere::Elsewhere;
-use super::gates::Desk;
+use super::gates::{Desk, Past};
 use super::keep::{self, Kept};
+use super::secrets::{self, Typing};
 use super::world::{self, Scene, World};
 use super::{help, repl, signals, words};
 use crate::cancel::Cancel;
@@ -19,7 +20,7 @@ use crate::decode;
 use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::{Cause, Event, Fact, Origin, Sink, VERSION};
 use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
-use crate::journal::{Journal, Recorder, record};
+use crate::journal::{Journal, Recorder, hash, record};
 use crate::limits::Limits;
 use crate::process::{self, Process};
 use crate::report::{self, Finished, Report, Stage, View, diagnostic};
@@ -27,7 +28,6 @@ use crate::script::access::Access;
 use crate::script::diagnose::Source;
 use crate::script::engine::{bare, build, read_runbook};
 use crate::script::error::Located;
-use crate::script::gates::Nobody;
 use crate::script::host::{Host, Script, Seams};
 use crate::script::lane::Lane;
 use crate::script::literals::masked;
@@ -53,10 +53,20 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
     if arguments.help {
         return print(process, &help::runbook(&source.name, &source.text, &declared(&ast)));
     }
-    let given = given(&arguments, &ast)?;
+    let given = given(process, &arguments, &ast)?;
     world::is_usable(process, &arguments)?;
     let (world, kept, plan) = begin(process, &arguments, &source, asks_somebody(&ast))?;
-    Ok(Performance { process, arguments, source, world, kept: Arc::new(kept), plan, resumed: None }.play(given))
+    Ok(Performance {
+        process,
+        arguments,
+        source,
+        world,
+        kept: Arc::new(kept),
+        plan,
+        resumed: None,
+        typing: Typing::default(),
+    }
+    .play(given))
 }
 
 /// Prints a text, and that is all.
@@ -101,8 +111,8 @@ fn source(process: &Process, arguments: &RunArguments) -> Result<Option<Source>>
 ///
 /// # Errors
 /// `Input` for one that the script does not have, one of the wrong kind, and one that is missing.
-pub fn given(arguments: &RunArguments, ast: &AST) -> Result<Parameters> {
-    let given = Parameters::parse(&arguments.set)?;
+pub fn given(process: &Process, arguments: &RunArguments, ast: &AST) -> Result<Parameters> {
+    let given = secrets::parameters(process, arguments)?;
     let declared = declared(ast);
     if !asks_by_computed_name(ast) {
         let names: Vec<&str> = declared.iter().map(|parameter| parameter.name.as_str()).collect();
@@ -146,6 +156,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
         patience: arguments.patience,
         origin: None,
     };
+    secrets::learn(process, &sources);
     let plan = Plan { sources: sources.clone(), folder, directory, limits, access };
     // Nobody resumes an expression on a cloud that ends with it, unless somebody is asked in between.
     if arguments.expression.is_some() && rehearsal.is_some() && !asks {
@@ -154,6 +165,9 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
         return Ok((world, kept, plan));
     }
     let store = keep::store(process, arguments.state_dir.as_ref());
+    // Where no key can be kept no run can be either, and its first change will say so.
+    let key = store.as_ref().ok().and_then(|store| store.key().ok()).unwrap_or_default();
+    let sources = secrets::keep(process, &sources, |text| hash(&key, text));
     let id = runs::new_id().map_err(|error| Error::internal(error.to_string()))?;
     let wall = Clock::new(Speed::Real).wall();
     let meta = Meta {
@@ -171,6 +185,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
         cloud: world::describe(process, &scene),
         sandbox: rehearsal.map(|(generation, seed)| Rehearsal { generation, seed, speed: arguments.speed }),
         set: keep::kept_parameters(&arguments.set),
+        set_files: keep::kept_files(&arguments.set_file),
         flags: keep::kept_flags(&arguments.cloud),
         max: arguments.max.clone(),
         allow_read: arguments.allow_read.clone(),
@@ -224,6 +239,7 @@ pub struct Performance<'a> {
     pub kept: Arc<Kept>,
     pub plan: Plan,
     pub resumed: Option<Resumed>,
+    pub typing: Typing,
 }
 
 /// What earlier processes of a run have done.
@@ -288,6 +304,7 @@ impl Performance<'_> {
             cancel: self.world.cancel.clone(),
             terminal: terminal.then_some(stage),
             user: self.process.user(),
+            typing: self.typing.clone(),
         };
         let kept = self.kept.clone();
         let keep: KeepImport = Box::new(move |name, text| kept.keep_import(name, text));
@@ -300,7 +317,7 @@ impl Performance<'_> {
             gates: Arc::new(desk),
             connect: world.connect(events.clone()),
         };
-        evaluate_in(&self.plan, &self.source, given, keep, seams)
+        evaluate_in(self.process, &self.plan, &self.source, given, keep, seams)
     }
 
     /// What is said after the report: the result of an expression, or why the run ended; and what could not be written
@@ -387,26 +404,30 @@ impl Performance<'_> {
 /// # Errors
 /// `Mismatch` where the script would go another way; what else ended it, mostly the end of the records.
 pub fn replay(
+    process: &Process,
     world: &World,
     plan: &Plan,
     source: &Source,
     given: Parameters,
     past: Arc<Journal>,
+    typing: Typing,
 ) -> Result<Dynamic, Located> {
     let _busy = world.clock.busy();
+    let terminal = process.stdin_is_terminal && process.stderr_is_terminal;
     let seams = Seams {
         clock: world.clock.clone(),
         cancel: Cancel::default(),
         events: Arc::new(Silence),
         journal: past,
-        gates: Arc::new(Nobody),
+        gates: Arc::new(Past { cancel: world.cancel.clone(), terminal, typing }),
         connect: Box::new(|| Err(Error::interrupted())),
     };
-    evaluate_in(plan, source, given, Box::new(|_, _| Ok(())), seams)
+    evaluate_in(process, plan, source, given, Box::new(|_, _| Ok(())), seams)
 }
 
 /// Evaluates a script.
 fn evaluate_in(
+    process: &Process,
     plan: &Plan,
     source: &Source,
     parameters: Parameters,
@@ -415,10 +436,8 @@ fn evaluate_in(
 ) -> Result<Dynamic, Located> {
     let (folder, directory) = (plan.folder.clone(), plan.directory.clone());
     let imports = Imports::new(folder.clone(), plan.access.clone(), plan.sources.imports.clone(), keep);
-    let host = Host::new(
-        seams,
-        Script { parameters, folder, directory, imports, limits: plan.limits.clone(), access: plan.access.clone() },
-    );
+    let (limits, access, environment) = (plan.limits.clone(), plan.access.clone(), process.environment.clone());
+    let host = Host::new(seams, Script { parameters, folder, directory, imports, limits, access, environment });
     let main = Lane::main();
     let engine = build(&host, &main);
     host.set_name(&source.name);

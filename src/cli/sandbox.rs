@@ -24,10 +24,12 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
         Some(count) => Scenario::of((1..=count).map(|number| format!("vm-{number:03}"))),
         None => Scenario::default(),
     };
+    let open = !arguments.listen.ip().is_loopback();
+    let own = if open { Some(drawn()?) } else { None };
     let options = sandbox::Options {
         generation: arguments.generation.into(),
         seed: arguments.seed,
-        scenario: Scenario { keystone_v2: arguments.keystone == KeystoneWord::V2, ..scenario },
+        scenario: Scenario { keystone_v2: arguments.keystone == KeystoneWord::V2, own, ..scenario },
         listen: arguments.listen,
         clock,
         token_lifetime: TOKEN_LIFETIME,
@@ -39,6 +41,13 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
                 .caused_by(error)
         })?;
         let mut output = process.output();
+        if open {
+            output.note(&format!(
+                "warning: the sandbox can be reached from other machines at {}; its password is its own, printed once below\n\
+                 hint: leave `--listen` out to serve this machine alone",
+                sandbox.address()
+            ));
+        }
         for (name, value) in sandbox.environment() {
             output.data_in_clear(&format!("{name}={value}"));
         }
@@ -46,6 +55,11 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
         stopped().await;
         Ok(ExitCode::Done)
     })
+}
+
+/// What nobody can guess.
+fn drawn() -> Result<u64> {
+    getrandom::u64().map_err(|error| Error::internal(format!("the system has no randomness: {error}")))
 }
 
 async fn stopped() {

@@ -117,7 +117,10 @@ impl World {
     /// sockets.
     pub fn build(process: &Process, scene: &Scene<'_>) -> Result<Self> {
         let runtime = runtime()?;
-        let ledger = scene.ledger.map(|path| Ledger::open(path).map_err(unkept)).transpose()?;
+        let ledger = scene
+            .ledger
+            .map(|path| Ledger::open(path).map(|ledger| ledger.knowing(&process.known)).map_err(unkept))
+            .transpose()?;
         let stopped = ledger.as_ref().and_then(Ledger::stopped);
         let clock = match scene.origin.max(stopped).filter(|_| scene.sandbox.is_some()) {
             Some(origin) => Clock::starting_at(scene.speed, origin),

@@ -21,7 +21,7 @@ use super::websocket::{self, Frame};
 use crate::cancel::{Cancel, Wish};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
-use crate::secret::ExposeSecret;
+use crate::secret::{ExposeSecret, carried};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -245,7 +245,8 @@ impl Wire {
         let mut url = Url::parse(&format!("{}/{}", base_of(request.service, base), request.path))
             .map_err(|error| kept(format!("`{base}` is no URL: {error}")))?;
         if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&request.query);
+            let pairs = request.query.iter().map(|(name, value)| (name, carried::revealed(value)));
+            url.query_pairs_mut().extend_pairs(pairs);
         }
         let mut message = self.http.request(method(request.method), url);
         if let Some(token) = access.token.as_ref().filter(|_| request.service != Service::Licensing) {
@@ -263,8 +264,13 @@ impl Wire {
             message = message.header(ACCEPT, accept);
         }
         message = match &request.body {
-            Some(Value::String(text)) => message.body(text.clone()),
-            Some(body) => message.json(body),
+            Some(Value::String(text)) => message.body(carried::revealed(text).into_owned()),
+            Some(body) => {
+                // The one place where what a text carries is put into it.
+                let mut body = body.clone();
+                carried::reveal(&mut body);
+                message.json(&body)
+            }
             None => message,
         };
         message.build().map_err(|error| kept(format!("cannot build a request: {}", root(&error))))

@@ -52,6 +52,9 @@ pub struct Meta {
     /// The parameters that were given; `null` for one that is a secret and has to be given again.
     #[serde(default)]
     pub set: BTreeMap<String, Option<String>>,
+    /// The files that parameters were read from, by the parameters' names: they are read again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set_files: BTreeMap<String, String>,
     /// The flags that name the cloud, without secrets.
     #[serde(default)]
     pub flags: Value,

@@ -71,6 +71,25 @@ impl Drop for Aloud {
     }
 }
 
+/// Nothing that is typed is echoed while this exists: somebody is asked for a secret.
+pub struct Unseen {
+    was_quiet: bool,
+}
+
+impl Unseen {
+    pub fn begin() -> Self {
+        let was_quiet = QUIET.load(Ordering::Acquire);
+        quiet(true);
+        Self { was_quiet }
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        quiet(self.was_quiet);
+    }
+}
+
 /// Says whether this is a change; a terminal that cannot be asked stays as it is.
 fn echo(on: bool) -> bool {
     let stdin = io::stdin();

@@ -29,7 +29,7 @@ use crate::script::diagnose::Source;
 use crate::script::engine::script_text;
 use crate::script::help;
 use crate::script::host::Host;
-use crate::script::literals::{lacks_secret, masked};
+use crate::script::literals::{lacks_secret, learn, masked};
 use crate::script::session::{LAST, Mistake, Session};
 use crate::script::syntax::parses;
 
@@ -278,6 +278,7 @@ impl Prompt {
             self.fail(&error.hint("type the secret in its place"));
             return Err(Kind::Input);
         }
+        learn(text, &self.host.journal.known);
         let began = self.host.clock.system();
         let open = self.host.journal.unsettled();
         let session = self.session.clone();

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::routes::call::Incoming;
 use super::world::{Caller, TELLING, licensing, secrets};
-use crate::secret::{self, Place};
+use crate::secret::{self, Known, Place};
 
 /// One change, and with which status it was answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub(super) struct Masks {
     given: HashMap<String, usize>,
     /// How many there were before; the ledger does not say of what.
     earlier: usize,
+    /// The secrets that the process has met.
+    pub(super) known: Known,
 }
 
 impl Masks {
@@ -58,8 +60,8 @@ impl Masks {
     pub(super) fn entry(&mut self, incoming: &Incoming, at: Timestamp, status: u16) -> Entry {
         let (body, text) = self.body(incoming);
         let query = incoming.query.iter().map(|(name, value)| {
-            let value = if secret::is_secret_name(name) { secret::MASK } else { value };
-            (name.clone(), value.to_owned())
+            let value = if secret::is_secret_name(name) { secret::MASK.into() } else { self.known.mask(value) };
+            (name.clone(), value.into_owned())
         });
         Entry {
             at,
@@ -88,7 +90,11 @@ impl Masks {
             _ if !incoming.json => (None, Some(secret::MASK.into())),
             Err(_) => (None, Some(secret::MASK.into())),
             Ok(Value::Null) => (None, Some("null".into())),
-            Ok(body) if incoming.path.starts_with(secrets::PREFIX) => (Some(secret_kept(&body)), None),
+            Ok(body) if incoming.path.starts_with(secrets::PREFIX) => {
+                let mut kept = secret_kept(&body);
+                self.known.mask_value(&mut kept, &["payload"]);
+                (Some(kept), None)
+            }
             Ok(mut body) => {
                 self.mask(Place::default(), &mut body);
                 (Some(body), None)
@@ -108,6 +114,7 @@ impl Masks {
                 }
             }
             Value::Array(values) => values.iter_mut().for_each(|value| self.mask(place, value)),
+            Value::String(_) => self.known.mask_value(value, &[]),
             _ => {}
         }
     }

@@ -74,6 +74,7 @@ pub(super) struct Denied {
 
 impl Keystone {
     pub(super) fn new(seed: u64, scenario: &Scenario, lifetime: Duration) -> Self {
+        let seed = scenario.own.unwrap_or(seed);
         let of = |kind: &str, name: &str| draw(seed, &["keystone", kind, name]);
         let projects: Vec<Project> = scenario
             .projects

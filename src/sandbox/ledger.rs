@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::kept::{Entry, Masks};
 use super::routes::call::Incoming;
 use crate::model::Generation;
+use crate::secret::Known;
 
 const VERSION: u32 = 1;
 /// What stands in the ledger for the address at which the sandbox is served: that changes.
@@ -81,6 +82,13 @@ impl Ledger {
             base: String::new(),
             closed: None,
         })
+    }
+
+    /// The same with the secrets that the process knows: none of them is written, wherever a request has it.
+    #[must_use]
+    pub fn knowing(mut self, known: &Known) -> Self {
+        self.masks.known = known.clone();
+        self
     }
 
     /// One that cannot be written to.

@@ -1,6 +1,6 @@
 //! Gates: places where a run waits for somebody's answer.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What somebody said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,20 @@ pub trait Gates: Send + Sync {
     /// # Errors
     /// When asking was interrupted.
     fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>>;
+
+    /// A secret that somebody types, unseen; never on record.
+    ///
+    /// # Errors
+    /// `Input` when nobody can be asked.
+    fn secret(&self, question: &str) -> Result<String> {
+        Err(no_terminal(question))
+    }
+}
+
+/// The refusal to ask for a secret where nobody could type it unseen.
+pub fn no_terminal(question: &str) -> Error {
+    Error::input(format!("nobody can be asked for `{question}`: there is no terminal"))
+        .hint("use `secret_env`, `secret_file` or `--set-file` where nobody sits at one")
 }
 
 /// Nobody is there.

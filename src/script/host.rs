@@ -64,6 +64,8 @@ pub struct Script {
     pub limits: Limits,
     /// The door to files.
     pub access: Access,
+    /// The variables of the process.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// The world of one run, for those whom one wish stops: the run itself, or a job in its background.
@@ -89,6 +91,8 @@ pub struct Shared {
     pub folder: PathBuf,
     /// Those given on the command line are relative to this.
     pub directory: PathBuf,
+    /// The variables of the process.
+    pub environment: BTreeMap<String, String>,
     /// The modules of the script.
     pub imports: Arc<Imports>,
     /// What the script may use of this machine.
@@ -122,7 +126,7 @@ pub struct Shared {
 impl Host {
     pub fn new(seams: Seams, script: Script) -> Arc<Self> {
         let Seams { clock, cancel, events, journal, gates, connect } = seams;
-        let Script { parameters, folder, directory, imports, limits, access } = script;
+        let Script { parameters, folder, directory, imports, limits, access, environment } = script;
         memory::allow(&limits);
         let shared = Shared {
             clock,
@@ -134,6 +138,7 @@ impl Host {
             parameters,
             folder,
             directory,
+            environment,
             imports: Arc::new(imports),
             limits,
             access,
@@ -204,6 +209,11 @@ impl Host {
         let path = self.path(written);
         let writable = self.access.writable(&path, self.parameters.was_given(written));
         writable.map_err(|error| access::explain("write", written, &path, error))
+    }
+
+    /// From now on the text is masked wherever one leaves.
+    pub fn meet_secret(&self, text: &str) {
+        self.journal.known.learn(text);
     }
 
     pub fn meet_fields<'a>(&self, names: impl Iterator<Item = &'a str>) {

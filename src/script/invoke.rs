@@ -67,6 +67,8 @@ pub fn invoke(
     let result = begun.map_err(Fault::from).and_then(|()| run(call, body));
     // What a closure of the script returned is the script's own.
     let result = if function.effect == Effect::Drives { result } else { result.map(received) };
+    // Told to the script as it is recorded, so that it goes the same way again.
+    let result = result.map_err(|fault| saved::told(host, fault));
     let result = record(host, &lane, number, &identity, &result).and(result);
     let result = result.map_err(|fault| fault.into_script(position));
     let error = result.as_ref().err().map(|thrown| locate(thrown).error.message);

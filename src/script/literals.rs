@@ -5,35 +5,65 @@ use std::ops::Range;
 
 use super::lexer::{Kind, Token, lex};
 use crate::error::{Error, Result};
-use crate::secret::{Known, MASK, Place, holds_secret, is_secret_name};
+use crate::secret::{Known, MASK, Place, SHORTEST, holds_secret, is_secret_name};
 
 /// Values that stand in the place of a secret and are none.
-const EMPTY: [&str; 5] = ["", "none", "null", "...", MASK];
+const EMPTY: [&str; 8] = ["", "none", "null", "...", MASK, "Bearer", "Basic", "Token"];
+
+/// How much counts as a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// Whatever stands near the name of one: what was typed is masked rather too often.
+    Near,
+    /// What is one itself: `row["password"]` has none in it.
+    Itself,
+}
 
 /// Where the texts of a script are that are secrets: by the name of the field, variable or argument that they belong to,
 /// by the function that takes them, by what they look like.
 pub fn secret_literals(input: &str) -> Vec<Range<usize>> {
+    literals(input, Care::Itself)
+}
+
+fn literals(input: &str, care: Care) -> Vec<Range<usize>> {
     let tokens = lex(input).tokens;
-    let passed = passed(input, &tokens);
-    let is_kept = |(index, token): &(usize, &Token)| {
-        let text = &input[token.range.clone()];
-        let inner = text.trim_matches(['"', '`', '\'']);
-        token.kind == Kind::Text
-            && !EMPTY.contains(&inner)
-            && (is_secret(input, &tokens, *index, &passed) || holds_secret(inner) || names_secret(text))
+    let passed = passed(input, &tokens, care);
+    let texts: Vec<(usize, &Token)> = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Text).collect();
+    let inner = |token: &Token| input[token.range.clone()].trim_matches(['"', '`', '\'']).trim();
+    let is_kept = |(index, token): &&(usize, &Token)| {
+        !EMPTY.contains(&inner(token))
+            && (is_secret(input, &tokens, *index, &passed, care)
+                || holds_secret(inner(token))
+                || names_secret(&input[token.range.clone()]))
     };
-    tokens.iter().enumerate().filter(is_kept).map(|(_, token)| token.range.clone()).collect()
+    let kept: Vec<&str> = texts.iter().filter(is_kept).map(|(_, token)| inner(token)).collect();
+    // The same secret may be written where nothing says that it is one.
+    let again = |token: &Token| kept.iter().any(|kept| kept.len() >= SHORTEST && inner(token).contains(kept));
+    let found = texts.iter().filter(|text| is_kept(text) || again(text.1));
+    found.map(|(_, token)| token.range.clone()).collect()
+}
+
+/// From now on the secrets that a script holds are masked.
+pub fn learn(input: &str, known: &Known) {
+    for range in secret_literals(input) {
+        let raw = &input[range];
+        known.learn(raw.trim_matches(['"', '`', '\'']));
+        // As the program reads it, where that is the same in JSON.
+        if let Ok(read) = serde_json::from_str::<String>(raw) {
+            known.learn(&read);
+        }
+    }
 }
 
 /// Variables whose value goes where a secret belongs: `password: pw`.
-fn passed<'a>(input: &'a str, tokens: &[Token]) -> Vec<&'a str> {
+fn passed<'a>(input: &'a str, tokens: &[Token], care: Care) -> Vec<&'a str> {
     let alone = |index: usize| {
         let beside = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|token| token.kind);
         matches!(beside(index.checked_sub(1)), Some(Kind::Colon | Kind::Operator))
             && matches!(beside(Some(index + 1)), Some(Kind::Comma | Kind::Close | Kind::Semicolon))
     };
     let words = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word);
-    let kept = words.filter(|(index, _)| alone(*index) && is_secret(input, tokens, *index, &[]));
+    let kept = words.filter(|(index, _)| alone(*index) && is_secret(input, tokens, *index, &[], care));
     kept.map(|(_, token)| &input[token.range.clone()]).collect()
 }
 
@@ -46,7 +76,7 @@ fn names_secret(text: &str) -> bool {
 
 /// A script without its secrets, and without those that the process has met.
 pub fn masked(input: &str, known: &Known) -> String {
-    known.mask_code(&replaced(input, |text| {
+    known.mask_code(&replaced(input, Care::Near, |text| {
         let quote = text.chars().next().filter(|first| matches!(first, '"' | '`' | '\'')).unwrap_or('"');
         format!("{quote}{MASK}{quote}")
     }))
@@ -54,17 +84,17 @@ pub fn masked(input: &str, known: &Known) -> String {
 
 /// A script with a keyed hash in the place of each secret: what a run keeps.
 pub fn sealed(input: &str, hash: impl Fn(&str) -> String) -> String {
-    replaced(input, |text| reference(&hash(text)))
+    replaced(input, Care::Itself, |text| reference(&hash(text)))
 }
 
 fn reference(hash: &str) -> String {
     format!("\"{MASK} {hash}\"")
 }
 
-fn replaced(input: &str, by: impl Fn(&str) -> String) -> String {
+fn replaced(input: &str, care: Care, by: impl Fn(&str) -> String) -> String {
     let mut told = String::new();
     let mut rest = 0;
-    for range in secret_literals(input) {
+    for range in literals(input, care) {
         told.push_str(&input[rest..range.start]);
         told.push_str(&by(&input[range.clone()]));
         rest = range.end;
@@ -102,12 +132,14 @@ pub fn opened(kept: &str, original: Option<&str>, hash: impl Fn(&str) -> String)
 pub fn lacks_secret(input: &str) -> bool {
     let tokens = lex(input).tokens;
     tokens.iter().enumerate().any(|(index, token)| {
-        token.kind == Kind::Text && input[token.range.clone()].contains(MASK) && is_secret(input, &tokens, index, &[])
+        token.kind == Kind::Text
+            && input[token.range.clone()].contains(MASK)
+            && is_secret(input, &tokens, index, &[], Care::Near)
     })
 }
 
 /// Whether the text at `index` is the value of something that is a secret by its name, or lies inside of one.
-fn is_secret(input: &str, tokens: &[Token], index: usize, passed: &[&str]) -> bool {
+fn is_secret(input: &str, tokens: &[Token], index: usize, passed: &[&str], care: Care) -> bool {
     let word = |at: usize| input[tokens[at].range.clone()].trim_matches('"');
     let mut place = Place::default();
     let mut names: Vec<&str> = Vec::new();
@@ -118,6 +150,13 @@ fn is_secret(input: &str, tokens: &[Token], index: usize, passed: &[&str]) -> bo
         match tokens[at].kind {
             Kind::Close => depth += 1,
             Kind::Open if depth > 0 => depth -= 1,
+            // An argument, or the key of an index: what it is for is not said by what surrounds it.
+            Kind::Open if care == Care::Itself && at > 0 && opens_use(input, tokens, at) => {
+                if word(at - 1) == "secret_store" && names.first() == Some(&"payload") {
+                    return true;
+                }
+                break;
+            }
             // Out of a call: its function is what counts further out.
             Kind::Open if at > 0 && tokens[at - 1].kind == Kind::Word && input[tokens[at].range.clone()] == *"(" => {
                 names.push(word(at - 1));
@@ -139,7 +178,8 @@ fn is_secret(input: &str, tokens: &[Token], index: usize, passed: &[&str]) -> bo
                 if depth == 0 && at > 0 && matches!(tokens[at - 1].kind, Kind::Word | Kind::Text) =>
             {
                 let assigns = tokens[at].kind == Kind::Colon
-                    || matches!(&input[tokens[at].range.clone()], "=" | "==" | "!=" | "+=");
+                    || matches!(&input[tokens[at].range.clone()], "=" | "+=")
+                    || (care == Care::Near && matches!(&input[tokens[at].range.clone()], "==" | "!="));
                 // A value that ended before the place does not hold it.
                 let ended =
                     tokens[at + 1..index].iter().any(|token| matches!(token.kind, Kind::Comma | Kind::Semicolon));
@@ -154,13 +194,33 @@ fn is_secret(input: &str, tokens: &[Token], index: usize, passed: &[&str]) -> bo
         }
     }
     for name in names.iter().rev() {
-        let takes_names = ["secret_store", "secret_env", "secret_file", "secret_prompt", "secret_get", "secret_list"];
-        if place.is_secret(name) && !takes_names.contains(name) || *name == "payload" || passed.contains(name) {
+        // Functions of secrets, and options that name one or hold what is none.
+        let takes_names = [
+            "connection_secret",
+            "licence_pem",
+            "secret_store",
+            "secret_env",
+            "secret_file",
+            "secret_prompt",
+            "secret_get",
+            "secret_list",
+        ];
+        if place.is_secret(name) && !takes_names.contains(name)
+            || (care == Care::Near && *name == "payload")
+            || passed.contains(name)
+        {
             return true;
         }
         place = place.inside(name);
     }
     false
+}
+
+/// Whether the bracket at this place begins a call or an index.
+fn opens_use(input: &str, tokens: &[Token], at: usize) -> bool {
+    let bracket = &input[tokens[at].range.clone()];
+    let behind = matches!(tokens[at - 1].kind, Kind::Word | Kind::Close | Kind::Text);
+    behind && matches!(bracket, "(" | "[" | "?[")
 }
 
 #[cfg(test)]
@@ -248,6 +308,13 @@ mod tests {
                 opened(&kept, original, hash).unwrap_err().message,
                 "line 2 has a secret, which runs do not keep"
             );
+        }
+        for plain in [
+            "f(#{ password: row[\"password\"], token: param(\"vc_token\"), sas: secret_env(\"SAS\") })",
+            "f(#{ user_scripts: #{ linux: [#{ payload: \"echo\" }] } })",
+            "let password = rows.filter(|row| row.name == \"web\")[0].password; if e.token == \"x\" { g(\"y\") }",
+        ] {
+            assert_eq!(sealed(plain, hash), plain);
         }
         let plain = "print(\"*** \" + x);";
         assert_eq!(opened(&sealed(plain, hash), None, hash).unwrap(), plain);

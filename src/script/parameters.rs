@@ -8,11 +8,14 @@ use rhai::Dynamic;
 use super::run::Declared;
 use super::value::to_script;
 use crate::error::{Error, Result, suggest};
+use crate::secret::{MASK, holds_secret, is_secret_name};
 
 /// What was given on the command line, and which of it the script asked for.
 #[derive(Default)]
 pub struct Parameters {
     given: BTreeMap<String, String>,
+    /// Those whose values are secrets: by where they came from, by their names, by their looks.
+    secret: BTreeSet<String>,
     asked: Mutex<BTreeSet<String>>,
 }
 
@@ -22,6 +25,14 @@ impl Parameters {
     /// # Errors
     /// `Input` for one without `=`, without a name, or given twice.
     pub fn parse(settings: &[String]) -> Result<Self> {
+        Self::read(settings, Vec::new())
+    }
+
+    /// The same with those that were read from files, which are secrets.
+    ///
+    /// # Errors
+    /// As [`Parameters::parse`].
+    pub fn read(settings: &[String], files: Vec<(String, String)>) -> Result<Self> {
         let mut given = BTreeMap::new();
         for setting in settings {
             let (name, value) =
@@ -32,7 +43,25 @@ impl Parameters {
                 return Err(Error::input(format!("the parameter `{}` is given twice", name.trim())));
             }
         }
-        Ok(Self { given, asked: Mutex::default() })
+        let shows = |(name, value): &(&String, &String)| is_secret_name(name) || holds_secret(value);
+        let mut secret: BTreeSet<String> = given.iter().filter(shows).map(|(name, _)| name.clone()).collect();
+        for (name, text) in files {
+            if given.insert(name.clone(), text).is_some() {
+                return Err(Error::input(format!("the parameter `{name}` is given twice")));
+            }
+            secret.insert(name);
+        }
+        Ok(Self { given, secret, asked: Mutex::default() })
+    }
+
+    /// Whether the value that was given is a secret.
+    pub fn is_secret(&self, name: &str) -> bool {
+        self.secret.contains(name)
+    }
+
+    /// The values that are secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secret.iter().filter_map(|name| self.given.get(name)).map(String::as_str)
     }
 
     /// The value of a parameter, of the kind of its default.
@@ -42,11 +71,15 @@ impl Parameters {
     pub fn value(&self, name: &str, default: Option<Dynamic>) -> Result<Dynamic> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         match (self.given.get(name), default) {
-            (Some(text), Some(default)) => read_like(name, text, &default),
+            (Some(text), Some(default)) => self.read_like(name, text, &default),
             (Some(text), None) => Ok(text.clone().into()),
             (None, Some(default)) => Ok(default),
             (None, None) => Err(not_given(name)),
         }
+    }
+
+    fn read_like(&self, name: &str, text: &str, default: &Dynamic) -> Result<Dynamic> {
+        read_like(name, text, if self.is_secret(name) { MASK } else { text }, default)
     }
 
     /// Whether this text came from the command line.
@@ -62,7 +95,7 @@ impl Parameters {
     pub fn check_values(&self, declared: &[Declared], needed: &[String]) -> Result<()> {
         for parameter in declared {
             if let (Some(text), Some(default)) = (self.given.get(&parameter.name), &parameter.default) {
-                read_like(&parameter.name, text, &to_script(default.clone())).map(drop)?;
+                self.read_like(&parameter.name, text, &to_script(default.clone())).map(drop)?;
             }
         }
         match needed.iter().find(|name| !self.given.contains_key(*name)) {
@@ -94,8 +127,9 @@ fn not_given(name: &str) -> Error {
         .hint(format!("give it: `--set {name}=...`; `--help` after the runbook lists its parameters"))
 }
 
-fn read_like(name: &str, text: &str, default: &Dynamic) -> Result<Dynamic> {
-    let wrong = |kind: &str| Error::input(format!("the parameter `{name}` must be {kind}, not `{text}`"));
+/// `shown` is the text for messages.
+fn read_like(name: &str, text: &str, shown: &str, default: &Dynamic) -> Result<Dynamic> {
+    let wrong = |kind: &str| Error::input(format!("the parameter `{name}` must be {kind}, not `{shown}`"));
     if default.is_int() {
         return text.trim().parse::<i64>().map(Dynamic::from).map_err(|_| wrong("a whole number"));
     }

@@ -279,13 +279,28 @@ pub fn saved_error(host: &Host, error: &Error) -> Option<SavedError> {
     if error.kind.is_final() || error.kind == Failure::Login {
         return None;
     }
-    let mut saved = SavedError::from(error);
-    let known = &host.journal.known;
-    saved.message = known.mask(&saved.message).into_owned();
-    saved.hint = saved.hint.map(|hint| known.mask(&hint).into_owned());
+    let mut saved = SavedError::from(&without_secrets(host, error.clone()));
     let details = seal_json(host, Value::Object(std::mem::take(&mut saved.details)));
     saved.details = details.as_object().cloned().unwrap_or_default();
     Some(saved)
+}
+
+/// What a call throws, without the secrets that its message may repeat.
+pub fn told(host: &Host, fault: Fault) -> Fault {
+    match fault {
+        Fault::Error(error) => Fault::Error(without_secrets(host, error)),
+        thrown @ Fault::Thrown(_) => thrown,
+    }
+}
+
+fn without_secrets(host: &Host, mut error: Error) -> Error {
+    let known = &host.journal.known;
+    error.message = known.mask(&error.message).into_owned();
+    error.hint = error.hint.map(|hint| known.mask(&hint).into_owned());
+    let mut details = Value::Object(std::mem::take(&mut error.details));
+    known.mask_value(&mut details, &[]);
+    error.details = details.as_object().cloned().unwrap_or_default();
+    error
 }
 
 /// A recorded outcome, as the call would have ended; `None` when it has to be made again.

@@ -38,7 +38,7 @@ const PARTS: [&str; 17] = [
     "kennwort",
 ];
 /// The same as a word of its own.
-const WHOLE: [&str; 17] = [
+const WHOLE: [&str; 16] = [
     "pw",
     "pwd",
     "pass",
@@ -50,7 +50,6 @@ const WHOLE: [&str; 17] = [
     "pin",
     "psk",
     "jwt",
-    "bearer",
     "authorization",
     "cookie",
     "cred",

@@ -238,7 +238,16 @@ impl Served {
     }
 
     pub fn start_with(more: &[&str]) -> Self {
-        let arguments = ["sandbox", "--listen", "127.0.0.1:0", "--speed", "20000"];
+        Self::start_at("127.0.0.1:0", more)
+    }
+
+    /// One that listens there.
+    pub fn start_on(address: &str) -> Self {
+        Self::start_at(address, &[])
+    }
+
+    fn start_at(address: &str, more: &[&str]) -> Self {
+        let arguments = ["sandbox", "--listen", address, "--speed", "20000"];
         let mut child = command(&[&arguments, more].concat()).spawn().unwrap();
         let output = Heard::of(child.stdout.take().unwrap());
         // The region is the last thing that it says.
@@ -252,6 +261,14 @@ impl Served {
             environment.insert(name.to_owned(), value.to_owned());
         }
         Self { child, output, environment }
+    }
+
+    /// The first line that it said on stderr.
+    pub fn said_first(&mut self) -> String {
+        let mut line = String::new();
+        let mut stderr = std::io::BufReader::new(self.child.stderr.take().unwrap());
+        std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+        line
     }
 
     /// The binary as a client of this cloud.

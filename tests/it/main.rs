@@ -23,6 +23,7 @@ mod limits;
 mod lost;
 mod nested;
 mod operations;
+mod planted;
 mod prompt;
 mod reference;
 mod rehearsal;

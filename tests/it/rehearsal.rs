@@ -198,6 +198,7 @@ impl Stage {
         let script = Script {
             parameters: Parameters::parse(&self.options.set).unwrap(),
             imports: Imports::of_folder(&folder, access.clone()),
+            environment: BTreeMap::from([("PLANTED".to_owned(), "planted-in-the-environment".to_owned())]),
             directory: folder.clone(),
             folder,
             limits: Limits::default(),

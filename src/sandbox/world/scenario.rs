@@ -10,6 +10,8 @@ pub struct Scenario {
     pub user: String,
     /// `None`: drawn from the seed.
     pub password: Option<String>,
+    /// What Keystone's passwords and tokens are drawn from instead of the seed, which anybody may guess.
+    pub own: Option<u64>,
     /// The first is the one that the endpoints are in; the user may enter all of them.
     pub projects: Vec<String>,
     pub region: String,
@@ -121,6 +123,7 @@ impl Scenario {
             password: None,
             projects: vec!["demo".into(), "other".into()],
             region: "RegionOne".into(),
+            own: None,
             keystone_v2: false,
             worker: "worker-01".into(),
             platforms: sources

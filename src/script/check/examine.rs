@@ -9,8 +9,10 @@ use serde_json::Value;
 use super::natives::Natives;
 use super::program::{File, load};
 use super::walk::walk;
+use crate::error::Error;
 use crate::report::diagnostic::Severity;
 use crate::script::finding::Finding;
+use crate::script::literals::secret_literals;
 use crate::script::run::compile;
 use crate::script::variables::UNDEFINED;
 
@@ -47,11 +49,24 @@ pub fn examine(engine: &Engine, name: &str, text: &str, folder: &Path, now: Time
                 found.push(remark(severity, Finding { error, line, column }));
             }
         }
+        for range in secret_literals(&file.text) {
+            let before = &file.text[..range.start];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            found.push(remark(Severity::Warning, Finding { error: written(), line, column }));
+        }
         found.sort_by_key(|remark| (remark.finding.line, remark.finding.column));
         found.dedup_by_key(|remark| (remark.finding.line, remark.finding.column));
         remarks.append(&mut found);
     }
     remarks
+}
+
+/// A password in the text of a runbook.
+fn written() -> Error {
+    Error::script("a secret is written in the runbook: whoever reads it has it").hint(
+        "`secret_env(\"NAME\")`, `secret_file(\"path\")` or `secret_prompt(\"question\")` instead, or a parameter with `--set-file`",
+    )
 }
 
 /// A variable that a module lacks and the runbook has.
@@ -151,12 +166,25 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_in_the_text_is_warned_about_where_it_stands() {
+        let text = "let p = \"hunter2\";\nf(#{ password: p, url: \"http://u:p@h\", token: row[\"token\"] });\nfn f(x) { x }\nlet row = #{ token: secret_env(\"T\") };";
+        let found: Vec<(usize, usize, &str)> = remarks(text)
+            .into_iter()
+            .filter(|(.., message, _)| message.starts_with("a secret is written"))
+            .map(|(line, column, _, severity)| (line, column, severity))
+            .collect();
+        assert_eq!(found, [(1, 9, "warning"), (2, 24, "warning")]);
+    }
+
+    #[test]
     fn nothing_is_found_in_what_is_right() {
         let mut wrong = Vec::new();
         for folder in ["scripts", "tests/it/runbooks"] {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
             for entry in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
-                if entry.extension().is_some_and(|end| end == "rhai") && !entry.ends_with("coriolis.d.rhai") {
+                // One has passwords in it on purpose.
+                let others = ["coriolis.d.rhai", "secrets.rhai"].iter().any(|name| entry.ends_with(name));
+                if entry.extension().is_some_and(|end| end == "rhai") && !others {
                     let text = std::fs::read_to_string(&entry).unwrap();
                     wrong.extend(examine(&bare(), &entry.display().to_string(), &text, &folder, Timestamp::UNIX_EPOCH));
                 }

@@ -12,7 +12,7 @@ use crate::script::help::{WIDTH, topic};
 use crate::script::returns::Returns;
 use crate::script::spec::{Key, Kind, Parameter, Spec};
 use crate::script::value::{Secret, describe, to_shown};
-use crate::secret::is_secret_name;
+use crate::secret::{holds_secret, is_secret_name};
 
 const PARAM: &[Key] = &[
     Key::new(
@@ -103,10 +103,14 @@ fn param(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let name = call.text("name");
     let value = call.host.parameters.value(&name, default)?;
     // What is called a password is kept from all eyes, as one that a server sends.
-    if is_secret_name(&name) && value.is_string() {
-        return Ok(Dynamic::from(Secret::new(text_of(&value))));
+    let text = value.is_string().then(|| text_of(&value)).filter(|text| !text.is_empty());
+    match text.filter(|text| is_secret_name(&name) || call.host.parameters.is_secret(&name) || holds_secret(text)) {
+        Some(secret) => {
+            call.host.meet_secret(&secret);
+            Ok(Dynamic::from(Secret::new(secret)))
+        }
+        None => Ok(value),
     }
-    Ok(value)
 }
 
 fn group_by(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

@@ -17,6 +17,7 @@ use crate::script::settle;
 use crate::script::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::script::value::{Secret, Secrets, to_json};
 
+use super::files::read_text;
 use super::resolve;
 
 const SECRET: Parameter = Parameter::required(
@@ -42,6 +43,27 @@ pub const KEEP: Sends = Sends::changes("POST /v1/secrets", Again::Marked("mode")
 const A_SECRET: &str = "let s = secret_store(#{ name: \"vcenter\", payload: #{ host: \"vc\", password: \"p\" } });\n";
 
 pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::pure("secret_env", "Get a secret from the environment; it is not kept, and a resumed run reads it again.")
+            .parameters(&[Parameter::required("name", Kind::Text, "The name of the variable.")])
+            .returns(Returns::value("the value, as a secret: it goes into requests and prints as `***`"))
+            .example("try { secret_env(\"VCENTER_PASSWORD\"); } catch (e) { print(e.message); }"),
+        body: of_environment,
+    },
+    Function {
+        spec: Spec::pure("secret_file", "Get a secret from a file; it is not kept, and a resumed run reads it again.")
+            .parameters(&[Parameter::required("path", Kind::Path, "Relative to the runbook's folder.")])
+            .returns(Returns::value("what the file holds without its last line break, as a secret: it goes into requests and prints as `***`"))
+            .example("try { secret_file(\"vcenter.password\"); } catch (e) { print(e.kind); }"),
+        body: of_file,
+    },
+    Function {
+        spec: Spec::pure("secret_prompt", "Ask for a secret on the terminal, unseen, once for each question; it is not kept, and a resumed run asks again.")
+            .parameters(&[Parameter::required("question", Kind::Text, "What is to be typed.")])
+            .returns(Returns::value("what was typed, as a secret: it goes into requests and prints as `***`"))
+            .example("try { secret_prompt(\"password of vcenter\"); } catch (e) { print(e.kind); }"),
+        body: of_prompt,
+    },
     Function {
         spec: Spec::changes("secret_store", "Store a secret in Barbican; a second one of the same name is another secret.")
             .noun_verb()
@@ -93,6 +115,38 @@ pub const ROWS: &[Function] = &[
         body: delete,
     },
 ];
+
+fn of_environment(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let name = call.text("name");
+    let value = call.host.environment.get(&name).filter(|value| !value.is_empty());
+    let value = value.ok_or_else(|| {
+        Error::input(format!("the variable `{name}` is not set"))
+            .hint(format!("set it where the run begins: `read -rs {name}; export {name}`"))
+    })?;
+    Ok(met(call, value))
+}
+
+fn of_file(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let path = call.text("path");
+    let text = read_text(call, &path)?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(Error::input(format!("`{path}` is empty")).into());
+    }
+    Ok(met(call, text))
+}
+
+fn of_prompt(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let typed = call.host.gates.secret(&call.text("question"))?;
+    Ok(met(call, &typed))
+}
+
+/// A secret from outside: masked from now on.
+fn met(call: &Call<'_>, text: &str) -> Dynamic {
+    call.host.meet_secret(text);
+    Dynamic::from(Secret::new(text))
+}
 
 fn store(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let payload = to_json(&call.options().get("payload").cloned().unwrap_or_default(), Secrets::Exposed)?;
