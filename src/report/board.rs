@@ -138,6 +138,21 @@ impl Board {
         }
     }
 
+    /// An item that begins in a wave that nobody opened, as a job does, is gathered with its like in one of their own.
+    pub(super) fn gather(&mut self, event: &Event) {
+        let Event { at, origin, fact: Fact::ItemStarted { .. }, .. } = event else { return };
+        let (Some(name), Some((lane, _))) = (&origin.wave, origin.lane.rsplit_once('/')) else { return };
+        if let Some(known) = self.wave_of(origin, name) {
+            self.earlier.retain(|wave| *wave != known);
+            return;
+        }
+        let outer = Origin { lane: lane.into(), ..Origin::default() };
+        let mut wave = Wave::new(name, (&outer, 0), None, *at, 0, 0, &[]);
+        wave.gathered = true;
+        self.opened.entry(outer.lane).or_default().push(self.waves.len());
+        self.waves.push(wave);
+    }
+
     /// Another process goes on with the run: what the one before it had at work is nobody's, and its waves come again.
     fn begin(&mut self) {
         self.earlier = (0..self.waves.len()).collect();

@@ -28,6 +28,8 @@ pub struct Wave {
     pub cut: bool,
     /// The run went another way, in an attempt that was made anew.
     pub repeated: bool,
+    /// No wave of the script: it holds what began in none, as jobs do.
+    pub(super) gathered: bool,
     pub items: Vec<Item>,
     keys: HashMap<Arc<str>, usize>,
     /// How much of each item is done, and of all together.
@@ -61,6 +63,7 @@ impl Wave {
             stopping: None,
             cut: false,
             repeated: false,
+            gathered: false,
             items: Vec::with_capacity(keys.len()),
             keys: HashMap::new(),
             shares: Vec::new(),

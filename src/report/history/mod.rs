@@ -160,6 +160,7 @@ impl History {
             Some(period) => period.1 = period.1.max(*at),
             None => self.periods.push((*at, *at)),
         }
+        self.board.gather(event);
         self.board.apply(event);
         if let Fact::WaveStarted { name, .. } = fact
             && let Some(wave) = self.board.newest(&origin.lane, name)
@@ -276,10 +277,10 @@ impl History {
             .collect()
     }
 
-    /// The counts of all waves that are not inside of another.
+    /// The counts of all waves that are not inside of another, without jobs.
     pub fn counts(&self) -> (usize, Counts) {
         let mut counts = Counts::default();
-        let outer = || self.board.waves.iter().filter(|wave| wave.parent.is_none() && !wave.repeated);
+        let outer = || self.board.waves.iter().filter(|wave| wave.parent.is_none() && !wave.repeated && !wave.gathered);
         let items = outer().flat_map(|wave| &wave.items);
         items.filter_map(Item::outcome).for_each(|outcome| counts.add(outcome));
         (outer().map(|wave| wave.total).sum(), counts)

@@ -205,6 +205,45 @@ fn loops_that_went_well_inside_of_items_are_left_out_and_others_are_told() {
 }
 
 #[test]
+fn a_job_that_failed_is_told_in_every_form_whatever_else_ended_the_run() {
+    let job = |number: &str| Origin {
+        lane: format!("main/{number}:{number}").into(),
+        wave: Some("job".into()),
+        item: Some(number.into()),
+    };
+    let broke = scene::cause("the job broke", "mend it");
+    let whole = |more: &[Event]| {
+        let first = [
+            scene::started(0.0, job("1")),
+            scene::started(0.0, job("2")),
+            scene::wave(0.5, "seed", 1, &["a"]),
+            scene::started(0.5, scene::item("seed", "a")),
+            scene::failed(1.0, job("1"), 1, broke.clone(), None),
+            scene::finished(1.0, scene::item("seed", "a"), Outcome::Ok, 1, None),
+            scene::finished(2.0, job("2"), Outcome::Ok, 1, None),
+            ended(3.0, 1),
+        ];
+        whole(&[&first, more].concat())
+    };
+    let history = whole(&[]);
+    assert_eq!(standings(&history), ["job/1 failed", "job/2 ok", "seed/a ok"]);
+    assert_eq!(history.counts().0, 1, "jobs are no items of a wave");
+    for form in FORMS {
+        let text = history.render(form, &TimeZone::UTC);
+        assert!(text.contains("the job broke"), "{form:?}: {text}");
+    }
+    let read = history.render(Form::Junit, &TimeZone::UTC);
+    assert!(read.contains(r#"<testcase name="1" classname="job""#), "{read}");
+    let resumed = whole(&[
+        begun(9.0),
+        scene::started(9.0, job("1")),
+        scene::finished(10.0, job("1"), Outcome::Ok, 1, None),
+        ended(10.0, 0),
+    ]);
+    assert_eq!(standings(&resumed), ["job/1 ok", "job/2 ok", "seed/a ok"]);
+}
+
+#[test]
 fn every_form_tells_message_place_hint_and_the_first_attempt_s_cause_each_in_its_place() {
     let at = || scene::item("cutover", "a");
     let last =
