@@ -130,7 +130,7 @@ impl Kept {
         let path = directory.journal();
         let is_cut = reached::read(&directory.reached()).is_some_and(|reached| end < reached) || !path.exists();
         let began = directory.meta.sandbox.is_none().then_some(directory.meta.started);
-        let past = Past { since: state.first.or(began) };
+        let past = Past::of(&state, began, clock.now());
         let file = if end > 0 { file::reopen(&path, end)? } else { file::create(&path, clock.now())? };
         let log = Log::new(Arc::new(noted(&directory, file)?), path);
         let journal = Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log));

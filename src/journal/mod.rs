@@ -43,6 +43,17 @@ pub struct StepKey {
 pub struct Past {
     /// When the run began; what is older is not its doing.
     pub since: Option<Timestamp>,
+    /// The time of the newest record.
+    pub last: Option<Timestamp>,
+    /// When this process took the run up; what is newer is no earlier one's doing.
+    pub taken_up: Timestamp,
+}
+
+impl Past {
+    /// What a journal of this state is the record of. `began` is when the run began, as far as that is known elsewhere.
+    pub fn of(state: &State, began: Option<Timestamp>, taken_up: Timestamp) -> Self {
+        Self { since: state.first.or(began), last: state.last.or(began), taken_up }
+    }
 }
 
 /// Values longer than this, as text, are written once.

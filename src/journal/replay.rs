@@ -27,7 +27,7 @@ pub struct State {
     generation: Option<Generation>,
     /// The time of the first record.
     pub first: Option<Timestamp>,
-    last: Option<Timestamp>,
+    pub last: Option<Timestamp>,
     pub memory: Memory,
     /// The run has done more than its records say.
     pub is_behind: bool,

@@ -13,8 +13,10 @@ use super::sends::Again;
 use crate::client::Request;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
+use crate::journal::Past;
 use crate::journal::marker::Marker;
 use crate::journal::replay::Known;
+use crate::model::{Phase, phase};
 
 /// How far the server's clock may be behind ours.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -23,7 +25,8 @@ const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// step's mark is it; where only comparison could tell, somebody is asked.
 ///
 /// A journal of which nothing says that it is behind is believed of copies that leave the source on: schedules make such
-/// ones in every pause, and a second one copies what has changed and does no harm.
+/// ones in every pause, and a second one copies what has changed and does no harm. One that may be the run's own is named,
+/// and joined while it runs.
 ///
 /// # Errors
 /// `NeedsAnswer` when nobody answers; that of the guard, which is asked first where the journal is believed; what the
@@ -42,7 +45,7 @@ pub fn find(
         call.function.sends.iter().any(|sends| sends.says(request, |again| matches!(again, Again::Marked(_))));
     if !journal.is_behind() && !is_marked {
         if is_plain_copy(request) {
-            return Ok(None);
+            return join_copy(call, request, look, past);
         }
         guard(call)?;
     }
@@ -63,6 +66,53 @@ pub fn find(
         return Ok(Some((*oldest).clone()));
     }
     Ok(None)
+}
+
+/// A copy that leaves the source on, is not on record, and may be an earlier process's: joined while it runs; named when it
+/// has ended, and made again.
+fn join_copy(
+    call: &Call<'_>,
+    request: &Request,
+    look: impl Fn(&Call<'_>, &Value) -> Result<Found>,
+    past: Past,
+) -> Result<Option<Value>> {
+    let found = look(call, &nothing_known())?;
+    let (since, until) = (past.last.map(|last| last - SKEW), past.taken_up + SKEW);
+    let newest = found
+        .possible()
+        .filter(|thing| !thing["id"].as_str().is_some_and(|id| call.host.journal.knows_id(id)))
+        .filter(|thing| is_since(thing, since) && made_at(thing).is_none_or(|made| made <= until))
+        .max_by_key(|thing| thing["number"].as_i64());
+    let Some(copy) = newest else { return Ok(None) };
+    let seen = format!(
+        "{} is not in this run's journal: a schedule has made it, or a colleague, or this run itself, where the journal is \
+         an older copy",
+        named(copy)
+    );
+    let is_running = copy["status"].as_str().is_some_and(|status| phase(status) == Phase::Active);
+    call.warn(format!("{seen}; {}", if is_running { "joining it" } else { "copying again what has changed since" }));
+    if !is_running {
+        return Ok(None);
+    }
+    call.adopt(request, copy)?;
+    Ok(Some(copy.clone()))
+}
+
+/// Whether a thing that was found, instead of being made by the next step, is that step's own: an earlier process has made
+/// it, and the journal does not say so.
+///
+/// # Errors
+/// When it cannot be recorded that the journal is behind.
+pub fn has_made(call: &Call<'_>, mark: &str, thing: &Value) -> Result<bool> {
+    let journal = &call.host.journal;
+    let Some(found) = thing[mark].as_str().and_then(Marker::of).filter(|_| journal.past().is_some()) else {
+        return Ok(false);
+    };
+    let is_own = found.is_of_step(&call.marker()) && !journal.knows_marker(&found);
+    if is_own {
+        tell_behind(call)?;
+    }
+    Ok(is_own)
 }
 
 /// In place of what was there before a request left: nothing of it is taken for known.
@@ -104,14 +154,18 @@ fn tell_behind(call: &Call<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A copy that neither switches the source off nor deploys.
 fn is_plain_copy(request: &Request) -> bool {
-    let shuts_down = request.body.as_ref().and_then(|body| body.pointer("/execution/shutdown_instances"));
-    shuts_down.is_some_and(|shuts_down| *shuts_down == false)
+    let execution = request.body.as_ref().and_then(|body| body.get("execution"));
+    execution.is_some_and(|said| said["shutdown_instances"] != true && said["auto_deploy"] != true)
 }
 
 fn is_since(thing: &Value, since: Option<Timestamp>) -> bool {
-    let made = thing["created_at"].as_str().and_then(duration::server_time);
-    made.zip(since).is_none_or(|(made, since)| made >= since)
+    made_at(thing).zip(since).is_none_or(|(made, since)| made >= since)
+}
+
+fn made_at(thing: &Value) -> Option<Timestamp> {
+    thing["created_at"].as_str().and_then(duration::server_time)
 }
 
 /// Asks whether this is what the step has made, in a process of which the journal knows nothing.

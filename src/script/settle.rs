@@ -51,18 +51,23 @@ pub fn change(
     let mut first: Option<(StepKey, Value)> = None;
     for tries in 1.. {
         let is_new = call.knows_next(request) == Known::Nothing;
-        let late = |first: &Option<(StepKey, Value)>| -> Result<Option<(StepKey, Value)>> {
+        let late = |first: &Option<(StepKey, Value)>, refusal: &Error| -> Result<Option<(StepKey, Value)>> {
             let Some((key, before)) = first.as_ref().filter(|_| is_new) else { return Ok(None) };
-            match look(call, before)?.verdict() {
+            let found = search(call, call.host.clock.instant(), |call| look(call, before));
+            match found.map_err(|why| unfound(&format!("{what} was refused when it was sent again"), refusal, &why))? {
                 Verdict::Made(late) => Ok(Some((key.clone(), late))),
-                Verdict::Nothing | Verdict::Unsure(_) => Ok(None),
+                Verdict::Nothing => Ok(None),
+                Verdict::Unsure(seen) => Err(unknown(refusal.clone().context(format!(
+                    "sent again after its answer was lost, and what is there may be the effect of the first time or \
+                     somebody else's: {seen}"
+                )))),
             }
         };
         let (key, sent) = match call.send(request, guard) {
             Ok(sent) => sent,
             // What its guard refuses may be what was sent before, come late.
             Err(error) if error.kind == Kind::Refused => {
-                let Some((key, late)) = late(&first)? else { return Err(error) };
+                let Some((key, late)) = late(&first, &error)? else { return Err(error) };
                 return arrived(call, &key, &what, &error, late);
             }
             Err(error) => return Err(error),
@@ -76,7 +81,7 @@ pub fn change(
             }
             // The server does one thing at a time with a replica: what keeps it from this may be this, come late.
             Sent::Refused(error) if matches!(error.status(), Some(400 | 409)) => {
-                let Some((_, late)) = late(&first)? else { return Err(error) };
+                let Some((_, late)) = late(&first, &error)? else { return Err(error) };
                 return arrived(call, &key, &what, &error, late);
             }
             Sent::Refused(error) => return Err(error),
@@ -94,7 +99,9 @@ pub fn change(
             None => clock.instant() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1]),
         };
         let lost = format!("lost the answer to {what} ({error})");
-        let found = search(call, until, |call| look(call, &before)).map_err(|why| unfound(&lost, &error, &why))?;
+        // What came late of the first sending was there before this one.
+        let known = first.as_ref().map_or(&before, |(_, before)| before);
+        let found = search(call, until, |call| look(call, known)).map_err(|why| unfound(&lost, &error, &why))?;
         match found {
             Verdict::Made(made) => {
                 call.settle(&key, Some(&made))?;

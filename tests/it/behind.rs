@@ -54,10 +54,10 @@ impl Run {
             Ok(_) => (file::create(&self.journal, clock.now()).unwrap(), State::default(), false),
             Err(_) => (file::create(&self.journal, clock.now()).unwrap(), State::default(), true),
         };
-        let since = Some(state.first.unwrap_or(self.began));
+        let past = Past::of(&state, Some(self.began), clock.now());
         let log = Log::new(Arc::<File>::new(file), self.journal.clone());
         let journal = Journal::new("m4k7t2qa".into(), [7; 32], clock, state, Some(log));
-        let journal = if is_first { journal } else { journal.after(Past { since }) };
+        let journal = if is_first { journal } else { journal.after(past) };
         if noted {
             journal.falls_behind().unwrap();
         }
@@ -172,6 +172,8 @@ fn an_older_copy_never_deploys_or_switches_off_a_second_time_without_a_question(
                 played.result
             );
             assert!(left[2] == 3 || left[2] == 4, "{name}: a plain copy at most: {left}");
+            let told = ["is not in this run's journal", "the server has more of this run"];
+            assert!(left[2] == 3 || told.iter().any(|told| said(&played, told)), "{name}: a copy is repeated silently");
         }
     }
 }
@@ -196,10 +198,50 @@ fn what_is_not_the_runs_is_sent_after_a_no() {
         wait_for(replica_execute(r));"#,
         )
         .value();
-    let another = Journal::new("another1".into(), [7; 32], stage.clock.clone(), State::default(), None);
-    let journal = another.after(Past { since: Some(began) });
+    let past = Past::of(&State::default(), Some(began), stage.clock.now());
+    let journal = Journal::new("another1".into(), [7; 32], stage.clock.clone(), State::default(), None).after(past);
     journal.falls_behind().unwrap();
     let played = stage.play_recorded(&script.replace("db-05", "web-01"), Arc::new(journal), Arc::new(No));
     // Another run's replica of the VM is no answer to this run's creation.
     assert_eq!((played.value(), played.replicas_made()), (&json!(1), 2));
+}
+
+#[test]
+fn a_plain_copy_that_may_be_the_runs_own_is_named_and_joined_while_it_runs() {
+    let create = r#"
+        let r = replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });"#;
+    let script = r#"let e = replica_execute(replica_of("web-01")); [e.number, wait_for(e).status]"#;
+    for generation in GENERATIONS {
+        for (meanwhile, expected, word) in
+            [("replica_execute(r);", 1, "joining it"), ("wait_for(replica_execute(r));", 2, "copying again")]
+        {
+            let stage = Stage::new(Options::of(generation));
+            let began = stage.clock.now();
+            stage.play(&format!("{create} {meanwhile}")).value();
+            let journal = Journal::new("another1".into(), [7; 32], stage.clock.clone(), State::default(), None);
+            let journal = journal.after(Past::of(&State::default(), Some(began), stage.clock.now()));
+            let played = stage.play_recorded(script, Arc::new(journal), Arc::new(Nobody));
+            assert_eq!(played.value(), &json!([expected, "COMPLETED"]), "on {}", generation.word());
+            assert!(said(&played, "is not in this run's journal") && said(&played, word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn a_replica_of_the_run_itself_was_created_although_its_journal_was_cut() {
+    let script = r#"
+        [replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" }).created]"#;
+    for generation in GENERATIONS {
+        let stage = Stage::new(Options::of(generation));
+        let began = stage.clock.now();
+        let empty = |run: &str| Journal::new(run.into(), [7; 32], stage.clock.clone(), State::default(), None);
+        let past = Past::of(&State::default(), Some(began), began);
+        let first = stage.play_recorded(script, Arc::new(empty("m4k7t2qa")), Arc::new(Nobody));
+        assert_eq!(first.value(), &json!([true]));
+        for (run, created) in [("m4k7t2qa", true), ("another1", false)] {
+            let played = stage.play_recorded(script, Arc::new(empty(run).after(past)), Arc::new(Nobody));
+            assert_eq!((played.value(), played.replicas_made()), (&json!([created]), 1), "{run}");
+            assert_eq!(said(&played, "the server has more of this run than its journal"), created, "{run}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! server once it was resumed is what it would have left undisturbed, and nothing was made twice.
 
 mod foreign;
+mod nights;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -128,6 +129,12 @@ impl Run {
     }
 
     fn process_of(&self, runbook: &str, gates: Arc<dyn Gates>, dies: Option<(usize, bool)>) -> (Rehearsal, usize) {
+        let (journal, medium) = self.journal(dies);
+        let played = self.stage.play_recorded(runbook, Arc::new(journal), gates);
+        (played, medium.lines.load(Ordering::Acquire))
+    }
+
+    fn journal(&self, dies: Option<(usize, bool)>) -> (Journal, Arc<Deathbed>) {
         let clock = self.stage.clock.clone();
         let (file, mut state) = if self.journal.exists() {
             let read = file::load(&self.journal).unwrap();
@@ -144,8 +151,7 @@ impl Run {
             state,
             Some(Log::new(medium.clone(), "journal.jsonl".into())),
         );
-        let played = self.stage.play_recorded(runbook, Arc::new(journal), gates);
-        (played, medium.lines.load(Ordering::Acquire))
+        (journal, medium)
     }
 
     fn left(&self, played: &Rehearsal) -> Left {

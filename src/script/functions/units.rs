@@ -22,6 +22,7 @@ use crate::model::Phase;
 use crate::script::arguments::text_of;
 use crate::script::attempts::attempts;
 use crate::script::call::Call;
+use crate::script::earlier;
 use crate::script::error::Fault;
 use crate::script::found::Agrees;
 use crate::script::function::Function;
@@ -114,7 +115,11 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let found: Vec<&str> = found.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (mut transfer, created) = match found.as_slice() {
         [] => made_unless_there(call, fields)?,
-        [only] => (fetch(call, only)?, false),
+        [only] => {
+            let transfer = fetch(call, only)?;
+            let created = earlier::has_made(call, "notes", &transfer)?;
+            (transfer, created)
+        }
         many => {
             let names = fields["instances"]
                 .as_array()

@@ -20,7 +20,7 @@ const CUTOVER: &str = r#"
 "#;
 
 /// What another client does; what the server refuses it does not do.
-const ACTS: [&str; 10] = [
+pub(super) const ACTS: [&str; 10] = [
     "replica_sync(r)",
     "replica_execute(r)",
     "replica_sync(r, #{ shutdown_instances: true })",
@@ -85,17 +85,17 @@ fn every_act(generation: Generation) {
     assert!(wrong.is_empty(), "{} wrong on {}:\n{}", wrong.len(), generation.word(), wrong.join("\n"));
 }
 
-fn state(run: &Run) -> Value {
+pub(super) fn state(run: &Run) -> Value {
     run.stage.play(STATE).value().clone()
 }
 
-fn ids(things: &Value) -> BTreeSet<String> {
+pub(super) fn ids(things: &Value) -> BTreeSet<String> {
     things.as_array().unwrap().iter().map(|thing| thing["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Why the outcome is wrong, if it is. `earlier` is what was there before and after somebody else acted, `foreign` the
 /// deployments that they have made.
-fn judge(run: &Run, played: &Rehearsal, earlier: &[Value], foreign: &BTreeSet<String>) -> Option<String> {
+pub(super) fn judge(run: &Run, played: &Rehearsal, earlier: &[Value], foreign: &BTreeSet<String>) -> Option<String> {
     let state = state(run);
     // Copies whose records were deleted since were there all the same.
     let now = ids(&state["copies"]);
