@@ -25,7 +25,7 @@ use crate::memory;
 
 /// How deep functions may call each other, and expressions nest: the same in debug and release builds.
 const CALL_LEVELS: usize = 64;
-const EXPRESSION_DEPTH: usize = 128;
+pub const EXPRESSION_DEPTH: usize = 128;
 /// What a lane's thread needs for that many levels of the engine's recursion, in a debug build.
 pub const LANE_STACK: usize = 16 << 20;
 

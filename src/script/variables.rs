@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnCallExpr, FnPtr, ParseErrorType, Position, Stmt, StmtBlock};
 
+use super::bodies::{Bodies, bodies, is_closure, named};
 use super::catalog;
 use super::finding::Finding;
+use super::scope::Names;
 use super::syntax::lax;
 use crate::error::{Error, suggest};
 
@@ -24,11 +26,11 @@ pub fn undefined(engine: &Engine, source: &str, globals: &[&str]) -> Vec<Finding
 
 fn undefined_in(engine: &Engine, ast: &AST, source: &str, globals: &[&str]) -> Vec<Finding> {
     let mut walk = Walk::new(engine, ast, source);
-    walk.names = globals.iter().map(|name| (*name).to_owned()).collect();
+    walk.names = globals.iter().map(|name| (*name, ())).collect();
     walk.statements(ast.statements());
     let imported = walk.imported.clone();
-    for (name, function) in walk.bodies.clone().iter().filter(|(name, _)| !is_closure(name)) {
-        walk.names = function.parameters.clone();
+    for (name, function) in named(&walk.bodies.clone()) {
+        walk.names = seen(&function.parameters);
         walk.modules = imported.iter().cloned().collect();
         walk.function = Some(name.clone());
         walk.told.clear();
@@ -39,30 +41,9 @@ fn undefined_in(engine: &Engine, ast: &AST, source: &str, globals: &[&str]) -> V
     walk.findings
 }
 
-/// What a function or a closure is made of.
-pub(super) struct Body {
-    pub(super) parameters: Vec<String>,
-    pub(super) body: Vec<Stmt>,
-}
-
-/// The bodies of all functions, which the engine shows in a walk only.
-pub(super) fn bodies(ast: &AST) -> Vec<(String, Body)> {
-    let body = |function: &rhai::ScriptFnMetadata<'_>| {
-        let (name, count) = (function.name.to_owned(), function.params.len());
-        // `clone_functions_only_filtered` of Rhai 1.27 filters nothing.
-        let mut alone = ast.clone_functions_only();
-        alone.retain_functions(|_, _, known, params| known == name && params == count);
-        let mut body = Vec::new();
-        alone.walk(&mut |path| {
-            if let [ASTNode::Stmt(statement)] = path {
-                body.push((*statement).clone());
-            }
-            true
-        });
-        let parameters = function.params.iter().map(|name| (*name).to_owned()).collect();
-        (name, Body { parameters, body })
-    };
-    ast.iter_functions().map(|function| body(&function)).collect()
+/// The names that a function sees when it begins.
+fn seen(parameters: &[String]) -> Names<()> {
+    parameters.iter().map(|name| (name.as_str(), ())).collect()
 }
 
 fn variable_name(expression: &Expr) -> Option<String> {
@@ -72,17 +53,13 @@ fn variable_name(expression: &Expr) -> Option<String> {
     }
 }
 
-fn is_closure(function: &str) -> bool {
-    function.starts_with("anon$")
-}
-
 /// A walk over the tree, and what is known where it stands.
 struct Walk<'a> {
     engine: &'a Engine,
     ast: &'a AST,
     source: &'a str,
     /// Variables in scope, innermost last.
-    names: Vec<String>,
+    names: Names<()>,
     /// Modules in scope, by the names of their imports.
     modules: Vec<String>,
     /// Every import of the runbook's top level: functions see them.
@@ -95,7 +72,7 @@ struct Walk<'a> {
     given: BTreeMap<String, String>,
     functions: BTreeSet<String>,
     /// Functions and closures.
-    bodies: Arc<Vec<(String, Body)>>,
+    bodies: Arc<Bodies>,
     /// The function that is walked through.
     function: Option<String>,
     /// What was told of this function: once is enough.
@@ -140,8 +117,8 @@ impl<'a> Walk<'a> {
                 }
                 Some(ASTNode::Expr(Expr::DynamicConstant(value, position))) => {
                     let name = value.read_lock::<FnPtr>().map(|closure| closure.fn_name().to_owned());
-                    let parameters = bodies.iter().filter(|(known, _)| name.as_ref() == Some(known));
-                    let parameters = parameters.flat_map(|(_, body)| &body.parameters);
+                    let parameters = name.and_then(|name| bodies.get(&name)).into_iter().flatten();
+                    let parameters = parameters.flat_map(|body| &body.parameters);
                     for parameter in parameters.filter(|parameter| !captured.contains(*parameter)) {
                         let line = place(*position).0;
                         given.entry(parameter.clone()).or_insert_with(|| format!("the closure in line {line}"));
@@ -163,7 +140,7 @@ impl<'a> Walk<'a> {
             engine,
             ast,
             source,
-            names: Vec::new(),
+            names: Names::default(),
             modules: Vec::new(),
             imported,
             constants,
@@ -183,7 +160,7 @@ impl<'a> Walk<'a> {
 
     /// What is declared inside is gone afterwards.
     fn scoped(&mut self, inside: impl FnOnce(&mut Self)) {
-        let (names, modules) = (self.names.len(), self.modules.len());
+        let (names, modules) = (self.names.depth(), self.modules.len());
         inside(self);
         self.names.truncate(names);
         self.modules.truncate(modules);
@@ -209,8 +186,8 @@ impl<'a> Walk<'a> {
             Stmt::For(head, _) => {
                 self.expression(&head.2.expr);
                 self.scoped(|walk| {
-                    walk.names.push(head.0.name.to_string());
-                    walk.names.extend(head.1.iter().map(|counter| counter.name.to_string()));
+                    walk.names.push(head.0.name.clone(), ());
+                    head.1.iter().for_each(|counter| walk.names.push(counter.name.clone(), ()));
                     walk.statements(head.2.body.statements());
                 });
             }
@@ -218,7 +195,7 @@ impl<'a> Walk<'a> {
                 self.block(&flow.body);
                 self.scoped(|walk| {
                     if let Expr::Variable(variable, ..) = &flow.expr {
-                        walk.names.push(variable.1.to_string());
+                        walk.names.push(variable.1.clone(), ());
                     }
                     walk.statements(flow.branch.statements());
                 });
@@ -232,7 +209,7 @@ impl<'a> Walk<'a> {
             }
             Stmt::Var(variable, ..) => {
                 self.expression(&variable.1);
-                self.names.push(variable.0.name.to_string());
+                self.names.push(variable.0.name.clone(), ());
             }
             Stmt::Assignment(assignment) => {
                 self.expression(&assignment.1.lhs);
@@ -292,14 +269,16 @@ impl<'a> Walk<'a> {
     /// What a closure captures stands as an argument beside it, and is looked up there; inside it is a parameter.
     fn closure(&mut self, name: &str) {
         let bodies = self.bodies.clone();
-        let Some((_, closure)) = bodies.iter().find(|(known, _)| known == name && is_closure(known)) else { return };
-        let outside = std::mem::replace(&mut self.names, closure.parameters.clone());
+        let Some(closure) = bodies.get(name).filter(|_| is_closure(name)).and_then(|bodies| bodies.first()) else {
+            return;
+        };
+        let outside = std::mem::replace(&mut self.names, seen(&closure.parameters));
         self.scoped(|walk| walk.statements(&closure.body));
         self.names = outside;
     }
 
     fn name(&mut self, name: &str, position: Position) {
-        let known = self.names.iter().any(|known| known == name) || self.functions.contains(name);
+        let known = self.names.find(name).is_some() || self.functions.contains(name);
         // One that the parser made up is none of the author's.
         if known || name.is_empty() || name.contains('$') || !self.told.insert(name.to_owned()) {
             return;
@@ -346,8 +325,7 @@ impl<'a> Walk<'a> {
         if let Some(function) = catalog::find(name) {
             return format!("call it: `{}`", function.signature().replacen(function.name, name, 1));
         }
-        let in_scope = self.names.iter().map(String::as_str);
-        if let Some(near) = near(name, in_scope) {
+        if let Some(near) = near(name, self.names.iter()) {
             return format!("did you mean `{near}`?");
         }
         if let Some(near) = near(name, self.functions.iter().map(String::as_str).filter(|name| !is_closure(name))) {

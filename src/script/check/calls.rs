@@ -17,6 +17,7 @@ use super::walk::Walk;
 use super::written::{UNKNOWN, Written, parts, variants};
 use super::{check_arguments, runs_beside, signature, unknown_function};
 use crate::error::{Error, count};
+use crate::script::bodies::is_closure;
 use crate::script::catalog;
 use crate::script::finding::captured_write;
 use crate::script::inventory::{Layout, doubled_column};
@@ -352,7 +353,7 @@ impl Walk<'_> {
 
     /// A closure that a module has made is called in another file.
     pub(super) fn made_elsewhere(&mut self, closure: &Closure, position: Position) {
-        if closure.file == self.file || closure.file == 0 || !closure.name.starts_with("anon$") {
+        if closure.file == self.file || closure.file == 0 || !is_closure(&closure.name) {
             return;
         }
         let error = Error::script(format!(

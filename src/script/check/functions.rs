@@ -7,6 +7,8 @@ use rhai::{Position, Stmt};
 use super::shape::{Closure, Shape};
 use super::state::Known;
 use super::walk::Walk;
+use crate::script::bodies::is_closure;
+use crate::script::scope::Names;
 
 /// Functions that call each other deeper than this are left alone.
 const DEEPEST: usize = 12;
@@ -22,18 +24,18 @@ impl Walk<'_> {
         self.called.insert((closure.file, closure.name.clone()));
         let Some(tree) = &self.files[closure.file].tree else { return Shape::Any };
         let Some(body) = tree.body(&closure.name, None) else { return Shape::Any };
-        if !closure.name.starts_with("anon$") {
+        if !is_closure(&closure.name) {
             if !self.has_function(&closure.name, arguments.len()) {
                 arguments.resize_with(body.parameters.len(), || Shape::Any.into());
             }
             return self.function_of(this, closure.file, &closure.name, arguments).shape;
         }
-        let captured = closure.captured.iter().map(|captured| captured.variable).collect();
+        let captured = closure.captured.iter().map(|captured| (captured.name.clone(), captured.variable)).collect();
         let own = body.parameters.iter().skip(closure.hidden);
         let parameters: Vec<(String, Known)> =
             own.cloned().zip(arguments.into_iter().chain(std::iter::repeat_with(|| Shape::Any.into()))).collect();
-        let body = body.body.clone();
-        self.perhaps(|walk| walk.inside((closure.file, closure.name.clone()), this, captured, parameters, &body).shape)
+        let called = (closure.file, closure.name.clone());
+        self.perhaps(|walk| walk.inside(called, this, captured, parameters, &body.body).shape)
     }
 
     /// What a function gives for such arguments.
@@ -55,7 +57,7 @@ impl Walk<'_> {
             return known.clone();
         }
         let parameters = body.parameters.iter().cloned().zip(arguments).collect();
-        let given = self.inside((file, name.to_owned()), this, Vec::new(), parameters, &body.body);
+        let given = self.inside((file, name.to_owned()), this, Names::default(), parameters, &body.body);
         self.answers.insert(key, given.clone());
         given
     }
@@ -64,7 +66,7 @@ impl Walk<'_> {
         &mut self,
         called: (usize, String),
         this: Shape,
-        scope: Vec<usize>,
+        scope: Names<usize>,
         parameters: Vec<(String, Known)>,
         body: &[Stmt],
     ) -> Known {
@@ -74,7 +76,7 @@ impl Walk<'_> {
         let (outside, file) = (std::mem::replace(&mut self.scope, scope), self.file);
         let (tried, asked) = (std::mem::take(&mut self.tried), std::mem::take(&mut self.asked));
         // A function is given what a closure sees around it.
-        let own = if called.1.starts_with("anon$") { self.conditions.clone() } else { Vec::new() };
+        let own = if is_closure(&called.1) { self.conditions.clone() } else { Vec::new() };
         let conditions = std::mem::replace(&mut self.conditions, own);
         let (unsure, left) = (self.unsure, std::mem::take(&mut self.left));
         let trying = std::mem::take(&mut self.trying);

@@ -11,6 +11,7 @@ mod fields;
 mod files;
 mod functions;
 mod impossible;
+mod knowledge;
 mod literals;
 mod natives;
 mod program;
@@ -22,6 +23,7 @@ mod walk;
 mod written;
 
 use super::arguments::options_instead;
+use super::bodies::{alone, is_closure};
 use super::catalog;
 use super::finding::{CapturedWrites, Finding, captured_write};
 use super::meant::meant;
@@ -143,7 +145,7 @@ fn check_call(
     findings: &mut Vec<Finding>,
 ) {
     let name = call.name.as_str();
-    if !call.namespace.is_empty() || call.op_token.is_some() || name.starts_with("anon$") {
+    if !call.namespace.is_empty() || call.op_token.is_some() || is_closure(name) {
         return;
     }
     let mut found = |error: Error, position: Position| {
@@ -233,10 +235,8 @@ pub fn captured_writes(ast: &AST) -> CapturedWrites {
     let methods = changing_methods(ast);
     let mut writes: CapturedWrites = BTreeMap::new();
     let mut inside: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (closure, captured) in &captures {
-        // `clone_functions_only_filtered` of Rhai 1.27 filters nothing.
-        let mut body = ast.clone_functions_only();
-        body.retain_functions(|_, _, name, _| name == closure);
+    for (function, body) in alone(ast) {
+        let Some((closure, captured)) = captures.get_key_value(function.name.as_str()) else { continue };
         let mut own = BTreeSet::new();
         let mut found = Vec::new();
         body.walk(&mut |path| {
@@ -259,12 +259,17 @@ pub fn captured_writes(ast: &AST) -> CapturedWrites {
         writes.insert(closure.clone(), found);
     }
     // A closure inside hands its writes to the one around it, as deep as they nest.
-    for _ in 0..captures.len() {
+    let mut grew = true;
+    while std::mem::take(&mut grew) {
         for (outer, nested) in &inside {
             let handed: Vec<_> = nested.iter().filter_map(|name| writes.get(name)).flatten().cloned().collect();
             let (Some(own), Some(captured)) = (writes.get_mut(*outer), captures.get(*outer)) else { continue };
-            own.extend(handed.into_iter().filter(|(name, _)| captured.contains(name)));
-            own.dedup();
+            for write in handed.into_iter().filter(|(name, _)| captured.contains(name)) {
+                if !own.contains(&write) {
+                    own.push(write);
+                    grew = true;
+                }
+            }
         }
     }
     writes.retain(|_, found| !found.is_empty());
@@ -348,9 +353,7 @@ pub(super) fn changing_methods(ast: &AST) -> BTreeSet<String> {
         matches!(expression, Expr::ThisPtr(_))
     };
     let mut found = BTreeSet::new();
-    for function in ast.iter_functions().filter(|function| !function.name.starts_with("anon$")) {
-        let mut body = ast.clone_functions_only();
-        body.retain_functions(|_, _, name, parameters| name == function.name && parameters == function.params.len());
+    for (function, body) in alone(ast).filter(|(function, _)| !is_closure(&function.name)) {
         let changes = !body.walk(&mut |path| match path.last() {
             Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => !is_this(&assignment.1.lhs),
             Some(ASTNode::Expr(expression @ Expr::Dot(..))) => {
@@ -359,7 +362,7 @@ pub(super) fn changing_methods(ast: &AST) -> BTreeSet<String> {
             _ => true,
         });
         if changes {
-            found.insert(function.name.to_owned());
+            found.insert(function.name.to_string());
         }
     }
     found

@@ -10,10 +10,10 @@ use super::{captured_writes, changing_methods};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::script::access::Access;
+use crate::script::bodies::{Bodies, Body, bodies, is_closure};
 use crate::script::finding::CapturedWrites;
 use crate::script::modules::read_module;
 use crate::script::syntax::{Recovered, lax, recover};
-use crate::script::variables::{Body, bodies};
 
 /// One text that parses, or what can be read of it.
 pub struct File {
@@ -30,7 +30,7 @@ pub struct File {
 pub struct Tree {
     pub ast: AST,
     /// Functions and closures.
-    pub bodies: Vec<(String, Body)>,
+    pub bodies: Bodies,
     /// The number of arguments of each function that is not private.
     pub public: BTreeMap<String, BTreeSet<usize>>,
     pub functions: BTreeMap<String, BTreeSet<usize>>,
@@ -160,7 +160,7 @@ impl Tree {
             fields: BTreeSet::new(),
             ast: AST::empty(),
         };
-        for function in ast.iter_functions().filter(|function| !function.name.starts_with("anon$")) {
+        for function in ast.iter_functions().filter(|function| !is_closure(function.name)) {
             let kinds = [Some(&mut tree.functions), (function.access == FnAccess::Public).then_some(&mut tree.public)];
             for known in kinds.into_iter().flatten() {
                 known.entry(function.name.to_owned()).or_default().insert(function.params.len());
@@ -212,7 +212,7 @@ impl Tree {
 
     pub fn body(&self, name: &str, arguments: Option<usize>) -> Option<&Body> {
         let fits = |body: &Body| arguments.is_none_or(|count| body.parameters.len() == count);
-        self.bodies.iter().find(|(known, body)| known == name && fits(body)).map(|(_, body)| body)
+        self.bodies.get(name)?.iter().find(|body| fits(body))
     }
 }
 

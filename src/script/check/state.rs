@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rhai::{Expr, ImmutableString, Position};
 
+use super::knowledge::Knowledge;
 use super::shape::Shape;
 use super::walk::Walk;
 use super::written::Written;
@@ -109,33 +110,22 @@ impl Walk<'_> {
         let shared = self.tree().is_some_and(|tree| tree.shared.contains(name));
         // A closure that changes it may run at any time.
         let known = if shared && !matches!(known.shape, Shape::List(_)) { Shape::Any.into() } else { known };
-        let id = self.variables.len();
-        self.variables.push(Variable { name: name.into(), file: self.file, declared, loops: self.loops, turns });
+        let (id, name) = (self.variables.len(), ImmutableString::from(name));
+        self.scope.push(name.clone(), id);
+        self.variables.push(Variable { name, file: self.file, declared, loops: self.loops, turns });
         self.state.push(known);
-        self.scope.push(id);
         id
     }
 
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.scope.iter().rev().copied().find(|id| self.variables[*id].name == name)
+        self.scope.find(name)
     }
 
     pub(super) fn scoped<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
-        let seen = self.scope.len();
+        let seen = self.scope.depth();
         let value = inside(self);
         self.scope.truncate(seen);
         value
-    }
-
-    pub(super) fn join(&mut self, other: Vec<Known>) {
-        let mine = std::mem::take(&mut self.state);
-        let (shorter, longer) = if mine.len() < other.len() { (mine, other) } else { (other, mine) };
-        let mut joined = longer;
-        for (known, more) in joined.iter_mut().zip(shorter) {
-            let before = std::mem::replace(known, Shape::Never.into());
-            *known = before.join(more);
-        }
-        self.state = joined;
     }
 
     /// One of several ways, each from the state before; the state after is that of the ways that come to their end.
@@ -149,12 +139,12 @@ impl Walk<'_> {
         self.conditions.push(words);
         self.unsure += 1;
         let mut leaves = false;
-        let mut ends: Option<Vec<Known>> = None;
+        let mut ends: Option<Knowledge> = None;
         let mut value: Option<Known> = None;
         for way in ways {
             self.state.clone_from(&before);
             // Variables of the other ways are known by their numbers.
-            self.state.resize(self.variables.len(), Shape::Any.into());
+            self.state.grow(self.variables.len());
             let given = way(self);
             if given.shape == Shape::Never {
                 leaves = true;
@@ -162,7 +152,7 @@ impl Walk<'_> {
             }
             value = Some(value.map_or_else(|| given.clone(), |value| value.join(given.clone())));
             if let Some(known) = ends.take() {
-                self.join(known);
+                self.state.join(known);
             }
             ends = Some(self.state.clone());
         }
@@ -170,7 +160,7 @@ impl Walk<'_> {
         // Whether what follows is ever reached, where one of them leaves.
         self.unsure -= usize::from(!leaves);
         self.state = ends.unwrap_or_else(|| before.clone());
-        self.state.resize(self.variables.len(), Shape::Any.into());
+        self.state.grow(self.variables.len());
         self.decided(&before, &words, leaves);
         let mut value = value.unwrap_or_else(|| Shape::Never.into());
         if self.is_decided(&words) {
@@ -192,24 +182,33 @@ impl Walk<'_> {
     }
 
     /// A condition has decided what variables are, or which of the ways that they may be are left.
-    fn decided(&mut self, before: &[Known], words: &BTreeSet<ImmutableString>, leaves: bool) {
-        for (id, known) in self.state.iter_mut().enumerate() {
-            let Some(literal) = known.literal.as_mut() else { continue };
-            let asked = words.contains(&self.variables[id].name);
-            let same = before
-                .get(id)
-                .and_then(|known| known.literal.as_ref())
-                .is_some_and(|before| Arc::ptr_eq(&before.expression, &literal.expression));
-            // It was put right where it was not, or is one of those that stay.
-            let unknown = if same {
-                leaves && (asked && literal.is_several() || !literal.decided_by.is_disjoint(words))
-            } else {
-                asked
-            };
-            if unknown {
-                known.literal = None;
-            } else if !same {
-                literal.decided_by.extend(words.iter().cloned());
+    fn decided(&mut self, before: &Knowledge, words: &BTreeSet<ImmutableString>, leaves: bool) {
+        let mut decided: Vec<(usize, bool)> = Vec::new();
+        let same = |literal: &Written, before: Option<&Known>| {
+            let before = before.and_then(|known| known.literal.as_ref());
+            before.is_some_and(|before| Arc::ptr_eq(&before.expression, &literal.expression))
+        };
+        // It was put right where it was not.
+        for (id, known, before) in self.state.beside(before) {
+            if known.literal.as_ref().is_some_and(|literal| !same(literal, before)) {
+                decided.push((id, words.contains(&self.variables[id].name)));
+            }
+        }
+        // It is one of those that stay.
+        for (id, known) in self.state.iter().enumerate().take(if leaves { before.len() } else { 0 }) {
+            if let Some(literal) = known.literal.as_ref().filter(|literal| {
+                literal.is_several() && words.contains(&self.variables[id].name)
+                    || !literal.decided_by.is_disjoint(words)
+            }) && same(literal, Some(&before[id]))
+            {
+                decided.push((id, true));
+            }
+        }
+        for (id, unknown) in decided {
+            let known = &mut self.state[id];
+            match known.literal.as_mut().filter(|_| !unknown) {
+                Some(literal) => literal.decided_by.extend(words.iter().cloned()),
+                None => known.literal = None,
             }
         }
     }
@@ -223,20 +222,16 @@ impl Walk<'_> {
     }
 
     /// The same where nobody can tell how far it came: what is written out of a variable that it has changed is unknown.
-    pub(super) fn join_unsure(&mut self, before: Vec<Known>) {
-        let changed: Vec<usize> = self
-            .state
-            .iter()
-            .zip(&before)
-            .enumerate()
-            .filter(|(_, (now, before))| match (&now.literal, &before.literal) {
-                (Some(now), Some(before)) => !Arc::ptr_eq(&now.expression, &before.expression),
-                (None, None) => false,
-                _ => true,
-            })
-            .map(|(id, _)| id)
-            .collect();
-        self.join(before);
+    pub(super) fn join_unsure(&mut self, before: Knowledge) {
+        let differs = |now: &Known, before: &Known| match (&now.literal, &before.literal) {
+            (Some(now), Some(before)) => !Arc::ptr_eq(&now.expression, &before.expression),
+            (None, None) => false,
+            _ => true,
+        };
+        let changed = self.state.beside(&before);
+        let changed = changed.filter(|(_, now, before)| before.is_some_and(|before| differs(now, before)));
+        let changed: Vec<usize> = changed.map(|(id, ..)| id).collect();
+        self.state.join(before);
         for id in changed {
             self.state[id].literal = None;
         }

@@ -160,7 +160,9 @@ impl Walk<'_> {
         let variable = &self.variables[id];
         self.read.insert(spot(variable.file, variable.declared));
         self.turns.iter_mut().for_each(|turn| turn.read.extend([id]));
-        self.state[id].unread = false;
+        if self.state[id].unread {
+            self.state[id].unread = false;
+        }
         Some(id)
     }
 

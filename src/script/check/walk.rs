@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rhai::{ASTFlags, Expr, ImmutableString, Position, Stmt, StmtBlock};
 
 use super::impossible::no_server;
+use super::knowledge::Knowledge;
 use super::natives::Natives;
 use super::program::{File, Tree};
 use super::shape::{Begun, Closure, Shape, Step, change};
@@ -19,7 +20,9 @@ use super::written::{Written, words};
 use crate::error::Error;
 use crate::model::Generation;
 use crate::report::diagnostic::Severity;
+use crate::script::bodies::{is_closure, named};
 use crate::script::lexer::{Kind, lex};
+use crate::script::scope::Names;
 
 /// A mistake in one of the files.
 #[derive(Clone, Debug)]
@@ -49,9 +52,9 @@ fn walked<'a>(files: &'a [File], natives: &'a Natives, folder: &'a Path, now: Ti
         folder,
         now,
         file: 0,
-        scope: Vec::new(),
+        scope: Names::default(),
         variables: Vec::new(),
-        state: Vec::new(),
+        state: Knowledge::default(),
         this: Shape::Any,
         left: Vec::new(),
         loops: 0,
@@ -96,12 +99,12 @@ pub(super) struct Walk<'a> {
     pub(super) now: Timestamp,
     pub(super) file: usize,
     /// The variables that are seen, innermost last.
-    pub(super) scope: Vec<usize>,
+    pub(super) scope: Names<usize>,
     pub(super) variables: Vec<Variable>,
     /// What is sure of each variable at this moment.
-    pub(super) state: Vec<Known>,
+    pub(super) state: Knowledge,
     /// What is known where the loop around is left, or its turn.
-    pub(super) left: Vec<Vec<Known>>,
+    pub(super) left: Vec<Knowledge>,
     /// What the function is called on.
     pub(super) this: Shape,
     pub(super) loops: usize,
@@ -159,7 +162,7 @@ impl<'a> Walk<'a> {
     pub(super) fn whole(&mut self, file: usize) {
         self.file = file;
         let Some(tree) = self.tree() else { return };
-        self.scope.clear();
+        self.scope = Names::default();
         let statements = tree.ast.statements();
         if let Some((last, before)) = statements.split_last() {
             self.all(before);
@@ -174,7 +177,7 @@ impl<'a> Walk<'a> {
         }
         // Nothing calls what follows.
         self.unsure = 1;
-        for (name, body) in tree.bodies.iter().filter(|(name, _)| !name.starts_with("anon$")) {
+        for (name, body) in named(&tree.bodies) {
             let arguments = body.parameters.iter().map(|_| Shape::Any.into()).collect();
             self.function(file, name, arguments);
         }
@@ -324,7 +327,7 @@ impl<'a> Walk<'a> {
                     (Shape::Never, _) => {}
                     _ => self.join_unsure(tried),
                 }
-                self.state.resize(self.variables.len(), Shape::Any.into());
+                self.state.grow(self.variables.len());
                 self.unsure -= 1;
                 value.join(caught)
             }
@@ -413,7 +416,7 @@ impl<'a> Walk<'a> {
                         begun.position,
                     );
                 }
-                if self.calls.last().is_none_or(|(_, name)| !name.starts_with("anon$")) {
+                if self.calls.last().is_none_or(|(_, name)| !is_closure(name)) {
                     self.turns.iter_mut().for_each(|turn| turn.changed.extend([id]));
                 }
                 if let Some(begun) = value.shape.begun().filter(|_| !changes && self.variables[id].loops < self.loops)

@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use rhai::{Engine, ParseError};
+use rhai::{Engine, ParseError, ParseErrorType};
 
 use self::draft::{Draft, Piece};
-use super::engine::bare;
+use super::engine::{EXPRESSION_DEPTH, bare};
 use super::finding::Finding;
 use super::lexer::Kind;
 use crate::error::Error;
@@ -110,6 +110,13 @@ pub fn recover(source: &str) -> Recovered {
     for _ in 0..MOST {
         let pieces = draft.pieces();
         let stopped = parse(&draft);
+        // Repairs of the rest would each take as long as this.
+        if let Some(error) = stopped.as_ref().filter(|error| matches!(error.err_type(), ParseErrorType::ExprTooDeep)) {
+            let mistake = too_deep(stopped_byte(&draft, error));
+            places.push(draft.place(mistake.at));
+            found.push(mistake);
+            break;
+        }
         let (mistake, stopped_at) = match (unreadable(&draft, &pieces, stopped.is_some()), &stopped) {
             (Some(mistake), _) => (mistake, None),
             (None, None) => break,
@@ -142,6 +149,14 @@ pub fn recover(source: &str) -> Recovered {
     findings.sort_by_key(|finding| (finding.line, finding.column));
     findings.dedup_by_key(|finding| (finding.line, finding.column));
     Recovered { findings, lost, draft }
+}
+
+/// More than [`EXPRESSION_DEPTH`] brackets or blocks inside of each other, or as many operators in a row.
+fn too_deep(at: usize) -> Mistake {
+    let message = format!("more than {EXPRESSION_DEPTH} expressions or blocks stand inside of each other here");
+    Mistake::new(at, message).hint(
+        "a long sum or a long `else if` counts as well: give parts of it names with `let` or `fn`, or use a list, or `switch`",
+    )
 }
 
 /// A closing bracket that closes nothing may lack its opening one: then the parser stops before it, and gets behind it

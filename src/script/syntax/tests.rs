@@ -305,3 +305,21 @@ fn a_sign_that_is_left_out_is_one_mistake_and_hardly_ever_two() {
     assert!(wrong > 250, "{wrong}");
     assert!(more.len() * 20 < wrong, "{} of {wrong}: {}", more.len(), more.join("\n"));
 }
+
+#[test]
+fn what_is_nested_too_deeply_is_told_once_with_what_to_do() {
+    for (opens, inside, closes) in [
+        ("1+", "1", ""),
+        ("\"a\" + ", "\"b\"", ""),
+        ("x && ", "x", ""),
+        ("(", "1", ")"),
+        ("[", "", "]"),
+        ("if x { 1 } else ", "{ 2 }", ""),
+        ("f(", "", ""),
+    ] {
+        let found = mistakes(&format!("let x = {}{inside}{};\nlet y = = 1;", opens.repeat(2000), closes.repeat(2000)));
+        let [told] = found.as_slice() else { panic!("{opens}: {found:?}") };
+        assert!(told.error.message.contains("more than 128 expressions"), "{opens}: {}", told.error.message);
+        assert_eq!(told.line, 1, "{opens}");
+    }
+}
