@@ -106,6 +106,16 @@ impl From<bool> for Agrees {
     }
 }
 
+/// Whether a value holds another: objects may have more keys.
+pub fn holds(value: &Value, part: &Value) -> bool {
+    match (value, part) {
+        (Value::Object(fields), Value::Object(parts)) => {
+            parts.iter().all(|(name, part)| holds(fields.get(name).unwrap_or(&Value::Null), part))
+        }
+        _ => value == part,
+    }
+}
+
 /// `transfer_execution #3 (8d71...)`.
 fn named(thing: &Value) -> String {
     let text = |field: &str| thing[field].as_str().filter(|text| !text.is_empty());

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::call::{Call, Guard, Lost, Sent, unguarded};
 use super::earlier;
-use super::found::{Found, Verdict};
+use super::found::{Found, Verdict, holds};
+use super::saved;
 use super::sends::Again;
 use crate::client::Request;
 use crate::clock::Instant;
@@ -16,7 +17,7 @@ use crate::journal::StepKey;
 use crate::journal::marker::Marker;
 use crate::journal::replay::Known;
 
-/// How often a change is sent at most.
+/// How often one process, or one attempt, sends a change at most.
 const TRIES: u32 = 3;
 /// When it is looked for after its answer was lost. The server hands a request on for 60 s (its RPC timeout), and what
 /// stands before the server may hold it longer than a client waits: one that was delayed by 40 s was once sent again
@@ -49,7 +50,9 @@ pub fn change(
     }
     // The first sending that was found nowhere: its step, and what was there before.
     let mut first: Option<(StepKey, Value)> = None;
-    for tries in 1.. {
+    // How often it left since this process is at it.
+    let mut sendings = 0;
+    loop {
         let is_new = call.knows_next(request) == Known::Nothing;
         let late = |first: &Option<(StepKey, Value)>, refusal: &Error| -> Result<Option<(StepKey, Value)>> {
             let Some((key, before)) = first.as_ref().filter(|_| is_new) else { return Ok(None) };
@@ -93,6 +96,7 @@ pub fn change(
             Sent::Lost(lost) => lost,
         };
         call.is_open()?;
+        sendings += u32::from(earlier.is_none());
         let clock = &call.host.clock;
         let until = match earlier {
             Some(began) => clock.instant_of(began).min(clock.instant()) + LONGEST_WAY,
@@ -112,15 +116,17 @@ pub fn change(
                 let shown = format!("what is there now may be its effect or somebody else's: {seen}");
                 consent(call, &key, request, error, &shown)?;
             }
-            Verdict::Nothing if tries >= TRIES => return Err(unknown(error)),
             Verdict::Nothing => {
                 call.settle(&key, None)?;
+                if sendings >= TRIES {
+                    call.warn(format!("{lost}: it was sent {TRIES} times and not carried out"));
+                    return Err(error);
+                }
                 call.warn(format!("{lost}: it was not carried out, sending it again"));
             }
         }
         first.get_or_insert((key, before));
     }
-    unreachable!("the loop ends with its last try")
 }
 
 /// Goes on with what arrived after it was no longer looked for, and kept the second sending from being carried out.
@@ -161,24 +167,81 @@ fn shown_id(thing: &Value) -> &str {
 /// # Errors
 /// What the server says; `Unknown` when it answers none of several tries.
 pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bool) -> Result<Value> {
+    repeat_unless(call, request, &unguarded, is_done, |_| Ok(Verdict::Nothing))
+}
+
+/// Changes `fields` of a thing that is shown where it is changed. What an earlier process left open is not sent over what
+/// somebody else has made of these fields since.
+///
+/// # Errors
+/// As [`repeat`]; `Unknown` when nobody says whether what others changed is changed back.
+pub fn update(call: &Call<'_>, request: &Request, fields: &Map<String, Value>) -> Result<Value> {
+    let show = Request::get(request.path.clone(), request.answer);
+    let named = |thing: &Value| -> Value {
+        let named: Map<String, Value> = fields.keys().map(|name| (name.clone(), thing[name].clone())).collect();
+        saved::seal_json(call.host, named.into())
+    };
+    let seen = |call: &Call<'_>| Ok(named(&call.read(&show)?));
+    repeat_unless(
+        call,
+        request,
+        &seen,
+        |_| false,
+        |before| {
+            let now = call.read(&show)?;
+            let of_now = named(&now);
+            let differ = |name: &&String| !fields.get(*name).is_some_and(|wanted| holds(&now[*name], wanted));
+            let others: Vec<String> = fields.keys().filter(differ).map(|name| format!("`{name}`")).collect();
+            Ok(match (others.is_empty(), before.is_null() || of_now == *before) {
+                (true, _) => Verdict::Made(now),
+                (false, true) => Verdict::Nothing,
+                (false, false) => {
+                    let others = others.join(", ");
+                    Verdict::Unsure(format!("{others} changed since, and not to what was asked for"))
+                }
+            })
+        },
+    )
+}
+
+/// As [`repeat`]; `look` tells what became of what an earlier process left open, by what its guard had seen.
+fn repeat_unless(
+    call: &Call<'_>,
+    request: &Request,
+    guard: Guard<'_>,
+    is_done: impl Fn(&Error) -> bool,
+    look: impl Fn(&Value) -> Result<Verdict>,
+) -> Result<Value> {
     as_told(call, request, |again| again == Again::Safe);
     let mut repeated = false;
     for tries in 1.. {
-        let (key, sent) = call.send(request, &unguarded)?;
-        match sent {
+        let (key, sent) = call.send(request, guard)?;
+        let Lost { error, before, earlier } = match sent {
             Sent::Done(answer) => return Ok(answer),
             Sent::Refused(error) if repeated && is_done(&error) => return Ok(Value::Null),
             Sent::Refused(error) => return Err(error),
-            Sent::Absent(_) => repeated = true,
-            Sent::Lost(lost) if tries >= TRIES => return Err(unknown(lost.error)),
-            Sent::Lost(Lost { error, .. }) => {
-                call.is_open()?;
-                call.settle(&key, None)?;
-                let (method, path) = (request.method.word(), &request.path);
-                call.warn(format!("lost the answer to {method} {path} ({error}): sending it again does no harm"));
+            Sent::Absent(_) => {
                 repeated = true;
+                continue;
+            }
+            Sent::Lost(lost) if tries >= TRIES => return Err(unknown(lost.error)),
+            Sent::Lost(lost) => lost,
+        };
+        call.is_open()?;
+        let lost = format!("lost the answer to {} {} ({error})", request.method.word(), request.path);
+        match earlier.map_or(Ok(Verdict::Nothing), |_| look(&before))? {
+            Verdict::Made(made) => {
+                call.settle(&key, Some(&made))?;
+                call.warn(format!("{lost}: it is as was asked for, going on"));
+                return Ok(made);
+            }
+            Verdict::Unsure(seen) => consent(call, &key, request, error, &seen)?,
+            Verdict::Nothing => {
+                call.settle(&key, None)?;
+                call.warn(format!("{lost}: sending it again does no harm"));
             }
         }
+        repeated = true;
     }
     unreachable!("the loop ends with its last try")
 }

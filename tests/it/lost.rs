@@ -262,3 +262,54 @@ fn an_update_and_the_deletion_of_disks_are_begun_once() {
         gives(method, path, WEB, &script, &json!(["COMPLETED", 2]));
     }
 }
+
+/// One lane updates a replica while its first request meets this trouble, another one changes it after so many seconds.
+fn updated_by_two(generation: Generation, trouble: Trouble, after: u32) -> (Rehearsal, Value) {
+    let stage = Stage::new(Options::of(generation));
+    stage.play(WEB).value();
+    stage.inject("PUT", "", trouble);
+    let played = stage.play(&format!(
+        r#"each(["ours", "theirs"], |who| {{
+               if who == "theirs" {{ sleep("{after}s"); }}
+               wait_for(replica_update(replica_of("web-01"), #{{ notes: who }})).status
+           }})"#
+    ));
+    let notes = stage.play(r#"replica_of("web-01").notes"#).value().clone();
+    (played, notes)
+}
+
+#[test]
+fn what_a_colleague_updates_is_no_twin_of_ours() {
+    for generation in GENERATIONS {
+        let (played, notes) = updated_by_two(generation, Trouble::DroppedBefore, 10);
+        assert_eq!((played.value(), notes), (&json!(["COMPLETED", "COMPLETED"]), json!("ours")));
+        assert!(said(&played, "it was not carried out, sending it again"));
+        assert!(!said(&played, "was carried out twice"), "{}", generation.word());
+    }
+}
+
+#[test]
+fn a_copy_that_completed_meanwhile_is_not_called_cancelled() {
+    for generation in GENERATIONS {
+        let stage = Stage::new(Options::of(generation));
+        stage.play(WEB).value();
+        stage.inject("POST", "/actions", Trouble::DroppedBefore);
+        let script = r#"
+            let e = replica_execute(replica_of("web-01"));
+            wait_for(e);
+            let status = 0;
+            try { replica_execution_cancel(e); } catch (error) { status = error.status; }
+            status"#;
+        assert_eq!(stage.play(script).value(), &json!(400), "{}", generation.word());
+    }
+}
+
+#[test]
+fn what_was_never_carried_out_is_no_riddle_and_the_next_attempt_sends_it_again() {
+    let stage = Stage::new(Options::default());
+    let never = Fault { method: "POST", path: "/regions".into(), times: 3, what: Trouble::UnavailableBefore };
+    stage.sandbox.inject(never);
+    let script = r#"wave("w", ["east"], #{ retries: 1, backoff: "1s" }, |name| region_create(name).name).ok"#;
+    assert_eq!(stage.play(script).value(), &json!(["east"]));
+    assert_eq!(stage.play("region_list().len()").value(), &json!(1));
+}

@@ -3,13 +3,13 @@
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
-use super::guards::newest_copy;
+use super::guards::{newest_copy, status};
 use super::settings::{USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_switch, put_user_scripts};
 use super::transfers::{FILTERS, TRANSFER, filters, listed};
 use super::{executions, migrations, ours, resolve};
 use crate::client::{deployments, present};
 use crate::error::{Error, Result};
-use crate::model::Generation;
+use crate::model::{Generation, Phase};
 use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Found;
@@ -174,7 +174,9 @@ fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::id_of(&call.argument("deployment"), "a deployment")?;
     let force = call.options().flag("force").unwrap_or(false);
     let request = deployments::cancel(call.generation()?, &id, force);
-    match settle::repeat(call, &request, |refusal| refusal.status() == Some(400)) {
+    let show = deployments::show(call.generation()?, &id);
+    let completed = || call.read(&show).is_ok_and(|deployment| status(&deployment) == Phase::Succeeded);
+    match settle::repeat(call, &request, |refusal| refusal.status() == Some(400) && !completed()) {
         Ok(_) => {}
         Err(error) => migrations::cancel(call, &id, force, error)?,
     }

@@ -211,7 +211,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     if let Some(connection) = connection(call, &name)? {
         fields.insert("connection_info".to_owned(), connection);
     }
-    let endpoint = settle::repeat(call, &endpoints::update(&id, fields), |_| false)?;
+    let endpoint = settle::update(call, &endpoints::update(&id, fields.clone()), &fields)?;
     Ok(call.shown(endpoint))
 }
 

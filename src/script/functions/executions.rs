@@ -150,9 +150,11 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let (transfer, id) = resolve::execution(call)?;
     let force = call.options().flag("force").unwrap_or(false);
-    // Once it is being cancelled, a second request is refused, and that is as good.
+    // Once it is being cancelled, a second request is refused, and that is as good; one that completed was not cancelled.
     let request = executions::cancel(call.generation()?, &transfer, &id, force);
-    settle::repeat(call, &request, |refusal| refusal.status() == Some(400))?;
+    let show = executions::show(call.generation()?, &transfer, &id);
+    let completed = || call.read(&show).is_ok_and(|execution| status(&execution) == Phase::Succeeded);
+    settle::repeat(call, &request, |refusal| refusal.status() == Some(400) && !completed())?;
     Ok(Dynamic::UNIT)
 }
 
@@ -219,8 +221,11 @@ pub fn begun(
             return Ok(Found::default());
         }
         let deployments = now_of_transfer(call, transfer)?;
+        let updates = new.iter().filter(|found| found["type"].as_str().is_none_or(|kind| kind.ends_with("_update")));
+        let latest = updates.map(ours::number).max();
         Found::judge(new, |execution| {
             let (execution, of) = match wanted {
+                Wanted::Update(_) if latest > Some(ours::number(execution)) => (execution.clone(), Value::Null),
                 Wanted::Update(_) => (ended(call, transfer, execution)?, fetch(call, transfer)?),
                 _ => (execution.clone(), Value::Null),
             };

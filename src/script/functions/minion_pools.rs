@@ -204,7 +204,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     refuse_nothing(call.options(), "minion_pool_update")?;
     let id = resolve::minion_pool(call, &call.argument("pool"))?;
     let fields = fields(call)?;
-    let pool = settle::repeat(call, &minion_pools::update(&id, fields), |_| false)?;
+    let pool = settle::update(call, &minion_pools::update(&id, fields.clone()), &fields)?;
     Ok(call.shown(pool))
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::guards::{newest_copy, status, switches_off};
 use crate::duration;
 use crate::model::Phase;
-use crate::script::found::{Agrees, Found};
+use crate::script::found::{Agrees, Found, holds};
 
 /// What a request asked an execution to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub fn ids(things: &[Value]) -> Value {
     things.iter().map(|thing| thing["id"].clone()).collect()
 }
 
-/// Whether an execution is what was asked for. `deployments` are those of its transfer; `transfer` is as it is now.
+/// Whether an execution is what was asked for. `deployments` are those of its transfer; `transfer` is as this
+/// execution has left it, null where a later one may have changed it.
 pub fn execution(found: &Value, wanted: Wanted<'_>, transfer: &Value, deployments: &[Value]) -> Agrees {
     let of_type = |end: &str| found["type"].as_str().map_or(Agrees::Unclear, |kind| kind.ends_with(end).into());
     match wanted {
@@ -66,9 +67,9 @@ pub fn execution(found: &Value, wanted: Wanted<'_>, transfer: &Value, deployment
             of_type("_execution").and(off).and((deploys == auto_deploy).into())
         }
         Wanted::Update(fields) => {
-            // Updates show what they change by having changed it.
+            // Updates show what they change by having changed it; a later one may have changed it again.
             let changed = match status(found) {
-                Phase::Succeeded => holds(transfer, fields).into(),
+                Phase::Succeeded if !transfer.is_null() => holds(transfer, fields).into(),
                 _ => Agrees::Unclear,
             };
             of_type("_update").and(changed)
@@ -134,22 +135,12 @@ pub fn pool(now: Value, before: &Value, allocate: bool) -> Found {
     Found::of(now, agrees)
 }
 
-/// Whether a value holds another: objects may have more keys.
-pub fn holds(value: &Value, part: &Value) -> bool {
-    match (value, part) {
-        (Value::Object(fields), Value::Object(parts)) => {
-            parts.iter().all(|(name, part)| holds(fields.get(name).unwrap_or(&Value::Null), part))
-        }
-        _ => value == part,
-    }
-}
-
 /// Both times are the server's.
 fn is_before(execution: &Value, deployment: &Value) -> bool {
     execution["created_at"].as_str() <= deployment["created_at"].as_str()
 }
 
-fn number(execution: &Value) -> i64 {
+pub fn number(execution: &Value) -> i64 {
     execution["number"].as_i64().unwrap_or(0)
 }
 
@@ -200,6 +191,9 @@ mod tests {
         assert_eq!(of("transfer_update", "COMPLETED", "theirs"), Agrees::No);
         assert_eq!(of("replica_update", "ERROR", "theirs"), Agrees::Unclear);
         assert_eq!(of("transfer_execution", "COMPLETED", "ours"), Agrees::No);
+        let ended = json!({"type": "transfer_update", "status": "COMPLETED"});
+        let overwritten = execution(&ended, Wanted::Update(&json!({"notes": "ours"})), &Value::Null, &[]);
+        assert_eq!(overwritten, Agrees::Unclear, "a later update may have changed it again");
         let disks = |kind: &str| execution(&json!({"type": kind}), Wanted::DisksDelete, &Value::Null, &[]);
         assert_eq!((disks("replica_disks_delete"), disks("transfer_execution")), (Agrees::Yes, Agrees::No));
     }

@@ -123,7 +123,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     refuse_nothing(call.options(), "region_update")?;
     let id = resolve::region(call, &call.argument("region"))?;
     let fields = fields(call)?;
-    let region = settle::repeat(call, &regions::update(&id, fields), |_| false)?;
+    let region = settle::update(call, &regions::update(&id, fields.clone()), &fields)?;
     Ok(call.shown(region))
 }
 

@@ -181,8 +181,8 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         let before = if whole { Value::Null } else { call.read(&schedules::show(call.generation()?, &transfer, &id))? };
         fields.insert("schedule".to_owned(), merged(&before["schedule"], changed).into());
     }
-    let request = schedules::update(call.generation()?, &transfer, &id, fields)?;
-    let schedule = settle::repeat(call, &request, |_| false)?;
+    let request = schedules::update(call.generation()?, &transfer, &id, fields.clone())?;
+    let schedule = settle::update(call, &request, &fields)?;
     Ok(call.shown(present::schedule(schedule)))
 }
 

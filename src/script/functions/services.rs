@@ -127,7 +127,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let mut fields = Map::new();
     put_regions(call, &mut fields)?;
     put_switch(call, &mut fields, "enabled", "disabled")?;
-    let service = settle::repeat(call, &services::update(&id, fields), |_| false)?;
+    let service = settle::update(call, &services::update(&id, fields.clone()), &fields)?;
     Ok(call.shown(service))
 }
 

@@ -141,3 +141,50 @@ pub(super) fn judge(run: &Run, played: &Rehearsal, earlier: &[Value], foreign: &
         }
     }
 }
+
+/// Whatever record an update dies at, what somebody else has made of it since is not overwritten unasked.
+#[test]
+fn what_others_have_changed_since_is_not_changed_back_by_a_resume() {
+    const PREPARE: &str = r#"
+        let r = replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+        replica_schedule_create(r, #{ hour: 2, minute: 0, disabled: true });
+        region_create("east");
+        minion_pool_create("helpers", #{ endpoint: "openstack", platform: "destination", os_type: "linux",
+                                         environment_options: #{}, skip_allocation: true })"#;
+    let updates = [
+        (
+            r#"endpoint_update("vcenter", #{ description: SAID }).description"#,
+            r#"endpoint_show("vcenter").description"#,
+        ),
+        (r#"region_update("east", #{ description: SAID }).description"#, r#"region_show("east").description"#),
+        (r#"minion_pool_update("helpers", #{ notes: SAID }).notes"#, r#"minion_pool_show("helpers").notes"#),
+        (
+            r#"let r = replica_of("web-01");
+               let end = if SAID == "ours" { "2031-01-01T00:00:00Z" } else { "2032-01-01T00:00:00Z" };
+               replica_schedule_update(r, replica_schedule_list(r)[0], #{ expiration_date: end })"#,
+            r#"replica_schedule_list(replica_of("web-01"))[0].expiration_date"#,
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for generation in GENERATIONS {
+        let folder = folder(&format!("foreign-update-{}", generation.word()));
+        for (update, show) in updates {
+            let of = |said: &str| update.replace("SAID", &format!("{said:?}"));
+            for at in 1..9 {
+                let run = Run::new(generation, &folder);
+                run.stage.play(PREPARE).value();
+                let before = run.stage.play(show).value().clone();
+                run.process_of(&of("ours"), Arc::new(Nobody), Some((at, true)));
+                let is_made = *run.stage.play(show).value() != before;
+                run.stage.play(&of("theirs")).value();
+                let theirs = run.stage.play(show).value().clone();
+                run.process_of(&of("ours"), Arc::new(Nobody), None);
+                let now = run.stage.play(show).value().clone();
+                if is_made && now != theirs {
+                    wrong.push(format!("{update} at {at} on {}: {theirs} became {now}", generation.word()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
