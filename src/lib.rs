@@ -7,15 +7,7 @@
 //! is the record of a run; the *sandbox* is the simulated cloud; a *generation* is which Coriolis API a server speaks:
 //! `legacy` (replicas, migrations) or `current` (transfers, deployments).
 //!
-//! Floors, from the ground up (an arrow goes down only, siblings never import each other; a test holds this):
-//!
-//! 0. [`model`], [`event`], [`error`], [`clock`], [`duration`], [`decode`], [`disk`], [`cancel`], [`secret`], [`settings`],
-//!    [`limits`], [`memory`]
-//! 1. `client`, `journal`, `report`
-//! 2. `wave`, `watch`
-//! 3. `script`
-//! 4. `repl`, `sandbox`
-//! 5. `cli`, `process`
+#![doc = include_str!("README.md")]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro, clippy::unwrap_used, clippy::disallowed_methods)]
 
 pub mod cancel;
