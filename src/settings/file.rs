@@ -164,10 +164,8 @@ impl Files<'_> {
             };
             let text =
                 decode::text(&bytes).map_err(|error| Error::input(format!("`{shown}`: {error}")).hint(error.hint()))?;
-            let content = yaml::parse(&text).map_err(|broken| {
-                Error::input(format!("`{shown}` is {broken}"))
-                    .hint("what stands there is not shown, as it may be a secret")
-            })?;
+            let content =
+                yaml::parse(&text).map_err(|broken| Error::input(format!("`{shown}` {broken}")).hint(broken.hint()))?;
             return Ok(Some(Document { path: path.clone(), content }));
         }
         Ok(None)
@@ -251,6 +249,10 @@ impl Layered<'_> {
 
     fn place(&self) -> Result<Place> {
         for layer in &self.layers {
+            if !matches!(*layer.cloud, Value::Map(_) | Value::Null) {
+                let (name, file) = (self.name, layer.path.display());
+                return Err(Error::input(format!("the cloud `{name}` in `{file}` must be a map")));
+            }
             if layer.cloud.field("auth").is_some_and(|auth| !matches!(**auth, Value::Map(_) | Value::Null)) {
                 return Err(self.wrong(&["auth"], &layer.path, "a map"));
             }
@@ -265,11 +267,14 @@ impl Layered<'_> {
                 }
             }
         }
-        if let Some((verify, file)) = self.text(&["verify"])?
-            && is_false(&verify)
-        {
+        if let Some((verify, file)) = self.text(&["verify"])? {
             let origin = Origin::File { key: "verify", path: file.to_owned() };
-            place.insert(Setting::Insecure, Sourced::new("true".to_owned(), origin));
+            if is_false(&verify) {
+                place.insert(Setting::Insecure, Sourced::new("true".to_owned(), origin));
+            } else if !is_true(&verify) {
+                // As for `requests`: a file of authorities.
+                place.entry(Setting::Cacert).or_insert(Sourced::new(verify, origin));
+            }
         }
         Ok(place)
     }
@@ -300,6 +305,10 @@ fn chosen(cloud: &Layered<'_>, regions: Vec<Region>, wanted: Option<&Sourced<Str
 /// Python's YAML takes more words for false than ours does.
 fn is_false(word: &str) -> bool {
     matches!(word.to_lowercase().as_str(), "false" | "no" | "off" | "0")
+}
+
+fn is_true(word: &str) -> bool {
+    matches!(word.to_lowercase().as_str(), "true" | "yes" | "on" | "1")
 }
 
 fn names(clouds: &Document) -> Vec<String> {

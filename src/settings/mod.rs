@@ -340,6 +340,10 @@ impl Missing {
         } else {
             format!("{} {verb} not set", self.0.join(", "))
         };
+        if let Some(cloud) = layers.get(Setting::Cloud) {
+            return Error::input(format!("{message}, and the cloud `{}` does not say it", cloud.value))
+                .hint("write it below the cloud's `auth` in clouds.yaml (a password in secure.yaml beside it)");
+        }
         let clouds = match layers.clouds() {
             "" => "name a cloud of clouds.yaml with `--os-cloud`".to_owned(),
             names => format!("name a cloud of clouds.yaml with `--os-cloud` ({names})"),

@@ -41,6 +41,8 @@ clouds:
   list: {auth: {auth_url: http://h/v3, username: anna, password: [sesame-2], project_id: p1}}
   regions: {auth: {auth_url: http://h/v3, username: anna, password: pw, project_id: p1}, regions: [North, South]}
   odd-regions: {auth: {auth_url: http://h/v3}, regions: [{values: {}}]}
+  word: sesame-3
+  bare: {auth: {username: anna, password: pw, project_id: p1}}
   pigeon: {auth_type: v3oidcpassword, auth: {auth_url: http://h/v3}}
 ";
 
@@ -333,6 +335,8 @@ fn what_a_file_has_wrong_is_told_by_its_key_and_never_by_its_value() {
             told(&["--os-cloud", "list"], &odd),
             told(&["--os-cloud", "odd-regions"], &odd),
             told(&["--os-cloud", "regions", "--region-name", "south"], &odd),
+            told(&["--os-cloud", "word"], &odd),
+            told(&["--os-cloud", "bare"], &odd),
             told(&["--os-cloud", "pigeon"], &odd),
         ],
         [
@@ -344,6 +348,9 @@ fn what_a_file_has_wrong_is_told_by_its_key_and_never_by_its_value() {
              `values` | ",
             "cloud `regions` in `/plan/odd.yaml` has no region `south`, which `--region-name` asks for | did you mean \
              `South`?",
+            "the cloud `word` in `/plan/odd.yaml` must be a map | ",
+            "`OS_AUTH_URL` is not set, and the cloud `bare` does not say it | write it below the cloud's `auth` in \
+             clouds.yaml (a password in secure.yaml beside it)",
             "cannot log in by `v3oidcpassword`, which `auth_type` in `/plan/odd.yaml` asks for | supported are \
              `password`, `token` and `v3applicationcredential`; with another one get a token (`openstack token issue`) \
              and give it as `OS_TOKEN` with `OS_AUTH_TYPE=token`",

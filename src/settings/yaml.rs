@@ -27,6 +27,16 @@ pub(super) type Node = Rc<Value>;
 pub(super) struct Broken {
     line: usize,
     column: usize,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Syntax,
+    /// A tab stands where blanks indent.
+    Tab,
+    /// Another document begins, of which nothing would be read.
+    Document,
 }
 
 impl Value {
@@ -46,7 +56,10 @@ impl Value {
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not valid YAML at line {}, column {}", self.line, self.column)
+        match self.why {
+            Why::Document => write!(f, "holds a second document, which begins in line {}", self.line),
+            Why::Syntax | Why::Tab => write!(f, "is not valid YAML at line {}, column {}", self.line, self.column),
+        }
     }
 }
 
@@ -64,12 +77,13 @@ enum Key {
     Odd,
 }
 
-/// The first document of a text.
+/// The document of a text.
 pub(super) fn parse(text: &str) -> Result<Node, Broken> {
     let mut anchors: BTreeMap<usize, Node> = BTreeMap::new();
     let mut open: Vec<Open> = Vec::new();
+    let mut whole: Option<Node> = None;
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| Broken::at(error.marker()))?;
+        let (event, span) = event.map_err(|error| Broken::at(error.marker()).in_text(text))?;
         let broken = || Broken::at(&span.start);
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, _) => (anchor, scalar(&text, style)),
@@ -92,6 +106,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
                 add(&mut open, node);
                 continue;
             }
+            Event::DocumentStart(_) if whole.is_some() => return Err(Broken { why: Why::Document, ..broken() }),
             _ => continue,
         };
         let node = Rc::new(value);
@@ -99,16 +114,32 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
             anchors.insert(anchor, node.clone());
         }
         if open.is_empty() {
-            return Ok(node);
+            whole = Some(node);
+            continue;
         }
         add(&mut open, node);
     }
-    Ok(Rc::new(Value::Null))
+    Ok(whole.unwrap_or_else(|| Rc::new(Value::Null)))
 }
 
 impl Broken {
     fn at(marker: &Marker) -> Self {
-        Self { line: marker.line(), column: marker.col() + 1 }
+        Self { line: marker.line(), column: marker.col() + 1, why: Why::Syntax }
+    }
+
+    fn in_text(self, text: &str) -> Self {
+        let line = text.lines().nth(self.line.saturating_sub(1)).unwrap_or_default();
+        let tab = line.trim_start_matches(' ').starts_with('\t');
+        Self { why: if tab { Why::Tab } else { self.why }, ..self }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self.why {
+            Why::Syntax => "what stands there is not shown, as it may be a secret",
+            Why::Tab => "that line begins with a tab: YAML is indented with blanks",
+            Why::Document => "put all clouds below one `clouds:`, without a line `---` between",
+        }
     }
 }
 
@@ -201,12 +232,15 @@ mod tests {
     #[test]
     fn what_is_no_yaml_is_told_by_its_place_alone() {
         let told = |text: &str| parse(text).expect_err("no YAML").to_string();
-        assert!(told("clouds:\n  a: {password: s3cret").starts_with("not valid YAML at line "));
+        assert!(told("clouds:\n  a: {password: s3cret").starts_with("is not valid YAML at line "));
         assert!(!told("password: \"s3cret\nx: [").contains("s3cret"));
-        assert!(told("a: *nobody").starts_with("not valid YAML at line 1"));
-        assert!(told(&"[".repeat(20_000)).starts_with("not valid YAML"));
-        assert!(told(&"- ".repeat(20_000)).starts_with("not valid YAML"));
-        assert!(told("a: &a [*a]").starts_with("not valid YAML"));
+        assert!(told("a: *nobody").starts_with("is not valid YAML at line 1"));
+        assert!(told(&"[".repeat(20_000)).starts_with("is not valid YAML"));
+        assert!(told(&"- ".repeat(20_000)).starts_with("is not valid YAML"));
+        assert!(told("a: &a [*a]").starts_with("is not valid YAML"));
+        assert_eq!(told("a: b\n---\nc: d\n"), "holds a second document, which begins in line 2");
+        assert_eq!(read("%YAML 1.1\n---\na: b\n...\n"), "{a=\"b\"}");
+        assert_eq!(parse("a:\n\tb: c\n").map_err(|broken| broken.why), Err(Why::Tab));
     }
 
     #[test]
