@@ -93,7 +93,7 @@ pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
         "--region-name",
     )?;
     let first = placed.iter().find_map(|endpoint| endpoint.url.as_deref());
-    first.map(|url| url.trim_end_matches('/').to_owned()).ok_or_else(|| {
+    first.map(|url| url.trim().trim_end_matches('/').to_owned()).ok_or_else(|| {
         let interface = &service.interface.value;
         Error::input(format!("the `{interface}` endpoint of `{}` in the catalog has no URL", kind.value))
             .hint("give it one in Keystone (`openstack endpoint set --url`), or give the URL with `--endpoint`")
@@ -213,7 +213,7 @@ mod tests {
             {"type": "identity", "name": "keystone", "id": "1", "endpoints": []},
             {"type": "migration", "name": "coriolis", "id": "2", "endpoints": [
                 endpoint("public", "One", "http://one/v1/p/"), endpoint("internal", "One", "http://inside/v1/p"),
-                endpoint("public", "Two", "http://two/v1/p")]},
+                endpoint("public", "Two", " http://two/v1/p/ \n")]},
             {"type": "migration", "name": "spare", "id": "3", "endpoints": [endpoint("public", "Three", "http://spare/v1/p")]},
         ]))
         .unwrap()
