@@ -17,6 +17,8 @@ enum Why {
     /// Half a character of UTF-16.
     Half,
     Nul,
+    /// The mark of an archive, which a spreadsheet's own file is.
+    Archive,
 }
 
 impl NotText {
@@ -25,6 +27,7 @@ impl NotText {
         match self.why {
             Why::Byte(_) => "save it as UTF-8 (spreadsheets call it `CSV UTF-8`, Windows `UTF-8` as against `ANSI`)",
             Why::Half => "it begins as UTF-16 and was cut off, or is none; save it as UTF-8",
+            Why::Archive => "spreadsheets export a table as `CSV UTF-8`",
             Why::Nul => "it may be UTF-16 without a byte order mark; save it as UTF-8",
         }
     }
@@ -35,6 +38,7 @@ impl fmt::Display for NotText {
         match self.why {
             Why::Byte(byte) => write!(f, "line {} is not UTF-8 text (the byte 0x{byte:02x})", self.line),
             Why::Half => write!(f, "line {} is not UTF-16 text", self.line),
+            Why::Archive => f.write_str("it is an archive or a spreadsheet (.xlsx), and no text"),
             Why::Nul => write!(f, "line {} holds a NUL, which no text does", self.line),
         }
     }
@@ -48,6 +52,7 @@ impl std::error::Error for NotText {}
 /// The first place that is not text. Other encodings have no mark, and guessing among them would change names.
 pub fn text(bytes: &[u8]) -> Result<String, NotText> {
     let text = match bytes {
+        [b'P', b'K', 3, 4, ..] => return Err(NotText { line: 1, why: Why::Archive }),
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
         [0xef, 0xbb, 0xbf, rest @ ..] | rest => std::str::from_utf8(rest)
@@ -120,6 +125,7 @@ mod tests {
         assert_eq!(told(b"\xef\xbb\xbfa\nb\n\x80"), "line 3 is not UTF-8 text (the byte 0x80)");
         assert_eq!(told(b"\xff\xfea\0\n\0b"), "line 2 is not UTF-16 text");
         assert_eq!(told(b"\xff\xfea\0\n\0\0\xd8b\0"), "line 2 is not UTF-16 text");
+        assert_eq!(told(b"PK\x03\x04\x14\0"), "it is an archive or a spreadsheet (.xlsx), and no text");
         assert_eq!(told(b"n\0a\0m\0e\0\n\0"), "line 1 holds a NUL, which no text does");
     }
 
