@@ -73,6 +73,12 @@ impl Reads {
     }
 }
 
+/// The field of a map that was meant by a name, whichever case it is written in.
+pub fn like<'a>(name: &str, fields: &'a ScriptMap) -> Option<&'a str> {
+    let names = || fields.keys().map(|known| known.as_str());
+    names().find(|known| known.eq_ignore_ascii_case(name)).or_else(|| suggest(name, names()))
+}
+
 fn hint(field: &str, owner: &Owner) -> String {
     let Owner { written, fields } = owner;
     if let Some(near) = fields.iter().find(|known| known.eq_ignore_ascii_case(field)) {

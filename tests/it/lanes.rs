@@ -228,6 +228,13 @@ fn two_items_of_one_key_are_refused_with_both_rows() {
     assert_eq!(rehearsal.accepted, []);
     let keyless = rehearse(r#"wave("w", [#{ host: "h" }], #{}, |x| 1)"#);
     assert_eq!(keyless.error().message, "item 1, an object map, has no key");
+    for (call, hint) in [
+        (r##"wave("w", [#{ "NAME": "h" }], #{}, |x| 1)"##, r##"did you mean `#{ key: "NAME" }`?"##),
+        (r##"wave("w", [#{ name: "" }], #{}, |x| 1)"##, "`name` of that item is empty"),
+        (r##"group_by([#{ "Wave": "1" }], "wave")"##, "did you mean `Wave`?"),
+    ] {
+        assert_eq!(rehearse(call).error().hint.as_deref(), Some(hint), "{call}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::function::Function;
 use crate::script::help::{WIDTH, topic};
+use crate::script::reads::like;
 use crate::script::returns::Returns;
 use crate::script::spec::{Key, Kind, Parameter, Spec};
 use crate::script::value::{Secret, describe, to_shown};
@@ -137,7 +138,18 @@ fn group_key(call: &Call<'_>, by: &Dynamic, item: &Dynamic, index: usize) -> Res
     }
     let field = text_of(by);
     let found = item.read_lock::<ScriptMap>().and_then(|fields| fields.get(field.as_str()).cloned());
-    found.ok_or_else(|| Error::script(format!("item {} has no field `{field}` to group by", index + 1)).into())
+    found.ok_or_else(|| {
+        let error = Error::script(format!("item {} has no field `{field}` to group by", index + 1));
+        if let Some(doubled) = call.host.doubled(&field) {
+            return Error { hint: doubled.hint, ..error.context(doubled.message) }.into();
+        }
+        let near = item.read_lock::<ScriptMap>().and_then(|fields| like(&field, &fields).map(ToOwned::to_owned));
+        match near {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        }
+        .into()
+    })
 }
 
 fn help(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

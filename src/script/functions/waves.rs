@@ -12,6 +12,7 @@ use crate::script::call::Call;
 use crate::script::drive::{Ended, drive};
 use crate::script::error::{Fault, to_map};
 use crate::script::function::Function;
+use crate::script::reads::like;
 use crate::script::returns::Returns;
 use crate::script::spec::{Key, Kind, Parameter, Spec};
 use crate::script::value::describe;
@@ -156,7 +157,14 @@ fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> R
         if let Some(doubled) = doubled {
             return Error { hint: doubled.hint, ..error.context(doubled.message) }.into();
         }
-        error.hint("give items a `name`, or say with `key` which field or closure tells them apart").into()
+        let wanted = by.filter(|by| !by.is::<FnPtr>()).map_or_else(|| "name".to_owned(), text_of);
+        let near = item.read_lock::<ScriptMap>().and_then(|fields| like(&wanted, &fields).map(ToOwned::to_owned));
+        match near {
+            Some(near) if near == wanted => error.hint(format!("`{near}` of that item is empty")),
+            Some(near) => error.hint(format!("did you mean `#{{ key: \"{near}\" }}`?")),
+            None => error.hint("give items a `name`, or say with `key` which field or closure tells them apart"),
+        }
+        .into()
     })
 }
 
