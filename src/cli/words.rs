@@ -13,7 +13,7 @@ use crate::script::engine::{bare, read_runbook};
 use crate::script::run::declared;
 
 /// Words of other tools, and what does the same here.
-const ELSEWHERE: [(&[&str], &str); 15] = [
+const ELSEWHERE: [(&[&str], &str); 16] = [
     (&["list", "ls", "ps", "history", "jobs"], "`coriolis-run runs` lists the runs"),
     (
         &["logs", "log", "show", "inspect", "describe", "events", "info"],
@@ -43,6 +43,10 @@ const ELSEWHERE: [(&[&str], &str); 15] = [
         &["login", "auth", "config", "configure", "clouds"],
         "the cloud is named with `--os-cloud`, or by `OS_*` in the environment",
     ),
+    (
+        &["-"],
+        "a runbook is a file, beside which its own files are; one that needs none can come from a pipe as `/dev/stdin`",
+    ),
     (&["serve", "server"], "`coriolis-run sandbox` serves the simulated cloud for other clients"),
 ];
 
@@ -58,6 +62,9 @@ const OPTIONS: [(&[&str], &str); 6] = [
     (&["--verbose", "-v", "--debug", "-d"], "`--output jsonl` tells every event"),
     (&["--json", "-j"], "`--format json` writes results as JSON, `--output jsonl` the events of a run"),
 ];
+
+/// Options that the parser of the command line adds itself.
+const OWN: [&str; 2] = ["help", "version"];
 
 /// The names that the newest run goes by where a run is named.
 const NEWEST: [&str; 3] = ["latest", "last", "newest"];
@@ -152,7 +159,13 @@ fn missing(path: &Path, whole: &Path) -> Error {
         true => Error::input(format!("there is no command and no runbook `{shown}`")),
         false => Error::input(format!("there is no runbook `{shown}`")),
     };
+    if whole.is_symlink() {
+        return error.hint("it is a link, and what it leads to is not there");
+    }
     let folder = whole.parent().unwrap_or(whole);
+    if folder.as_os_str().is_empty() {
+        return error.hint("the working directory is not there any more");
+    }
     if !folder.is_dir() {
         return error.hint(format!("there is no folder `{}`", folder.display()));
     }
@@ -194,6 +207,7 @@ fn runbooks(folder: &Path) -> Vec<String> {
     let entries: Vec<std::fs::DirEntry> = entries.unwrap_or_default();
     let mut names: Vec<String> = entries
         .iter()
+        .filter(|entry| entry.path().exists())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .filter(|name| name.ends_with(".rhai") && !name.ends_with(".d.rhai"))
         .collect();
@@ -221,7 +235,10 @@ pub fn more(process: &Process, runbook: &Path, words: &[String]) -> Error {
     let error = Error::input(format!("`{word}` stands behind the runbook `{shown}`, which takes no words"));
     error.hint(match word.split_once('=') {
         Some(_) => format!("parameters are given with `--set {word}`"),
-        None if matches!(word, "current" | "legacy") => format!("write `--sandbox={word}`"),
+        None if suggest(word, ["current", "legacy"]).is_some() => {
+            let generation = suggest(word, ["current", "legacy"]).unwrap_or(word);
+            format!("write `--sandbox={generation}`")
+        }
         None if word.ends_with(".rhai") => "one runbook is run at a time".to_owned(),
         None if commands().iter().any(|command| command == word) => {
             format!("the command comes first: `coriolis-run {word} {shown}`")
@@ -242,7 +259,7 @@ pub fn option(process: &Process, error: &clap::Error) -> Option<Error> {
     let arguments = Arguments::command();
     let command = words.iter().find_map(|word| arguments.find_subcommand(word)).unwrap_or(&arguments);
     let known: Vec<String> =
-        command.get_arguments().filter_map(clap::Arg::get_long).map(|name| format!("--{name}")).collect();
+        command.get_arguments().filter_map(clap::Arg::get_long).chain(OWN).map(|name| format!("--{name}")).collect();
     if let Some(hint) = elsewhere(&OPTIONS, option) {
         return Some(told.hint(hint));
     }

@@ -13,6 +13,7 @@ fn in_a_folder(test: &str) -> impl Fn(&[&str]) -> Command {
     std::fs::write(folder.join("inventory.csv"), "name,wave\nweb-01,1\n").unwrap();
     std::fs::write(folder.join("picture.rhai"), [0x89, b'P', b'N', b'G', 0xff, 0]).unwrap();
     std::fs::create_dir(folder.join("empty")).unwrap();
+    std::os::unix::fs::symlink("nowhere.rhai", folder.join("dangling.rhai")).unwrap();
     move |arguments| {
         let mut command = command(arguments);
         command.current_dir(&folder).env("HOME", &folder);
@@ -76,6 +77,11 @@ fn what_is_no_command_says_what_was_meant_and_is_bad_input() {
         (&["waves.rhai", "--dry-run"], "no option `--dry-run`", "`--sandbox`"),
         (&["waves.rhai", "limit=3"], "`limit=3` stands behind the runbook", "`--set limit=3`"),
         (&["--sandbox", "waves.rhai", "legacy"], "`legacy` stands behind the runbook", "`--sandbox=legacy`"),
+        (&["waves.rhai", "--sandbox", "legcy"], "`legcy` stands behind the runbook", "`--sandbox=legacy`"),
+        (&["--versoin"], "no option `--versoin`", "did you mean `--version`?"),
+        (&["-"], "no runbook `-`", "`/dev/stdin`"),
+        (&["run", "-"], "no runbook `-`", "`/dev/stdin`"),
+        (&["dangling.rhai"], "no runbook `dangling.rhai`", "it is a link"),
         (&["waves.rhai", "check"], "`check` stands behind the runbook", "`coriolis-run check waves.rhai`"),
         (&["functions", "wait_fro"], "nothing is known about `wait_fro`", "did you mean `wait_for`?"),
     ] {
