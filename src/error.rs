@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 /// The detail with the seconds after which the server wants to be asked again.
 pub const RETRY_AFTER: &str = "retry_after";
 
+/// The detail that says of a login that its connection was taken, and broke.
+pub const BROKEN: &str = "broken";
+
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -54,6 +57,8 @@ pub enum Kind {
     /// A disk, or whatever stdout leads to, takes no more. Nothing may be sent that cannot be recorded. Cannot be caught
     /// by a script.
     Storage,
+    /// This machine, or a limit that was set for the process, has no room for more.
+    Limit,
     /// A bug of this program.
     Internal,
 }
@@ -86,7 +91,8 @@ impl Kind {
             | Kind::Refused
             | Kind::Failed
             | Kind::Cancelled
-            | Kind::Timeout => ExitCode::Runbook,
+            | Kind::Timeout
+            | Kind::Limit => ExitCode::Runbook,
             Kind::Input | Kind::Journal => ExitCode::Input,
             Kind::Storage => ExitCode::Storage,
             Kind::Mismatch => ExitCode::JournalMismatch,
@@ -126,6 +132,7 @@ impl Kind {
             Kind::NeedsAnswer => "needs_answer",
             Kind::Journal => "journal",
             Kind::Storage => "storage",
+            Kind::Limit => "limit",
             Kind::Internal => "internal",
         }
     }

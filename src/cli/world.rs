@@ -199,13 +199,16 @@ fn unkept(error: std::io::Error) -> Error {
 /// The I/O side: two threads, as the server saturates at two requests anyway.
 ///
 /// # Errors
-/// `Internal` when the machine refuses them.
+/// `Limit` when the machine refuses them.
 pub fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::internal(format!("cannot start the I/O threads: {error}")).caused_by(error))
+    let refused = |error: std::io::Error| {
+        Error::new(Kind::Limit, format!("cannot start the I/O threads: {}", plain(&error)))
+            .hint("raise `ulimit -u` and `ulimit -v`")
+            .caused_by(error)
+    };
+    // The runtime panics where it is refused one.
+    std::thread::Builder::new().spawn(|| {}).map_err(refused)?;
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(refused)
 }
 
 /// How fast the run's time goes.

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::answer::{Fault, Reach};
 use super::request::{Method, Repeat, Request};
 use crate::duration;
-use crate::error::{Error, Kind, Prospect, RETRY_AFTER};
+use crate::error::{BROKEN, Error, Kind, Prospect, RETRY_AFTER};
 
 /// How often a request is tried at most that the server answers, and fails at.
 const TRIES: u32 = 5;
@@ -55,7 +55,9 @@ pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -
         (_, Reach::Kept) => Move::Refused,
         (_, Reach::NotSent) if known => Move::Wait,
         // Something that answers is busy; nothing at all may be the wrong address.
-        (_, Reach::NotSent) if error.status().is_some() => again(error, tries, known),
+        (_, Reach::NotSent) if error.status().is_some() || error.details.contains_key(BROKEN) => {
+            again(error, tries, known)
+        }
         (_, Reach::NotSent) => Move::Refused,
         (None, Reach::TimedOut) if !known => Move::Refused,
         (None, _) => again(error, tries, known),
@@ -228,6 +230,9 @@ mod tests {
         assert_eq!(moves(&read, page(404), 1, false), Move::Refused);
         let busy = Fault { reach: Reach::NotSent, ..fault(&read, page(503)) };
         assert_eq!(after(&read, &busy, 1, false), Move::Again);
+        let broken = fault(&read, Reach::NotSent);
+        let broken = Fault { error: broken.error.detail(BROKEN, true), ..broken };
+        assert_eq!(after(&read, &broken, 1, false), Move::Again);
         for reach in [Reach::NoAnswer, page(502), page(200), spoken(429)] {
             assert_eq!(moves(&read, reach, FIRST_TRIES - 1, false), Move::Again, "{reach:?}");
             assert_eq!(moves(&read, reach, FIRST_TRIES, false), Move::Refused, "{reach:?}");

@@ -78,6 +78,12 @@ pub struct Journal {
     past: Option<Past>,
 }
 
+/// The most lists and objects inside of each other that a line may have: readers of JSON refuse more than 128.
+const DEEPEST: usize = 120;
+
+/// The most that a value may have, so that what holds it in turn, as the result of a wave does, can be kept as well.
+pub const DEEPEST_VALUE: usize = 100;
+
 impl Journal {
     /// A journal that ends with its process.
     pub fn in_memory(clock: Clock) -> Self {
@@ -370,11 +376,11 @@ impl Journal {
     fn append_at(&self, at: Timestamp, mut record: Record) -> Result<u64> {
         let large = self.take_large(&mut record);
         let line = self.masked(Line { at, record });
-        let text = self.text(&line);
+        let text = self.text(&line)?;
         let mut state = self.state();
         if let Some((hash, value)) = large.filter(|(hash, _)| !state.has_value(hash)) {
             let line = self.masked(Line { at, record: Record::Value { hash, value } });
-            self.write(&mut state, &self.text(&line), line)?;
+            self.write(&mut state, &self.text(&line)?, line)?;
         }
         self.write(&mut state, &text, line)
     }
@@ -384,9 +390,10 @@ impl Journal {
         masked(&self.known, &line, &NAMES).unwrap_or(line)
     }
 
-    /// What is written of a line: made before the others have to wait for it.
-    fn text(&self, line: &Line) -> String {
-        self.log.as_ref().map(|_| file::encode(line)).unwrap_or_default()
+    /// What is written of a line: made before the others have to wait for it. What no reader would take is refused now.
+    fn text(&self, line: &Line) -> Result<String> {
+        let text = self.log.as_ref().map(|_| file::encode(line)).unwrap_or_default();
+        if nesting(&text) > DEEPEST { Err(too_deep()) } else { Ok(text) }
     }
 
     /// Writes a record and takes it into the state, in one order for all lanes.
@@ -498,6 +505,34 @@ fn is_told(fact: &Fact) -> bool {
 
 fn is_said_before(fact: &Fact) -> bool {
     matches!(fact, Fact::ItemFinished { earlier: true, .. })
+}
+
+/// How many lists and objects a line has inside of each other.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// The refusal of a value that could be written and not be read.
+pub fn too_deep() -> Error {
+    Error::script(format!(
+        "the value is nested too deeply to be kept: more than {DEEPEST_VALUE} lists and maps inside of each other"
+    ))
+    .hint("is a list or a map put into itself in a loop? return less of it")
 }
 
 #[cfg(test)]

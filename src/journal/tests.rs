@@ -465,3 +465,23 @@ proptest! {
         prop_assert_eq!(again.items_ended(Outcome::Ok), 0);
     }
 }
+
+#[test]
+fn what_no_reader_would_take_is_refused_when_it_is_written() {
+    let deep = |levels: usize| (0..levels).fold(json!("[{"), |value, _| json!([value]));
+    let paper = Arc::new(Paper::default());
+    let journal = on(&paper);
+    for levels in [1, DEEPEST_VALUE, 115] {
+        journal.returned(&LANE.into(), 1, identity("read_json"), Saved::Ok(deep(levels)), 1).unwrap();
+    }
+    let error =
+        journal.returned(&LANE.into(), 2, identity("read_json"), Saved::Ok(deep(130)), 2).expect_err("too deep");
+    assert_eq!(error.kind, Kind::Script);
+    let large: Value = (0..20_000).map(Value::from).collect();
+    let error = journal
+        .returned(&LANE.into(), 2, identity("read_json"), Saved::Ok(json!([large, deep(130)])), 2)
+        .expect_err("too deep, however large");
+    assert!(error.message.contains("nested too deeply"), "{error}");
+    let text = paper.text.lock().unwrap().clone();
+    assert_eq!(read(&text).unwrap().lines.len(), 3);
+}

@@ -9,14 +9,14 @@ use rhai::{Array, Dynamic, EvalAltResult};
 
 use super::call::Call;
 use super::engine::LANE_STACK;
-use super::error::locate;
+use super::error::{locate, throw};
 use super::host::Host;
 use super::lane::Lane;
 use super::lanes::Runner;
-use super::saved::{Source, replayed, saved_error, seal};
+use super::saved::{Source, check_depth, replayed, saved_error, seal};
 use crate::cancel::Wish;
 use crate::clock::Signal;
-use crate::error::{Causes, Error, Kind, Result};
+use crate::error::{Causes, Error, Kind, Result, plain};
 use crate::event::{Cause, Fact, Outcome};
 use crate::journal::record::{Ended as Recorded, Saved};
 use crate::journal::replay::Item;
@@ -48,7 +48,8 @@ pub fn drive(
     let bell = clock.signal();
     let _listening = cancel.listen(&bell);
     let done: Mutex<VecDeque<(usize, Ended)>> = Mutex::default();
-    let (mut fatal, mut unanswered) = (None, None);
+    let (mut fatal, mut unanswered, mut crowded, mut warned) = (None, None, None, false);
+    let gate = Mutex::new(());
     thread::scope(|scope| -> Result<()> {
         loop {
             while let Some((item, result)) = done.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
@@ -82,27 +83,53 @@ pub fn drive(
                 match action {
                     Action::Launch { item, attempt } => {
                         let lane = lanes[item].clone();
-                        if let Err(error) = journal.attempt(&lane.origin.lane, attempt, None, None) {
-                            fatal.get_or_insert(error);
-                        }
-                        call.host.emit(&lane, Fact::ItemStarted { attempt });
-                        let lane = Arc::new(lane.again());
-                        let launch =
-                            Launch { runner: &runner, lane, item, argument: &items[item], done: &done, bell: &bell };
-                        let busy = clock.busy();
+                        let launch = Launch {
+                            runner: &runner,
+                            lane: Arc::new(lane.again()),
+                            item,
+                            argument: &items[item],
+                            done: &done,
+                            bell: &bell,
+                        };
+                        let (busy, gate) = (clock.busy(), &gate);
+                        // It is said and recorded as begun once there is a thread for it, and works afterwards.
+                        let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
                         // A thread has no NUL in its name.
                         let name = machine.key(item).replace('\0', " ");
                         let thread = thread::Builder::new().name(name).stack_size(LANE_STACK);
-                        thread
-                            .spawn_scoped(scope, move || {
-                                launch.run();
-                                drop(busy);
-                            })
-                            .map_err(|error| Error::internal(format!("cannot start a thread: {error}")))?;
+                        let started = thread.spawn_scoped(scope, move || {
+                            drop(gate.lock().unwrap_or_else(PoisonError::into_inner));
+                            launch.run();
+                            drop(busy);
+                        });
+                        match started {
+                            Ok(_) => {
+                                if let Err(error) = journal.attempt(&lane.origin.lane, attempt, None, None) {
+                                    fatal.get_or_insert(error);
+                                }
+                                call.host.emit(&lane, Fact::ItemStarted { attempt });
+                            }
+                            Err(error) => {
+                                let error = no_thread(machine.key(item), &error);
+                                if machine.withdraw(item) {
+                                    crowded.get_or_insert(error);
+                                } else {
+                                    let thrown = throw(error, call.context.call_position());
+                                    done.lock().unwrap_or_else(PoisonError::into_inner).push_back((item, Err(thrown)));
+                                    bell.ring();
+                                }
+                            }
+                        }
+                        drop(closed);
                     }
                     Action::Wake { at } => wake = Some(at),
                     Action::Finished => return Ok(()),
                 }
+            }
+            if let Some(error) = crowded.take_if(|_| !std::mem::replace(&mut warned, true)) {
+                let running = machine.running();
+                let said = Error { message: format!("{}; going on with {running} at a time", error.message), ..error };
+                call.warn(format!("{} (hint: lower `limit`)", said.message));
             }
             if fatal.is_none() || cancel.wish() != Wish::Continue {
                 clock.park(&bell, wake);
@@ -171,6 +198,12 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
     results
 }
 
+/// The machine has room for no more threads.
+pub(super) fn no_thread(lane: &str, error: &std::io::Error) -> Error {
+    let message = format!("cannot start a thread for lane `{lane}`: {}", plain(error));
+    Error::new(Kind::Limit, message).hint("lower `limit`, or raise `ulimit -u` and `ulimit -v`")
+}
+
 /// What one lane meets and all have to stop for.
 fn stops_the_run(error: &Error) -> bool {
     matches!(error.kind, Kind::Mismatch | Kind::Journal | Kind::Storage | Kind::Login)
@@ -188,7 +221,10 @@ struct Launch<'a> {
 
 impl Launch<'_> {
     fn run(self) {
-        let result = self.runner.run(&self.lane, self.argument);
+        let result = self.runner.run(&self.lane, self.argument).and_then(|value| match check_depth(&value) {
+            Ok(()) => Ok(value),
+            Err(error) => Err(throw(error, self.runner.position())),
+        });
         self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back((self.item, result));
         self.bell.ring();
     }

@@ -6,19 +6,19 @@ use std::thread;
 use rhai::{Dynamic, FnPtr, Map as ScriptMap};
 
 use super::call::Call;
-use super::drive::placed;
+use super::drive::{no_thread, placed};
 use super::engine::{LANE_STACK, build};
 use super::host::Host;
 use super::job::{JOB, Job};
 use super::lane::Lane;
 use super::lanes::Background;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::event::{Cause, Fact, Outcome};
 
 /// Begins a job that runs `closure`.
 ///
 /// # Errors
-/// `Script` when the closure assigns to a variable it captured; `Internal` when the machine refuses a thread.
+/// `Script` when the closure assigns to a variable it captured; `Limit` when the machine refuses a thread.
 pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     let host = call.host;
     let work = Background::new(host, call.context, closure)?;
@@ -27,16 +27,22 @@ pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     let lane = |number: u64| call.lane.child(call.number, JOB, &number.to_string());
     let job = host.jobs.add(&host.clock, what, cancel.clone(), lane);
     let lane = job.lane().clone();
-    let (world, busy, ended) = (host.stopped_by(cancel), host.clock.busy(), job.clone());
+    let (world, busy, ended, own) = (host.stopped_by(cancel), host.clock.busy(), job.clone(), lane.clone());
     host.emit(&lane, Fact::ItemStarted { attempt: 1 });
     let run = move || {
         let _busy = busy;
-        let engine = build(&world, &lane);
-        let result = work.run(&engine, &lane).map_err(|thrown| placed(&world, &thrown));
-        finish(&world, &lane, &ended, result);
+        let engine = build(&world, &own);
+        let result = work.run(&engine, &own).map_err(|thrown| placed(&world, &thrown));
+        finish(&world, &own, &ended, result);
     };
     let thread = thread::Builder::new().name(format!("job {}", job.number())).stack_size(LANE_STACK);
-    thread.spawn(run).map_err(|error| Error::internal(format!("cannot start a thread: {error}")))?;
+    if let Err(error) = thread.spawn(run) {
+        // Whoever waits for it is told as well.
+        let error = no_thread(&lane.origin.lane, &error);
+        job.fetch();
+        finish(host, &lane, &job, Err(error.clone()));
+        return Err(error);
+    }
     Ok(job)
 }
 

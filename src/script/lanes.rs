@@ -33,6 +33,11 @@ impl<'a> Runner<'a> {
         Ok(Self { engine: context.engine(), closure: Background::new(host, context, closure)? })
     }
 
+    /// The place of the call that runs it.
+    pub fn position(&self) -> Position {
+        self.closure.position
+    }
+
     /// Runs the closure on this thread as `lane`.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use super::value::{Secret, Secrets, scalar_to_script, to_json, to_shown};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::event::Origin;
 use crate::journal::record::{Identity, Saved, SavedError};
+use crate::journal::{DEEPEST_VALUE, too_deep};
 use crate::secret::{self, ExposeSecret, MASK, Place, SecretString, carried};
 
 /// A secret in a recorded value: its keyed hash.
@@ -282,6 +283,8 @@ pub fn saved_error(host: &Host, error: &Error) -> Option<SavedError> {
     let mut saved = SavedError::from(&without_secrets(host, error.clone()));
     let details = seal_json(host, Value::Object(std::mem::take(&mut saved.details)));
     saved.details = details.as_object().cloned().unwrap_or_default();
+    // What a script throws may hold anything; the rest of the error is worth keeping.
+    saved.details.retain(|_, value| !is_deep(value, DEEPEST_VALUE));
     Some(saved)
 }
 
@@ -301,6 +304,34 @@ fn without_secrets(host: &Host, mut error: Error) -> Error {
     known.mask_value(&mut details, &[]);
     error.details = details.as_object().cloned().unwrap_or_default();
     error
+}
+
+/// Refuses what a closure returned when the run's record could not hold it.
+///
+/// # Errors
+/// `Script`: it is nested too deeply.
+pub fn check_depth(value: &Dynamic) -> Result<()> {
+    if is_deeper(value, DEEPEST_VALUE) { Err(too_deep()) } else { Ok(()) }
+}
+
+fn is_deeper(value: &Dynamic, most: usize) -> bool {
+    if value.is_shared() {
+        return is_deeper(&value.flatten_clone(), most);
+    }
+    let inside = |value: &Dynamic| most == 0 || is_deeper(value, most - 1);
+    if let Some(values) = value.read_lock::<Array>() {
+        return values.iter().any(inside);
+    }
+    value.read_lock::<ScriptMap>().is_some_and(|fields| fields.values().any(inside))
+}
+
+fn is_deep(value: &Value, most: usize) -> bool {
+    let inside = |value: &Value| most == 0 || is_deep(value, most - 1);
+    match value {
+        Value::Array(values) => values.iter().any(inside),
+        Value::Object(fields) => fields.values().any(inside),
+        _ => false,
+    }
 }
 
 /// A recorded outcome, as the call would have ended; `None` when it has to be made again.

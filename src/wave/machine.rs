@@ -77,6 +77,8 @@ pub struct Machine {
 struct Item {
     key: String,
     state: State,
+    /// The state from which it was launched.
+    before: State,
     attempts: u32,
     began: Option<Instant>,
     causes: Causes<Error>,
@@ -109,7 +111,14 @@ impl Machine {
     pub fn new(keys: Vec<String>, options: Options) -> Result<Self> {
         options.check()?;
         refuse_duplicates(&keys)?;
-        let item = |key| Item { key, state: State::Fresh, attempts: 0, began: None, causes: Causes::default() };
+        let item = |key| Item {
+            key,
+            state: State::Fresh,
+            before: State::Fresh,
+            attempts: 0,
+            began: None,
+            causes: Causes::default(),
+        };
         Ok(Self {
             options,
             items: keys.into_iter().map(item).collect(),
@@ -164,6 +173,21 @@ impl Machine {
             actions.push(Action::Wake { at });
         }
         actions
+    }
+
+    /// The attempt that was launched last could not start: the machine has room for no more at once than what runs. It is
+    /// launched again when something has ended; `false` where nothing runs that could.
+    #[must_use]
+    pub fn withdraw(&mut self, number: usize) -> bool {
+        if self.running <= 1 {
+            return false;
+        }
+        self.running -= 1;
+        self.options.limit = self.running;
+        let item = &mut self.items[number];
+        item.state = item.before;
+        item.attempts -= 1;
+        true
     }
 
     /// The attempt of this item that ran has ended.
@@ -291,7 +315,7 @@ impl Machine {
     fn launch(&mut self, number: usize, now: Instant) -> Action {
         self.running += 1;
         let item = &mut self.items[number];
-        item.state = State::Running;
+        item.before = std::mem::replace(&mut item.state, State::Running);
         item.attempts += 1;
         item.began.get_or_insert(now);
         Action::Launch { item: number, attempt: item.attempts }

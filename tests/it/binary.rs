@@ -226,6 +226,36 @@ fn what_was_started_to_outlive_its_terminal_does() {
 }
 
 #[test]
+fn a_value_that_no_record_could_hold_fails_the_item_that_made_it() {
+    let script = folder("deep").join("deep.rhai");
+    let text = r#"
+        let made = wave("w", ["flat", "deep"], #{ max_failures: 1 }, |name| {
+            let a = [];
+            if name == "deep" { for i in 0..130 { a = [a]; } }
+            a
+        });
+        print(made.failed);
+        throw "so that it is resumed""#;
+    std::fs::write(&script, text).unwrap();
+    let ended = run(&[script.to_str().unwrap(), "--sandbox"]).expect(1);
+    assert!(ended.stdout.contains(r#"["deep"]"#), "{}", ended.stdout);
+    assert!(ended.stderr.contains("nested too deeply"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_machine_without_room_for_more_threads_works_on_fewer_items_at_once() {
+    let script = r#"
+        let items = []; for n in 0..100 { items.push(n); }
+        wave("many", items, #{ limit: 100 }, |n| { sleep("1m"); endpoint_show("vcenter").name }).ok.len()"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 1600000 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_coriolis-run")]);
+    command.args(["--sandbox", "--format", "json", "-e", script]).env_clear();
+    let ended = end(command).expect(0);
+    assert_eq!(ended.stdout.lines().last(), Some("100"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot start a thread for lane"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_second_interrupt_leaves_at_once() {
     // Takes the call and never answers it: a request that is under way is waited for, but not by the impatient.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Url, redirect};
 
 use super::super::trust;
-use crate::error::{Error, Kind, Result};
+use crate::error::{BROKEN, Error, Kind, Result};
 use crate::settings::{Origin, Sourced, Trust};
 
 /// How long a connection may take to come about.
@@ -57,7 +57,9 @@ fn is_this_machine(url: &str) -> bool {
 pub(super) fn unreachable(url: &str, origin: &Origin, error: &reqwest::Error) -> Error {
     let cause = Cause::of(error);
     let message = format!("cannot reach Keystone at `{url}`: {}", cause.message());
-    Error::new(Kind::Unreachable, message).hint(cause.hint(origin)).detail("url", url)
+    let told = Error::new(Kind::Unreachable, message).hint(cause.hint(origin)).detail("url", url);
+    // Somebody took the connection: the address is right, and the next try may get an answer.
+    if matches!(cause, Cause::Other(_)) && !error.is_connect() { told.detail(BROKEN, true) } else { told }
 }
 
 /// Why there was no answer.

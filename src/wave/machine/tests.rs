@@ -82,6 +82,25 @@ fn a_retry_waits_without_a_slot_and_goes_before_what_is_new() {
 }
 
 #[test]
+fn what_cannot_start_waits_for_what_runs_and_no_more_are_tried_at_once() {
+    let mut wave = machine(4, options(4, 0, 0));
+    assert_eq!(wave.next(at(0)), [launch(0, 1), launch(1, 1), launch(2, 1), launch(3, 1)]);
+    assert!(wave.withdraw(2) && wave.withdraw(3));
+    assert_eq!(wave.next(at(0)), []);
+    wave.finished(0, Ok(()), at(5));
+    assert_eq!(wave.next(at(5)), [launch(2, 1)]);
+    assert!(wave.withdraw(2));
+    wave.finished(1, Ok(()), at(6));
+    assert_eq!(wave.next(at(6)), [launch(2, 1)]);
+    assert!(!wave.withdraw(2), "nothing runs that could make room");
+    wave.finished(2, Ok(()), at(7));
+    assert_eq!(wave.next(at(7)), [launch(3, 1)]);
+    wave.finished(3, Ok(()), at(8));
+    assert_eq!(wave.next(at(8)), [Action::Finished]);
+    assert_eq!(wave.summary(at(8)).counts.ok, 4);
+}
+
+#[test]
 fn after_one_failure_too_many_nothing_starts_and_the_running_finish() {
     let mut wave = machine(6, options(3, 1, 1));
     assert_eq!(wave.next(at(0)), [launch(0, 1), launch(1, 1), launch(2, 1)]);
