@@ -285,6 +285,12 @@ pub fn plain(error: &std::io::Error) -> String {
     text.split_once(" (os error").map_or(text.clone(), |(message, _)| message.to_lowercase())
 }
 
+/// The machine has room for no more threads: `what` goes without its own.
+pub fn no_thread(what: &str, error: &std::io::Error) -> Error {
+    Error::new(Kind::Limit, format!("cannot start a thread for {what}: {}", plain(error)))
+        .hint("lower `limit`, or raise `ulimit -u` and `ulimit -v`")
+}
+
 /// `1 replica`, `2 replicas`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }

@@ -112,7 +112,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     kept.finish(None)?;
     let earlier = super::history::told(&read.lines);
     let (kept, resumed) = (Arc::new(kept), Some(Resumed { calls, earlier }));
-    Ok(Performance { process, arguments: run, source, world, kept, plan, resumed, typing }.play(given))
+    Performance { process, arguments: run, source, world, kept, plan, resumed, typing }.play(given)
 }
 
 fn another_cloud(meta: &Meta, world: &World) -> Error {

@@ -56,7 +56,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
     let given = given(process, &arguments, &ast)?;
     world::is_usable(process, &arguments)?;
     let (world, kept, plan) = begin(process, &arguments, &source, asks_somebody(&ast))?;
-    Ok(Performance {
+    Performance {
         process,
         arguments,
         source,
@@ -66,7 +66,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
         resumed: None,
         typing: Typing::default(),
     }
-    .play(given))
+    .play(given)
 }
 
 /// Prints a text, and that is all.
@@ -251,13 +251,16 @@ pub struct Resumed {
 }
 
 impl Performance<'_> {
-    pub fn play(self, given: Parameters) -> ExitCode {
+    /// # Errors
+    /// `Limit` when the machine has no room for what it takes: nothing has begun.
+    pub fn play(self, given: Parameters) -> Result<ExitCode> {
         let clock = self.world.clock.clone();
         let began = clock.instant();
         let _busy = clock.busy();
         let earlier = self.resumed.as_ref().map_or(&[][..], |resumed| &resumed.earlier);
         let (output, screen) = (self.process.output(), self.process.screen());
-        let (shown, report) = Report::start_after(earlier, self.view(), output, screen, clock.clone());
+        let (shown, report) = Report::start_after(earlier, self.view(), output, screen, clock.clone())
+            .map_err(|unstarted| unstarted.error)?;
         let mut events: Arc<dyn Sink> = Arc::new(Recorder { journal: self.kept.journal.clone(), next: shown });
         // A sandbox is served somewhere else each time.
         if self.arguments.sandbox.is_none() {
@@ -292,8 +295,8 @@ impl Performance<'_> {
         let why = result.as_ref().err().map(|located| Cause::of(&located.error));
         let kept = self.kept.finish(Some((clock.wall(), code, why)));
         match self.tell(report.finish(), result, kept) {
-            Err(error) if code == ExitCode::Done => error.kind.exit_code(),
-            _ => code,
+            Err(error) if code == ExitCode::Done => Ok(error.kind.exit_code()),
+            _ => Ok(code),
         }
     }
 

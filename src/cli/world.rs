@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::client::keystone::Keystone;
 use crate::client::{Client, DEFAULT_PATIENCE, Identity, Options};
 use crate::clock::{Clock, Speed};
-use crate::error::{Error, Kind, Result, plain};
+use crate::error::{Error, Kind, Result, no_thread, plain};
 use crate::event::{Event, Fact, Level, Origin, Sink, VERSION};
 use crate::model::Generation;
 use crate::process::Process;
@@ -201,11 +201,7 @@ fn unkept(error: std::io::Error) -> Error {
 /// # Errors
 /// `Limit` when the machine refuses them.
 pub fn runtime() -> Result<Runtime> {
-    let refused = |error: std::io::Error| {
-        Error::new(Kind::Limit, format!("cannot start the I/O threads: {}", plain(&error)))
-            .hint("raise `ulimit -u` and `ulimit -v`")
-            .caused_by(error)
-    };
+    let refused = |error: std::io::Error| no_thread("requests", &error).caused_by(error);
     // The runtime panics where it is refused one.
     std::thread::Builder::new().spawn(|| {}).map_err(refused)?;
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(refused)

@@ -24,7 +24,7 @@ use crate::error::{Error, ExitCode, Kind, Result, count, plain};
 use crate::event::Origin;
 use crate::model::Generation;
 use crate::report::board::Left;
-use crate::report::{self, Finished, Output, Report, Screen, diagnostic, text};
+use crate::report::{self, Finished, Output, Report, Screen, Unstarted, diagnostic, text};
 use crate::script::diagnose::Source;
 use crate::script::engine::script_text;
 use crate::script::help;
@@ -201,7 +201,7 @@ impl Prompt {
             }
         }
         let host = self.host.clone();
-        let joined = self.reported(|| host.jobs.join(&host.clock));
+        let joined = self.reported(|| host.jobs.join(&host.clock)).flatten();
         let relay = self.relay.clone();
         relay.prompting(|line| self.note(&line));
         match joined {
@@ -283,6 +283,10 @@ impl Prompt {
         let open = self.host.journal.unsettled();
         let session = self.session.clone();
         let evaluated = self.reported(|| session.lock().unwrap_or_else(PoisonError::into_inner).evaluate(text));
+        let evaluated = evaluated.map_err(|error| {
+            self.fail(&error);
+            error.kind
+        })?;
         let took = self.host.clock.system().duration_since(began);
         let result = match evaluated {
             Ok(value) => {
@@ -318,11 +322,19 @@ impl Prompt {
     }
 
     /// Does some work; waits and waves are drawn meanwhile.
-    fn reported<T>(&mut self, work: impl FnOnce() -> T) -> T {
+    ///
+    /// # Errors
+    /// `Limit` when the machine has no room for the report: nothing was done.
+    fn reported<T>(&mut self, work: impl FnOnce() -> T) -> Result<T> {
         self.cancel.reset();
         let output = self.output.take().unwrap_or_else(Output::nowhere);
         let view = if self.screen.redraws { report::View::Bars } else { report::View::Lines };
-        let (sink, report) = Report::start(view, output, self.screen.clone(), self.host.clock.clone());
+        let started = Report::start(view, output, self.screen.clone(), self.host.clock.clone());
+        let (sink, report) = started.map_err(|unstarted| {
+            let Unstarted { error, output } = *unstarted;
+            self.output = Some(output);
+            error
+        })?;
         self.relay.begin(sink, report.stage());
         let busy = self.host.clock.busy();
         (self.doors.quiet)(true);
@@ -333,7 +345,7 @@ impl Prompt {
         let Finished { board, output } = report.finish();
         self.left = board.left;
         self.output = Some(output);
-        done
+        Ok(done)
     }
 
     /// Says what went wrong.

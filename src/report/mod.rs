@@ -35,6 +35,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{Clock, Instant};
+use crate::error::{Error, no_thread};
 use crate::event::{Event, Fact, Sink};
 
 use bars::Bars;
@@ -136,6 +137,15 @@ impl Stage {
     }
 }
 
+/// A report, and where its facts go.
+pub type Started = (Arc<dyn Sink>, Report);
+
+/// A report that could not start: why, and the streams it would have written to.
+pub struct Unstarted {
+    pub error: Error,
+    pub output: Output,
+}
+
 struct Door(Mutex<Sender<Order>>);
 
 impl Sink for Door {
@@ -148,27 +158,36 @@ impl Sink for Door {
 
 impl Report {
     /// Starts the thread that draws; facts go to the sink.
-    pub fn start(view: View, output: Output, screen: Screen, clock: Clock) -> (Arc<dyn Sink>, Self) {
+    ///
+    /// # Errors
+    /// As [`Report::start_after`].
+    pub fn start(view: View, output: Output, screen: Screen, clock: Clock) -> Result<Started, Box<Unstarted>> {
         Self::start_after(&[], view, output, screen, clock)
     }
 
     /// The same for a run that goes on: the end of the report tells what was said `earlier` as well.
+    ///
+    /// # Errors
+    /// `Limit` when the machine refuses the thread, with the streams.
     pub fn start_after(
         earlier: &[Event],
         view: View,
         output: Output,
         screen: Screen,
         clock: Clock,
-    ) -> (Arc<dyn Sink>, Self) {
+    ) -> Result<Started, Box<Unstarted>> {
         let (door, orders) = mpsc::channel();
+        let (hand, handed) = mpsc::channel::<Desk>();
+        let serve = move || handed.recv().expect("the desk follows its thread").serve(&orders);
+        let thread = match std::thread::Builder::new().name("report".to_owned()).spawn(serve) {
+            Ok(thread) => thread,
+            Err(error) => return Err(Box::new(Unstarted { error: no_thread("the report", &error), output })),
+        };
         let mut desk = Desk::new(view, output, screen, clock);
         earlier.iter().for_each(|event| desk.board.apply(event));
-        let thread = std::thread::Builder::new()
-            .name("report".to_owned())
-            .spawn(move || desk.serve(&orders))
-            .expect("the system gives a thread");
+        let _ = hand.send(desk);
         let sink = Arc::new(Door(Mutex::new(door.clone())));
-        (sink, Self { door, thread: Some(thread) })
+        Ok((sink, Self { door, thread: Some(thread) }))
     }
 
     /// A handle for those who need the terminal for themselves.

@@ -48,7 +48,7 @@ fn printed(text: &str) -> Event {
 fn show(view: View, events: Vec<Event>) -> (String, String) {
     let (out, err) = (Paper::default(), Paper::default());
     let output = Output::new(Box::new(out.clone()), Box::new(err.clone()));
-    let (sink, report) = Report::start(view, output, Screen::default(), Clock::new(Speed::Max));
+    let (sink, report) = Report::start(view, output, Screen::default(), Clock::new(Speed::Max)).ok().expect("a thread");
     events.into_iter().for_each(|event| sink.emit(event));
     report.finish();
     (out.text(), err.text())
@@ -129,7 +129,8 @@ fn a_terminal_shows_nothing_where_nothing_takes_long() {
 fn a_reader_that_went_away_is_no_failure_and_is_remembered() {
     let err = Paper::default();
     let output = Output::new(Box::new(Closed), Box::new(err.clone()));
-    let (sink, report) = Report::start(View::Lines, output, Screen::default(), Clock::new(Speed::Max));
+    let (sink, report) =
+        Report::start(View::Lines, output, Screen::default(), Clock::new(Speed::Max)).ok().expect("a thread");
     short_run().into_iter().for_each(|event| sink.emit(event));
     assert!(report.finish().output.data_closed());
     assert!(err.text().contains("FAILED"));
@@ -158,7 +159,8 @@ fn what_still_runs_at_the_server_is_listed_at_the_end() {
 fn nothing_is_drawn_while_the_terminal_is_somebody_elses() {
     let err = Paper::default();
     let output = Output::new(Box::new(io::sink()), Box::new(err.clone()));
-    let (sink, report) = Report::start(View::Bars, output, Screen::default(), Clock::new(Speed::Max));
+    let (sink, report) =
+        Report::start(View::Bars, output, Screen::default(), Clock::new(Speed::Max)).ok().expect("a thread");
     let aside = report.stage().aside();
     let before = err.text();
     short_run().into_iter().for_each(|event| sink.emit(event));

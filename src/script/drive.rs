@@ -16,7 +16,7 @@ use super::lanes::Runner;
 use super::saved::{Source, check_depth, replayed, saved_error, seal};
 use crate::cancel::Wish;
 use crate::clock::Signal;
-use crate::error::{Causes, Error, Kind, Result, plain};
+use crate::error::{Causes, Error, Kind, Result, no_thread};
 use crate::event::{Cause, Fact, Outcome};
 use crate::journal::record::{Ended as Recorded, Saved};
 use crate::journal::replay::Item;
@@ -110,7 +110,7 @@ pub fn drive(
                                 call.host.emit(&lane, Fact::ItemStarted { attempt });
                             }
                             Err(error) => {
-                                let error = no_thread(machine.key(item), &error);
+                                let error = no_thread(&format!("lane `{}`", machine.key(item)), &error);
                                 if machine.withdraw(item) {
                                     crowded.get_or_insert(error);
                                 } else {
@@ -196,12 +196,6 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
         machine.restore(item, earlier);
     }
     results
-}
-
-/// The machine has room for no more threads.
-pub(super) fn no_thread(lane: &str, error: &std::io::Error) -> Error {
-    let message = format!("cannot start a thread for lane `{lane}`: {}", plain(error));
-    Error::new(Kind::Limit, message).hint("lower `limit`, or raise `ulimit -u` and `ulimit -v`")
 }
 
 /// What one lane meets and all have to stop for.

@@ -6,13 +6,13 @@ use std::thread;
 use rhai::{Dynamic, FnPtr, Map as ScriptMap};
 
 use super::call::Call;
-use super::drive::{no_thread, placed};
+use super::drive::placed;
 use super::engine::{LANE_STACK, build};
 use super::host::Host;
 use super::job::{JOB, Job};
 use super::lane::Lane;
 use super::lanes::Background;
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Result, no_thread};
 use crate::event::{Cause, Fact, Outcome};
 
 /// Begins a job that runs `closure`.
@@ -38,7 +38,7 @@ pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     let thread = thread::Builder::new().name(format!("job {}", job.number())).stack_size(LANE_STACK);
     if let Err(error) = thread.spawn(run) {
         // Whoever waits for it is told as well.
-        let error = no_thread(&lane.origin.lane, &error);
+        let error = no_thread(&format!("lane `{}`", lane.origin.lane), &error);
         job.fetch();
         finish(host, &lane, &job, Err(error.clone()));
         return Err(error);

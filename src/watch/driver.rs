@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::client::pause;
 use crate::clock::{Busy, Clock, Instant, Signal};
 use crate::duration::server_time;
-use crate::error::{Error, Kind, Result, plain};
+use crate::error::{Error, Kind, Result, no_thread};
 use crate::event::{Event, Fact, Origin, Sink, Subject, VERSION};
 use crate::model::phase;
 
@@ -142,9 +142,7 @@ impl Watcher {
         let busy = shared.clock.busy();
         let spawned = std::thread::Builder::new().name("watcher".to_owned()).spawn(move || run(&shared, busy));
         if let Err(error) = spawned {
-            let message = format!("cannot start the watcher's thread: {}", plain(&error));
-            let error = Error::new(Kind::Limit, message).hint("lower `limit`, or raise `ulimit -u` and `ulimit -v`");
-            self.shared.stopped(&error);
+            self.shared.stopped(&no_thread("the watcher", &error));
         }
     }
 }
