@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::{io, thread};
 
 use jiff::Timestamp;
 use rhai::{Array, Dynamic, EvalAltResult};
@@ -21,6 +21,9 @@ use crate::event::{Cause, Fact, Outcome};
 use crate::journal::record::{Ended as Recorded, Saved};
 use crate::journal::replay::Item;
 use crate::wave::{Action, Earlier, ItemOutcome, Machine, News, Options, Summary};
+
+/// The address space that is left for the lanes that run when one more starts.
+const ROOM: usize = 16 << 20;
 
 /// What a lane ended with: the closure's value, or what it threw.
 pub type Ended = Result<Dynamic, Box<EvalAltResult>>;
@@ -97,10 +100,12 @@ pub fn drive(
                         // A thread has no NUL in its name.
                         let name = machine.key(item).replace('\0', " ");
                         let thread = thread::Builder::new().name(name).stack_size(LANE_STACK);
-                        let started = thread.spawn_scoped(scope, move || {
-                            drop(gate.lock().unwrap_or_else(PoisonError::into_inner));
-                            launch.run();
-                            drop(busy);
+                        let started = has_room().and_then(|()| {
+                            thread.spawn_scoped(scope, move || {
+                                drop(gate.lock().unwrap_or_else(PoisonError::into_inner));
+                                launch.run();
+                                drop(busy);
+                            })
                         });
                         match started {
                             Ok(_) => {
@@ -196,6 +201,11 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
         machine.restore(item, earlier);
     }
     results
+}
+
+/// A thread that starts where no memory is left ends the process at its first need of some.
+fn has_room() -> io::Result<()> {
+    Vec::<u8>::new().try_reserve_exact(LANE_STACK + ROOM).map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
 /// What one lane meets and all have to stop for.
