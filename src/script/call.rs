@@ -13,6 +13,7 @@ use super::host::{Cloud, Host};
 use super::lane::Lane;
 use super::saved::{self, Source};
 use super::spec::Spec;
+use super::value::to_shown;
 use crate::client::{Departure, Failure, Request};
 use crate::clock::Instant;
 use crate::duration;
@@ -371,6 +372,14 @@ impl Call<'_> {
     /// A required argument of kind text; empty where it is missing, which the row rules out.
     pub fn text(&self, parameter: &str) -> String {
         self.value(parameter).map(text_of).unwrap_or_default()
+    }
+
+    /// The same for eyes: what a run says and is told by has no secret in it.
+    pub fn label(&self, parameter: &str) -> String {
+        match self.value(parameter).map(to_shown) {
+            Some(Value::String(text)) => text,
+            other => other.unwrap_or_default().to_string(),
+        }
     }
 
     /// # Errors

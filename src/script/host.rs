@@ -28,6 +28,7 @@ use crate::event::{Event, Fact, Sink, VERSION};
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::memory;
+use crate::secret::carried;
 use crate::watch::Watcher;
 
 /// The cloud as the functions use it.
@@ -188,7 +189,7 @@ impl Host {
     /// Where a path written in a script points.
     pub fn path(&self, written: &str) -> PathBuf {
         let base = if self.parameters.was_given(written) { &self.directory } else { &self.folder };
-        base.join(Path::new(written))
+        base.join(Path::new(&*carried::revealed(written)))
     }
 
     /// What a file holds that a script names.

@@ -3,12 +3,17 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::lexer::{Kind, Token, lex};
 use crate::error::{Error, Result};
 use crate::secret::{Known, MASK, Place, SHORTEST, holds_secret, is_secret_name};
 
 /// Values that stand in the place of a secret and are none.
 const EMPTY: [&str; 8] = ["", "none", "null", "...", MASK, "Bearer", "Basic", "Token"];
+
+/// Numbers with fewer digits are counts: `pass += 1`.
+const FEWEST_DIGITS: usize = 4;
 
 /// How much counts as a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,7 +33,12 @@ pub fn secret_literals(input: &str) -> Vec<Range<usize>> {
 fn literals(input: &str, care: Care) -> Vec<Range<usize>> {
     let tokens = lex(input).tokens;
     let passed = passed(input, &tokens, care);
-    let texts: Vec<(usize, &Token)> = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Text).collect();
+    let is_value = |token: &Token| match token.kind {
+        Kind::Text => true,
+        Kind::Number => token.range.len() >= FEWEST_DIGITS,
+        _ => false,
+    };
+    let texts: Vec<(usize, &Token)> = tokens.iter().enumerate().filter(|(_, token)| is_value(token)).collect();
     let inner = |token: &Token| input[token.range.clone()].trim_matches(['"', '`', '\'']).trim();
     let is_kept = |(index, token): &&(usize, &Token)| {
         !EMPTY.contains(&inner(token))
@@ -205,10 +215,11 @@ fn is_secret(input: &str, tokens: &[Token], index: usize, passed: &[&str], care:
             "secret_get",
             "secret_list",
         ];
-        if place.is_secret(name) && !takes_names.contains(name)
-            || (care == Care::Near && *name == "payload")
-            || passed.contains(name)
-        {
+        let keeps = match tokens[index].kind {
+            Kind::Number => place.inside(name).keeps(&Value::from(0)),
+            _ => place.is_secret(name),
+        };
+        if keeps && !takes_names.contains(name) || (care == Care::Near && *name == "payload") || passed.contains(name) {
             return true;
         }
         place = place.inside(name);

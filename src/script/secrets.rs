@@ -1,6 +1,6 @@
 //! Secrets in the language: what a script may do with one, so that what comes of it is a secret as well.
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map as ScriptMap, Position};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map as ScriptMap, NativeCallContext, Position};
 use serde_json::Value;
 
 use super::error::throw;
@@ -21,6 +21,13 @@ pub fn register(engine: &mut Engine) {
         // The engine's own would write the name of this type in a secret's place.
         .register_fn("to_json", |map: &mut ScriptMap| json(&Dynamic::from(map.clone())))
         .register_fn("to_json", |values: &mut Array| json(&Dynamic::from(values.clone())))
+        // The engine's own escape what a text carries, and it would be lost.
+        .register_fn("to_debug", |text: &mut ImmutableString| carried::quoted(text))
+        .register_fn("debug", |text: &mut ImmutableString| carried::quoted(text))
+        .register_fn("to_string", fields)
+        .register_fn("to_debug", fields)
+        .register_fn("print", fields)
+        .register_fn("debug", fields)
         .register_fn("+", |a: Secret, b: Secret| joined(&a.carried(), &b.carried()))
         .register_fn("+", |a: Secret, b: char| joined(&a.carried(), &b.to_string()))
         .register_fn("+", |a: char, b: Secret| joined(&a.to_string(), &b.carried()))
@@ -161,6 +168,15 @@ fn hidden(place: Place, value: Value) -> Dynamic {
     }
 }
 
+/// A map as the engine writes it, its names with what they carry.
+fn fields(context: NativeCallContext, map: &mut ScriptMap) -> Returned<String> {
+    let field = |(name, value): (&rhai::Identifier, &Dynamic)| {
+        let value = context.call_native_fn::<Dynamic>("to_debug", (value.clone(),))?;
+        Ok(format!("{}: {value}", carried::quoted(name)))
+    };
+    Ok(format!("#{{{}}}", map.iter().map(field).collect::<Returned<Vec<_>>>()?.join(", ")))
+}
+
 fn json(value: &Dynamic) -> String {
     to_json(value, Secrets::Carried).unwrap_or_else(|error| error.to_string().into()).to_string()
 }
@@ -210,6 +226,12 @@ mod tests {
             ("let t = \"a-b\"; t.replace(\"b\", s); t", json!(format!("a-{SECRET}")), json!("a-***")),
             ("(\"a:\" + s).split(\":\")[1]", json!(SECRET), json!("***")),
             ("(\"Bearer \" + s).to_lower()", json!(format!("bearer {SECRET}")), json!("bearer ***")),
+            ("`${[`x${s}`]}`", json!(format!("[\"x{SECRET}\"]")), json!("[\"x***\"]")),
+            (
+                "let m = #{}; m[`x${s}`] = [s]; `${m}`",
+                json!(format!("#{{\"x{SECRET}\": [***]}}")),
+                json!("#{\"x***\": [***]}"),
+            ),
             ("s + s", json!(format!("{SECRET}{SECRET}")), json!("******")),
         ] {
             let value = evaluated(code);

@@ -89,6 +89,19 @@ pub fn as_json(text: &str) -> String {
     text.chars().map(part).collect()
 }
 
+/// The text in quotes, as debugging output has it: what it carries goes along.
+pub fn quoted(text: &str) -> String {
+    let plain = |text: &str| {
+        let quoted = format!("{text:?}");
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    let parts = text.split_inclusive(is_handle).map(|part| match part.char_indices().next_back() {
+        Some((at, letter)) if is_handle(letter) => plain(&part[..at]) + &part[at..],
+        _ => plain(part),
+    });
+    format!("\"{}\"", parts.collect::<String>())
+}
+
 /// Without the quotes.
 fn escaped(text: &str) -> String {
     let json = Value::from(text).to_string();
@@ -129,8 +142,11 @@ mod tests {
         let mut body = serde_json::json!({"a": [text]});
         reveal(&mut body);
         assert_eq!(body, serde_json::json!({"a": ["Bearer planted-carried"]}));
-        let quoted = format!("{{\"a\": \"{}\"}}", as_json(&carry("q\"q-planted")));
-        assert_eq!(serde_json::from_str::<Value>(&revealed(&quoted)).unwrap()["a"], "q\"q-planted");
+        let object = format!("{{\"a\": \"{}\"}}", as_json(&carry("q\"q-planted")));
+        assert_eq!(serde_json::from_str::<Value>(&revealed(&object)).unwrap()["a"], "q\"q-planted");
         assert!(!carries("plain \u{1F600}"));
+        assert_eq!(quoted("a \"b\" '\n\u{1F600}"), "\"a \\\"b\\\" '\\n\u{1F600}\"");
+        let again = quoted(&format!("\"{0}\"{0}", carry("planted-quoted")));
+        assert_eq!(revealed(&again), "\"\\\"planted-quoted\\\"planted-quoted\"");
     }
 }

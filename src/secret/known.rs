@@ -72,6 +72,11 @@ impl Known {
             Ok(value @ (Value::Object(_) | Value::Array(_))) => secrets_of(Place::CREDENTIALS, &value, &mut parts),
             _ => parts.extend(secret.lines().filter(|line| !line.contains("-----")).map(str::to_owned)),
         }
+        let decoded = |part: &String| {
+            let pair = format!("={}", part.replace('+', "%2B").replace('&', "%26"));
+            form_urlencoded::parse(pair.as_bytes()).next().map(|(_, text)| text.into_owned())
+        };
+        parts.extend(parts.iter().filter(|part| part.contains('%')).filter_map(decoded).collect::<Vec<_>>());
         let mut added = false;
         for text in [secret].into_iter().chain(parts.iter().map(String::as_str)) {
             for form in forms(text.trim()) {
@@ -284,6 +289,8 @@ mod tests {
         let known = knows(&["-----BEGIN KEY-----\nplantedplanted\n-----END KEY-----\n", "postgres://u:p4ssw0rd@h/x"]);
         assert_eq!(known.mask("> plantedplanted"), "> ***");
         assert_eq!(known.mask("p4ssw0rd of u"), "*** of u");
+        let known = knows(&["https://u:p%40ss+w0rd@h/x"]);
+        assert_eq!(known.mask("p@ss+w0rd or p%40ss+w0rd"), "*** or ***");
         let known = knows(&[r#"{"host": "vc.example", "password": "planted"}"#]);
         assert_eq!(known.mask("vc.example takes planted"), "vc.example takes ***");
         assert_eq!(Known::default().mask("at http://u:p@h:1/"), "at http://u:***@h:1/");

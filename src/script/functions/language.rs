@@ -176,7 +176,7 @@ fn sleep(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn confirm(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let question = call.text("question");
+    let question = call.label("question");
     let gate = call.gate(&question);
     call.is_open()?;
     match call.ask(&gate, &question)? {

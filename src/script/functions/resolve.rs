@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result, suggest};
 use crate::script::arguments::text_of;
 use crate::script::call::Call;
 use crate::script::lists;
+use crate::secret::carried;
 
 /// An id as the server makes them: 36 characters, hexadecimal and dashes.
 pub fn is_id(text: &str) -> bool {
@@ -102,7 +103,8 @@ fn one_named(all: &[Value], name: &str, noun: &str) -> Result<Value> {
 /// # Errors
 /// `Ambiguous` with the ids: the server lets several have one name.
 pub fn none_or_one<'a>(all: &'a [Value], name: &str, noun: &str) -> Result<Option<&'a Value>> {
-    let found: Vec<&Value> = all.iter().filter(|each| each["name"] == name || each["id"] == name).collect();
+    let wanted = carried::revealed(name);
+    let found: Vec<&Value> = all.iter().filter(|each| each["name"] == *wanted || each["id"] == *wanted).collect();
     if found.len() > 1 {
         let ids: Vec<&str> = found.iter().filter_map(|each| each["id"].as_str()).collect();
         return Err(Error::new(Kind::Ambiguous, format!("{} {noun}s are called `{name}`", ids.len()))

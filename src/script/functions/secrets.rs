@@ -138,7 +138,7 @@ fn of_file(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn of_prompt(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let typed = call.host.gates.secret(&call.text("question"))?;
+    let typed = call.host.gates.secret(&call.label("question"))?;
     Ok(met(call, &typed))
 }
 

@@ -15,7 +15,8 @@ use crate::script::function::Function;
 use crate::script::reads::like;
 use crate::script::returns::Returns;
 use crate::script::spec::{Key, Kind, Parameter, Spec};
-use crate::script::value::describe;
+use crate::script::value::{Secret, describe};
+use crate::secret::carried;
 use crate::wave::{Budget, Options, Summary};
 
 const WAVE: &[Key] = &[
@@ -70,7 +71,7 @@ pub const ROWS: &[Function] = &[
 ];
 
 fn wave(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let name = call.text("name");
+    let name = call.label("name");
     let items = call.argument("items").cast::<Array>();
     let keys = keys(call, &items)?;
     let (summary, mut ended) = drive(call, &name, &items, keys, options(call)?)?;
@@ -139,12 +140,18 @@ fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> R
     let found = match by {
         Some(closure) if closure.is::<FnPtr>() => {
             let closure = closure.clone().cast::<FnPtr>();
-            Some(text_of(&closure.call_within_context::<Dynamic>(call.context, (item.clone(),))?))
+            let key = closure.call_within_context::<Dynamic>(call.context, (item.clone(),))?;
+            Some(key.read_lock::<Secret>().map_or_else(|| text_of(&key), |secret| secret.carried()))
         }
         Some(name) => field(&text_of(name)),
         None if item.is_string() || item.is_int() => Some(text_of(item)),
         None => field("name").or_else(|| field("id")),
     };
+    if found.as_deref().is_some_and(carried::carries) {
+        return Err(Error::script(format!("the key of item {} is a secret", index + 1))
+            .hint("say with `key` which field or closure tells items apart that everybody may read")
+            .into());
+    }
     found.filter(|key| !key.is_empty()).ok_or_else(|| {
         let number = index + 1;
         let error = match by {
