@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use nix::errno::Errno;
 
 use crate::error::ExitCode;
-use crate::secret::Known;
+use crate::secret::{Known, is_secret_name, passwords};
 
 /// Terminals that know no more than lines, by their `TERM`.
 const DUMB: [&str; 4] = ["dumb", "emacs", "cons25", "unknown"];
@@ -35,7 +35,7 @@ pub struct Process {
 impl Process {
     #[allow(clippy::disallowed_methods, reason = "this file is the door to the process")]
     pub fn real() -> Self {
-        Self {
+        let process = Self {
             arguments: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
             environment: std::env::vars_os()
                 .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
@@ -47,7 +47,15 @@ impl Process {
             outlives_its_terminal: std::fs::read_to_string("/proc/self/status")
                 .is_ok_and(|status| ignores_hangup(&status)),
             known: Known::default(),
+        };
+        // Before anything reads the settings a mistake in a script may show it.
+        for (name, value) in process.environment.iter().filter(|(name, _)| name.starts_with("OS_")) {
+            if is_secret_name(name) {
+                process.known.learn(value);
+            }
+            passwords(value).into_iter().for_each(|range| process.known.learn(&value[range]));
         }
+        process
     }
 
     /// An environment variable, where an empty one counts as not set.

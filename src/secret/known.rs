@@ -144,7 +144,7 @@ impl Known {
         matches!(self.mask(text), Cow::Owned(masked) if masked != text)
     }
 
-    /// Masks all texts of a value but those under these names, which say what it is.
+    /// Masks all texts of a value but those, and lists of those, under these names, which say what it is.
     pub fn mask_value(&self, value: &mut Value, but: &[&str]) {
         match value {
             Value::String(text) => {
@@ -154,8 +154,12 @@ impl Known {
             }
             Value::Array(values) => values.iter_mut().for_each(|value| self.mask_value(value, but)),
             Value::Object(fields) => {
+                let is_plain = |field: &Value| match field {
+                    Value::Array(texts) => texts.iter().all(Value::is_string),
+                    field => field.is_string(),
+                };
                 for (name, field) in fields.iter_mut() {
-                    if !(field.is_string() && but.contains(&name.as_str())) {
+                    if !(is_plain(field) && but.contains(&name.as_str())) {
                         self.mask_value(field, but);
                     }
                 }

@@ -295,6 +295,29 @@ impl Place {
 }
 
 #[test]
+fn a_machine_that_is_called_like_a_password_is_told_by_its_name() {
+    let place = Place::new("planted-name");
+    let script = r#"
+        let rows = [#{ name: "web-01-prod" }, #{ name: "admin" }];
+        for row in rows { secret_store(#{ payload: row.name }); }
+        wave("move", rows, #{ max_failures: 1 }, |row| { if row.name != "admin" { throw "no"; } });"#;
+    fs::write(place.0.join("r.rhai"), script).unwrap();
+    place.call(&["r.rhai", "--sandbox"]).expect(0);
+    let report = place.call(&["report", "--format", "csv"]).expect(0).stdout;
+    let items: Vec<&str> = report.lines().map(|line| line.split(',').nth(1).unwrap()).collect();
+    assert_eq!(items, ["item", "web-01-prod", "admin"], "{report}");
+}
+
+#[test]
+fn a_mistake_that_is_found_before_the_settings_are_read_shows_no_password_of_theirs() {
+    let mut command = command(&["-e", "let x = \"pl-settings-8x p@pl-url-9x\"; frob(x)"]);
+    command.env("OS_PASSWORD", "pl-settings-8x").env("OS_AUTH_URL", "http://u:p%40pl-url-9x@127.0.0.1:1/v3");
+    let ended = end(command).expect(1);
+    assert!(ended.stderr.contains("let x = \"*** ***\"; frob(x)"), "{}", ended.stderr);
+    told("-e", &ended);
+}
+
+#[test]
 fn nobody_is_asked_for_a_secret_where_nobody_could_type_it_unseen() {
     let ended = crate::command::run(&["--sandbox", "-e", "secret_prompt(\"password of vcenter\")"]).expect(2);
     assert!(
