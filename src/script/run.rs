@@ -59,7 +59,15 @@ pub(super) fn compile_with(
     }
     if syntax.findings.is_empty() {
         // What is checked beside is none the worse for a variable that is not there.
-        findings.extend(parsed.as_ref().ok().or(lax().compile(source).as_ref().ok()).map(check).unwrap_or_default());
+        let lenient;
+        let readable = match &parsed {
+            Ok(ast) => Some(ast),
+            Err(_) => {
+                lenient = lax().compile(source).ok();
+                lenient.as_ref()
+            }
+        };
+        findings.extend(readable.map(check).unwrap_or_default());
     } else if let Ok(readable) = lax().compile(syntax.text()) {
         // What was left out may declare what is called elsewhere.
         let lost =

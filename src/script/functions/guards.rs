@@ -55,10 +55,11 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
     }
     let newest = newest_copy(facts.executions);
     if let Some(required) = facts.requires {
-        let id = newest.map(|execution| text(execution, "id")).unwrap_or_default();
-        if id != required && !overrides.allow_stale {
+        let id = newest.and_then(|execution| execution["id"].as_str());
+        if id != Some(required) && !overrides.allow_stale {
+            let instead = id.map_or("there is none".to_owned(), |id| format!("it is {id}"));
             return Err(refused(format!(
-                "the newest copy of `{label}` is not the required execution {required}, but {id}"
+                "the newest copy of `{label}` is not the required execution {required}: {instead}"
             ))
             .hint("deploy what was copied last, or say `allow_stale: true`"));
         }
