@@ -18,6 +18,7 @@ pub mod place;
 pub mod prompt;
 pub mod relay;
 pub mod saved;
+pub mod sentences;
 pub mod target;
 pub mod view;
 
