@@ -223,7 +223,7 @@ fn no_bad_night_ends_in_a_wrong_success() {
     #[allow(clippy::disallowed_methods, reason = "a test has no `Process` of its own")]
     let whole = std::env::var("CRASH_MATRIX").is_ok_and(|matrix| matrix == "all");
     let config = Config {
-        cases: if whole { 400 } else { 12 },
+        cases: if whole { 120 } else { 12 },
         max_shrink_iters: 40,
         failure_persistence: None,
         ..Config::default()
