@@ -132,6 +132,27 @@ fn a_copy_that_is_young_enough_is_not_made_again() {
 }
 
 #[test]
+fn a_source_stays_on_where_its_machine_was_deployed_meanwhile() {
+    for generation in GENERATIONS {
+        let stage = Stage::new(Options::of(generation));
+        let rehearsal = play(
+            &stage,
+            r#"
+            let replica = ensured("web-01");
+            replica_sync(replica);
+            wait_for(deployment_create(replica));
+            let caught = ();
+            try { replica_sync(replica, #{ shutdown_instances: true }); } catch (e) { caught = e; }
+            #{ kind: caught.kind, message: caught.message, copies: replica_execution_list(replica).len() }
+        "#,
+        );
+        let told = rehearsal.value();
+        assert_eq!((&told["kind"], &told["copies"]), (&json!("refused"), &json!(1)), "{told}");
+        assert!(told["message"].as_str().unwrap().contains("would switch the source off"), "{told}");
+    }
+}
+
+#[test]
 fn a_deployment_that_would_do_harm_is_refused_and_nothing_is_sent() {
     let table = [
         ("never copied", "let replica = ensured(\"web-01\");", "#{}", "was never copied"),

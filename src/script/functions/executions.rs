@@ -172,16 +172,17 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
     let copies_again = call.options().flag("copy_again").unwrap_or(false);
     // Journals of version 1 hold the guard's verdict here.
     call.decided_before();
+    let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let (shutdown, auto_deploy) = (flag("shutdown_instances"), flag("auto_deploy"));
     let guard = |call: &Call<'_>, newest: &[Value]| {
         let newest = newest.first();
-        if newest.is_some_and(switches_off) && !copies_again {
+        if (shutdown || newest.is_some_and(switches_off)) && !copies_again {
             let of = fetch(call, transfer)?;
-            before_copy(&label(&of), newest, &now_of_transfer(call, transfer)?)?;
+            before_copy(&label(&of), newest, &now_of_transfer(call, transfer)?, shutdown)?;
         }
         Ok(())
     };
-    let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
-    let wanted = Wanted::Copy { shutdown: flag("shutdown_instances"), auto_deploy: flag("auto_deploy") };
+    let wanted = Wanted::Copy { shutdown, auto_deploy };
     let request = executions::create(call.generation()?, transfer, fields)?;
     let begun = begun(call, transfer, &request, wanted, &guard)?;
     if status(&begun) == Phase::Idle {

@@ -81,16 +81,26 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
     }
 }
 
-/// Refuses to copy again what was cut over: deployed from a copy that was made with the source off.
+/// Refuses to copy again what was cut over: deployed from a copy that was made with the source off. One that would itself
+/// switch the source off (`shutdown`) is refused of anything that is deployed, as its own deployment would be afterwards.
 ///
 /// # Errors
 /// `Refused`, with what would have happened and the way out.
-pub fn before_copy(label: &str, newest: Option<&Value>, deployments: &[Value]) -> Result<()> {
+pub fn before_copy(label: &str, newest: Option<&Value>, deployments: &[Value], shutdown: bool) -> Result<()> {
+    let alive = |deployment: &&Value| matches!(status(deployment), Phase::Succeeded | Phase::Active);
+    if let Some(deployment) = deployments.iter().find(alive).filter(|_| shutdown) {
+        return Err(refused(format!(
+            "`{label}` was deployed before (deployment {}, {}): this copy would switch the source off, and what it copies \
+             would not be deployed",
+            text(deployment, "id"),
+            text(deployment, "status")
+        ))
+        .hint("look who deployed it; if that was a test, say `copy_again: true` here and `deploy_again: true` behind it"));
+    }
     let Some(last) = newest.filter(|copy| status(copy) == Phase::Succeeded && switches_off(copy)) else {
         return Ok(());
     };
     let after = |deployment: &&Value| deployment["created_at"].as_str() >= last["created_at"].as_str();
-    let alive = |deployment: &&Value| matches!(status(deployment), Phase::Succeeded | Phase::Active);
     let Some(deployment) = deployments.iter().filter(after).find(alive) else { return Ok(()) };
     Err(refused(format!(
         "`{label}` was cut over: deployed (deployment {}) from execution #{}, which had switched the source off; copying \
@@ -176,7 +186,7 @@ mod tests {
         };
         let deployed = |at: &str, status: &str| [json!({"id": "D", "status": status, "created_at": at})];
         let later = "2026-01-01T03:00:00.000000";
-        let refused = |copy: &Value, deployments: &[Value]| before_copy("db", Some(copy), deployments).is_err();
+        let refused = |copy: &Value, deployments: &[Value]| before_copy("db", Some(copy), deployments, false).is_err();
         assert!(refused(&last(true, "COMPLETED"), &deployed(later, "COMPLETED")));
         assert!(refused(&last(true, "COMPLETED"), &deployed(later, "RUNNING")));
         assert!(!refused(&last(true, "COMPLETED"), &deployed(later, "ERROR")));
@@ -184,6 +194,12 @@ mod tests {
         assert!(!refused(&last(true, "ERROR"), &deployed(later, "COMPLETED")));
         // A test deployment while the source goes on.
         assert!(!refused(&last(false, "COMPLETED"), &deployed(later, "COMPLETED")));
+        // The source stays on where what is copied could not be deployed.
+        let switched = |deployments: &[Value]| before_copy("db", Some(&last(false, "COMPLETED")), deployments, true);
+        assert!(
+            switched(&deployed(later, "COMPLETED")).is_err_and(|error| error.message.contains("switch the source off"))
+        );
+        assert!(switched(&deployed(later, "ERROR")).is_ok() && switched(&[]).is_ok());
     }
 
     #[test]
