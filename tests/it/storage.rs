@@ -36,6 +36,13 @@ fn call(place: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The end of a command whose stdout leads where it was told.
+fn end_of(mut command: Command) -> Ended {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ended { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
 /// The binary in a shell that lets no file grow above so many blocks.
 fn limited(place: &Path, blocks: &str, arguments: &[&str]) -> Ended {
     let plain = call(place, arguments);
@@ -77,7 +84,7 @@ fn a_full_stdout_is_said_by_every_command_and_a_closed_one_by_none() {
     for arguments in commands {
         let mut full = call(&place, arguments);
         full.stdout(File::create("/dev/full").unwrap());
-        let ended = end(full);
+        let ended = end_of(full);
         if ended.code != FULL || !ended.stderr.contains(": no space left on device") {
             wrong.push(format!("{arguments:?} > /dev/full: {} {}", ended.code, ended.stderr));
         }
@@ -89,7 +96,7 @@ fn a_full_stdout_is_said_by_every_command_and_a_closed_one_by_none() {
         drop(reader);
         let mut closed = call(&place, arguments);
         closed.stdout(writer);
-        let ended = end(closed);
+        let ended = end_of(closed);
         if ended.stderr.contains("stdout takes no more") || (ended.code != 0 && !arguments.contains(&"/dev/full")) {
             wrong.push(format!("{arguments:?} | true: {} {}", ended.code, ended.stderr));
         }
