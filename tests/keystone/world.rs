@@ -257,7 +257,7 @@ impl World {
         let clock = &self.clock;
         let _busy = clock.busy();
         while self.runtime.block_on(checked()).unwrap().status() != 404 {
-            clock.park(&clock.signal(), Some(clock.now() + Duration::from_millis(100)));
+            clock.park(&clock.signal(), Some(clock.instant() + Duration::from_millis(100)));
         }
     }
 
@@ -274,7 +274,7 @@ impl World {
             .chain(environment)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let cloud = settings::cloud(&line.flags, &environment, Path::new("/"), &|path| std::fs::read_to_string(path))?;
+        let cloud = settings::cloud(&line.flags, &environment, Path::new("/"), &|path| std::fs::read(path))?;
         Keystone::new(&cloud, self.clock.clone())
     }
 
