@@ -53,7 +53,7 @@ fn users_and_projects_of_another_domain() {
     for domains in [
         [("OS_USER_DOMAIN_NAME", name.as_str()), ("OS_PROJECT_DOMAIN_NAME", &name)],
         [("OS_USER_DOMAIN_ID", &id), ("OS_PROJECT_DOMAIN_ID", &id)],
-        [("OS_DEFAULT_DOMAIN", &name), ("OS_INTERFACE", "public")],
+        [("OS_DEFAULT_DOMAIN", &id), ("OS_INTERFACE", "public")],
     ] {
         assert_eq!(world.who(&[], &openrc(world, &tenant, &domains)).unwrap(), is(&tenant), "{domains:?}");
     }
