@@ -1,4 +1,4 @@
-//! Reading an answer: the value that was asked for, or an error that says what the server said. Pure.
+//! Reading an answer: the value that was asked for, or an error with the server's message. Pure.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -8,27 +8,27 @@ use super::request::{Answer, Request, Service};
 use crate::error::{Error, Kind, RETRY_AFTER, Result};
 use crate::secret;
 
-/// What came back over the wire.
+/// An answer as it came over the wire.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub status: u16,
     pub request_id: Option<String>,
-    /// How many seconds after its answer the server wants to be asked again.
+    /// The seconds after its answer at which the server wants to be asked again.
     pub retry_after: Option<i64>,
     pub body: Vec<u8>,
 }
 
-/// Why one try failed, and how far it got.
+/// The error of one try, and how far it got.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub error: Error,
     pub reach: Reach,
 }
 
-/// How far a try got: what decides whether it may have acted.
+/// The furthest point of a try: it decides whether the request may have acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Nothing left this machine for a reason that stays: refused credentials, a URL that is none, a wish to stop.
+    /// Nothing left this machine for a lasting reason: refused credentials, a malformed URL, a wish to stop.
     Kept,
     /// Nothing left this machine: no connection.
     NotSent,
@@ -36,12 +36,12 @@ pub(super) enum Reach {
     NoAnswer,
     /// Sent, and nothing came in time.
     TimedOut,
-    /// Answered. `spoken` when the body is an error object of an OpenStack service, not a proxy's page.
+    /// Answered. `spoken` when the body is an error object of an OpenStack service and not a proxy's page.
     Answered { status: u16, spoken: bool },
 }
 
 /// # Errors
-/// Whatever is not the answer that `request` asked for.
+/// Any answer other than the one that `request` asked for.
 pub(super) fn read(request: &Request, reply: &Reply) -> Result<Value, Fault> {
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
     let spoken = body.as_ref().is_some_and(|body| body["error"].is_object() || body["description"].is_string());
@@ -77,7 +77,7 @@ fn unreadable(request: &Request, reply: &Reply, missing: &str) -> Error {
 }
 
 fn refusal(request: &Request, reply: &Reply, body: Option<&Value>) -> Error {
-    // Barbican says it without a wrapper.
+    // Barbican's errors have no wrapper.
     let said = body.and_then(|body| body["error"]["message"].as_str().or_else(|| body["description"].as_str()));
     let kind = match (reply.status, said) {
         (401, _) => Kind::Login,
@@ -85,7 +85,7 @@ fn refusal(request: &Request, reply: &Reply, body: Option<&Value>) -> Error {
         (404, _) => Kind::NotFound,
         _ => Kind::Api,
     };
-    // Before anything is cut off: half a secret would not be found any more.
+    // Before anything is cut off: half a secret would no longer be found.
     let clean = |text: &str| without_secrets(text.to_owned(), request.body.as_ref());
     let original = match (said, body.and_then(|body| body["message"].as_str())) {
         (Some(said), _) => clean(said),
@@ -111,7 +111,7 @@ fn hint(status: u16, said: Option<&str>) -> Option<&'static str> {
         (401, _) => Some("check the user, the project and the password or token"),
         (404, None) => Some("the server does not know this path: check the URL of the `migration` service"),
         (_, None) => Some("check that the URL of the `migration` service is that of a Coriolis API"),
-        // The one text that is looked at, for a hint alone.
+        // The only text that is looked at, and only for a hint.
         (400, Some("Malformed request url")) => Some("the project in the URL must be the one that the token is for"),
         _ => None,
     }
@@ -131,8 +131,8 @@ fn about(request: &Request, kind: Kind, message: &str, reply: &Reply) -> Error {
     }
 }
 
-/// The value of `Retry-After` in seconds: a number, or a time of which `date` (when the answer was made) is taken off.
-/// A server's clock may be wrong; the two then are wrong together.
+/// The value of `Retry-After` in seconds: a number, or a time minus `date` (the time of the answer). A server's clock
+/// may be wrong; then both are wrong by the same amount.
 pub(super) fn retry_after(value: &str, date: Option<&str>, now: Timestamp) -> Option<i64> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<u32>() {
@@ -149,7 +149,7 @@ pub(super) fn of_request(request: &Request, kind: Kind, message: &str) -> Error 
     Error::new(kind, format!("{method} {path}: {message}")).detail("method", method).detail("path", path)
 }
 
-/// The message as people need it: without exception classes, doubled prefixes and what follows the first line.
+/// The message as people need it: without exception classes, doubled prefixes and anything after the first line.
 fn first_line(message: &str) -> String {
     let mut line = message.trim().lines().next().unwrap_or_default().trim();
     while let Some((word, rest)) = line.split_once(": ")
@@ -170,7 +170,7 @@ fn is_class(word: &str) -> bool {
             && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_'))
 }
 
-/// Schema errors end with the value that was checked, passwords included.
+/// Removes the value that was checked, passwords included, from the end of a schema error.
 pub(super) fn without_instance(message: &str) -> String {
     match message.find("\nOn instance") {
         Some(end) => message[..end].trim_end().to_owned(),
@@ -178,11 +178,11 @@ pub(super) fn without_instance(message: &str) -> String {
     }
 }
 
-/// Takes what we sent as a secret out of what the server says about it.
+/// Removes secrets that we sent from the server's message.
 fn without_secrets(mut message: String, sent: Option<&Value>) -> String {
     let mut values = Vec::new();
     sent.into_iter().for_each(|sent| collect_secrets(sent, &mut values));
-    // The longest first, so that none leaves its end behind where it begins as another does.
+    // The longest first, so that no secret leaves its end behind because a shorter one begins the same way.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     for value in values {
         let escaped = Value::from(value).to_string();
@@ -208,7 +208,7 @@ fn collect_secrets<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
-/// A page's text without its tags, shortened.
+/// The text of a page without its tags, shortened.
 fn plain(text: &str) -> String {
     let mut inside = false;
     let untagged: String = text

@@ -1,29 +1,30 @@
-//! A change on its way out: its sender is asked whether it may still leave, and told when it leaves.
+//! A change on its way out: its sender is asked whether it may still leave, and is notified when it leaves.
 
 use crate::error::Result;
 
-/// The sender of a change. All of it happens on the sender's thread, while the change has its place among those in flight.
+/// The sender of a change. Its methods run on the sender's thread while the change holds its place among those in
+/// flight.
 pub trait Departure {
-    /// Its turn has come, perhaps after a long wait: asked before each sending.
+    /// Called before each sending, when the change's turn has come, perhaps after a long wait.
     ///
     /// # Errors
-    /// Why it must not leave any more: it is not sent then.
+    /// The reason why it must not leave any more; it is not sent then.
     fn may_leave(&mut self) -> Result<()>;
 
-    /// It leaves next: from here on it may have been carried out.
+    /// Called right before it leaves: from here on it may have been carried out.
     ///
     /// # Errors
-    /// When that could not be recorded: it is not sent then.
+    /// The record could not be written; the change is not sent then.
     fn leaves(&mut self) -> Result<()>;
 
-    /// It surely did not leave.
+    /// Called when it certainly did not leave.
     ///
     /// # Errors
-    /// When that could not be recorded.
+    /// The record could not be written.
     fn stayed(&mut self) -> Result<()>;
 }
 
-/// A sender that has nothing to ask and keeps no record.
+/// A sender without conditions and without a record.
 pub struct Unguarded;
 
 impl Departure for Unguarded {

@@ -1,4 +1,4 @@
-//! Deployments (`migrations` on legacy servers): making a machine of a transfer's copy.
+//! Deployments (`migrations` on legacy servers): making a machine from a transfer's copy.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,8 @@ use super::transfers;
 use crate::error::Result;
 use crate::model::Generation;
 
-/// Without tasks. On legacy servers direct migrations are among them. The answer needs [`Filters::apply`].
+/// Lists deployments without their tasks. On legacy servers direct migrations are among them. The answer needs
+/// [`Filters::apply`].
 pub fn list(generation: Generation, filters: &Filters) -> Request {
     let names = Names::of(generation);
     filters.ask(generation, Request::get(names.deployments, Answer::List(names.deployments)))
@@ -21,15 +22,15 @@ pub fn show(generation: Generation, deployment: &str) -> Request {
 
 /// Fields: `transfer_id` (or `replica_id`), `clone_disks`, `force`, `skip_os_morphing`, `user_scripts`,
 /// `instance_osmorphing_minion_pool_mappings`. Without `clone_disks` and `skip_os_morphing` the transfer's own settings
-/// hold; a legacy transfer has none, there disks are cloned and systems morphed.
+/// apply; a legacy transfer has none, so its disks are cloned and its systems morphed.
 ///
 /// # Errors
-/// `Script` where the server's generation cannot express a field.
+/// `Script` when the server's generation cannot express a field.
 pub fn create(generation: Generation, mut fields: Map<String, Value>) -> Result<Request> {
     let names = Names::of(generation);
     names.refer(&mut fields);
     match generation {
-        // Left out they would override the transfer's settings; null takes them.
+        // If they were left out, they would override the transfer's settings; null keeps those.
         Generation::Current => ["clone_disks", "skip_os_morphing"].into_iter().for_each(|name| {
             fields.entry(name).or_insert(Value::Null);
         }),
@@ -44,7 +45,7 @@ pub fn create(generation: Generation, mut fields: Map<String, Value>) -> Result<
     Ok(Request::post(names.deployments, body, Answer::Thing(names.deployment), Repeat::Find))
 }
 
-/// May take longer than 10 s. Not to be repeated without a look: a second forced one cuts the clean-up short.
+/// May take longer than 10 s. Look before repeating it: a second forced cancel cuts the clean-up short.
 pub fn cancel(generation: Generation, deployment: &str, force: bool) -> Request {
     let path = format!("{}/actions", path(generation, deployment));
     Request::post(path, json!({ "cancel": { "force": force } }), Answer::Empty, Repeat::Find)

@@ -1,8 +1,8 @@
-//! What the server's services say about the machines they run on.
+//! Diagnostics: the server's services about the machines they run on.
 
 use super::request::{Answer, Request};
 
-/// One entry for each service: `application`, `hostname`, `packages` and more. Slow: each is asked.
+/// One entry for each service: `application`, `hostname`, `packages` and more. Slow, since every service is asked.
 pub fn get() -> Request {
     Request::get("diagnostics", Answer::List("diagnostics"))
 }

@@ -28,13 +28,13 @@ pub fn delete(endpoint: &str) -> Request {
     Request::delete(path(endpoint))
 }
 
-/// Answers `{"valid": bool, "message": text or null}`, also when the credentials are wrong.
+/// Answers `{"valid": bool, "message": text or null}`, even when the credentials are wrong.
 pub fn validate_connection(endpoint: &str) -> Request {
     let body = json!({ "validate-connection": null });
     Request::post(format!("{}/actions", path(endpoint)), body, Answer::Object("validate-connection"), Repeat::Safe)
 }
 
-/// A CSV text of the instances: a JSON answer is that text as one string.
+/// The instances as CSV: a JSON answer is that text as one string.
 pub fn export_inventory(endpoint: &str, environment: Option<&Value>) -> Request {
     Request::get(format!("{}/inventory", path(endpoint)), Answer::Whole)
         .with_some("env", environment.map(base64::of_json))

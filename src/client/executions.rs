@@ -8,7 +8,7 @@ use super::transfers;
 use crate::error::{Error, Result};
 use crate::model::Generation;
 
-/// With every task and progress update: ask for few. An unknown transfer has none. The answer needs
+/// Lists executions with every task and progress update: ask for few. An unknown transfer has none. The answer needs
 /// [`Filters::apply`].
 pub fn list(generation: Generation, transfer: &str, filters: &Filters) -> Request {
     // On legacy servers `detail` is the same answer in half the time; on current ones it ignores the filters.
@@ -21,8 +21,8 @@ pub fn show(generation: Generation, transfer: &str, execution: &str) -> Request 
     Request::get(path(generation, transfer, execution), Answer::Thing("execution"))
 }
 
-/// Fields: `shutdown_instances`, `auto_deploy`. A 500 or 503 may have made one all the same; a second one while one
-/// runs is refused.
+/// Fields: `shutdown_instances`, `auto_deploy`. A 500 or 503 may still have created one; a second one is refused while
+/// one is running.
 ///
 /// # Errors
 /// `Script` for `auto_deploy` on a legacy server.
@@ -35,7 +35,7 @@ pub fn create(generation: Generation, transfer: &str, mut fields: Map<String, Va
     Ok(Request::post(collection(generation, transfer), body, Answer::Thing("execution"), Repeat::Find))
 }
 
-/// May take longer than 20 s. Not to be repeated without a look: a second forced one cuts the clean-up short.
+/// May take longer than 20 s. Look before repeating it: a second forced cancel cuts the clean-up short.
 pub fn cancel(generation: Generation, transfer: &str, execution: &str, force: bool) -> Request {
     let path = format!("{}/actions", path(generation, transfer, execution));
     Request::post(path, json!({ "cancel": { "force": force } }), Answer::Empty, Repeat::Find)

@@ -1,4 +1,4 @@
-//! What a list is to be limited to: by the server where it can, by us where it cannot.
+//! The limits of a list: applied by the server where it can, by us where it cannot.
 
 use std::cmp::Ordering;
 
@@ -7,19 +7,19 @@ use serde_json::Value;
 use super::request::Request;
 use crate::model::Generation;
 
-/// The statuses of transfers that every server with a filter accepts; it checks them against the statuses of tasks, so
+/// The statuses of transfers that every server with a filter accepts. It checks them against the statuses of tasks, so
 /// `DEADLOCKED`, `UNEXECUTED` and others are 400.
 const FILTERED_BY_SERVER: [&str; 5] = ["RUNNING", "CANCELLING", "COMPLETED", "ERROR", "CANCELED"];
 
-/// Which entries of a list, in which order. Without `sort`: the newest first.
+/// A selection of a list's entries, and their order. Without `sort`: the newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filters {
-    /// The id of the last entry already seen.
+    /// The id of the last entry that was already seen.
     pub marker: Option<String>,
     pub limit: Option<usize>,
     pub sort: Vec<(String, Direction)>,
     pub status: Option<String>,
-    /// Deleted ones as well.
+    /// Includes deleted ones.
     pub show_deleted: bool,
 }
 
@@ -44,7 +44,7 @@ impl Filters {
         Self { limit: Some(limit), ..Self::default() }
     }
 
-    /// Adds to a list request what the server can do. Legacy servers can do none of it.
+    /// Adds the filters that the server supports to a list request. Legacy servers support none.
     pub(super) fn ask(&self, generation: Generation, request: Request) -> Request {
         let request = request.with_some("show_deleted", self.show_deleted.then_some("true"));
         let status_is_ours = self.status.as_deref().is_some_and(|status| !FILTERED_BY_SERVER.contains(&status));
@@ -53,7 +53,7 @@ impl Filters {
         }
         let mut request = request;
         if !status_is_ours {
-            // Limited by the server, a list would be cut before we can filter it.
+            // A list limited by the server would be cut before we can filter it.
             request = request
                 .with_some("marker", self.marker.as_ref())
                 .with_some("limit", self.limit)
@@ -66,8 +66,8 @@ impl Filters {
         request
     }
 
-    /// Does to an answer what the server may not have done (servers before 1.2.2 ignore it all); what it has done stays
-    /// as it is.
+    /// Applies the filters that the server may not have applied (servers before 1.2.2 ignore them all); applying them
+    /// twice changes nothing.
     pub fn apply(&self, mut entries: Vec<Value>) -> Vec<Value> {
         if let Some(status) = &self.status {
             entries.retain(|entry| status_of(entry) == Some(status));
@@ -84,7 +84,7 @@ impl Filters {
 
     fn order(&self, a: &Value, b: &Value) -> Ordering {
         if self.sort.is_empty() {
-            // Timestamps have whole seconds: the number decides between executions, the id between the rest.
+            // Timestamps have whole seconds: between equal ones the number decides for executions, the id for the rest.
             return ["created_at", "number", "id"]
                 .iter()
                 .fold(Ordering::Equal, |order, key| order.then_with(|| compare(&b[*key], &a[*key])));
@@ -102,7 +102,7 @@ fn status_of(entry: &Value) -> Option<&str> {
     entry.get("last_execution_status").or_else(|| entry.get("status")).and_then(Value::as_str)
 }
 
-/// Nulls come first, as the server's database has it.
+/// Nulls come first, as in the server's database.
 fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),

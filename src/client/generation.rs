@@ -1,4 +1,4 @@
-//! The two generations of the API: how a server tells which it is, and what each calls the same things.
+//! The two generations of the API: how a server shows which one it is, and the names that each uses.
 
 use serde_json::{Map, Value};
 
@@ -6,14 +6,14 @@ use super::request::{Answer, Request};
 use crate::error::{Error, Kind, Result};
 use crate::model::Generation;
 
-/// The words of one generation, as they stand in paths, wrappers and fields.
+/// The words of one generation in paths, wrappers and fields.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Names {
     pub transfers: &'static str,
     pub transfer: &'static str,
     pub deployments: &'static str,
     pub deployment: &'static str,
-    /// The field by which others refer to a transfer.
+    /// The field by which other objects refer to a transfer.
     pub transfer_id: &'static str,
 }
 
@@ -41,7 +41,7 @@ impl Names {
         }
     }
 
-    /// Gives the field that refers to a transfer this generation's name, whichever it came with.
+    /// Renames the field that refers to a transfer to this generation's name.
     pub(super) fn refer(&self, fields: &mut Map<String, Value>) {
         for other in [LEGACY.transfer_id, CURRENT.transfer_id] {
             if other != self.transfer_id
@@ -53,17 +53,18 @@ impl Names {
     }
 }
 
-/// What to ask in turn: an object that cannot exist, so that the answer costs neither the database nor a worker.
+/// The requests to ask in turn: for an object that cannot exist, so that the answer costs neither the database nor a
+/// worker.
 pub(super) fn probes() -> [(Generation, Request); 2] {
     [Generation::Current, Generation::Legacy]
         .map(|generation| (generation, Request::get(format!("{}/new", Names::of(generation).transfers), Answer::Whole)))
 }
 
-/// What an answer to a probe says: `true`, the server speaks this generation; `false`, its router does not know the
+/// Reads the answer to a probe: `true` if the server speaks this generation, `false` if its router does not know the
 /// path.
 ///
 /// # Errors
-/// Whatever else went wrong: it says nothing about the generation.
+/// Any other failure: it says nothing about the generation.
 pub(super) fn speaks(answer: Result<Value>) -> Result<bool> {
     match answer {
         Ok(_) => Ok(true),
@@ -73,7 +74,7 @@ pub(super) fn speaks(answer: Result<Value>) -> Result<bool> {
     }
 }
 
-/// The error of a server that knows neither generation's paths.
+/// The error for a server that knows the paths of neither generation.
 pub(super) fn neither(url: &str) -> Error {
     Error::new(Kind::Unreachable, format!("`{url}` is no Coriolis API: it knows neither `transfers` nor `replicas`"))
         .hint("check the URL of the `migration` service in the catalog, or `--endpoint`")

@@ -30,26 +30,26 @@ use crate::model::Generation;
 /// A restart of the API or of Keystone takes a minute or a few.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(600);
 
-/// How often a read looks whether to stop while the cloud is away.
+/// The interval at which a read checks for a wish to stop while the cloud is away.
 const GLANCE: Duration = Duration::from_millis(250);
 
-/// How requests are sent.
+/// The settings for sending requests.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The server saturates at two requests, and its queue for connections is short.
+    /// The server saturates at two requests, and its queue of connections is short.
     pub in_flight: usize,
-    /// Of those, how many may change something: of 20 cancels at once some were reset and never carried out.
+    /// The number of those that may be changes: of 20 cancels at once some were reset and never carried out.
     pub changes_in_flight: usize,
-    /// For a whole exchange. A cancel may take longer than 20 s, an execute without workers 10.
+    /// The limit for a whole exchange. A cancel may take longer than 20 s, an execute without workers 10 s.
     pub timeout: Duration,
-    /// A file of further certificates (PEM) to trust.
+    /// A PEM file of additional certificates to trust.
     pub ca_certificate: Option<PathBuf>,
     /// Trusts any certificate.
     pub insecure: bool,
-    /// How long what cannot be reached is tried: connections that do not come about or break, 429, 502, 503, 504, and
-    /// Keystone. Before the server's first answer it is hardly waited for.
+    /// The time for which an unreachable cloud is retried: connections that fail or break, 429, 502, 503, 504, and
+    /// Keystone. Before the server's first answer there is hardly any patience.
     pub patience: Duration,
-    /// Whether `HTTP_PROXY` and the like count; this machine is never asked through a proxy.
+    /// Honours `HTTP_PROXY` and the like; this machine is never reached through a proxy.
     pub proxies: bool,
 }
 
@@ -80,7 +80,7 @@ struct Inner {
     clock: Clock,
     events: Arc<dyn Sink>,
     generation: Shared<Generation>,
-    /// Whether the server has ever answered as a Coriolis server does.
+    /// Set once the server has answered as a Coriolis server does.
     known: AtomicBool,
     outage: Outage,
 }
@@ -102,36 +102,36 @@ impl Client {
         Ok(Client { shared: Arc::new(Inner { wire, runtime, clock, events, generation, known, outage }), cancel })
     }
 
-    /// The same client, for somebody who is stopped by another wish.
+    /// The same client, stopped by another `Cancel`.
     #[must_use]
     pub fn stopped_by(&self, cancel: Cancel) -> Client {
         Client { shared: self.shared.clone(), cancel }
     }
 
-    /// Which generation the server speaks: found once, by one or two requests, however many threads ask.
+    /// The server's generation: found once, by one or two requests, however many threads ask.
     ///
     /// # Errors
-    /// `Unreachable` when it speaks neither, and whatever [`Client::send`] fails with.
+    /// `Unreachable` when it speaks neither, and the errors of [`Client::send`].
     pub fn generation(&self, origin: &Origin) -> Result<Generation> {
         self.shared.generation.get_or_find(&self.shared.clock, || self.probe(origin))
     }
 
-    /// Sends a request and waits for its answer: on a plain thread, which stays busy meanwhile; its token is given back
-    /// only during the pauses between two tries.
+    /// Sends a request and waits for its answer on a plain thread. The thread stays busy meanwhile; its token is given
+    /// back only during the pauses between two tries.
     ///
     /// # Errors
-    /// `Api`, `NotFound`, `Login` as the server answered; `Unreachable` when it did not; `Unknown` when a change was
-    /// lost (see [`Client::change`]); `Interrupted`.
+    /// `Api`, `NotFound`, `Login` as the server answered; `Unreachable` when it did not answer; `Unknown` when a change
+    /// was lost (see [`Client::change`]); `Interrupted`.
     pub fn send(&self, origin: &Origin, request: &Request) -> Result<Value> {
         self.change(origin, request, &mut Unguarded).map_err(Error::from)
     }
 
-    /// As [`Client::send`], for a caller who can find out what became of a change that was lost. `departure` is asked
-    /// before each sending, and told of it.
+    /// Like [`Client::send`], for a caller that can find out the fate of a lost change. `departure` is asked before
+    /// each sending and notified of it.
     ///
     /// # Errors
-    /// [`Failure::Kept`] when it never left, [`Failure::Refused`] when it surely was not applied, [`Failure::Lost`] when
-    /// nobody knows. A read is never lost.
+    /// [`Failure::Kept`] when it never left, [`Failure::Refused`] when it certainly was not applied, [`Failure::Lost`]
+    /// when nobody knows. A read is never lost.
     pub fn change(&self, origin: &Origin, request: &Request, departure: &mut dyn Departure) -> Result<Value, Failure> {
         // An earlier try may have acted.
         let mut maybe = false;
@@ -163,7 +163,7 @@ impl Client {
                 }
                 Move::Refused | Move::Lost => None,
             };
-            // What surely did nothing has not left while it waits for another try.
+            // A change that certainly did nothing has not left while it waits for another try.
             let stayed = !maybe && (pause.is_some() || matches!(fault.reach, Reach::Kept | Reach::NotSent));
             if stayed {
                 departure.stayed().map_err(Failure::Kept)?;
@@ -185,7 +185,7 @@ impl Client {
         }
     }
 
-    /// One try of a read, for a caller who asks again by itself, with a pause of [`Client::pause_after`].
+    /// Tries a read once, for a caller that repeats it itself after the pause of [`Client::pause_after`].
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -200,10 +200,10 @@ impl Client {
         })
     }
 
-    /// How long to leave the server alone after so many failures in a row, the first of them at `since`.
+    /// The pause before the next request after `failures` failures in a row, the first of them at `since`.
     ///
     /// # Errors
-    /// The failure itself when patience is over.
+    /// The failure itself when patience has run out.
     pub fn pause_after(&self, error: Error, failures: u32, since: Instant) -> Result<SignedDuration> {
         let rest = self.shared.outage.rest(self.shared.clock.instant(), since);
         if rest.is_zero() {
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    /// The whole of a list, in as many requests as it takes; what the request limits or sorts itself is one request.
+    /// The whole list, in as many requests as it takes; a request with its own limit or order is sent once.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -232,7 +232,8 @@ impl Client {
         Ok(paging.into_entries())
     }
 
-    /// Listens to a websocket: the messages that are JSON, at most `limit`, for at most `timeout` by the machine's clock.
+    /// Listens to a websocket: returns the JSON messages, at most `limit`, for at most `timeout` by the machine's
+    /// clock.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -259,7 +260,7 @@ impl Client {
         self.on_runtime(async move { wire.access().await }).unwrap_or_else(|| Err(Error::interrupted()))
     }
 
-    /// One try of a read. One that is tried `again` ends at the first wish to stop: patience is for those who have it.
+    /// Tries a read once. A repeated try (`again`) ends at the first wish to stop.
     fn attempt(&self, request: &Request, again: bool) -> Result<Value, Fault> {
         let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
         let answer = self.on_runtime(async move {
@@ -277,7 +278,7 @@ impl Client {
         answer
     }
 
-    /// Takes note of an answer: the cloud is there.
+    /// Records that there was an answer: the cloud is there.
     fn answered(&self, request: &Request, answer: &Result<Value, Fault>) {
         let answers = match answer {
             Ok(_) => true,
@@ -300,7 +301,7 @@ impl Client {
         }
     }
 
-    /// Takes note of a failure, and tells what is to be said of it.
+    /// Records a failure; returns the notice that is due.
     fn notice(&self, request: &Request, fault: &Fault) -> Notice {
         let away = fault.error.prospect() == Prospect::Back && self.shared.known.load(Ordering::Relaxed);
         if !away || request.service != Service::Coriolis {
@@ -316,7 +317,7 @@ impl Client {
         self.emit(&Origin::default(), Fact::CloudAway { cause: Cause::of(error), since: now - silent, until });
     }
 
-    /// The last failure of somebody whose patience is over.
+    /// The final error of a caller whose patience has run out.
     fn without_patience(&self, error: Error) -> Error {
         let patience = self.shared.outage.patience();
         if patience.is_zero() {
@@ -329,7 +330,7 @@ impl Client {
         Error { message, ..error }.hint(hint)
     }
 
-    /// One try of a change. It waits for its turn first: who waits has not left, and looks at the world afterwards.
+    /// Tries a change once. It waits for its turn first, and only then looks at the world.
     fn attempt_change(&self, request: &Request, departure: &mut dyn Departure) -> Result<Value, Fault> {
         let answer = self.turn(request, departure);
         self.answered(request, &answer);
@@ -411,7 +412,7 @@ impl Client {
     }
 }
 
-/// Executing, deploying and scheduling.
+/// The requests for which the server needs a trust: executing, deploying and scheduling.
 fn needs_trust(request: &Request) -> bool {
     let path = request.path.as_str();
     request.method == Method::Post

@@ -1,4 +1,4 @@
-//! Who we are to the server, and where it is: the seam between the client and what logs it in.
+//! Our identity to the server, and the server's address: the seam between the client and the login.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,20 +10,20 @@ use crate::error::{Error, Result};
 /// A future that a trait object can return.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a request needs: a token, and the URL that the paths hang below.
+/// The access that a request needs: a token, and the URL that the paths are relative to.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Sent as `X-Auth-Token`; `None` where the server wants none (`--no-auth`).
+    /// Sent as `X-Auth-Token`; `None` when the server wants none (`--no-auth`).
     pub token: Option<SecretString>,
     /// The catalog's URL with the project in it and no slash at its end: `http://host:7667/v1/0205...`.
     pub url: String,
-    /// Which login this came from, so that many rejected requests cause one new login.
+    /// The login that this came from, so that many rejected requests cause only one new login.
     pub login: u64,
 }
 
-/// Logs in, and again when the server no longer takes the token.
+/// Logs in, and logs in again when the server rejects the token.
 pub trait Identity: Send + Sync {
-    /// The present access; logs in at the first call.
+    /// The current access; logs in at the first call.
     ///
     /// # Errors
     /// `Login` when the credentials are refused or incomplete, `Unreachable` when Keystone does not answer, `Input`
@@ -34,7 +34,7 @@ pub trait Identity: Send + Sync {
     /// in and the others get its result.
     ///
     /// # Errors
-    /// As [`Identity::access`]; `Login` when what we have cannot log in again (a bare token).
+    /// As [`Identity::access`]; `Login` when the credentials cannot log in again (a bare token).
     fn renew<'a>(&'a self, rejected: &'a Access) -> Pending<'a, Result<Access>>;
 
     /// The URL of another service of the catalog, by its type, without a slash at its end.
@@ -48,12 +48,12 @@ pub trait Identity: Send + Sync {
         })
     }
 
-    /// Whether we log in with an application credential: the server cannot create trusts with one, and executing,
+    /// True if we log in with an application credential: the server cannot create trusts with one, and executing,
     /// deploying and scheduling need a trust.
     fn uses_application_credential(&self) -> bool {
         false
     }
 
-    /// Who and where, for people: `admin in project admin at http://.../v3`. No secrets.
+    /// The user and the address, for people: `admin in project admin at http://.../v3`. No secrets.
     fn describe(&self) -> String;
 }

@@ -5,17 +5,17 @@ use serde_json::Value;
 use super::base64;
 use super::request::{Answer, Request, segment};
 
-/// Which instances, and how the worker should look for them.
+/// A selection of instances, and the way in which the worker should look for them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// The id of the last instance already seen.
+    /// The id of the last instance that was already seen.
     pub marker: Option<String>,
     pub limit: Option<u64>,
     /// A pattern that the provider understands, mostly a regular expression.
     pub name: Option<String>,
-    /// Ask the cloud anew instead of the worker's memory (servers before 1.2.0 ignore it).
+    /// Asks the cloud anew instead of using the worker's cache (servers before 1.2.0 ignore it).
     pub refresh: bool,
-    /// The source environment, where the provider needs one.
+    /// The source environment, if the provider needs one.
     pub environment: Option<Value>,
 }
 

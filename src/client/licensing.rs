@@ -1,4 +1,4 @@
-//! Licences, kept by a service of their own that wants no token.
+//! Licences, kept by a separate service that wants no token.
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub fn licence(appliance: &str, licence: &str) -> Request {
     get(format!("{}/licences/{}", of(appliance), segment(licence)), Answer::Field("licence"))
 }
 
-/// `pem` is the licence's text, sent as it is.
+/// `pem` is the text of the licence, sent unchanged.
 pub fn register(appliance: &str, pem: &str) -> Request {
     post(format!("{}/licences", of(appliance)), pem.into(), Answer::Field("licence"), Repeat::Find)
 }

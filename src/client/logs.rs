@@ -1,4 +1,4 @@
-//! The logs of the server's services, kept by a service of their own.
+//! The logs of the server's services, kept by a separate service.
 
 use super::request::{Answer, Request, Service, segment};
 
@@ -7,7 +7,7 @@ pub fn list() -> Request {
     Request::get("logs/", Answer::List("logs")).to(Service::Logs)
 }
 
-/// A text. Both ends in seconds since 1970; what is not given is not limited.
+/// A text. Both limits are in seconds since 1970; `None` means no limit.
 pub fn download(log: &str, start: Option<i64>, end: Option<i64>) -> Request {
     Request::get(format!("logs/{}/", segment(log)), Answer::Text)
         .with_some("start_date", start)

@@ -8,10 +8,11 @@ use super::transfers;
 use crate::error::{Error, Result};
 use crate::model::Generation;
 
-/// Creating starts it. Fields: those of a transfer, `skip_os_morphing`, `replication_count`, `shutdown_instances`.
+/// Creates and starts a migration. Fields: those of a transfer, `skip_os_morphing`, `replication_count`,
+/// `shutdown_instances`.
 ///
 /// # Errors
-/// `Script` on a current server, and where a field cannot be expressed.
+/// `Script` on a current server, and when a field cannot be expressed.
 pub fn create(generation: Generation, mut fields: Map<String, Value>) -> Result<Request> {
     if generation == Generation::Current {
         return Err(Error::script("a current server has no migrations from scratch, nor their `replication_count`")

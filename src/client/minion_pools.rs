@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::request::{Answer, Repeat, Request, segment};
 
-/// Without their events and progress updates.
+/// Lists pools without their events and progress updates.
 pub fn list() -> Request {
     Request::get("minion_pools", Answer::List("minion_pools"))
 }
@@ -20,12 +20,12 @@ pub fn create(fields: Map<String, Value>) -> Request {
     Request::post("minion_pools", json!({ "minion_pool": fields }), Answer::Thing("minion_pool"), Repeat::Find)
 }
 
-/// Only while it is deallocated.
+/// Possible only while it is deallocated.
 pub fn update(pool: &str, fields: Map<String, Value>) -> Request {
     Request::put(path(pool), json!({ "minion_pool": fields }), Answer::Thing("minion_pool"), Repeat::Safe)
 }
 
-/// Only while it is deallocated or broken.
+/// Possible only while it is deallocated or broken.
 pub fn delete(pool: &str) -> Request {
     Request::delete(path(pool))
 }
@@ -35,12 +35,12 @@ pub fn allocate(pool: &str) -> Request {
     act(pool, json!({ "allocate": null }), Repeat::Find)
 }
 
-/// Looks after its machines; may be repeated.
+/// Checks its machines and repairs them; may be repeated.
 pub fn refresh(pool: &str) -> Request {
     act(pool, json!({ "refresh": null }), Repeat::Safe)
 }
 
-/// Deletes its machines. Nothing happens to one that has none.
+/// Deletes its machines. Does nothing to a pool without machines.
 pub fn deallocate(pool: &str, force: bool) -> Request {
     act(pool, json!({ "deallocate": { "force": force } }), Repeat::Find)
 }

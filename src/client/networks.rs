@@ -1,4 +1,4 @@
-//! The networks of an endpoint's cloud; of destinations, mostly.
+//! The networks of an endpoint's cloud, mostly of a destination.
 
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
-//! What an endpoint's provider accepts in a source or destination environment, with the values it found.
+//! The options that an endpoint's provider accepts in a source or destination environment, with the values it found.
 
 use serde_json::Value;
 
 use super::base64;
 use super::request::{Answer, Request, segment};
 
-/// Which environment the options belong to.
+/// The environment that the options belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Source,

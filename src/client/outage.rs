@@ -1,4 +1,4 @@
-//! The times in which the cloud is away: since when nobody has had an answer, what is said of it, and when to give up.
+//! Outages of the cloud: since when nobody has had an answer, what is announced, and when to give up.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,16 +6,16 @@ use jiff::SignedDuration;
 
 use crate::clock::Instant;
 
-/// A silence that may be a single lost answer is said after this long.
+/// A silence that may be a single lost answer is announced after this long.
 const SURE_AFTER: SignedDuration = SignedDuration::from_secs(3);
 
-/// It is said again after this long, then after twice as long, and so on.
+/// It is announced again after this long, then after twice as long, and so on.
 const FIRST_REMINDER: SignedDuration = SignedDuration::from_mins(5);
 
-/// Failures so far apart are not one silence: nobody has asked in between.
+/// Failures this far apart are not one silence: nobody has asked in between.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
-/// What all lanes and the watcher know together of an outage.
+/// The shared knowledge of all lanes and the watcher about an outage.
 pub(super) struct Outage {
     patience: SignedDuration,
     state: Mutex<State>,
@@ -27,18 +27,18 @@ struct State {
     since: Option<Instant>,
     /// The last failure.
     last: Option<Instant>,
-    /// When it was last said.
+    /// The time of the last announcement.
     said: Option<Instant>,
 }
 
-/// What to say about one failure more.
+/// The announcement that is due after another failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// The first of a silence: it may be this request's alone.
+    /// The first of a silence: it may affect only this request.
     First,
-    /// The cloud is away, for so long already.
+    /// The cloud has been away for this long.
     Away(SignedDuration),
-    /// Nothing: others have said it.
+    /// Nothing: it was already announced.
     None,
 }
 
@@ -51,7 +51,7 @@ impl Outage {
         self.patience
     }
 
-    /// Somebody got no answer; `surely`: because nothing listens there, which needs no second look.
+    /// Records a request without an answer. `surely`: nothing listens there, which needs no second look.
     pub(super) fn failed(&self, now: Instant, surely: bool) -> Notice {
         let mut state = self.lock();
         if state.last.replace(now).is_some_and(|last| now.duration_since(last) > FORGOTTEN_AFTER) {
@@ -70,13 +70,13 @@ impl Outage {
         if first { Notice::First } else { Notice::None }
     }
 
-    /// Somebody got an answer; how long it took, where it was said that there was none.
+    /// Records an answer; returns the length of the outage if one was announced.
     pub(super) fn answered(&self, now: Instant) -> Option<SignedDuration> {
         let State { since, said, .. } = std::mem::take(&mut *self.lock());
         said.and(since).map(|since| now.duration_since(since))
     }
 
-    /// How long to go on trying, for somebody whose request failed first at `since`; zero when patience is over.
+    /// The time left for retries of a request that failed first at `since`; zero when patience has run out.
     pub(super) fn rest(&self, now: Instant, since: Instant) -> SignedDuration {
         let since = self.lock().since.map_or(since, |silence| silence.min(since));
         (self.patience - now.duration_since(since)).max(SignedDuration::ZERO)

@@ -1,7 +1,7 @@
-//! Following a list to its end: decides page by page what to ask next. Pure.
+//! Following a list to its end: decides page by page which to ask for next. Pure.
 //!
-//! Only the default order can be followed (`created_at`, `id`: neither ever changes). A marker that was deleted makes
-//! the server start over silently, so repeats are normal; servers before 1.2.2 ignore `limit` and `marker`.
+//! Only the default order can be followed (`created_at`, `id`: neither ever changes). A deleted marker makes the server
+//! start over silently, so repeats are normal; servers before 1.2.2 ignore `limit` and `marker`.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ pub(super) struct Paging {
     entries: Vec<Value>,
     seen: HashSet<String>,
     ask: Option<Ask>,
-    /// Full pages in a row without anything new.
+    /// The number of full pages in a row without anything new.
     stale: usize,
 }
 
@@ -25,11 +25,11 @@ pub(super) struct Paging {
 enum Ask {
     First,
     After(String),
-    /// Without a limit: the server cannot be followed.
+    /// Without a limit: the server does not support paging.
     Whole,
 }
 
-/// Whether the server can give this list in pages, and the caller has not said which part he wants.
+/// True if the server can give this list in pages, and the caller has not asked for a certain part.
 pub(super) fn is_paged(request: &Request) -> bool {
     let paged = match request.answer {
         Answer::List("transfers" | "deployments" | "instances") => true,
@@ -54,7 +54,7 @@ impl Paging {
         match self.ask.as_ref()? {
             Ask::First => Some(request.with("limit", self.size)),
             Ask::After(marker) => {
-                // Looking anew for every page would make the cloud list everything again each time.
+                // A fresh look for every page would make the cloud list everything again each time.
                 request.query.retain(|(name, _)| !["marker", "refresh"].contains(&name.as_str()));
                 Some(request.with("marker", marker).with("limit", self.size))
             }
@@ -77,7 +77,7 @@ impl Paging {
             }
         }
         self.stale = if self.entries.len() == known { self.stale + 1 } else { 0 };
-        // After a start over, all that was seen comes again; more than that means that it starts over for ever.
+        // After a start over, everything seen comes again; more than that means that it starts over for ever.
         let lost = self.stale > self.entries.len() / self.size + 2;
         self.ask = match (&self.ask, last) {
             (Some(Ask::Whole), _) => None,
@@ -87,8 +87,8 @@ impl Paging {
         };
     }
 
-    /// The server refused the last request. Some providers answer a marker that was deleted with 400: then the list is
-    /// asked for as a whole. Says whether there is anything else to ask.
+    /// Records that the server refused the last request. Some providers answer 400 to a deleted marker: then the list
+    /// is asked for as a whole. Returns whether there is anything else to ask.
     pub(super) fn refused(&mut self) -> bool {
         let followed = matches!(self.ask, Some(Ask::After(_)));
         self.ask = followed.then_some(Ask::Whole);
@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// A server's list, newest first, as the servers were seen to treat `limit` and `marker`.
+    /// A server's list, newest first, which treats `limit` and `marker` as real servers were seen to do.
     #[derive(Clone, Debug)]
     struct Server {
         ids: Vec<u32>,
@@ -120,7 +120,7 @@ mod tests {
     impl Server {
         fn answer(&self, request: &Request) -> Vec<Value> {
             let limit = request.parameter("limit").filter(|_| self.knows_limit).map(|limit| limit.parse().unwrap());
-            // A marker stands for its place in the order; one that was deleted is ignored.
+            // A marker stands for its place in the order; a deleted one is ignored.
             let marker = request.parameter("marker").filter(|_| self.knows_marker).map(|id| id.parse::<u32>().unwrap());
             let marker = marker.filter(|marker| self.ids.contains(marker));
             let after = self.ids.iter().filter(|id| marker.is_none_or(|marker| **id < marker));

@@ -1,4 +1,5 @@
-//! What scripts see: every field that the server sent, and beside it the other generation's name for the same thing.
+//! The objects as scripts see them: every field that the server sent, and beside it the other generation's name for the
+//! same thing.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ pub fn transfer(value: Value) -> Value {
     })
 }
 
-/// An execution: with `transfer_id` and `replica_id`, where it belongs to a transfer.
+/// An execution: with `transfer_id` and `replica_id` if it belongs to a transfer.
 pub fn execution(value: Value) -> Value {
     extended(value, |fields| {
         alias(fields, "action_id", "transfer_id");
@@ -60,7 +61,7 @@ fn extended(mut value: Value, extend: impl FnOnce(&mut Map<String, Value>)) -> V
     value
 }
 
-/// Gives `from` a second name, unless that is taken.
+/// Gives the value of `from` a second name, unless that is taken.
 fn alias(fields: &mut Map<String, Value>, from: &str, to: &str) {
     if let Some(value) = fields.get(from).cloned() {
         fields.entry(to).or_insert(value);

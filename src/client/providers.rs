@@ -1,4 +1,4 @@
-//! Providers: which platforms the server's workers speak, and what each wants to be told.
+//! Providers: the platforms that the server's workers speak, and the schemas of their settings.
 
 use super::request::{Answer, Request, segment};
 
@@ -16,7 +16,7 @@ pub fn list() -> Request {
     Request::get("providers", Answer::Field("providers"))
 }
 
-/// Answers `{name: schema}`. `kind` is one of the numbers of [`SCHEMAS`]: what is no number is a 500.
+/// Answers `{name: schema}`. `kind` is one of the numbers of [`SCHEMAS`]: anything that is not a number is a 500.
 pub fn schemas(platform: &str, kind: u32) -> Request {
     Request::get(format!("providers/{}/schemas/{kind}", segment(platform)), Answer::Field("schemas"))
 }

@@ -21,7 +21,7 @@ pub fn update(region: &str, fields: Map<String, Value>) -> Request {
     Request::put(path(region), json!({ "region": fields }), Answer::Thing("region"), Repeat::Safe)
 }
 
-/// Also one that is in use.
+/// Also deletes a region that is in use.
 pub fn delete(region: &str) -> Request {
     Request::delete(path(region))
 }

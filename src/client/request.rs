@@ -1,4 +1,4 @@
-//! A request as a value: what is not sent can be planned, recorded, compared and tested without a socket.
+//! A request as a value: it can be planned, recorded, compared and tested without a socket.
 
 use serde_json::Value;
 
@@ -7,17 +7,18 @@ use serde_json::Value;
 pub struct Request {
     pub service: Service,
     pub method: Method,
-    /// Below the service's URL (Coriolis' has the project in it), without a slash before: `transfers/8d71f0ca-.../executions`.
+    /// Relative to the service's URL (Coriolis' includes the project), without a leading slash:
+    /// `transfers/8d71f0ca-.../executions`.
     pub path: String,
     pub query: Vec<(String, String)>,
-    /// Sent as JSON, but for a text, which is sent as it is.
+    /// Sent as JSON, except for a text, which is sent unchanged.
     pub body: Option<Value>,
     pub answer: Answer,
-    /// What may be done when nobody knows whether a change was applied; `None` for what changes nothing.
+    /// The safe way to repeat a change of unknown outcome; `None` for a read.
     pub repeat: Option<Repeat>,
 }
 
-/// Who answers a request: one of the services that the catalog knows.
+/// The service that answers a request, as the catalog knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Service {
     #[default]
@@ -60,7 +61,7 @@ impl Method {
     }
 }
 
-/// Where in the answer's body the result is.
+/// The place of the result in the answer's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The object under this key, which has an id.
@@ -71,9 +72,9 @@ pub enum Answer {
     Field(&'static str),
     /// The array of objects under this key.
     List(&'static str),
-    /// The body as it is: an object that has this URL.
+    /// The whole body: an object that has this URL.
     Reference(&'static str),
-    /// The body as it is.
+    /// The whole body.
     Whole,
     /// The body as a text.
     Text,
@@ -83,7 +84,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// What a result lacks that this answer must have; continues "it has".
+    /// The part that this answer must have and `result` lacks; continues "it has".
     pub fn lacks(self, result: &Value) -> Option<String> {
         let text = |key: &str| result[key].as_str().is_some_and(|text| !text.is_empty());
         match self {
@@ -100,12 +101,12 @@ impl Answer {
     }
 }
 
-/// What may be done about a change that may or may not have been applied (a lost reply, a 503, a crash).
+/// The safe way to repeat a change that may or may not have been applied (a lost reply, a 503, a crash).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
-    /// Send it again: the second time does nothing more (DELETE, where 404 then means done; validate-connection).
+    /// Send it again: the second time changes nothing more (DELETE, where 404 then means done; validate-connection).
     Safe,
-    /// Look on the server for what it may have made or done; again only if it did nothing.
+    /// Look on the server for what it may have made or done; send it again only if it did nothing.
     Find,
     /// Nothing can tell: ask the operator.
     Ask,
@@ -164,7 +165,7 @@ impl Request {
         Self { body: None, ..self }
     }
 
-    /// Adds a query parameter where there is a value for it.
+    /// Adds a query parameter if it has a value.
     #[must_use]
     pub fn with_some(self, name: &str, value: Option<impl ToString>) -> Self {
         match value {
@@ -185,13 +186,13 @@ impl Request {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether it changes something on the server.
+    /// True if it changes anything on the server.
     pub fn changes(&self) -> bool {
         self.repeat.is_some()
     }
 }
 
-/// A name or id as one segment of a path: what a URL could misread is percent-encoded.
+/// A name or id as one segment of a path: characters that a URL could misread are percent-encoded.
 pub(crate) fn segment(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

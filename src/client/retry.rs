@@ -1,4 +1,4 @@
-//! What may be done after a try that failed. Pure.
+//! The next move after a failed try. Pure.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use super::request::{Method, Repeat, Request};
 use crate::duration;
 use crate::error::{BROKEN, Error, Kind, Prospect, RETRY_AFTER};
 
-/// How often a request is tried at most that the server answers, and fails at.
+/// The most tries of a request that the server answers with a failure.
 const TRIES: u32 = 5;
 
-/// How often at most before the server has ever answered: its address may be wrong.
+/// The most tries before the server has ever answered: its address may be wrong.
 const FIRST_TRIES: u32 = 3;
 
-/// The pauses between tries: of requests, and of the watcher's questions.
+/// The first pause between tries: of requests, and of the watcher's questions.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest pause that a server's `Retry-After` may ask for.
 const LONGEST_WISH: SignedDuration = SignedDuration::from_mins(10);
 
-/// How a change failed.
+/// The failure of a change.
 #[derive(Clone, Debug)]
 pub enum Failure {
     /// It never left.
     Kept(Error),
-    /// Surely not applied: the server said no.
+    /// Certainly not applied: the server refused it.
     Refused(Error),
-    /// Sent, and nobody knows whether it was applied: look on the server. The error is what is known of the last try,
-    /// with `maybe_applied` among its details.
+    /// Sent, and nobody knows whether it was applied: look on the server. The error is that of the last try, with
+    /// `maybe_applied` among its details.
     Lost(Error),
 }
 
@@ -39,7 +39,7 @@ pub enum Failure {
 pub(super) enum Move {
     /// Try again, after a pause.
     Again,
-    /// Try again while patience lasts: the server is away or too busy, and has not looked at this.
+    /// Try again while patience lasts: the server is away or too busy, and has not looked at this request.
     Wait,
     /// Give up: it had no effect.
     Refused,
@@ -47,14 +47,14 @@ pub(super) enum Move {
     Lost,
 }
 
-/// What to do after try number `tries` of `request`. `known` says that the server has answered before: one that never
-/// has is not waited for, its address may be wrong.
+/// Decides after try number `tries` of `request`. `known` says that the server has answered before: one that never has
+/// is not waited for, since its address may be wrong.
 pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -> Move {
     let Fault { error, reach } = fault;
     match (request.repeat, *reach) {
         (_, Reach::Kept) => Move::Refused,
         (_, Reach::NotSent) if known => Move::Wait,
-        // Something that answers is busy; nothing at all may be the wrong address.
+        // Something that answers is busy; if nothing answers, the address may be wrong.
         (_, Reach::NotSent) if error.status().is_some() || error.details.contains_key(BROKEN) => {
             again(error, tries, known)
         }
@@ -63,7 +63,7 @@ pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -
         (None, _) => again(error, tries, known),
         (Some(_), Reach::Answered { status: 429, .. }) => again(error, tries, known),
         (Some(_), reach) if !may_have_acted(reach) => Move::Refused,
-        // It changes nothing (validate-connection), so the server's own answer is an answer.
+        // It changes nothing (validate-connection), so the server's own answer counts.
         (Some(Repeat::Safe), Reach::Answered { spoken: true, .. }) if request.method == Method::Post => Move::Refused,
         (Some(Repeat::Safe), _) => match again(error, tries, known) {
             Move::Refused => Move::Lost,
@@ -73,7 +73,7 @@ pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -
     }
 }
 
-/// What may be done about a failure of something that may be repeated.
+/// Decides about a failure of something that may be repeated.
 fn again(error: &Error, tries: u32, known: bool) -> Move {
     match error.prospect() {
         Prospect::Final | Prospect::Later => Move::Refused,
@@ -83,13 +83,13 @@ fn again(error: &Error, tries: u32, known: bool) -> Move {
     }
 }
 
-/// How long to wait after so many failures in a row: the one backoff of requests.
+/// The pause after `failures` failures in a row: the one backoff of requests.
 pub fn pause(failures: u32) -> SignedDuration {
     let pause = duration::backoff(FIRST_PAUSE, LONGEST_PAUSE, failures);
     SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX)
 }
 
-/// As [`pause`], or longer where the server asks for it.
+/// Like [`pause`], or longer if the server asks for it.
 pub(super) fn pause_after(error: &Error, failures: u32) -> SignedDuration {
     let wish = error.details.get(RETRY_AFTER).and_then(serde_json::Value::as_i64).unwrap_or(0);
     pause(failures).max(SignedDuration::from_secs(wish).min(LONGEST_WISH))
@@ -106,13 +106,13 @@ pub(super) fn may_have_acted(reach: Reach) -> bool {
     }
 }
 
-/// Whether this answer to a repeat also says that the tries before it did nothing: had they deleted it, it would be 404.
+/// True if this answer to a repeat also says that the earlier tries did nothing: had they deleted it, it would be 404.
 pub(super) fn is_final_refusal(reach: Reach) -> bool {
     matches!(reach, Reach::Answered { status: 400 | 404 | 409, .. })
 }
 
 impl From<Failure> for Error {
-    /// A lost change becomes an error of the kind [`Kind::Unknown`].
+    /// Turns a lost change into an error of the kind [`Kind::Unknown`].
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Kept(error) | Failure::Refused(error) => error,
@@ -141,7 +141,7 @@ mod tests {
         Reach::Answered { status, spoken: false }
     }
 
-    /// The failure as the rest of the client makes it.
+    /// The failure as the rest of the client would build it.
     fn fault(request: &Request, reach: Reach) -> Fault {
         let error = match reach {
             Reach::Answered { status, spoken } => {

@@ -1,4 +1,5 @@
-//! Schedules of a transfer: when the server executes it by itself. Times are UTC, each part one exact value.
+//! Schedules of a transfer: the times at which the server executes it by itself. Times are UTC, each part one exact
+//! value.
 
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
@@ -12,7 +13,7 @@ use crate::model::Generation;
 const PARTS: [(&str, i64, i64); 5] =
     [("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6)];
 
-/// `expired` says whether those whose time is over are listed as well.
+/// `expired` includes the schedules that have expired.
 pub fn list(generation: Generation, transfer: &str, expired: bool) -> Request {
     let request = Request::get(collection(generation, transfer), Answer::List("schedules"));
     // Anything but these two words is a 500.
@@ -23,18 +24,18 @@ pub fn show(generation: Generation, transfer: &str, schedule: &str) -> Request {
     Request::get(path(generation, transfer, schedule), Answer::Thing("schedule"))
 }
 
-/// Fields: `schedule` (see [`check_time`]), `enabled`, `expiration_date`, `shutdown_instance`, `auto_deploy`; not wrapped
-/// in a second `schedule`, which the server would take as every minute.
+/// Fields: `schedule` (see [`check_time`]), `enabled`, `expiration_date`, `shutdown_instance`, `auto_deploy`; not
+/// wrapped in a second `schedule`, which the server would read as every minute.
 ///
 /// # Errors
-/// `Script` for a time that the server would read otherwise, and for `auto_deploy` on a legacy server.
+/// `Script` for a time that the server would misread, and for `auto_deploy` on a legacy server.
 pub fn create(generation: Generation, transfer: &str, fields: Map<String, Value>) -> Result<Request> {
     let body = express(generation, fields)?;
     check_time(&body["schedule"])?;
     Ok(Request::post(collection(generation, transfer), body, Answer::Thing("schedule"), Repeat::Find))
 }
 
-/// Only what is named changes; `schedule` is replaced whole.
+/// Changes only the named fields; `schedule` is replaced whole.
 ///
 /// # Errors
 /// As [`create`].
@@ -50,11 +51,10 @@ pub fn delete(generation: Generation, transfer: &str, schedule: &str) -> Request
     Request::delete(path(generation, transfer, schedule))
 }
 
-/// Refuses what the server would take silently as something else: it ignores keys that it does not know, and a missing
-/// one means *every*.
+/// Refuses times that the server would silently misread: it ignores unknown keys, and a missing one means *every*.
 ///
 /// # Errors
-/// `Script`, with the key.
+/// `Script`, naming the key.
 pub fn check_time(time: &Value) -> Result<()> {
     let Some(parts) = time.as_object() else {
         return Err(

@@ -1,17 +1,17 @@
-//! Secrets in Barbican: where connections are kept, so that Coriolis' database does not hold passwords.
+//! Secrets in Barbican: connections are kept there, so that Coriolis' database does not hold passwords.
 
 use serde_json::{Value, json};
 
 use super::request::{Answer, Repeat, Request, Service, segment};
 
-/// How many secrets a page has at most: the server gives no more.
+/// The size of the largest page that the server gives.
 pub const PAGE: usize = 100;
 
-/// Where a mark is kept: the one field of a secret that means nothing to the server for one of this type, and that lists
-/// can be asked for. The name is the operator's.
+/// The field that holds a mark: the one field of a secret that means nothing to the server for this type, and that
+/// lists can be filtered by. The name belongs to the operator.
 const MARK: &str = "mode";
 
-/// Answers `{"secret_ref": URL}`. An empty payload is refused. By its mark the secret is found again.
+/// Answers `{"secret_ref": URL}`. An empty payload is refused. The mark makes it possible to find the secret again.
 pub fn store(name: Option<&str>, payload: &str, mark: &str) -> Request {
     let mut body = json!({ "payload": payload, "payload_content_type": "text/plain", MARK: mark });
     // Null is refused where a text may be left out.
@@ -21,7 +21,7 @@ pub fn store(name: Option<&str>, payload: &str, mark: &str) -> Request {
     Request::post("v1/secrets", body, Answer::Reference("secret_ref"), Repeat::Find).to(Service::Secrets)
 }
 
-/// What is known of a secret, but for its payload.
+/// The metadata of a secret, without its payload.
 pub fn show(secret: &str) -> Request {
     Request::get(path(secret), Answer::Whole).to(Service::Secrets)
 }
@@ -36,8 +36,8 @@ pub fn delete(secret: &str) -> Request {
 
 /// One page. Answers `{"secrets": [...], "total": number}`.
 ///
-/// The server decodes the name once more than the query (seen on Barbican 23), and keeps names without the space
-/// around them.
+/// The server decodes the name once more than the rest of the query (seen on Barbican 23), and trims the names that it
+/// keeps.
 pub fn list(name: Option<&str>, offset: usize) -> Request {
     let name = name.map(|name| name.trim().replace('%', "%25").replace('+', "%2B"));
     Request::get("v1/secrets", Answer::Whole)
@@ -47,12 +47,12 @@ pub fn list(name: Option<&str>, offset: usize) -> Request {
         .to(Service::Secrets)
 }
 
-/// Those of a mark.
+/// The secrets with a mark.
 pub fn marked(mark: &str) -> Request {
     Request::get("v1/secrets", Answer::List("secrets")).with(MARK, mark).to(Service::Secrets)
 }
 
-/// What is known of a secret, without a mark of ours.
+/// The metadata of a secret, without our mark.
 pub fn unmarked(mut secret: Value) -> Value {
     if secret[MARK].as_str().is_some_and(|text| text.starts_with("[coriolis-run ")) {
         secret[MARK] = Value::Null;
@@ -60,7 +60,8 @@ pub fn unmarked(mut secret: Value) -> Value {
     secret
 }
 
-/// By its id or its reference, the URL that ends with it. The host is always the catalog's: tokens go nowhere else.
+/// The path of a secret, given its id or its reference (the URL that ends with it). The host is always the catalog's:
+/// tokens go nowhere else.
 fn path(secret: &str) -> String {
     format!("v1/secrets/{}", segment(id(secret)))
 }
@@ -70,7 +71,7 @@ pub fn id(secret: &str) -> &str {
     secret.trim_end_matches('/').rsplit('/').next().unwrap_or(secret)
 }
 
-/// What an endpoint has instead of its connection.
+/// The value that an endpoint has instead of its connection.
 pub fn reference(secret_ref: &str) -> Value {
     json!({ "secret_ref": secret_ref })
 }

@@ -12,8 +12,8 @@ pub fn show(service: &str) -> Request {
     Request::get(path(service), Answer::Thing("service"))
 }
 
-/// Fields: `host`, `binary`, `topic`, `mapped_regions`, `enabled`. The server calls the worker before it answers; one
-/// that is registered already is 409.
+/// Fields: `host`, `binary`, `topic`, `mapped_regions`, `enabled`. The server calls the worker before it answers; a
+/// worker that is already registered is 409.
 pub fn create(fields: Map<String, Value>) -> Request {
     Request::post("services", json!({ "service": fields }), Answer::Thing("service"), Repeat::Find)
 }

@@ -1,11 +1,11 @@
-//! A value that many threads want and one of them finds.
+//! A value that many threads want and only one of them finds.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{Clock, Signal};
 use crate::error::Result;
 
-/// Found at the first success; those who ask while somebody is at it get that one's result, a failure too.
+/// Kept after the first success; callers that ask while another one is looking get that one's result, even a failure.
 pub(super) struct Shared<T>(Mutex<State<T>>);
 
 struct State<T> {
@@ -25,7 +25,7 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Clone> Shared<T> {
-    /// The caller holds a busy token, which is given back while another thread is at `find`.
+    /// The caller holds a busy token, which is given back while another thread runs `find`.
     pub(super) fn get_or_find(&self, clock: &Clock, find: impl FnOnce() -> Result<T>) -> Result<T> {
         let (round, signal) = {
             let mut state = lock(&self.0);
@@ -55,7 +55,7 @@ impl<T: Clone> Shared<T> {
         state.value = result.clone().ok();
         state.round = None;
         drop(state);
-        // Nobody joins a round that is over: the list is complete.
+        // Nobody joins a finished round: the list is complete.
         lock(&round.waiting).iter().for_each(Signal::ring);
         result
     }

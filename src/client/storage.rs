@@ -1,4 +1,4 @@
-//! The storage backends of an endpoint's cloud; of destinations, mostly.
+//! The storage backends of an endpoint's cloud, mostly of a destination.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Transfers (`replicas` on legacy servers): what is copied from where to where.
+//! Transfers (`replicas` on legacy servers): copies of instances from one cloud to another.
 
 use serde_json::{Map, Value, json};
 
@@ -14,8 +14,8 @@ pub fn list(generation: Generation, filters: &Filters) -> Request {
     filters.ask(generation, Request::get(names.transfers, Answer::List(names.transfers)))
 }
 
-/// The transfers whose status changed last, one page of them: never to be continued by a marker, the order moves.
-/// `None` on legacy servers, which cannot sort.
+/// One page of the transfers whose status changed last. Never continue it by a marker: the order changes. `None` on
+/// legacy servers, which cannot sort.
 pub fn changed(generation: Generation, limit: usize) -> Option<Request> {
     let sort = vec![("updated_at".to_owned(), Direction::Descending)];
     let filters = Filters { limit: Some(limit), sort, ..Filters::default() };
@@ -32,14 +32,14 @@ pub fn show(generation: Generation, transfer: &str) -> Request {
 /// `destination_minion_pool_id`, `instance_osmorphing_minion_pool_mappings`, `clone_disks`, `skip_os_morphing`.
 ///
 /// # Errors
-/// `Script` where the server's generation cannot express a field.
+/// `Script` when the server's generation cannot express a field.
 pub fn create(generation: Generation, fields: Map<String, Value>) -> Result<Request> {
     let names = Names::of(generation);
     let body = json!({ names.transfer: express(generation, fields)? });
     Ok(Request::post(names.transfers, body, Answer::Thing(names.transfer), Repeat::Find))
 }
 
-/// Answers an execution: the change is real when that has completed. Objects are merged into the old ones.
+/// Answers an execution; the change takes effect when that has completed. Objects are merged into the old ones.
 ///
 /// # Errors
 /// As [`create`].
@@ -48,7 +48,7 @@ pub fn update(generation: Generation, transfer: &str, fields: Map<String, Value>
     Ok(Request::put(path(generation, transfer), body, Answer::Thing("execution"), Repeat::Find))
 }
 
-/// Leaves its disks on the destination, its schedules and its deployments.
+/// Leaves its disks on the destination, its schedules and its deployments behind.
 pub fn delete(generation: Generation, transfer: &str) -> Request {
     Request::delete(path(generation, transfer))
 }

@@ -1,9 +1,9 @@
-//! Connections on a machine that may have no authorities of its own, as small containers have none.
+//! Connections on a machine that may have no authorities of its own, such as a small container.
 
 use reqwest::{Certificate, Client, ClientBuilder};
 
-/// Builds what `configure` describes, trusting `certificates` besides the machine's own; where it has none, trusting
-/// only these, so that plain HTTP (the sandbox's) works there.
+/// Builds the client that `configure` describes. It trusts `certificates` besides the machine's own; on a machine
+/// without any it trusts only these, so that plain HTTP (the sandbox's) works there.
 pub(super) fn build(configure: impl Fn() -> ClientBuilder, certificates: &[Certificate]) -> reqwest::Result<Client> {
     let certificates = || certificates.iter().cloned();
     let built = configure().tls_certs_merge(certificates()).build();

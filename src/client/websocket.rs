@@ -1,12 +1,12 @@
-//! As much of the websocket protocol as listening takes: frames in, pongs out. Pure.
+//! The part of the websocket protocol that listening needs: frames in, pongs out. Pure.
 
 /// No honest message is longer.
 const LONGEST: usize = 16 << 20;
 
-/// What a server says.
+/// A frame of the server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// A piece of a message; `last` says whether it is the last.
+    /// A piece of a message; `last` marks the final one.
     Text {
         piece: Vec<u8>,
         last: bool,
@@ -17,10 +17,10 @@ pub(super) enum Frame {
     Close,
 }
 
-/// Takes the first frame out of what has come so far; `None` while it is not whole.
+/// Takes the first frame out of `buffer`; `None` while it is incomplete.
 ///
 /// # Errors
-/// For what is no websocket.
+/// Bytes that are not a websocket's.
 pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Frame>, String> {
     let [first, second, ..] = buffer[..] else { return Ok(None) };
     if second & 0x80 != 0 {
@@ -54,7 +54,7 @@ pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Frame>, String> {
     }))
 }
 
-/// The answer to a ping. A client masks what it sends; a mask of zeros changes nothing.
+/// The answer to a ping. A client masks everything that it sends; a mask of zeros changes nothing.
 pub(super) fn pong(payload: &[u8]) -> Vec<u8> {
     // Control frames have at most 125 bytes.
     let payload = &payload[..payload.len().min(125)];

@@ -23,16 +23,16 @@ use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{ExposeSecret, carried};
 
-/// How long a connection may take to come about.
+/// The limit for opening a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Kept connections that the server may have closed meanwhile cost a lost reply; it closes after a minute or more.
+/// Kept connections that the server may have closed cost a lost reply; it closes them after a minute or more.
 const IDLE: Duration = Duration::from_secs(20);
 
 /// No honest answer is longer: a list of 5,000 transfers is 7 MB.
 const LONGEST_ANSWER: usize = 256 << 20;
 
-/// What asks for a websocket. The key only keeps caches from answering.
+/// The headers that ask for a websocket. The key only keeps caches from answering.
 const UPGRADE: [(&str, &str); 4] = [
     ("connection", "Upgrade"),
     ("upgrade", "websocket"),
@@ -40,10 +40,10 @@ const UPGRADE: [(&str, &str); 4] = [
     ("sec-websocket-key", "Y29yaW9saXMtcnVuLWxvZw=="),
 ];
 
-/// How often somebody who listens looks whether to stop.
+/// The interval at which a listener checks for a wish to stop.
 const GLANCE: Duration = Duration::from_millis(250);
 
-/// What has come of a websocket so far.
+/// The bytes of a websocket that have arrived so far.
 #[derive(Default)]
 struct Ear {
     buffer: Vec<u8>,
@@ -51,7 +51,7 @@ struct Ear {
 }
 
 impl Ear {
-    /// The next message; `None` at the end. May be dropped half way: what has come is kept.
+    /// The next message; `None` at the end. Cancel-safe: the bytes received so far are kept.
     async fn hear(&mut self, connection: &mut reqwest::Upgraded) -> Result<Option<Vec<u8>>, String> {
         loop {
             while let Some(frame) = websocket::take(&mut self.buffer)? {
@@ -79,7 +79,7 @@ impl Ear {
 
 pub(super) struct Wire {
     http: Http,
-    /// Past any proxy: this machine is never asked through one.
+    /// Bypasses any proxy: this machine is never reached through one.
     direct: Http,
     identity: Arc<dyn Identity>,
     clock: Clock,
@@ -90,7 +90,7 @@ pub(super) struct Wire {
 /// The place of a change among those in flight.
 pub(super) struct Turn(#[allow(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
 
-/// A request with all that it needs: the next thing that happens to it is that it leaves.
+/// A request with everything that it needs: next, it leaves.
 pub(super) struct Ready {
     message: reqwest::Request,
     access: Access,
@@ -115,7 +115,7 @@ impl Wire {
         self.identity.access().await
     }
 
-    /// Reads once; once more after a new login where the server does not take the token any longer.
+    /// Reads once, and once more after a new login if the server rejects the token.
     pub(super) async fn read(&self, request: &Request, cancel: &Cancel) -> Result<Value, Fault> {
         let ready = self.ready(request, cancel).await?;
         let (access, reply) = self.exchange(request, ready, cancel).await?;
@@ -128,13 +128,13 @@ impl Wire {
         answer::read(request, &reply)
     }
 
-    /// Waits until a change may be in flight beside the others; not for somebody who wants to stop.
+    /// Waits until a change may be in flight beside the others; fails for a caller that wants to stop.
     pub(super) async fn turn(&self, request: &Request, cancel: &Cancel) -> Result<Turn, Fault> {
         let permit = unless_stopped(request, cancel, self.changes.clone().acquire_owned()).await?;
         Ok(Turn(permit.expect("nobody closes it")))
     }
 
-    /// A place in flight, an access and the message: nothing has left yet.
+    /// Gets a place in flight, an access and the message ready: nothing has left yet.
     pub(super) async fn ready(&self, request: &Request, cancel: &Cancel) -> Result<Ready, Fault> {
         let preparing = async {
             let place = self.in_flight.clone().acquire_owned().await.expect("nobody closes it");
@@ -146,7 +146,7 @@ impl Wire {
         unless_stopped(request, cancel, preparing).await?
     }
 
-    /// Sends what is ready; a read ends at once when the operator wants to leave.
+    /// Sends a ready request; a read ends at once when the operator wants to leave.
     pub(super) async fn exchange(
         &self,
         request: &Request,
@@ -157,12 +157,12 @@ impl Wire {
         if request.changes() { transfer.await } else { unless_stopped(request, cancel, transfer).await? }
     }
 
-    /// Logs in again where the server does not take the token any longer, which it says before it does any work.
+    /// Logs in again if the server rejects the token, which it does before any work.
     pub(super) async fn renew(&self, rejected: &Access) -> Result<(), Fault> {
         self.identity.renew(rejected).await.map(drop).map_err(not_logged_in)
     }
 
-    /// Opens a websocket and collects its messages until there are enough, time is up, somebody wants to stop, or the
+    /// Opens a websocket and collects its messages until there are enough, time is up, there is a wish to stop, or the
     /// server has no more.
     pub(super) async fn listen(
         &self,
@@ -259,14 +259,14 @@ impl Wire {
             message = message.header(CONNECTION, "close");
         }
         if request.answer == Answer::Text {
-            // Barbican gives a payload only to who asks for exactly its type.
+            // Barbican gives a payload only for exactly its type.
             let accept = if request.service == Service::Secrets { "text/plain" } else { "*/*" };
             message = message.header(ACCEPT, accept);
         }
         message = match &request.body {
             Some(Value::String(text)) => message.body(carried::revealed(text).into_owned()),
             Some(body) => {
-                // The one place where what a text carries is put into it.
+                // The only place where the secrets of a text are filled in.
                 let mut body = body.clone();
                 carried::reveal(&mut body);
                 message.json(&body)
@@ -277,8 +277,8 @@ impl Wire {
     }
 }
 
-/// Waits for what comes before a request leaves, or for a read, unless the operator wants to stop: no change starts then.
-/// Reads go on until the second time: to see what is running takes reads.
+/// Waits for the preparations of a request, or for a read, unless the operator wants to stop: then no change starts.
+/// Reads go on until the second request to stop, since reads show what is still running.
 async fn unless_stopped<T>(request: &Request, cancel: &Cancel, work: impl Future<Output = T>) -> Result<T, Fault> {
     let mut work = pin!(work);
     loop {
@@ -362,7 +362,7 @@ fn not_logged_in(error: Error) -> Fault {
     Fault { error, reach }
 }
 
-/// What a connection that did not do its work means.
+/// The error of a connection that failed.
 fn broken(request: &Request, url: &str, error: &reqwest::Error) -> Fault {
     let (reach, what) = if error.is_connect() {
         (Reach::NotSent, "cannot connect to")
@@ -387,7 +387,7 @@ fn broken(request: &Request, url: &str, error: &reqwest::Error) -> Fault {
     Fault { error, reach }
 }
 
-/// What to do about a certificate that is not trusted.
+/// The advice about a certificate that is not trusted.
 fn distrust(cause: &str) -> Option<&'static str> {
     if cause.contains("CaUsedAsEndEntity") {
         Some("the server shows the certificate of an authority as its own: give it one of its own, or use `--insecure`")

@@ -1,4 +1,4 @@
-//! What sending promises, against a server that misbehaves on purpose.
+//! The promises of sending, against a server that misbehaves on purpose.
 
 mod departure;
 
@@ -26,11 +26,11 @@ struct Seen {
     /// `GET transfers?limit=1`.
     line: String,
     head: String,
-    /// The number of the connection it came on.
+    /// The number of the connection that it came on.
     connection: usize,
 }
 
-/// What the server does with a request.
+/// The server's reaction to a request.
 enum Act {
     Json(u16, Value),
     Bytes(Vec<u8>),
@@ -40,7 +40,7 @@ enum Act {
 type Reaction = Pin<Box<dyn Future<Output = Act> + Send>>;
 type React = dyn Fn(usize, Seen) -> Reaction + Send + Sync;
 
-/// A server, a client of it, and what both noticed.
+/// A server, its client, and the observations of both.
 struct World {
     client: Client,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -62,7 +62,7 @@ impl Sink for Events {
     }
 }
 
-/// Hands out `token-0`, and the next one when the last is rejected.
+/// Hands out `token-0`, and the next one when the last was rejected.
 struct Keyring {
     url: String,
     login: tokio::sync::Mutex<u64>,
@@ -106,7 +106,7 @@ impl Identity for Keyring {
 }
 
 impl World {
-    /// `react` gets the number of requests before, and the request.
+    /// `react` gets the number of earlier requests, and the request.
     fn new(react: impl Fn(usize, Seen) -> Act + Send + Sync + 'static) -> Self {
         Self::waiting(move |before, seen| {
             let act = react(before, seen);
@@ -136,7 +136,7 @@ impl World {
         Self { client, seen, events, keyring, cancel, clock, began, busy, _runtime: runtime }
     }
 
-    /// A server that answers the first request, and from then on does as `react` says; it gets the seconds since.
+    /// A server that answers the first request, and then does as `react` says; `react` gets the seconds since.
     fn known(react: impl Fn(i64, Seen) -> Act + Send + Sync + 'static) -> Self {
         let clock: Arc<OnceLock<(Clock, Timestamp)>> = Arc::default();
         let told = clock.clone();
@@ -161,12 +161,12 @@ impl World {
         self.seen.lock().unwrap().iter().map(|seen| seen.line.clone()).collect()
     }
 
-    /// How many seconds have passed.
+    /// The seconds that have passed.
     fn age(&self) -> i64 {
         self.clock.now().duration_since(self.began).as_secs()
     }
 
-    /// What was said of the cloud being away: `away 0`, `back 60`.
+    /// The outages that were announced: `away 0`, `back 60`.
     fn outages(&self) -> Vec<String> {
         let events = self.events.0.lock().unwrap();
         let said = |event: &Event| match &event.fact {
@@ -177,7 +177,7 @@ impl World {
         events.iter().filter_map(said).collect()
     }
 
-    /// The pauses before the retries that were said, in seconds.
+    /// The announced pauses before retries, in seconds.
     fn pauses(&self) -> Vec<i64> {
         let events = self.events.0.lock().unwrap();
         let pause = |event: &Event| match &event.fact {
@@ -187,7 +187,7 @@ impl World {
         events.iter().filter_map(pause).collect()
     }
 
-    /// Runs `work` on so many threads at once, each with its busy token.
+    /// Runs `work` on `count` threads at once, each with its own busy token.
     fn threads<T: Send + 'static>(
         &self,
         count: usize,
@@ -205,7 +205,7 @@ impl World {
                     .unwrap()
             })
             .collect();
-        // Whoever joins is not busy.
+        // A thread that joins others is not busy.
         self.busy.lock().unwrap().take();
         let results = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         *self.busy.lock().unwrap() = Some(self.clock.busy());
@@ -350,7 +350,7 @@ fn a_read_is_repeated_with_growing_pauses() {
     });
     world.send(&transfers()).unwrap();
     world.send(&transfers()).unwrap();
-    // A silence is said by its first failure.
+    // A silence is announced at its first failure.
     assert_eq!((world.lines().len(), world.pauses(), world.age()), (6, vec![1, 4, 8], 15));
 }
 
@@ -455,7 +455,7 @@ fn four_changes_are_in_flight_at_most_and_at_best() {
         let (active, peak, four) = (active.clone(), counted.clone(), four.clone());
         Box::pin(async move {
             peak.fetch_max(active.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // No answer before four are here at the same time.
+            // No answer before four requests are waiting at the same time.
             four.wait().await;
             active.fetch_sub(1, Ordering::SeqCst);
             Act::Json(200, json!({"execution": {"id": "E"}}))

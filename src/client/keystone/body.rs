@@ -1,4 +1,4 @@
-//! What is sent to `POST /v3/auth/tokens`, and what of the answer is used.
+//! The body of `POST /v3/auth/tokens`, and the parts of its answer that are used.
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -14,7 +14,7 @@ pub(super) struct Envelope {
     pub token: Token,
 }
 
-/// What a token says about itself.
+/// The token's description of itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {
     #[serde(default, deserialize_with = "catalog::list")]
@@ -29,7 +29,7 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// Whether it comes from an application credential.
+    /// Tells whether it comes from an application credential.
     pub fn is_delegated(&self) -> bool {
         self.methods.iter().any(|method| method == "application_credential")
     }

@@ -1,4 +1,4 @@
-//! Which URL of the catalog is Coriolis', and what `--endpoint` means.
+//! Finding Coriolis' URL in the catalog, and reading `--endpoint`.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::error::{Error, Result, suggest};
 use crate::settings::{Service, Sourced};
 
-/// One service of a token's catalog. Any of it may be missing: one odd entry must not keep the others from being used.
+/// One service of a token's catalog. Every part may be missing: one odd entry must not make the others unusable.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Entry {
@@ -41,7 +41,7 @@ impl Endpoint {
     }
 }
 
-/// A text; `None` for an empty one and for whatever else stands there.
+/// A text; `None` for an empty one and for any other value.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(text) if !text.is_empty() => Some(text),
@@ -49,7 +49,7 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     })
 }
 
-/// The items of a list that can be read; none where there is no list.
+/// The readable items of a list; empty where there is no list.
 pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(items) => items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect(),
@@ -57,9 +57,9 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer:
     })
 }
 
-/// The URL that the catalog has for `service`, without a slash at its end.
+/// The URL of `service` in the catalog, without a slash at its end.
 ///
-/// Of several that fit (two regions, and none asked for) it is the first, as with the official client; the run says
+/// If several match (two regions, and none was asked for), it is the first, as with the official client; the run says
 /// which URL it talks to.
 pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
     let kind = &service.kind;
@@ -100,7 +100,7 @@ pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
     })
 }
 
-/// The URL that the catalog has for another service than Coriolis, at the same interface and in the same region.
+/// The URL of a service other than Coriolis, at the same interface and in the same region.
 pub(super) fn choose_other(catalog: &[Entry], kind: &str, coriolis: &Service) -> Result<String> {
     let kind = Sourced { value: kind.to_owned(), ..coriolis.kind.clone() };
     if !catalog.iter().any(|entry| entry.kind.as_ref() == Some(&kind.value)) {
@@ -115,7 +115,7 @@ fn normal(interface: &str) -> &str {
     interface.trim_end_matches("URL")
 }
 
-/// Those of `all` whose `field` is what is wanted, if anything is.
+/// The entries of `all` whose `field` is `wanted`; all of them if nothing is wanted.
 fn keep<'a, T>(
     all: Vec<&'a T>,
     wanted: Option<&Sourced<String>>,
@@ -160,7 +160,7 @@ fn listed(names: &BTreeSet<&str>) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The URL that `--endpoint` means: with version and project, which are added where they lack.
+/// The URL that `--endpoint` means: version and project are added if they are missing.
 pub(super) fn with_project(endpoint: &Sourced<String>, project: Option<&str>) -> Result<String> {
     let given = endpoint.value.trim().trim_end_matches('/');
     let url = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

@@ -1,11 +1,11 @@
-//! From `OS_AUTH_URL`, however it is written, to the API of Keystone to speak: v3, or v2.0 where there is no other.
+//! From `OS_AUTH_URL`, in whatever form, to the Keystone API to use: v3, or v2.0 where there is no other.
 
 use reqwest::Url;
 use serde_json::Value;
 
 use crate::settings::IdentityVersion;
 
-/// Where to send logins, and in which version's words.
+/// The address for logins, and the version of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Api {
     pub version: IdentityVersion,
@@ -22,16 +22,16 @@ impl Api {
     }
 }
 
-/// Where to go on from what the operator wrote.
+/// The first step from the operator's URL.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// The URL names v3: nothing has to be asked, as the official client does not either.
+    /// The URL names v3: nothing has to be asked; the official client does not ask either.
     Known(Api),
-    /// Ask these in turn for the versions they know.
+    /// Ask these in turn for the versions that they know.
     Ask(Vec<String>),
 }
 
-/// `None` when it is no URL.
+/// `None` when it is not a URL.
 pub(super) fn start(auth_url: &str) -> Option<Start> {
     let mut url = Url::parse(auth_url.trim()).ok()?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -46,7 +46,7 @@ pub(super) fn start(auth_url: &str) -> Option<Start> {
         Some("v3") => {
             return Some(Start::Known(Api { version: IdentityVersion::Three, url: joined(&url, &parts) }));
         }
-        // Old instructions end in a version that hardly any Keystone serves: what is above it knows of others.
+        // Old instructions end in a version that hardly any Keystone serves: the URL above it lists the others.
         Some("v2.0" | "v2") => {
             named = Some(joined(&url, &parts));
             parts.pop();
@@ -61,17 +61,17 @@ pub(super) fn start(auth_url: &str) -> Option<Start> {
     Some(Start::Ask(bases))
 }
 
-/// What to use when nobody answered with a list of versions.
+/// The API to use when nobody answered with a list of versions.
 pub(super) fn last_resort(bases: &[String]) -> Api {
     let base = bases.first().map(String::as_str).unwrap_or_default();
     Api { version: IdentityVersion::Three, url: format!("{base}/v3") }
 }
 
-/// The API to speak by the versions that `base` answered with, a list or its own alone: of several the `wanted` one;
-/// what it has, when none of it is known here.
+/// The API to use according to the versions that `base` answered with, a list or its own alone: the `wanted` one of
+/// several; `Err` with the versions it has when none of them is known here.
 ///
-/// Of the link only the path is believed: behind a proxy the list often names a host that cannot be reached, or `http`
-/// where `https` was asked for, and a password follows.
+/// Only the path of the link is trusted: behind a proxy the list often names an unreachable host, or `http` where
+/// `https` was asked for, and a password follows.
 pub(super) fn chosen(base: &str, document: &Value, wanted: IdentityVersion) -> Option<Result<Api, Vec<String>>> {
     let own = document.get("version").map(std::slice::from_ref);
     let listed = document.pointer("/versions/values").or_else(|| document.get("versions"));

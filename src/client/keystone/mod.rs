@@ -1,10 +1,10 @@
-//! Keystone, v3 or v2.0: one login for all lanes, one more when its token no longer counts, and Coriolis' URL from the
-//! catalog.
+//! Keystone, v3 or v2.0: one login for all lanes, another when its token is no longer accepted, and Coriolis' URL from
+//! the catalog.
 //!
-//! Done with `reqwest` and not with `openstack_sdk` 0.22.8, which was tried against Keystone 30.0: without its other
-//! features it refuses application credentials (and by name it sends the user's domain where Keystone does not read
-//! it), it hides why a server cannot be reached ("service is not working" for a refused connection, an unknown name and
-//! an unknown certificate alike), it exchanges a bare token for another one, which Keystone refuses for the token of an
+//! Uses `reqwest` and not `openstack_sdk` 0.22.8, which was tried against Keystone 30.0: without its optional features
+//! it refuses application credentials (and by name it sends the user's domain where Keystone does not read it), it
+//! hides why a server cannot be reached ("service is not working" for a refused connection, an unknown name and an
+//! unknown certificate alike), it exchanges a bare token for another one, which Keystone refuses for the token of an
 //! application credential and which loses the project where none is named, and it reads `OS_*` from the process itself.
 
 mod body;
@@ -37,7 +37,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::settings::{Cloud, Credential, IdentityVersion, Login, Named, Service, Sourced};
 
-/// A new login this part of a token's life before its end, within limits: Keystone cuts times to whole seconds.
+/// The part of a token's life before its end in which a new login is due, within limits: Keystone cuts times to whole
+/// seconds.
 const MARGIN: i32 = 20;
 const SHORTEST_MARGIN: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST_MARGIN: SignedDuration = SignedDuration::from_mins(1);
@@ -52,29 +53,29 @@ pub struct Keystone {
     service: Service,
     clock: Clock,
     http: Client,
-    /// How many logins have ended, well or not: whoever waited for one takes its outcome.
+    /// The number of logins that have ended, successful or not: a caller that waited for one takes its result.
     attempts: AtomicU64,
-    /// Whether the token comes from an application credential, be it by way of a bare token.
+    /// Set if the token comes from an application credential, possibly by way of a bare token.
     delegated: AtomicBool,
     session: Mutex<Session>,
 }
 
-/// What the logins so far have brought.
+/// The state left by the logins so far.
 #[derive(Default)]
 struct Session {
     login: u64,
     present: Option<Present>,
-    /// How the latest login failed, if it did.
+    /// The error of the latest login, if it failed.
     failure: Option<Error>,
-    /// Known once a login has told it.
+    /// Known after a successful login.
     api: Option<Api>,
 }
 
 struct Present {
     access: Access,
     catalog: Vec<Entry>,
-    /// When to log in again; `None` for a bare token, about whose end the server decides. After the machine has slept it
-    /// is too late: then the server says so.
+    /// The time of the next login; `None` for a bare token, whose end the server decides. After the machine has slept
+    /// it may be too late; then the server rejects the token.
     until: Option<Instant>,
 }
 
@@ -82,10 +83,10 @@ struct Present {
 struct Fixed(Access);
 
 impl Keystone {
-    /// The identity that `cloud` describes; for `--no-auth` one that knows no login. Sends nothing yet.
+    /// The identity that `cloud` describes; for `--no-auth` one without a login. Sends nothing yet.
     ///
     /// # Errors
-    /// `Input` when a URL is none, the authorities' file cannot be used, or `--no-auth` lacks the project.
+    /// `Input` when a URL is malformed, the file of authorities cannot be used, or `--no-auth` lacks the project.
     #[allow(clippy::new_ret_no_self, reason = "which identity it is depends on the settings")]
     pub fn new(cloud: &Cloud, clock: Clock) -> Result<Arc<dyn Identity>> {
         match (&cloud.login, &cloud.endpoint) {
@@ -116,8 +117,8 @@ impl Keystone {
         }
     }
 
-    /// The access that `usable` accepts, or else that of a new login. Who waited while another logged in gets what that
-    /// one got, be it an error: 64 lanes with a changed password must not lock the account.
+    /// The current access if `usable` accepts it, else that of a new login. A caller that waited for another's login
+    /// gets its result, even an error: 64 lanes with a changed password must not lock the account.
     async fn access_or_login(&self, usable: impl Fn(&Present) -> bool) -> Result<Access> {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut session = self.session.lock().await;
@@ -162,7 +163,7 @@ impl Keystone {
         Ok(Present { access, catalog: token.catalog, until })
     }
 
-    /// When to log in again: the lifetime counts from when we asked, since this machine's time of day may be wrong.
+    /// The time of the next login. The lifetime counts from our request, since this machine's time of day may be wrong.
     fn renewal(&self, (asked, time): (Instant, Timestamp), token: &Token) -> Instant {
         let lifetime = token.expires_at.duration_since(token.issued_at.unwrap_or(time));
         let margin = (lifetime / MARGIN).clamp(SHORTEST_MARGIN, LONGEST_MARGIN);
@@ -179,12 +180,12 @@ impl Keystone {
             Start::Ask(bases) => bases,
         };
         for base in &bases {
-            // 300 is how Keystone answers here.
+            // Keystone answers 300 here.
             let answer = self.ask(self.http.get(format!("{base}/")), base).await?;
             let Ok(document) = answer.json::<Value>().await else { continue };
             match discovery::chosen(base, &document, self.version) {
                 Some(Ok(api)) => return Ok(api),
-                // Above the URL given another service may answer.
+                // A URL above the given one may belong to another service.
                 Some(Err(versions)) if bases.first() == Some(base) => {
                     return Err(Error::new(
                         Kind::Unreachable,
@@ -198,7 +199,7 @@ impl Keystone {
         Ok(discovery::last_resort(&bases))
     }
 
-    /// A token with what it says about itself.
+    /// A token and its description.
     async fn token(&self, api: &Api) -> Result<(SecretString, Token)> {
         match api.version {
             IdentityVersion::Two => self.token2(api).await,
@@ -206,7 +207,7 @@ impl Keystone {
         }
     }
 
-    /// Always a new one: who may look at tokens is the administrator alone, and without the catalog.
+    /// Always a new one: only the administrator may look at tokens, and without the catalog.
     async fn token2(&self, api: &Api) -> Result<(SecretString, Token)> {
         let body = version2::login(&api.url, &self.credential, self.project.as_ref())?;
         let answer = self.send(self.http.post(api.tokens()).json(&body), api).await?;
@@ -214,7 +215,7 @@ impl Keystone {
         Ok(envelope.token())
     }
 
-    /// A bare token is used as it is where its project is the wanted one.
+    /// A bare token is used as it is if its project is the wanted one.
     async fn token3(&self, api: &Api) -> Result<(SecretString, Token)> {
         if let Credential::Token { token } = &self.credential {
             let header = token_header(token)?;
@@ -245,7 +246,7 @@ impl Keystone {
         sent.map_err(|error| reach::unreachable(url, &self.auth_url.origin, &error))
     }
 
-    /// The body of an answer, and the token that version 3 has beside it.
+    /// The body of an answer, and the token that version 3 sends in a header.
     async fn read<Body: DeserializeOwned>(
         &self,
         api: &Api,

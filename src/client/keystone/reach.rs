@@ -1,4 +1,4 @@
-//! The connections to Keystone: whom they trust, and what it means when they do not come about.
+//! The connections to Keystone: the authorities they trust, and the meaning of their failures.
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
@@ -11,14 +11,14 @@ use super::super::trust;
 use crate::error::{BROKEN, Error, Kind, Result};
 use crate::settings::{Origin, Sourced, Trust};
 
-/// How long a connection may take to come about.
+/// The limit for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long Keystone may take for one answer.
+/// The limit for one answer of Keystone.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Without redirects: a redirected POST becomes a GET without its body. This machine itself is never asked through a
-/// proxy.
+/// Connections without redirects: a redirected POST becomes a GET without its body. This machine itself is never
+/// reached through a proxy.
 ///
 /// # Errors
 /// `Input` when the file of authorities cannot be read or holds none.
@@ -53,16 +53,17 @@ fn is_this_machine(url: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Says why Keystone's `url`, which the settings got from `origin`, cannot be reached, and what to do about it.
+/// The error for Keystone's unreachable `url`, which the settings took from `origin`, with a hint on what to do about
+/// it.
 pub(super) fn unreachable(url: &str, origin: &Origin, error: &reqwest::Error) -> Error {
     let cause = Cause::of(error);
     let message = format!("cannot reach Keystone at `{url}`: {}", cause.message());
     let told = Error::new(Kind::Unreachable, message).hint(cause.hint(origin)).detail("url", url);
-    // Somebody took the connection: the address is right, and the next try may get an answer.
+    // Something accepted the connection: the address is right, and the next try may get an answer.
     if matches!(cause, Cause::Other(_)) && !error.is_connect() { told.detail(BROKEN, true) } else { told }
 }
 
-/// Why there was no answer.
+/// The cause of a missing answer.
 #[derive(Debug, PartialEq, Eq)]
 enum Cause {
     Refused,

@@ -1,4 +1,4 @@
-//! What an answer of Keystone that is no token means.
+//! The meaning of an answer of Keystone that has no token.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -8,19 +8,19 @@ use super::{Keystone, label};
 use crate::error::{Error, Kind};
 use crate::settings::{Credential, Domain, IdentityVersion, Named, Origin};
 
-/// An answer with another status than success.
+/// An answer with a status other than success.
 pub(super) struct Refusal {
     pub status: StatusCode,
     pub method: &'static str,
     pub request_id: Option<String>,
     pub location: Option<String>,
-    /// Keystone took the first proof and asks for another one.
+    /// Keystone accepted the first factor and asks for another.
     pub second_factor: bool,
 }
 
 impl Refusal {
-    /// A 404 counts as a refusal where Keystone itself says it: so it answers to tokens and application credentials
-    /// that do not exist any more.
+    /// A 404 counts as a refusal when it comes from Keystone itself: so it answers to tokens and application
+    /// credentials that no longer exist.
     pub fn error(&self, api: &Api, body: &str, keystone: &Keystone) -> Error {
         let said = said(body);
         let (here, url) = (&api.url, &keystone.auth_url);
@@ -72,7 +72,7 @@ fn said(body: &str) -> Option<String> {
     Some(document.get("error")?.get("message")?.as_str()?.to_owned())
 }
 
-/// Keystone does not say which part is wrong, so all parts are named with their places.
+/// Names all parts of the credentials with their sources, since Keystone does not say which part is wrong.
 fn advice(api: &Api, keystone: &Keystone) -> String {
     let places = |what: &str, named: &Named| places(what, named, api.version == IdentityVersion::Three);
     let mut parts = Vec::new();

@@ -13,10 +13,10 @@ use super::*;
 use crate::clock::Speed;
 use crate::settings::{self, CloudFlags};
 
-/// What the fake answers to a login, given how many there were before.
+/// The fake's answer to a login, given the number of earlier ones.
 type Answer = fn(usize) -> (u16, Value);
 
-/// A Keystone that answers as told and remembers what it was asked.
+/// A Keystone that gives the answers it was built with and remembers the requests.
 struct Fake {
     url: String,
     asked: Arc<StdMutex<Vec<String>>>,
@@ -25,7 +25,7 @@ struct Fake {
 #[derive(Clone)]
 struct Told {
     answer: Answer,
-    /// What it says at its root; empty where nobody answers there.
+    /// The version document at its root; empty where nobody answers there.
     version: &'static str,
     asked: Arc<StdMutex<Vec<String>>>,
 }

@@ -1,6 +1,6 @@
-//! What is sent to `POST /v2.0/tokens`, and what of the answer is used: a Keystone too old for version 3.
+//! The body of `POST /v2.0/tokens`, and the parts of its answer that are used: for a Keystone too old for version 3.
 //!
-//! It has users and tenants of one domain alone, and neither application credentials nor trusts that we would see.
+//! Version 2.0 has users and tenants of one domain only, and neither application credentials nor trusts visible to us.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -67,7 +67,7 @@ struct Service {
     endpoints: Vec<Addresses>,
 }
 
-/// The addresses of a service in one region; those that it does not have are null, empty or absent.
+/// The addresses of a service in one region; missing ones are null, empty or absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Addresses {
@@ -82,7 +82,7 @@ struct Addresses {
 }
 
 impl Envelope {
-    /// The token, and what it says about itself in the words of version 3.
+    /// The token, and its description in the words of version 3.
     pub fn token(self) -> (SecretString, body::Token) {
         let Token { id: Id(id), expires, issued_at, tenant } = self.access.token;
         let domain = || ProjectDomain { id: "default".to_owned(), name: "Default".to_owned() };
@@ -107,7 +107,7 @@ fn entry(service: Service) -> Entry {
 /// The request for a token at the Keystone of `url`.
 ///
 /// # Errors
-/// `Login` for what version 2.0 has no words for.
+/// `Login` for credentials that version 2.0 cannot express.
 pub(super) fn login(url: &str, credential: &Credential, project: Option<&Named>) -> Result<Value> {
     let mut auth = match credential {
         Credential::Password { user, password } => {
@@ -158,7 +158,7 @@ fn plain<'a>(url: &str, what: &str, named: &'a Named) -> Result<Reference<'a>> {
     .hint(format!("leave the domain out, which comes from {}", given.origin)))
 }
 
-/// A time; without an offset it is UTC, as the microseconds of `issued_at` go without one.
+/// A time; without an offset it is UTC, like the microseconds of `issued_at`.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
     let utc = || text.parse::<DateTime>().and_then(|time| time.to_zoned(TimeZone::UTC)).map(|time| time.timestamp());

@@ -1,8 +1,8 @@
-//! What a change is asked and told on its way out.
+//! The questions and notifications that a departing change gets.
 
 use super::*;
 
-/// Keeps what a change was told on its way out; it may be kept back when its turn has come.
+/// Records the notifications of a change on its way out; it may be kept back when its turn has come.
 #[derive(Default)]
 struct Way {
     told: Vec<&'static str>,
@@ -36,7 +36,7 @@ fn a_change_that_waits_for_its_turn_when_the_operator_stops_has_not_left() {
             stop.lock().unwrap().as_ref().unwrap().press();
         }
         let mut waiting = waiting.clone();
-        // No answer before those that wait have given up.
+        // No answer before the waiting ones have given up.
         Box::pin(async move {
             waiting.wait_for(|kept| *kept == 4).await.unwrap();
             Act::Json(200, json!({"execution": {"id": "E"}}))
