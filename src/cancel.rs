@@ -1,7 +1,9 @@
 //! The operator's wish to stop, seen by everything that waits.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::{Clock, Instant, Signal, Woken};
 use crate::error::{Error, Result};
@@ -77,7 +79,7 @@ impl Cancel {
     }
 
     fn own_trouble(&self) -> MutexGuard<'_, Option<String>> {
-        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.trouble.lock()
     }
 
     /// Back to [`Wish::Continue`], as a prompt does between two statements.
@@ -115,7 +117,7 @@ impl Cancel {
     }
 
     fn listeners(&self) -> MutexGuard<'_, Vec<Signal>> {
-        self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.listeners.lock()
     }
 }
 

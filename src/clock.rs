@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Add;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
 /// Where virtual and scaled time begins, so that two rehearsals agree: a Monday evening, 20:00 UTC.
@@ -287,15 +288,13 @@ impl Clock {
         let mut flags = waiter.lock();
         while flags.parked.is_some() {
             match self.remaining(deadline) {
-                None => flags = waiter.condvar.wait(flags).unwrap_or_else(PoisonError::into_inner),
+                None => waiter.condvar.wait(&mut flags),
                 Some(rest) if rest.is_zero() => {
                     drop(flags);
                     self.expire(waiter);
                     flags = waiter.lock();
                 }
-                Some(rest) => {
-                    flags = waiter.condvar.wait_timeout(flags, rest).unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(rest) => drop(waiter.condvar.wait_for(&mut flags, rest)),
             }
         }
         let expired = std::mem::take(&mut flags.expired);
@@ -359,7 +358,7 @@ impl Clock {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 
@@ -375,7 +374,7 @@ fn wake(state: &mut State, key: u64, rung: bool) {
 
 impl Waiter {
     fn lock(&self) -> MutexGuard<'_, Flags> {
-        self.flags.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flags.lock()
     }
 }
 
@@ -471,13 +470,13 @@ mod tests {
                 std::thread::spawn(move || {
                     let _busy = busy;
                     clock.park(&clock.signal(), Some(start + seconds(delay)));
-                    log.lock().expect("no panic").push(clock.instant().duration_since(start).as_secs());
+                    log.lock().push(clock.instant().duration_since(start).as_secs());
                 })
             })
             .collect();
         drop(main);
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
-        assert_eq!(*log.lock().expect("no panic"), [10, 10, 20, 30]);
+        assert_eq!(*log.lock(), [10, 10, 20, 30]);
     }
 
     #[test]

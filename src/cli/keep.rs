@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::world::World;
@@ -155,7 +156,7 @@ impl Kept {
 
     pub fn directory(&self) -> Option<Directory> {
         let directory = self.place.directory.get()?;
-        Some(directory.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(directory.lock().clone())
     }
 
     /// Keeps a module that the script has imported just now.
@@ -176,7 +177,7 @@ impl Kept {
     /// is resumed all the same.
     pub fn finish(&self, end: Option<(Timestamp, ExitCode, Option<Cause>)>) -> Result<()> {
         let Some(directory) = self.place.directory.get() else { return Ok(()) };
-        let mut directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut directory = directory.lock();
         directory.meta.finished = end.map(|(at, code, cause)| End { at, exit_code: code as u8, cause });
         let saved = directory.save().map_err(|error| {
             disk::unwritten(format_args!("how run {} stands", directory.meta.id), &error, Kind::Storage)
@@ -239,7 +240,7 @@ struct Pending {
 
 impl Medium for Lazy {
     fn write(&self, line: &[u8]) -> io::Result<()> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         match &state.file {
             Some(file) => file.write(line),
             None => state.lines.write_all(line),
@@ -248,7 +249,7 @@ impl Medium for Lazy {
 
     fn sync(&self) -> io::Result<()> {
         let file = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock();
             match &state.file {
                 Some(file) => file.clone(),
                 None => {

@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::args::RunArguments;
 use crate::cancel::Cancel;
@@ -112,7 +114,7 @@ impl Typing {
     /// `Input` without a terminal, and when nothing is typed; `Interrupted`.
     pub fn ask(&self, question: &str, terminal: bool, stage: Option<&Stage>, cancel: &Cancel) -> Result<String> {
         // Held while somebody types: lanes with the same question wait for the one answer.
-        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.0.lock();
         if let Some(answer) = answers.get(question) {
             return Ok(answer.clone());
         }

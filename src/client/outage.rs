@@ -1,8 +1,7 @@
 //! Outages of the cloud: since when nobody has had an answer, what is announced, and when to give up.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 
 use crate::clock::Instant;
 
@@ -53,7 +52,7 @@ impl Outage {
 
     /// Records a request without an answer. `surely`: nothing listens there, which needs no second look.
     pub(super) fn failed(&self, now: Instant, surely: bool) -> Notice {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.last.replace(now).is_some_and(|last| now.duration_since(last) > FORGOTTEN_AFTER) {
             *state = State { last: Some(now), ..State::default() };
         }
@@ -72,18 +71,14 @@ impl Outage {
 
     /// Records an answer; returns the length of the outage if one was announced.
     pub(super) fn answered(&self, now: Instant) -> Option<SignedDuration> {
-        let State { since, said, .. } = std::mem::take(&mut *self.lock());
+        let State { since, said, .. } = std::mem::take(&mut *self.state.lock());
         said.and(since).map(|since| now.duration_since(since))
     }
 
     /// The time left for retries of a request that failed first at `since`; zero when patience has run out.
     pub(super) fn rest(&self, now: Instant, since: Instant) -> SignedDuration {
-        let since = self.lock().since.map_or(since, |silence| silence.min(since));
+        let since = self.state.lock().since.map_or(since, |silence| silence.min(since));
         (self.patience - now.duration_since(since)).max(SignedDuration::ZERO)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

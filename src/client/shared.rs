@@ -1,6 +1,8 @@
 //! A value that many threads want and only one of them finds.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, Signal};
 use crate::error::Result;
@@ -28,14 +30,14 @@ impl<T: Clone> Shared<T> {
     /// The caller holds a busy token, which is given back while another thread runs `find`.
     pub(super) fn get_or_find(&self, clock: &Clock, find: impl FnOnce() -> Result<T>) -> Result<T> {
         let (round, signal) = {
-            let mut state = lock(&self.0);
+            let mut state = self.0.lock();
             if let Some(value) = &state.value {
                 return Ok(value.clone());
             }
             match &state.round {
                 Some(round) => {
                     let signal = clock.signal();
-                    lock(&round.waiting).push(signal.clone());
+                    round.waiting.lock().push(signal.clone());
                     (round.clone(), Some(signal))
                 }
                 None => {
@@ -47,22 +49,18 @@ impl<T: Clone> Shared<T> {
         };
         if let Some(signal) = signal {
             clock.park(&signal, None);
-            return lock(&round.result).clone().expect("rung only after the result is there");
+            return round.result.lock().clone().expect("rung only after the result is there");
         }
         let result = find();
-        *lock(&round.result) = Some(result.clone());
-        let mut state = lock(&self.0);
+        *round.result.lock() = Some(result.clone());
+        let mut state = self.0.lock();
         state.value = result.clone().ok();
         state.round = None;
         drop(state);
         // Nobody joins a finished round: the list is complete.
-        lock(&round.waiting).iter().for_each(Signal::ring);
+        round.waiting.lock().iter().for_each(Signal::ring);
         result
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::record::{Line, Record, VERSION};
 use super::replay::State;
@@ -78,7 +80,7 @@ impl Log {
     /// # Errors
     /// `Storage`: what the disk said.
     pub fn usable(&self) -> Result<()> {
-        self.lock().usable()
+        self.state.lock().usable()
     }
 
     /// Appends a line; says its number.
@@ -86,7 +88,7 @@ impl Log {
     /// # Errors
     /// `Storage` when the disk does not take it, and ever after.
     pub fn append(&self, line: &str) -> Result<u64> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.usable()?;
         if state.leading {
             state.gathered.extend_from_slice(line.as_bytes());
@@ -102,7 +104,7 @@ impl Log {
     /// # Errors
     /// `Storage` when the disk fails.
     pub fn sync(&self, number: u64) -> Result<()> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.durable >= number {
             return Ok(());
         }
@@ -119,7 +121,7 @@ impl Log {
         let batch = state.next.insert(Arc::default()).clone();
         drop(state);
         let _ = before.wait();
-        self.lead(self.lock(), batch)
+        self.lead(self.state.lock(), batch)
     }
 
     /// Brings all that was appended to the disk, for those of this batch, and hands over to the next.
@@ -131,7 +133,7 @@ impl Log {
         drop(state);
         let written = result.is_ok().then(|| self.write(&lines).and_then(|()| self.medium.sync()));
 
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match written {
             Some(Ok(())) => state.durable = reach,
             Some(Err(error)) => result = Err(state.breaks(&self.path, error)),
@@ -154,10 +156,6 @@ impl Log {
 
     fn write(&self, lines: &[u8]) -> io::Result<()> {
         if lines.is_empty() { Ok(()) } else { self.medium.write(lines) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Written> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

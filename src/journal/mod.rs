@@ -13,9 +13,10 @@ pub mod runs;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -337,7 +338,7 @@ impl Journal {
 
     /// Whether a look at something that is waited for shows more than a higher percentage.
     fn is_new(&self, event: &Event) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         match &event.fact {
             Fact::WaitChanged { subject, progress, .. } => {
                 let at = (progress.status.clone(), progress.task.clone());
@@ -366,7 +367,7 @@ impl Journal {
 
     /// What the records say together.
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn append(&self, record: Record) -> Result<u64> {

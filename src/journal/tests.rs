@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex};
 
+use parking_lot::{Condvar, Mutex};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -41,7 +41,7 @@ struct Paper {
 
 impl Medium for Paper {
     fn write(&self, line: &[u8]) -> io::Result<()> {
-        let mut text = self.text.lock().unwrap();
+        let mut text = self.text.lock();
         if self.room.is_some_and(|room| text.len() + line.len() > room) {
             // A disk that fills up takes what still fits.
             let rest = self.room.unwrap() - text.len();
@@ -54,9 +54,9 @@ impl Medium for Paper {
 
     fn sync(&self) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::AcqRel);
-        let mut held = self.held.lock().unwrap();
+        let mut held = self.held.lock();
         while *held {
-            held = self.released.wait(held).unwrap();
+            self.released.wait(&mut held);
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ fn a_large_value_is_written_once_however_often_it_is_read() {
         let lane: Arc<str> = format!("main/1:{lane}").into();
         journal.returned(&lane, 1, identity("transfer_list"), Saved::Ok(list.clone()), 1).unwrap();
     }
-    let text = String::from_utf8(paper.text.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(paper.text.lock().clone()).unwrap();
     assert_eq!(text.matches("\"id\":9999,").count(), 1);
     assert!(text.len() < list.to_string().len() + 100 * 300, "{} bytes", text.len());
     assert_eq!(journal.replay("main/1:7", 1, &identity("transfer_list")), Replay::Answer(Saved::Ok(list), 1));
@@ -223,7 +223,7 @@ fn a_large_value_is_written_once_however_often_it_is_read() {
 
 /// What was written so far.
 fn written(paper: &Paper) -> String {
-    String::from_utf8(paper.text.lock().unwrap().clone()).unwrap()
+    String::from_utf8(paper.text.lock().clone()).unwrap()
 }
 
 /// A lane that begins a change on a thread of its own.
@@ -238,7 +238,7 @@ fn begins(journal: &Arc<Journal>, lane: usize) -> std::thread::JoinHandle<Result
 
 /// A journal whose first sync is under way and held, for lane 0.
 fn held(paper: &Arc<Paper>) -> (Arc<Journal>, std::thread::JoinHandle<Result<()>>) {
-    *paper.held.lock().unwrap() = true;
+    *paper.held.lock() = true;
     let journal = Arc::new(on(paper));
     let first = begins(&journal, 0);
     wait_until(|| paper.syncs.load(Ordering::Acquire) == 1);
@@ -246,7 +246,7 @@ fn held(paper: &Arc<Paper>) -> (Arc<Journal>, std::thread::JoinHandle<Result<()>
 }
 
 fn release(paper: &Paper) {
-    *paper.held.lock().unwrap() = false;
+    *paper.held.lock() = false;
     paper.released.notify_all();
 }
 
@@ -364,7 +364,7 @@ fn a_full_disk_stops_before_the_next_change_and_loses_nothing_that_was_written()
     let again =
         journal.begin(&key(99, 1), "POST", "x", Value::Null).expect_err("nothing is written behind a torn line");
     assert_eq!(again.kind, Kind::Storage);
-    let text = paper.text.lock().unwrap().clone();
+    let text = paper.text.lock().clone();
     let whole = read(&text).expect("the torn line is dropped");
     assert!(whole.end < 700 && !whole.lines.is_empty());
 }
@@ -376,7 +376,7 @@ fn damage_in_the_middle_is_refused_with_its_line_and_a_torn_end_is_dropped() {
     for call in 1..=3 {
         journal.returned(&LANE.into(), call, identity("now"), Saved::Ok(json!("x")), call).unwrap();
     }
-    let text = paper.text.lock().unwrap().clone();
+    let text = paper.text.lock().clone();
     let lines: Vec<usize> = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
     for cut in lines[1] + 1..text.len() {
         let read = read(&text[..cut]).unwrap();
@@ -459,7 +459,7 @@ proptest! {
             }
         }
         let mut text = encode(&Line { at: clock().now(), record: Record::Journal { version: record::VERSION } }).into_bytes();
-        text.extend(paper.text.lock().unwrap().iter());
+        text.extend(paper.text.lock().iter());
         let again = fold(&read(&text).unwrap().lines).unwrap();
         prop_assert_eq!(format!("{:?}", &*journal.state()), format!("{again:?}"));
         prop_assert_eq!(again.items_ended(Outcome::Ok), 0);
@@ -482,6 +482,6 @@ fn what_no_reader_would_take_is_refused_when_it_is_written() {
         .returned(&LANE.into(), 2, identity("read_json"), Saved::Ok(json!([large, deep(130)])), 2)
         .expect_err("too deep, however large");
     assert!(error.message.contains("nested too deeply"), "{error}");
-    let text = paper.text.lock().unwrap().clone();
+    let text = paper.text.lock().clone();
     assert_eq!(read(&text).unwrap().lines.len(), 3);
 }

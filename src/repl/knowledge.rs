@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use rhai::{Array, Dynamic, Map as ScriptMap};
 
 use super::complete::Knowledge;
@@ -24,7 +25,7 @@ pub struct Known {
 
 impl Known {
     pub fn new(session: Arc<Mutex<Session>>, names: Names, folder: PathBuf) -> Self {
-        let engine = session.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = session.lock();
         let all = engine.engine().collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
         drop(engine);
         let is_name = |name: &String| name.starts_with(char::is_alphabetic) && !name.contains('$');
@@ -34,7 +35,7 @@ impl Known {
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+        self.session.lock()
     }
 }
 

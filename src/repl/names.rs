@@ -1,10 +1,12 @@
 //! What the cloud's things are called, for completion: kept, read anew in the background, and never worth a long wait.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::clock::Clock;
 
@@ -111,27 +113,26 @@ impl Names {
     /// The names as they are known; waits for at most `patience` where nothing is known yet.
     pub fn get(&self, what: &What, patience: Duration) -> Arc<[Name]> {
         let shared = &self.0;
-        let mut state = shared.lock();
+        let mut state = shared.state.lock();
         shared.order(&mut state, what);
         if state.get(what).is_some_and(|entry| entry.names.is_none()) {
             let unknown = |state: &mut HashMap<What, Entry>| {
                 state.get(what).is_some_and(|entry| entry.names.is_none() && entry.reading)
             };
-            let waited = shared.changed.wait_timeout_while(state, patience, unknown);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            shared.changed.wait_while_for(&mut state, unknown, patience);
         }
         state.get(what).and_then(|entry| entry.names.clone()).unwrap_or_default()
     }
 
     /// Reads these in the background.
     pub fn begin(&self, all: &[What]) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         all.iter().for_each(|what| self.0.order(&mut state, what));
     }
 
     /// Something has changed: what is known is read anew, and serves until then.
     pub fn refresh(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         let known: Vec<What> = state.keys().cloned().collect();
         for what in known {
             if let Some(entry) = state.get_mut(&what) {
@@ -149,12 +150,12 @@ impl Shared {
         let fresh = entry.read.is_some_and(|read| now.duration_since(read) < FRESH);
         if !fresh && !entry.reading {
             entry.reading = true;
-            let _ = self.work.lock().unwrap_or_else(PoisonError::into_inner).send(what.clone());
+            let _ = self.work.lock().send(what.clone());
         }
     }
 
     fn keep(&self, what: What, found: Option<Vec<Name>>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let entry = state.entry(what).or_default();
         entry.reading = false;
         entry.read = Some(self.clock.system());
@@ -162,10 +163,6 @@ impl Shared {
             entry.names = Some(found.into());
         }
         self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<What, Entry>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The conversation: reads an input, runs it, shows what came of it, and goes on, whatever went wrong.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use parking_lot::{Mutex, MutexGuard};
 use rhai::Dynamic;
 
 use super::commands::{self, Command};
@@ -283,7 +284,7 @@ impl Prompt {
         let began = self.host.clock.system();
         let open = self.host.journal.unsettled();
         let session = self.session.clone();
-        let evaluated = self.reported(|| session.lock().unwrap_or_else(PoisonError::into_inner).evaluate(text));
+        let evaluated = self.reported(|| session.lock().evaluate(text));
         let evaluated = evaluated.map_err(|error| {
             self.fail(&error);
             error.kind
@@ -583,6 +584,6 @@ impl Prompt {
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+        self.session.lock()
     }
 }

@@ -3,10 +3,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 
 use super::live;
 use crate::event::{Event, Sink};
@@ -65,7 +66,7 @@ impl Relay {
             for event in events {
                 for line in told.lines(&event) {
                     // A report takes it at once; the prompt's printer may take its time.
-                    let stage = lock(&report).as_ref().map(|front| front.stage.clone());
+                    let stage = report.lock().as_ref().map(|front| front.stage.clone());
                     match stage {
                         Some(stage) => stage.say(line),
                         None => at.say(line),
@@ -97,12 +98,12 @@ impl Relay {
     }
 
     pub fn print_with(&self, printer: Printer) {
-        *lock(&self.desk.printer) = Some(printer);
+        *self.desk.printer.lock() = Some(printer);
     }
 
     /// The prompt is there; what was kept meanwhile is shown first, with `write`.
     pub fn prompting(&self, write: impl FnMut(String)) {
-        let kept = std::mem::take(&mut *lock(&self.desk.kept));
+        let kept = std::mem::take(&mut *self.desk.kept.lock());
         kept.iter().map(|line| line.render(self.desk.color)).for_each(write);
         self.desk.prompting.store(true, Ordering::Release);
     }
@@ -113,18 +114,18 @@ impl Relay {
 
     /// An input begins, with its report.
     pub fn begin(&self, sink: Arc<dyn Sink>, stage: Stage) {
-        let mut front = lock(&self.front);
-        std::mem::take(&mut *lock(&self.between)).into_iter().for_each(|event| sink.emit(event));
+        let mut front = self.front.lock();
+        std::mem::take(&mut *self.between.lock()).into_iter().for_each(|event| sink.emit(event));
         *front = Some(Front { sink, stage });
     }
 
     /// The way to the terminal of the input at work, if there is one.
     pub fn stage(&self) -> Option<Stage> {
-        lock(&self.front).as_ref().map(|front| front.stage.clone())
+        self.front.lock().as_ref().map(|front| front.stage.clone())
     }
 
     pub fn end(&self) {
-        *lock(&self.front) = None;
+        *self.front.lock() = None;
     }
 
     /// Whether anything was changed on the server since this was asked the last time.
@@ -135,9 +136,9 @@ impl Relay {
 
 impl Desk {
     fn say(&self, line: Line) {
-        match &mut *lock(&self.printer) {
+        match &mut *self.printer.lock() {
             Some(printer) if self.prompting.load(Ordering::Acquire) => printer(line.render(self.color)),
-            _ => lock(&self.kept).push(line),
+            _ => self.kept.lock().push(line),
         }
     }
 }
@@ -153,21 +154,17 @@ impl Sink for Relay {
         let host = self.host.get().and_then(Weak::upgrade);
         let is_job = host.is_some_and(|host| host.jobs.owns(&event.origin.lane));
         let in_front = self.in_front.load(Ordering::Relaxed);
-        let front = lock(&self.front);
+        let front = self.front.lock();
         if front.is_none() && is_job && in_front {
-            lock(&self.between).push(event);
+            self.between.lock().push(event);
             return;
         }
         let sink = front.as_ref().map(|front| front.sink.clone());
         drop(front);
         match sink {
             Some(sink) if !is_job || in_front => sink.emit(event),
-            _ if is_job => drop(lock(&self.background).send(event)),
+            _ if is_job => drop(self.background.lock().send(event)),
             _ => {}
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use parking_lot::Mutex;
 
 use super::output::Stream;
 use super::paint::Line;
@@ -89,18 +90,14 @@ impl Bars {
     /// Takes the picture off the screen and gives the stream back.
     pub fn end(mut self) -> Stream {
         self.wipe();
-        self.terminal.lock().stream.take().expect("the bars end once")
+        self.terminal.frame.lock().stream.take().expect("the bars end once")
     }
 }
 
 impl Terminal {
-    fn lock(&self) -> MutexGuard<'_, Frame> {
-        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     #[allow(clippy::unnecessary_wraps, reason = "the trait's signature")]
     fn push(&self, text: &str) -> io::Result<()> {
-        self.lock().pending.push_str(text);
+        self.frame.lock().pending.push_str(text);
         Ok(())
     }
 
@@ -147,7 +144,7 @@ impl TermLike for Terminal {
     /// indicatif fills each line with blanks to the edge, so that the next one begins below. An echoed `^C` would break
     /// a line filled so, and the next frame would begin too low: the break is written when there is a next line.
     fn write_str(&self, text: &str) -> io::Result<()> {
-        let mut frame = self.lock();
+        let mut frame = self.frame.lock();
         if text.bytes().all(|byte| byte == b' ') {
             frame.unbroken = true;
             return Ok(());
@@ -160,12 +157,12 @@ impl TermLike for Terminal {
     }
 
     fn clear_line(&self) -> io::Result<()> {
-        self.lock().unbroken = false;
+        self.frame.lock().unbroken = false;
         self.push("\r\u{1b}[2K")
     }
 
     fn flush(&self) -> io::Result<()> {
-        let mut frame = self.lock();
+        let mut frame = self.frame.lock();
         let pending = std::mem::take(&mut frame.pending);
         if let Some(stream) = frame.stream.as_mut() {
             stream.raw(&pending);

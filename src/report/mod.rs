@@ -27,12 +27,13 @@ mod wait;
 mod wave;
 pub mod yaml;
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, Instant};
 use crate::error::{Error, no_thread};
@@ -150,7 +151,7 @@ struct Door(Mutex<Sender<Order>>);
 
 impl Sink for Door {
     fn emit(&self, event: Event) {
-        let door = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let door = self.0.lock();
         // After the end of the report nobody listens, and nothing is worth saying.
         let _ = door.send(Order::Event(Box::new(event)));
     }

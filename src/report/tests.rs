@@ -1,7 +1,9 @@
 //! The whole report: facts in, bytes on the streams out.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::clock::Speed;
@@ -13,13 +15,13 @@ struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl Paper {
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
+        String::from_utf8(self.0.lock().clone()).expect("text")
     }
 }
 
 impl Write for Paper {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

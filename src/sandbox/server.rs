@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -125,7 +126,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
     let cloud = Arc::new(Mutex::new(cloud));
     let world = cloud.clone();
     // The clock asks with its own lock held: nobody may call it while holding the cloud, except for the time.
-    clock.set_world(move |after| lock(&world).next_change(after));
+    clock.set_world(move |after| world.lock().next_change(after));
     let app = Arc::new(App {
         clock,
         generation,
@@ -165,7 +166,7 @@ impl Sandbox {
 
     /// What a client's environment needs to reach this cloud.
     pub fn environment(&self) -> Vec<(String, String)> {
-        let keystone = lock(&self.app.keystone);
+        let keystone = self.app.keystone.lock();
         let project = keystone.projects.first().map_or("", |project| &project.name);
         let (version, path) = if keystone.only_v2 { ("2", "v2.0") } else { ("3", "v3") };
         let auth_url = format!("http://{}/{path}", self.address);
@@ -185,18 +186,18 @@ impl Sandbox {
 
     /// The id and the secret of an application credential of the first project.
     pub fn application_credential(&self) -> (String, String) {
-        let keystone = lock(&self.app.keystone);
+        let keystone = self.app.keystone.lock();
         (keystone.credential.id.clone(), keystone.credential.secret.clone())
     }
 
     /// The id of the first project.
     pub fn project(&self) -> String {
-        lock(&self.app.keystone).projects.first().map_or_else(String::new, |project| project.id.clone())
+        self.app.keystone.lock().projects.first().map_or_else(String::new, |project| project.id.clone())
     }
 
     /// Every changing request that was carried out or refused, in order.
     pub fn accepted(&self) -> Vec<Accepted> {
-        lock(&self.app.accepted).clone()
+        self.app.accepted.lock().clone()
     }
 
     /// The most changing requests that were in flight at a time.
@@ -216,17 +217,17 @@ impl Sandbox {
 
     /// Lets something go wrong with requests to come.
     pub fn inject(&self, fault: Fault) {
-        lock(&self.app.faults).push(fault);
+        self.app.faults.lock().push(fault);
     }
 
     /// Lets something go wrong with the one changing request that comes after so many others from now on.
     pub fn inject_at_change(&self, others: usize, what: Trouble) {
-        *lock(&self.app.at_change) = Some((others, what));
+        *self.app.at_change.lock() = Some((others, what));
     }
 
     /// Makes every token given so far worthless.
     pub fn revoke_tokens(&self) {
-        lock(&self.app.keystone).revoke_all();
+        self.app.keystone.lock().revoke_all();
     }
 }
 
@@ -234,7 +235,7 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.server.abort();
         // Connections may outlive the listener: what they still carry is not carried out.
-        if let Some(ledger) = lock(&self.app.ledger).as_mut() {
+        if let Some(ledger) = self.app.ledger.lock().as_mut() {
             ledger.close();
         }
     }
@@ -258,8 +259,8 @@ async fn handle(
         let _ = held.wait_for(|held| !held).await;
     }
     app.let_arrive();
-    let trouble = take(&mut lock(&app.faults), &incoming.method, &incoming.path);
-    let trouble = trouble.or_else(|| if changes { due(&mut lock(&app.at_change)) } else { None });
+    let trouble = take(&mut app.faults.lock(), &incoming.method, &incoming.path);
+    let trouble = trouble.or_else(|| if changes { due(&mut app.at_change.lock()) } else { None });
     if trouble.is_some_and(Trouble::drops) {
         cut.now();
     }
@@ -267,7 +268,7 @@ async fn handle(
     let answer = app.respond(answer, incoming.path.starts_with("/v1"));
     if let Some(Trouble::Late(seconds)) = trouble {
         let due = app.clock.now() + SignedDuration::from_secs(seconds.into());
-        lock(&app.late).push((due, incoming));
+        app.late.lock().push((due, incoming));
     }
     answer
 }
@@ -283,11 +284,11 @@ async fn stream_logs(
 ) -> Response {
     let incoming = incoming(&method, &uri, &headers, Bytes::new());
     let known = {
-        let (mut keystone, wall) = (lock(&app.keystone), app.clock.wall());
+        let (mut keystone, wall) = (app.keystone.lock(), app.clock.wall());
         incoming.token.as_deref().and_then(|token| keystone.caller(token, wall)).is_some()
     };
     if !known {
-        let denied = Answer::unauthorized(&lock(&app.keystone).base);
+        let denied = Answer::unauthorized(&app.keystone.lock().base);
         return app.respond(denied, false);
     }
     upgrade.on_upgrade(async move |mut socket| {
@@ -318,7 +319,7 @@ impl App {
     /// What the logs say by now.
     fn log_messages(&self, incoming: &Incoming) -> Vec<String> {
         let now = self.clock.now();
-        let mut cloud = lock(&self.cloud);
+        let mut cloud = self.cloud.lock();
         cloud.catch_up(now);
         logs::messages(&cloud, incoming, now)
     }
@@ -330,7 +331,7 @@ impl App {
 
     fn answer(&self, incoming: &mut Incoming, trouble: Option<Trouble>) -> Answer {
         if trouble == Some(Trouble::Unauthorized) {
-            return Answer::unauthorized(&lock(&self.keystone).base);
+            return Answer::unauthorized(&self.keystone.lock().base);
         }
         let unavailable = || {
             let refusal = Refusal::new(503, "The service is not available at the moment.");
@@ -340,9 +341,9 @@ impl App {
             return unavailable();
         }
         let answered = {
-            let mut cloud = lock(&self.cloud);
-            let mut keystone = lock(&self.keystone);
-            let mut ledger = lock(&self.ledger);
+            let mut cloud = self.cloud.lock();
+            let mut keystone = self.keystone.lock();
+            let mut ledger = self.ledger.lock();
             let (now, wall) = (self.clock.now(), self.clock.wall());
             if asks_who(&incoming.path) {
                 incoming.caller = incoming.token.as_deref().and_then(|token| keystone.caller(token, wall));
@@ -361,7 +362,7 @@ impl App {
             }
             answered
         };
-        lock(&self.accepted).extend(noted(incoming, answered.status));
+        self.accepted.lock().extend(noted(incoming, answered.status));
         match trouble {
             None => answered,
             Some(trouble) => trouble.instead().map_or_else(unavailable, |instead| without(answered, &instead)),
@@ -372,7 +373,7 @@ impl App {
     fn let_arrive(&self) {
         let now = self.clock.now();
         let due: Vec<Incoming> =
-            lock(&self.late).extract_if(.., |(due, _)| *due <= now).map(|(_, late)| late).collect();
+            self.late.lock().extract_if(.., |(due, _)| *due <= now).map(|(_, late)| late).collect();
         for mut incoming in due {
             self.answer(&mut incoming, None);
         }
@@ -467,8 +468,4 @@ fn noted(incoming: &Incoming, status: u16) -> Option<Accepted> {
         status,
         body: serde_json::from_slice(&incoming.body).unwrap_or(Value::Null),
     })
-}
-
-fn lock<Guarded>(mutex: &Mutex<Guarded>) -> MutexGuard<'_, Guarded> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,11 @@
 //! Working on many items at once: each on a lane and a thread of its own, when the wave's machine says so.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::{io, thread};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rhai::{Array, Dynamic, EvalAltResult};
 
 use super::call::Call;
@@ -55,7 +56,7 @@ pub fn drive(
     let gate = Mutex::new(());
     thread::scope(|scope| -> Result<()> {
         loop {
-            while let Some((item, result)) = done.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+            while let Some((item, result)) = done.lock().pop_front() {
                 let outcome = result.as_ref().map(drop).map_err(|thrown| placed(call.host, thrown));
                 match &outcome {
                     // The others may come to their gates as well, and be answered together.
@@ -96,13 +97,13 @@ pub fn drive(
                         };
                         let (busy, gate) = (clock.busy(), &gate);
                         // It is said and recorded as begun once there is a thread for it, and works afterwards.
-                        let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
+                        let closed = gate.lock();
                         // A thread has no NUL in its name.
                         let name = machine.key(item).replace('\0', " ");
                         let thread = thread::Builder::new().name(name).stack_size(LANE_STACK);
                         let started = has_room().and_then(|()| {
                             thread.spawn_scoped(scope, move || {
-                                drop(gate.lock().unwrap_or_else(PoisonError::into_inner));
+                                drop(gate.lock());
                                 launch.run();
                                 drop(busy);
                             })
@@ -120,7 +121,7 @@ pub fn drive(
                                     crowded.get_or_insert(error);
                                 } else {
                                     let thrown = throw(error, call.context.call_position());
-                                    done.lock().unwrap_or_else(PoisonError::into_inner).push_back((item, Err(thrown)));
+                                    done.lock().push_back((item, Err(thrown)));
                                     bell.ring();
                                 }
                             }
@@ -229,7 +230,7 @@ impl Launch<'_> {
             Ok(()) => Ok(value),
             Err(error) => Err(throw(error, self.runner.position())),
         });
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back((self.item, result));
+        self.done.lock().push_back((self.item, result));
         self.bell.ring();
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use rhai::{Engine, Module, NativeCallContext};
 
 use super::access::{self, Access};
@@ -218,7 +219,7 @@ impl Host {
     }
 
     pub fn meet_fields<'a>(&self, names: impl Iterator<Item = &'a str>) {
-        let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fields = self.fields.lock();
         for name in names {
             if !fields.contains(name) {
                 fields.insert(name.to_owned());
@@ -232,50 +233,50 @@ impl Host {
             let error = doubled_column(file, &name, &columns);
             (name, error)
         });
-        self.doubled.lock().unwrap_or_else(PoisonError::into_inner).extend(errors);
+        self.doubled.lock().extend(errors);
     }
 
     /// What to say of a field that is missing because several columns have its name.
     pub fn doubled(&self, name: &str) -> Option<Error> {
-        self.doubled.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.doubled.lock().get(name).cloned()
     }
 
     /// The sizes of an instance's disks: read once, for all waits that concern it.
     pub fn disk_sizes(&self, endpoint: &str, instance: &str, read: impl FnOnce() -> Sizes) -> Option<Vec<u64>> {
         let key = (endpoint.to_owned(), instance.to_owned());
-        if let Some(known) = self.disks.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(known) = self.disks.lock().get(&key) {
             return known.clone();
         }
         let sizes = read();
-        self.disks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sizes.clone());
+        self.disks.lock().insert(key, sizes.clone());
         sizes
     }
 
     pub fn set_captured_writes(&self, writes: CapturedWrites) {
-        *self.captured_writes.lock().unwrap_or_else(PoisonError::into_inner) = writes;
+        *self.captured_writes.lock() = writes;
     }
 
     /// The variable that a closure captured and changes, if any.
     pub fn captured_write(&self, closure: &str) -> Option<String> {
-        let writes = self.captured_writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let writes = self.captured_writes.lock();
         writes.get(closure).and_then(|found| found.first()).map(|(name, _)| name.clone())
     }
 
     /// What is evaluated from now on.
     pub fn set_text(&self, text: &str) {
-        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+        *self.text.lock() = text.into();
     }
 
     /// The file that is evaluated: its name without folders stands in lines that have other things to say.
     pub fn set_name(&self, name: &str) {
         let file = Path::new(name).extension().and(Path::new(name).file_name());
         let name = file.map(|file| file.to_string_lossy()).unwrap_or_default();
-        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name.as_ref().into();
+        *self.name.lock() = name.as_ref().into();
     }
 
     /// `file:line:column`, the file where it is known.
     pub fn told(&self, place: &Place) -> String {
-        let name = self.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let name = self.name.lock().clone();
         let file = match &place.source {
             Some(module) if module.ends_with(".rhai") => format!("{module}:"),
             Some(module) => format!("{module}.rhai:"),
@@ -288,24 +289,24 @@ impl Host {
     /// The line of the script that a call stands in; `None` for one in a module.
     pub fn line_of(&self, context: &NativeCallContext<'_>) -> Option<String> {
         let line = context.call_position().line().filter(|_| context.fn_source().is_none())?;
-        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let text = self.text.lock().clone();
         text.lines().nth(line - 1).map(|line| line.trim().to_owned())
     }
 
     /// A module that every engine of the session has from now on.
     pub fn keep_module(&self, name: &str, module: rhai::Shared<Module>) {
-        self.imported.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), module);
+        self.imported.lock().insert(name.to_owned(), module);
     }
 
     /// Gives an engine the modules that were imported before.
     pub fn register_modules(&self, engine: &mut Engine) {
-        for (name, module) in self.imported.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (name, module) in self.imported.lock().iter() {
             engine.register_static_module(name, module.clone());
         }
     }
 
     pub fn known_fields(&self) -> Vec<String> {
-        self.fields.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.fields.lock().iter().cloned().collect()
     }
 }
 

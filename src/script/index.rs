@@ -1,8 +1,9 @@
 //! Lists of transfers and deployments kept for a moment, so that a thousand lanes that look for theirs read them once.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::cancel::Cancel;
@@ -44,7 +45,7 @@ impl Index {
     /// Forgets the lists: the next look reads them again.
     pub fn forget(&self) {
         for kept in [&self.transfers, &self.deployments] {
-            kept.lock().list = None;
+            kept.0.lock().list = None;
         }
     }
 }
@@ -63,7 +64,7 @@ impl Kept {
         loop {
             let signal = clock.signal();
             {
-                let mut state = self.lock();
+                let mut state = self.0.lock();
                 let now = clock.instant();
                 if let Some((read, list)) = &state.list
                     && now.duration_since(*read) <= LONGEST_AGE
@@ -81,7 +82,7 @@ impl Kept {
             clock.park(&signal, None);
         }
         let result = read();
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.reading = false;
         state.waiting.drain(..).for_each(|signal| signal.ring());
         let list = Arc::new(result?);
@@ -90,12 +91,8 @@ impl Kept {
     }
 
     fn add(&self, value: &Value) {
-        if let Some((_, list)) = &mut self.lock().list {
+        if let Some((_, list)) = &mut self.0.lock().list {
             Arc::make_mut(list).push(value.clone());
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rhai::{
     AST, ASTNode, Engine, EvalAltResult, Expr, GlobalRuntimeState, Module, ModuleResolver, ParseError, Position, Scope,
     Shared, Stmt,
@@ -50,17 +51,17 @@ impl Imports {
 
     /// A module that a script has imported.
     pub fn loaded(&self, name: &str) -> Option<Shared<Module>> {
-        self.modules.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.modules.lock().get(name).cloned()
     }
 
     /// Reads the files anew at the next import.
     pub fn forget(&self) {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.modules.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.texts.lock().clear();
+        self.modules.lock().clear();
     }
 
     fn text(&self, name: &str, position: Position) -> Result<String, Box<EvalAltResult>> {
-        if let Some(text) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(text) = self.texts.lock().get(name) {
             return Ok(text.clone());
         }
         let text = read_module(&self.access, &self.folder, name).map_err(|error| match error.kind() {
@@ -68,7 +69,7 @@ impl Imports {
             _ => throw(access::explain("read the module", name, &self.folder, error), position),
         })?;
         (self.keep)(name, &text).map_err(|error| Fault::from(error).into_script(position))?;
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text.clone());
+        self.texts.lock().insert(name.to_owned(), text.clone());
         Ok(text)
     }
 }
@@ -116,7 +117,7 @@ impl Modules {
         position: Position,
         evaluate: impl FnOnce(&AST) -> Result<Module, Box<EvalAltResult>>,
     ) -> Resolved {
-        let known = self.0.modules.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let known = self.0.modules.lock().get(name).cloned();
         if let Some(module) = known {
             return Ok(module);
         }
@@ -126,7 +127,7 @@ impl Modules {
         let mut ast = engine.compile(&text).map_err(|error| inside(unparsed(engine, &text, error)))?;
         ast.set_source(name);
         let module: Shared<Module> = evaluate(&ast).map_err(inside)?.into();
-        self.0.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), module.clone());
+        self.0.modules.lock().insert(name.to_owned(), module.clone());
         Ok(module)
     }
 }

@@ -1,8 +1,8 @@
 //! Parameters of a runbook: `param("limit", #{ default: 8 })`, given as `--set limit=20`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rhai::Dynamic;
 
 use super::run::Declared;
@@ -69,7 +69,7 @@ impl Parameters {
     /// # Errors
     /// `Input` when it is neither given nor has a default, or is not of the default's kind.
     pub fn value(&self, name: &str, default: Option<Dynamic>) -> Result<Dynamic> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        self.asked.lock().insert(name.to_owned());
         match (self.given.get(name), default) {
             (Some(text), Some(default)) => self.read_like(name, text, &default),
             (Some(text), None) => Ok(text.clone().into()),

@@ -5,8 +5,8 @@
 //! ends too early is remembered until somebody asks.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError, RwLock};
 
+use parking_lot::{Mutex, RwLock};
 use rhai::{AST, ASTNode, Array, Dynamic, Expr, ImmutableString, Map as ScriptMap, Scope};
 
 use crate::error::{Error, suggest};
@@ -47,17 +47,17 @@ struct Owner {
 impl Reads {
     /// What is evaluated from now on.
     pub fn follow(&self, ast: &AST) {
-        *self.paths.write().unwrap_or_else(PoisonError::into_inner) = paths(ast);
+        *self.paths.write() = paths(ast);
     }
 
     /// A variable is looked up.
     pub fn look(&self, name: &str, scope: &Scope<'_>) {
-        let all = self.paths.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.paths.read();
         let Some(paths) = all.get(name) else { return };
         let Some(value) = scope.get(name) else { return };
         for path in paths {
             if let Some((field, owner)) = missing(value, path, name, scope) {
-                let mut known = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut known = self.missing.lock();
                 if known.len() < MOST_MAPS || known.contains_key(&field) {
                     known.insert(field, owner);
                 }
@@ -68,7 +68,7 @@ impl Reads {
     /// Adds to the error of a missing field what the map has instead.
     pub fn explain(&self, error: Error) -> Option<Error> {
         let field = error.details.get("missing_field")?.as_str()?.to_owned();
-        let owner = self.missing.lock().unwrap_or_else(PoisonError::into_inner).get(&field).cloned()?;
+        let owner = self.missing.lock().get(&field).cloned()?;
         Some(error.hint(hint(&field, &owner)))
     }
 }

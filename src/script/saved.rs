@@ -1,8 +1,9 @@
 //! Values as a journal keeps them, and back: secrets as keyed hashes with the place to read them again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map as ScriptMap, Position};
 use serde_json::{Map, Value, json};
 
@@ -32,14 +33,14 @@ pub struct Vault(Mutex<HashMap<String, SecretString>>);
 
 impl Vault {
     fn put(&self, hash: &str, text: &str) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if !known.contains_key(hash) {
             known.insert(hash.to_owned(), text.to_owned().into());
         }
     }
 
     fn get(&self, hash: &str) -> Option<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.lock();
         known.get(hash).map(|text| text.expose_secret().to_owned())
     }
 }

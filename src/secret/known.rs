@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::carried;
@@ -61,7 +62,7 @@ impl Known {
     /// From now on this text is masked, and what it looks like as JSON, in a URL, in base64, in a page. A text of several
     /// lines is masked line by line as well.
     pub fn learn(&self, secret: &str) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if known.texts.contains(secret) {
             return;
         }
@@ -106,7 +107,7 @@ impl Known {
 
     /// How many there are: more than before means that what is kept may have to be masked again.
     pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).texts.len()
+        self.0.lock().texts.len()
     }
 
     /// The text for whoever reads it.
@@ -169,7 +170,7 @@ impl Known {
     }
 
     fn finder(&self) -> Option<Arc<AhoCorasick>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if known.forms.is_empty() {
             return None;
         }

@@ -1,8 +1,9 @@
 //! The watcher's thread and the lanes that wait: asks what the plan says, hands out what the answers mean.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::failure;
@@ -106,7 +107,7 @@ impl Watcher {
             targets.into_iter().map(|target| self.shared.register(origin, &signal, target)).collect();
         self.start();
         loop {
-            if let Some(results) = self.shared.lock().fetch(&numbers) {
+            if let Some(results) = self.shared.state.lock().fetch(&numbers) {
                 return results;
             }
             let end = self.cancel.check().err().or_else(|| {
@@ -125,12 +126,12 @@ impl Watcher {
 
     /// What is being waited for.
     pub fn waiting(&self) -> Vec<Subject> {
-        self.shared.lock().watches.values().map(|watch| watch.watched.subject().clone()).collect()
+        self.shared.state.lock().watches.values().map(|watch| watch.watched.subject().clone()).collect()
     }
 
     /// Makes sure that the thread runs and knows of the change.
     fn start(&self) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         if state.running || state.watches.is_empty() {
             drop(state);
             self.shared.bell.ring();
@@ -152,7 +153,7 @@ fn run(shared: &Arc<Shared>, _busy: Busy) {
     let _guard = Guard(shared);
     loop {
         let step = {
-            let mut state = shared.lock();
+            let mut state = shared.state.lock();
             if state.watches.is_empty() {
                 state.running = false;
                 return;
@@ -187,18 +188,13 @@ impl Drop for Guard<'_> {
 }
 
 impl Shared {
-    /// Events leave under this lock, so that nothing is said about a wait after its end.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn emit(&self, origin: &Origin, fact: Fact) {
         self.events.emit(Event { v: VERSION, at: self.clock.now(), origin: origin.clone(), fact });
     }
 
     fn register(&self, origin: &Origin, signal: &Signal, target: Target) -> u64 {
         let now = self.clock.instant();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.number += 1;
         let number = state.number;
         let waiter = Waiter { number, origin: origin.clone(), signal: signal.clone() };
@@ -221,7 +217,7 @@ impl Shared {
 
     /// Ends the waits of these numbers that have no result yet.
     fn leave(&self, numbers: &[u64], error: &Error) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut left = Vec::new();
         for (kind, watch) in &mut state.watches {
             let fact = watch.watched.left();
@@ -256,13 +252,13 @@ impl Shared {
 
     /// The thread is gone, or could not be started.
     fn stopped(&self, error: &Error) {
-        self.lock().running = false;
+        self.state.lock().running = false;
         self.end_all(error);
     }
 
     /// Ends every wait.
     fn end_all(&self, error: &Error) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut signals = Vec::new();
         for kind in state.watches.keys().cloned().collect::<Vec<_>>() {
             let Some(watch) = state.forget(&kind) else { continue };
@@ -280,7 +276,7 @@ impl Shared {
     fn learn_generation(&self) {
         match self.ask.generation() {
             Ok(generation) => {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 state.plan.speaks(generation);
                 state.generation_known = true;
                 self.answered(&mut state);
@@ -309,7 +305,7 @@ impl Shared {
 
     fn shown(&self, kind: &TargetKind, answer: Result<Value>) {
         let now = self.clock.instant();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         self.answered(&mut state);
         let State { watches, plan, .. } = &mut *state;
         // Everyone may have left while the question was under way.
@@ -345,7 +341,7 @@ impl Shared {
 
     fn listed(&self, of: List, limit: Option<usize>, answer: Result<Value>) {
         let now = self.clock.instant();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         self.answered(&mut state);
         match answer {
             Ok(value) => state.plan.listed(of, limit, &rows(&value), now),
@@ -367,7 +363,7 @@ impl Shared {
 
     /// The server does not answer; gives back until when it is left alone, as long as patience lasts. The client has said it.
     fn unanswered(&self, error: Error) -> Result<Instant> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.outage += 1;
         let since = *state.outage_since.get_or_insert(self.clock.instant());
         let delay = match error.kind {

@@ -5,10 +5,11 @@ mod departure;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Mutex, OnceLock};
 use std::thread;
 
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -58,7 +59,7 @@ struct Events(Mutex<Vec<Event>>);
 
 impl Sink for Events {
     fn emit(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
+        self.0.lock().push(event);
     }
 }
 
@@ -158,7 +159,7 @@ impl World {
     }
 
     fn lines(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(|seen| seen.line.clone()).collect()
+        self.seen.lock().iter().map(|seen| seen.line.clone()).collect()
     }
 
     /// The seconds that have passed.
@@ -168,7 +169,7 @@ impl World {
 
     /// The outages that were announced: `away 0`, `back 60`.
     fn outages(&self) -> Vec<String> {
-        let events = self.events.0.lock().unwrap();
+        let events = self.events.0.lock();
         let said = |event: &Event| match &event.fact {
             Fact::CloudAway { since, .. } => Some(format!("away {}", event.at.duration_since(*since).as_secs())),
             Fact::CloudBack { after_seconds } => Some(format!("back {after_seconds}")),
@@ -179,7 +180,7 @@ impl World {
 
     /// The announced pauses before retries, in seconds.
     fn pauses(&self) -> Vec<i64> {
-        let events = self.events.0.lock().unwrap();
+        let events = self.events.0.lock();
         let pause = |event: &Event| match &event.fact {
             Fact::RequestRetried { next, .. } => Some(next.duration_since(event.at).as_secs()),
             _ => None,
@@ -206,9 +207,9 @@ impl World {
             })
             .collect();
         // A thread that joins others is not busy.
-        self.busy.lock().unwrap().take();
+        self.busy.lock().take();
         let results = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        *self.busy.lock().unwrap() = Some(self.clock.busy());
+        *self.busy.lock() = Some(self.clock.busy());
         results
     }
 }
@@ -227,7 +228,7 @@ async fn converse(mut stream: TcpStream, connection: usize, seen: Arc<Mutex<Vec<
         let closes = head.contains("connection: close");
         let now = Seen { line, head, connection };
         let before = {
-            let mut seen = seen.lock().unwrap();
+            let mut seen = seen.lock();
             seen.push(now.clone());
             seen.len() - 1
         };
@@ -415,7 +416,7 @@ fn the_servers_wish_for_a_pause_is_honoured_for_reads_and_for_changes_that_it_re
 fn no_place_is_held_during_a_pause() {
     // Every read fails once: with the places held, 64 pausing threads would keep the others from their first try.
     let tried = Mutex::new(BTreeSet::new());
-    let world = World::new(move |_, seen| match tried.lock().unwrap().insert(seen.line) {
+    let world = World::new(move |_, seen| match tried.lock().insert(seen.line) {
         true => Act::HangUp,
         false => none(),
     });
@@ -442,7 +443,7 @@ fn stray_bytes_after_a_204_disturb_nobody() {
         world.send(&transfers()).unwrap();
     }
     assert_eq!(world.pauses(), Vec::<i64>::new());
-    let seen = world.seen.lock().unwrap();
+    let seen = world.seen.lock();
     assert!(seen.iter().all(|seen| seen.line.starts_with("get") || seen.head.contains("connection: close")));
 }
 
@@ -471,7 +472,7 @@ fn a_thousand_threads_share_few_connections() {
     let world = World::new(|_, _| none());
     let results = world.threads(1000, |client, _| client.send(&Origin::default(), &transfers()));
     assert!(results.iter().all(Result::is_ok));
-    let connections: BTreeSet<usize> = world.seen.lock().unwrap().iter().map(|seen| seen.connection).collect();
+    let connections: BTreeSet<usize> = world.seen.lock().iter().map(|seen| seen.connection).collect();
     assert!(connections.len() <= 16, "{}", connections.len());
 }
 
@@ -499,7 +500,7 @@ fn sixty_four_threads_share_one_probe_of_the_generation() {
     let results = world.threads(64, |client, _| client.generation(&Origin::default()));
     assert!(results.into_iter().all(|generation| generation.unwrap() == Generation::Legacy));
     assert_eq!(world.lines(), ["get transfers/new", "get replicas/new"]);
-    assert_eq!(world.events.0.lock().unwrap().len(), 1);
+    assert_eq!(world.events.0.lock().len(), 1);
 }
 
 #[test]
@@ -562,7 +563,7 @@ fn other_services_are_spoken_to_at_their_own_urls_and_in_their_own_ways() {
     });
     assert_eq!(world.send(&secrets::payload("http://elsewhere/v1/secrets/S")).unwrap(), "s3cret");
     assert_eq!(world.send(&licensing::register("A", "PEM")).unwrap(), json!({"id": "L"}));
-    let seen = world.seen.lock().unwrap().clone();
+    let seen = world.seen.lock().clone();
     assert_eq!(
         seen.iter().map(|seen| seen.line.as_str()).collect::<Vec<_>>(),
         ["get /key-manager/v1/secrets/s/payload", "post /coriolis-licensing/v1/appliances/a/licences"]

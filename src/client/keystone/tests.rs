@@ -1,6 +1,6 @@
+use parking_lot::Mutex as StdMutex;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex as StdMutex;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -45,7 +45,7 @@ impl Fake {
     }
 
     fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().clone()
     }
 
     fn identity(&self, path: &str, more: &[(&str, &str)]) -> Arc<dyn Identity> {
@@ -55,7 +55,7 @@ impl Fake {
 
 async fn respond(State(told): State<Told>, method: Method, uri: Uri, _body: Bytes) -> Response {
     let logins = {
-        let mut asked = told.asked.lock().unwrap();
+        let mut asked = told.asked.lock();
         let logins = asked.iter().filter(|line| line.starts_with("POST")).count();
         asked.push(format!("{method} {}", uri.path()));
         logins

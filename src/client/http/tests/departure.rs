@@ -33,7 +33,7 @@ fn a_change_that_waits_for_its_turn_when_the_operator_stops_has_not_left() {
     let stop = cancel.clone();
     let world = World::waiting(move |_, _| {
         if arrived.fetch_add(1, Ordering::SeqCst) == 3 {
-            stop.lock().unwrap().as_ref().unwrap().press();
+            stop.lock().as_ref().unwrap().press();
         }
         let mut waiting = waiting.clone();
         // No answer before the waiting ones have given up.
@@ -42,7 +42,7 @@ fn a_change_that_waits_for_its_turn_when_the_operator_stops_has_not_left() {
             Act::Json(200, json!({"execution": {"id": "E"}}))
         })
     });
-    *cancel.lock().unwrap() = Some(world.cancel.clone());
+    *cancel.lock() = Some(world.cancel.clone());
     let kept = Arc::new(kept);
     let results = world.threads(8, move |client, _| {
         let mut way = Way::default();
