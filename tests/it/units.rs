@@ -153,6 +153,48 @@ fn a_source_stays_on_where_its_machine_was_deployed_meanwhile() {
 }
 
 #[test]
+fn a_machine_that_was_cut_over_is_not_copied_again_whatever_happened_since() {
+    let since = [
+        "",
+        r#"let again = replica_execute(replica, #{ copy_again: true }); sleep("30s"); replica_execution_cancel(again);
+           try { wait_for(again); } catch (e) { }"#,
+        "replica_sync(replica, #{ copy_again: true });",
+        "wait_for(replica_disks_delete(replica));",
+        "wait_for(replica_update(replica, #{ notes: \"moved\" }));",
+    ];
+    let before = ["", "replica_sync(replica);"];
+    for (generation, before, since) in cases(&before, &since) {
+        let stage = Stage::new(Options::of(generation));
+        let rehearsal = play(
+            &stage,
+            &format!(
+                r#"
+            let replica = ensured("web-01");
+            replica_sync(replica, #{{ shutdown_instances: true }});
+            {before}
+            replica_deploy(replica);
+            {since}
+            let copies = replica_execution_list(replica).len();
+            let caught = ();
+            try {{ replica_sync(replica); }} catch (e) {{ caught = e; }}
+            #{{ kind: caught?.kind, message: caught?.message, sent: replica_execution_list(replica).len() - copies }}
+        "#
+            ),
+        );
+        let told = rehearsal.value();
+        assert_eq!((&told["kind"], &told["sent"]), (&json!("refused"), &json!(0)), "{before} {since}: {told}");
+        assert!(told["message"].as_str().unwrap().contains("was cut over"), "{told}");
+    }
+}
+
+/// Both generations with every pair.
+fn cases<'a>(left: &'a [&str], right: &'a [&str]) -> impl Iterator<Item = (Generation, &'a str, &'a str)> {
+    GENERATIONS.into_iter().flat_map(move |generation| {
+        left.iter().flat_map(move |one| right.iter().map(move |other| (generation, *one, *other)))
+    })
+}
+
+#[test]
 fn a_deployment_that_would_do_harm_is_refused_and_nothing_is_sent() {
     let table = [
         ("never copied", "let replica = ensured(\"web-01\");", "#{}", "was never copied"),

@@ -175,8 +175,7 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
     let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
     let (shutdown, auto_deploy) = (flag("shutdown_instances"), flag("auto_deploy"));
     let guard = |call: &Call<'_>, newest: &[Value]| {
-        let newest = newest.first();
-        if (shutdown || newest.is_some_and(switches_off)) && !copies_again {
+        if (shutdown || newest.iter().any(switches_off)) && !copies_again {
             let of = fetch(call, transfer)?;
             before_copy(&label(&of), newest, &now_of_transfer(call, transfer)?, shutdown)?;
         }

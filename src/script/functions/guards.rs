@@ -81,34 +81,46 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
     }
 }
 
-/// Refuses to copy again what was cut over: deployed from a copy that was made with the source off. One that would itself
-/// switch the source off (`shutdown`) is refused of anything that is deployed, as its own deployment would be afterwards.
+/// Refuses to copy again what was cut over: deployed after a copy that had switched the source off, whatever was copied,
+/// cancelled, changed or deleted since. A copy that would itself switch the source off (`shutdown`) is refused of anything
+/// that is deployed, as its own deployment would be afterwards. `executions` are the newest ones of every type, with their
+/// tasks.
 ///
 /// # Errors
 /// `Refused`, with what would have happened and the way out.
-pub fn before_copy(label: &str, newest: Option<&Value>, deployments: &[Value], shutdown: bool) -> Result<()> {
-    let alive = |deployment: &&Value| matches!(status(deployment), Phase::Succeeded | Phase::Active);
-    if let Some(deployment) = deployments.iter().find(alive).filter(|_| shutdown) {
+pub fn before_copy(label: &str, executions: &[Value], deployments: &[Value], shutdown: bool) -> Result<()> {
+    let alive: Vec<&Value> = deployments
+        .iter()
+        .filter(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active))
+        .collect();
+    let cut_over = executions.iter().filter(|execution| switched_off(execution)).find_map(|execution| {
+        let after = |deployment: &&&Value| deployment["created_at"].as_str() >= execution["created_at"].as_str();
+        alive.iter().find(after).map(|deployment| (execution, *deployment))
+    });
+    if let Some((execution, deployment)) = cut_over {
         return Err(refused(format!(
-            "`{label}` was deployed before (deployment {}, {}): this copy would switch the source off, and what it copies \
-             would not be deployed",
+            "`{label}` was cut over: deployed (deployment {}) after execution #{} had switched the source off; copying \
+             again would start a second copy of a machine that lives elsewhere now",
             text(deployment, "id"),
-            text(deployment, "status")
+            execution["number"]
         ))
-        .hint("look who deployed it; if that was a test, say `copy_again: true` here and `deploy_again: true` behind it"));
+        .hint("skip what is deployed (`replica_ensure(...).deployment_id`), or say `copy_again: true`"));
     }
-    let Some(last) = newest.filter(|copy| status(copy) == Phase::Succeeded && switches_off(copy)) else {
-        return Ok(());
-    };
-    let after = |deployment: &&Value| deployment["created_at"].as_str() >= last["created_at"].as_str();
-    let Some(deployment) = deployments.iter().filter(after).find(alive) else { return Ok(()) };
+    let Some(deployment) = alive.first().filter(|_| shutdown) else { return Ok(()) };
     Err(refused(format!(
-        "`{label}` was cut over: deployed (deployment {}) from execution #{}, which had switched the source off; copying \
-         again would start a second copy of a machine that lives elsewhere now",
+        "`{label}` was deployed before (deployment {}, {}): this copy would switch the source off, and what it copies \
+         would not be deployed",
         text(deployment, "id"),
-        last["number"]
+        text(deployment, "status")
     ))
-    .hint("skip what is deployed (`replica_ensure(...).deployment_id`), or say `copy_again: true`"))
+    .hint("look who deployed it; if that was a test, say `copy_again: true` here and `deploy_again: true` behind it"))
+}
+
+/// Whether an execution has switched its sources off: it completed, or its task did before it failed or was cancelled.
+fn switched_off(execution: &Value) -> bool {
+    let off = |task: &Value| task["task_type"] == "SHUTDOWN_INSTANCE" && task["status"] == "COMPLETED";
+    switches_off(execution)
+        && (status(execution) == Phase::Succeeded || execution["tasks"].as_array().into_iter().flatten().any(off))
 }
 
 /// Whether an execution switches its sources off.
@@ -180,26 +192,39 @@ mod tests {
 
     #[test]
     fn what_was_cut_over_is_not_copied_again() {
-        let last = |off: bool, status: &str| {
-            let tasks = if off { json!([{"task_type": "SHUTDOWN_INSTANCE"}]) } else { json!([]) };
-            json!({"number": 2, "status": status, "tasks": tasks, "created_at": "2026-01-01T02:00:00.000000"})
+        let at = |hour: u8| format!("2026-01-01T0{hour}:00:00.000000");
+        let copy = |number: u8, off: &str, status: &str| {
+            let tasks =
+                if off.is_empty() { json!([]) } else { json!([{"task_type": "SHUTDOWN_INSTANCE", "status": off}]) };
+            json!({"number": number, "status": status, "tasks": tasks, "created_at": at(number)})
         };
-        let deployed = |at: &str, status: &str| [json!({"id": "D", "status": status, "created_at": at})];
-        let later = "2026-01-01T03:00:00.000000";
-        let refused = |copy: &Value, deployments: &[Value]| before_copy("db", Some(copy), deployments, false).is_err();
-        assert!(refused(&last(true, "COMPLETED"), &deployed(later, "COMPLETED")));
-        assert!(refused(&last(true, "COMPLETED"), &deployed(later, "RUNNING")));
-        assert!(!refused(&last(true, "COMPLETED"), &deployed(later, "ERROR")));
-        assert!(!refused(&last(true, "COMPLETED"), &deployed("2026-01-01T01:00:00.000000", "COMPLETED")));
-        assert!(!refused(&last(true, "ERROR"), &deployed(later, "COMPLETED")));
+        let deployed = |hour: u8, status: &str| json!({"id": "D", "status": status, "created_at": at(hour)});
+        let refused = |copies: &[Value], deployments: &[Value]| before_copy("db", copies, deployments, false).is_err();
+        let off = copy(2, "COMPLETED", "COMPLETED");
+        assert!(refused(std::slice::from_ref(&off), &[deployed(3, "COMPLETED")]));
+        assert!(refused(std::slice::from_ref(&off), &[deployed(3, "RUNNING")]));
+        assert!(!refused(std::slice::from_ref(&off), &[deployed(3, "ERROR")]));
+        assert!(!refused(std::slice::from_ref(&off), &[deployed(1, "COMPLETED")]));
+        // Whatever came after the copy that switched it off, before the deployment or behind it.
+        let plain = |number, status| copy(number, "", status);
+        for between in [plain(3, "COMPLETED"), plain(5, "CANCELED"), plain(5, "ERROR"), plain(5, "COMPLETED")] {
+            assert!(refused(&[between.clone(), off.clone()], &[deployed(4, "COMPLETED")]), "{between}");
+        }
+        // A copy that failed or was cancelled has switched the source off where its task came to its end.
+        for status in ["ERROR", "CANCELED"] {
+            let half = |task| [plain(3, "COMPLETED"), copy(2, task, status)];
+            assert!(refused(&half("COMPLETED"), &[deployed(4, "COMPLETED")]), "{status}");
+            assert!(!refused(&half("CANCELED"), &[deployed(4, "COMPLETED")]), "{status}");
+        }
         // A test deployment while the source goes on.
-        assert!(!refused(&last(false, "COMPLETED"), &deployed(later, "COMPLETED")));
+        assert!(!refused(&[plain(2, "COMPLETED")], &[deployed(3, "COMPLETED")]));
         // The source stays on where what is copied could not be deployed.
-        let switched = |deployments: &[Value]| before_copy("db", Some(&last(false, "COMPLETED")), deployments, true);
+        let switched = |deployments: &[Value]| before_copy("db", &[plain(2, "COMPLETED")], deployments, true);
         assert!(
-            switched(&deployed(later, "COMPLETED")).is_err_and(|error| error.message.contains("switch the source off"))
+            switched(&[deployed(3, "COMPLETED")])
+                .is_err_and(|error| error.message.contains("would switch the source off"))
         );
-        assert!(switched(&deployed(later, "ERROR")).is_ok() && switched(&[]).is_ok());
+        assert!(switched(&[deployed(3, "ERROR")]).is_ok() && switched(&[]).is_ok());
     }
 
     #[test]
