@@ -13,7 +13,8 @@ use crate::report::diagnostic::{self, Severity};
 use crate::report::json::pretty;
 use crate::script::check::examine::{Remark, examine};
 use crate::script::diagnose::Source;
-use crate::script::engine::{bare, read_runbook, script_text};
+use crate::script::engine::bare;
+use crate::script::source::{read_runbook, script_text};
 
 /// # Errors
 /// `Input` when no file can be read at all.

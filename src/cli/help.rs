@@ -4,7 +4,7 @@ use clap::CommandFactory;
 
 use super::args::Arguments;
 use crate::process::Process;
-use crate::script::run::Declared;
+use crate::script::declared::Declared;
 
 /// The program's own help.
 pub fn program(process: &Process) -> String {

@@ -26,10 +26,10 @@ use crate::repl::relay::Relay;
 use crate::repl::view::Form;
 use crate::report::{Line, Tone};
 use crate::script::access::Access;
-use crate::script::engine::script_text;
 use crate::script::gates::Gates;
 use crate::script::host::{Host, Script, Seams};
 use crate::script::modules::Imports;
+use crate::script::source::script_text;
 
 /// How often it is looked for a Ctrl-C while somebody types without a line editor, in the eye's time.
 const LOOK: Duration = Duration::from_millis(300);

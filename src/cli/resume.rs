@@ -19,7 +19,7 @@ use crate::limits::Limits;
 use crate::process::Process;
 use crate::script::access::Access;
 use crate::script::diagnose::Source;
-use crate::script::engine::read_runbook;
+use crate::script::source::read_runbook;
 use crate::settings::{CloudFlags, Origin};
 
 /// # Errors

@@ -16,11 +16,10 @@ use crate::process::terminal::{Typed, Unseen, line_within};
 use crate::process::{self, Process};
 use crate::report::Stage;
 use crate::script::access::Access;
-use crate::script::engine::read_runbook;
 use crate::script::gates::no_terminal;
 use crate::script::literals::{self, opened, sealed};
-use crate::script::modules::read_module;
 use crate::script::parameters::Parameters;
+use crate::script::source::{read_module, read_runbook};
 
 /// How often it is looked whether the operator asked to stop.
 const LOOK: Duration = Duration::from_millis(300);

@@ -9,8 +9,9 @@ use clap::error::{ContextKind, ContextValue};
 use super::args::Arguments;
 use crate::error::{Error, suggest};
 use crate::process::Process;
-use crate::script::engine::{bare, read_runbook};
-use crate::script::run::declared;
+use crate::script::declared::declared;
+use crate::script::engine::bare;
+use crate::script::source::read_runbook;
 
 /// Words of other tools, and what does the same here.
 const ELSEWHERE: [(&[&str], &str); 16] = [

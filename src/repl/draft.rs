@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result, plain};
-use crate::script::engine::script_text;
+use crate::script::source::script_text;
 
 /// A file for the editor, gone when it was read.
 pub struct Draft {

@@ -28,11 +28,11 @@ use crate::model::Generation;
 use crate::report::board::Left;
 use crate::report::{self, Finished, Output, Report, Screen, Unstarted, diagnostic, text};
 use crate::script::diagnose::Source;
-use crate::script::engine::script_text;
 use crate::script::help;
 use crate::script::host::Host;
 use crate::script::literals::{lacks_secret, learn, masked};
 use crate::script::session::{LAST, Mistake, Session};
+use crate::script::source::script_text;
 use crate::script::syntax::parses;
 
 /// Lines of the screen that a result leaves to what was typed and what comes next.

@@ -51,13 +51,13 @@ pub fn is_closure(function: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::engine::bare;
+    use crate::script::parser::parser;
 
     #[test]
     fn each_function_is_looked_at_alone_and_none_twice() {
         let text: String =
             (0..200).map(|n| format!("fn f{n}(x) {{ if x > {n} {{ print(|y| y + {n}); }} x }}\n")).collect();
-        let ast = bare().compile(format!("{text} print(1);")).unwrap();
+        let ast = parser().compile(format!("{text} print(1);")).unwrap();
         let nodes = |ast: &AST| {
             let mut nodes = 0;
             ast.walk(&mut |_| {

@@ -1,13 +1,10 @@
 //! The engine: the language as runbooks see it, with every row of the table registered.
 
 use std::any::TypeId;
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, ImmutableString, OptimizationLevel, Position, Token};
+use rhai::{Dynamic, Engine, ImmutableString, Position};
 
-use super::access::bounded;
 use super::error::throw;
 use super::function::Function;
 use super::functions;
@@ -16,16 +13,11 @@ use super::invoke::invoke;
 use super::job;
 use super::lane::{Lane, LaneTag};
 use super::modules::Modules;
+use super::parser::parser;
 use super::{nesting, secrets, sizes};
-use crate::decode;
-use crate::error::{Error, plain};
 use crate::event::{Fact, Level};
-use crate::limits::Limits;
 use crate::memory;
 
-/// How deep functions may call each other, and expressions nest: the same in debug and release builds.
-const CALL_LEVELS: usize = 64;
-pub const EXPRESSION_DEPTH: usize = 128;
 /// What a lane's thread needs for that many levels of the engine's recursion, in a debug build.
 pub const LANE_STACK: usize = 16 << 20;
 
@@ -66,24 +58,11 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     engine
 }
 
-/// The language without any world: enough to parse and check.
+/// The language without any world: enough to check and to run what needs none.
 pub fn bare() -> Engine {
-    let mut engine = Engine::new();
-    engine
-        .set_optimization_level(OptimizationLevel::None)
-        .set_strict_variables(true)
-        .set_fail_on_invalid_map_property(true)
-        .set_max_call_levels(CALL_LEVELS)
-        .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
-        .disable_symbol("eval");
+    let mut engine = parser();
     secrets::register(&mut engine);
     job::register(&mut engine);
-    // The API's own `storage_mappings.default` needs one of the words that Rhai reserves for its future.
-    #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
-    engine.on_parse_token(|token, _, _| match token {
-        Token::Reserved(word) if matches!(word.as_str(), "default" | "spawn") => Token::Identifier(word),
-        other => other,
-    });
     engine
 }
 
@@ -116,25 +95,4 @@ fn say(host: &Arc<Host>, fact: Fact) {
     if !host.journal.is_replaying(&lane.origin.lane, lane.last_call()) {
         host.emit(&lane, fact);
     }
-}
-
-/// Reads a runbook.
-///
-/// # Errors
-/// `Input` when there is no such file, or it is not text.
-pub fn read_runbook(path: &Path) -> Result<String, Error> {
-    let read = File::open(path).and_then(|file| bounded(&file, Limits::DEFAULT.file));
-    let bytes = read.map_err(|error| {
-        Error::input(format!("cannot read the runbook `{}`: {}", path.display(), plain(&error))).caused_by(error)
-    })?;
-    script_text(&format!("the runbook `{}`", path.display()), &bytes)
-}
-
-/// The text of a script, whatever the editor that wrote it puts around it.
-///
-/// # Errors
-/// `Input` when it is not text.
-pub fn script_text(whose: &str, bytes: &[u8]) -> Result<String, Error> {
-    let text = decode::text(bytes).map_err(|error| Error::input(format!("{whose}: {error}")).hint(error.hint()))?;
-    Ok(decode::script(&text))
 }

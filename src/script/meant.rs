@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::suggest;
+use crate::error::{Error, suggest};
 
 /// Words of other tools beside those of the table.
 const WORDS: [(&str, &[&str]); 16] = [
@@ -92,6 +92,15 @@ fn words(name: &str) -> Vec<String> {
         _ => word.to_owned(),
     };
     apart.split('_').filter(|word| !word.is_empty()).map(single).collect()
+}
+
+/// A function that there is not, with what may have been meant.
+pub fn unknown_function<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Error {
+    let error = Error::script(format!("unknown function `{name}`"));
+    match meant(name, names) {
+        Some(hint) => error.hint(hint),
+        None => error.hint("`coriolis-run functions` lists them all"),
+    }
 }
 
 #[cfg(test)]

@@ -9,15 +9,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rhai::{
-    AST, ASTNode, Engine, EvalAltResult, Expr, GlobalRuntimeState, Module, ModuleResolver, ParseError, Position, Scope,
-    Shared, Stmt,
+    AST, Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, ParseError, Position, Scope, Shared,
 };
 
 use super::access::{self, Access};
-use super::engine::bare;
+use super::compile::compile;
 use super::error::{Fault, throw};
-use super::run::compile;
-use crate::decode;
+use super::source::read_module;
 use crate::error::{Error, Result as Outcome};
 
 thread_local! {
@@ -72,33 +70,6 @@ impl Imports {
         self.texts.lock().insert(name.to_owned(), text.clone());
         Ok(text)
     }
-}
-
-/// The text of a module, from its file in the runbook's folder.
-///
-/// # Errors
-/// Those of the file.
-pub fn read_module(access: &Access, folder: &Path, name: &str) -> io::Result<String> {
-    let mut path = folder.join(name);
-    path.set_extension("rhai");
-    let text = decode::text(&access.read(&path, false)?);
-    let text = text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok(decode::script(&text))
-}
-
-/// The names that a script imports by a text that stands in it.
-pub fn imported(text: &str) -> Vec<String> {
-    let Ok(ast) = bare().compile(text) else { return Vec::new() };
-    let mut names = Vec::new();
-    ast.walk(&mut |path| {
-        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last()
-            && let Expr::StringConstant(name, _) = &import.0
-        {
-            names.push(name.to_string());
-        }
-        true
-    });
-    names
 }
 
 /// Gives the engine the modules of a run. A circle would otherwise overflow the stack.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parking_lot::Mutex;
 use rhai::Dynamic;
 
-use super::run::Declared;
+use super::declared::Declared;
 use super::value::to_script;
 use crate::error::{Error, Result, suggest};
 use crate::secret::{MASK, holds_secret, is_secret_name};

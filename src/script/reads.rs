@@ -191,13 +191,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::script::engine::bare;
     use crate::script::error::locate;
+    use crate::script::parser::parser;
 
     /// The hint of the error that a script ends with.
     fn told(code: &str) -> Option<String> {
         let reads = Arc::new(Reads::default());
-        let mut engine = bare();
+        let mut engine = parser();
         let looking = reads.clone();
         #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
         engine.on_var(move |name, _, context| {
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_written_and_what_is_caught_stays_as_it_was() {
         let reads = Arc::new(Reads::default());
-        let mut engine = bare();
+        let mut engine = parser();
         let looking = reads.clone();
         #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
         engine.on_var(move |name, _, context| {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
 use super::check::check;
+use super::compile::compile_with;
 use super::engine::build;
 use super::error::{Located, Step};
 use super::finding::Finding;
 use super::host::Host;
 use super::lane::Lane;
-use super::run::{compile_with, evaluate_in};
+use super::run::evaluate_in;
 
 /// The name of the last result.
 pub const LAST: &str = "it";

@@ -3,6 +3,7 @@
 
 use super::returns::Returns;
 use super::sends::Sends;
+use crate::error::{Error, count};
 
 /// The declaration of a function: all that registration, help, checks and the journal need to know of it.
 pub struct Spec {
@@ -436,6 +437,17 @@ impl Spec {
             taken.push(index);
         }
         taken
+    }
+
+    /// The refusal of a call under that name with too many arguments, or too few.
+    pub fn wrong_arity(&self, name: &str, given: usize) -> Error {
+        let (least, most) = self.arity();
+        let wanted = match (least, most) {
+            (least, most) if least == most => count(least, "argument"),
+            (least, most) => format!("{least} to {most} arguments"),
+        };
+        let signature = self.signature_as(name);
+        Error::script(format!("`{name}` takes {wanted}, not {given}")).hint(format!("`{signature}`"))
     }
 }
 

@@ -11,8 +11,8 @@ use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnCallExpr, FnPtr, ParseErrorTy
 use super::bodies::{Bodies, bodies, is_closure, named};
 use super::catalog;
 use super::finding::Finding;
+use super::parser::lax;
 use super::scope::Names;
-use super::syntax::lax;
 use crate::error::{Error, suggest};
 
 /// The detail with the name of an undefined variable.

@@ -11,11 +11,12 @@ use super::literals::near;
 use super::natives::{self, given};
 use super::program::File;
 use super::shape::{Closure, Fields, Origin, Shape, Step};
+use super::signature;
 use super::state::Known;
 use super::walk::Walk;
 use super::written::{UNKNOWN, Written};
-use super::{signature, wrong_arity};
 use crate::error::{Error, count};
+use crate::script::captures::MUTATORS;
 use crate::script::catalog;
 use crate::script::error::uses_its_own;
 use crate::script::finding::captured_write;
@@ -91,7 +92,7 @@ impl Walk<'_> {
                 }
                 Expr::MethodCall(call, position) if dot => {
                     let changes = |name: &str| {
-                        super::MUTATORS.contains(&name) || self.tree().is_some_and(|tree| tree.changing.contains(name))
+                        MUTATORS.contains(&name) || self.tree().is_some_and(|tree| tree.changing.contains(name))
                     };
                     if matches!(pair.lhs, Expr::ThisPtr(_)) && changes(&call.name) {
                         self.this = Shape::Any;
@@ -337,7 +338,7 @@ impl Walk<'_> {
             return given(name, &on.shape, None);
         }
         if !(least..=most).contains(&(arguments.len() + 1)) {
-            self.wrong(wrong_arity(row, name, arguments.len() + 1), position);
+            self.wrong(row.wrong_arity(name, arguments.len() + 1), position);
             return Shape::Any;
         }
         let receiver = on.written.cloned().unwrap_or(UNKNOWN);
@@ -398,7 +399,7 @@ impl Walk<'_> {
                 });
                 self.state[root].literal = literal;
             }
-            _ if super::MUTATORS.contains(&name) => self.change(root, path, &mut |_| {}),
+            _ if MUTATORS.contains(&name) => self.change(root, path, &mut |_| {}),
             _ => {}
         }
     }

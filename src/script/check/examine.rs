@@ -11,9 +11,9 @@ use super::program::{File, load};
 use super::walk::walk;
 use crate::error::Error;
 use crate::report::diagnostic::Severity;
+use crate::script::compile::compile;
 use crate::script::finding::Finding;
 use crate::script::literals::secret_literals;
-use crate::script::run::compile;
 use crate::script::variables::UNDEFINED;
 
 /// A mistake, and the file in which it stands.

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, FnCallExpr, Position, Stmt};
 
-use super::{captured_writes, changing_methods};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::script::access::Access;
 use crate::script::bodies::{Bodies, Body, bodies, is_closure};
+use crate::script::captures::{captured_writes, changing_methods};
 use crate::script::finding::CapturedWrites;
-use crate::script::modules::read_module;
-use crate::script::syntax::{Recovered, lax, recover};
+use crate::script::parser::lax;
+use crate::script::source::read_module;
+use crate::script::syntax::{Recovered, recover};
 
 /// One text that parses, or what can be read of it.
 pub struct File {

@@ -11,8 +11,8 @@ use super::state::Known;
 use super::unused::last_method;
 use super::walk::{Walk, spot};
 use super::written::{UNKNOWN, Written, merged, one_of, parts, words};
-use super::{closure_name, curried};
 use crate::error::Error;
+use crate::script::captures::{closure_name, curried};
 use crate::script::catalog;
 
 impl Walk<'_> {

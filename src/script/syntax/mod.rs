@@ -10,14 +10,13 @@ mod judge;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use rhai::{Engine, ParseError, ParseErrorType};
+use rhai::{ParseError, ParseErrorType};
 
 use self::draft::{Draft, Piece};
-use super::engine::{EXPRESSION_DEPTH, bare};
 use super::finding::Finding;
 use super::lexer::Kind;
+use super::parser::{EXPRESSION_DEPTH, lax};
 use crate::error::Error;
 
 /// After so many the rest is told next time.
@@ -199,16 +198,6 @@ fn unreadable(draft: &Draft, pieces: &[Piece], stopped: bool) -> Option<Mistake>
 /// Whether it is a script, whatever it means.
 pub fn parses(text: &str) -> bool {
     lax().compile(text).is_ok()
-}
-
-/// Names are looked up elsewhere: a variable that is not declared is no mistake of syntax.
-pub(super) fn lax() -> &'static Engine {
-    static LAX: LazyLock<Engine> = LazyLock::new(|| {
-        let mut engine = bare();
-        engine.set_strict_variables(false);
-        engine
-    });
-    &LAX
 }
 
 fn parse(draft: &Draft) -> Option<ParseError> {

@@ -1,0 +1,127 @@
+//! A runbook from its text to a tree that may run, or to all that is wrong with it.
+
+use rhai::{AST, Engine, ParseError, Scope};
+
+use super::check::check;
+use super::finding::Finding;
+use super::parser::lax;
+use super::syntax::recover;
+use super::variables::undefined;
+use crate::error::Error;
+
+/// Parses and checks.
+///
+/// # Errors
+/// Every mistake that can be found without running, in the order of the text.
+pub fn compile(engine: &Engine, source: &str) -> Result<AST, Vec<Finding>> {
+    compile_with(engine, source, &Scope::new(), |ast| check(engine, ast))
+}
+
+/// The same for a text that finds variables there, with the check of its tree.
+///
+/// # Errors
+/// As [`compile`].
+pub(super) fn compile_with(
+    engine: &Engine,
+    source: &str,
+    scope: &Scope<'_>,
+    check: impl FnOnce(&AST) -> Vec<Finding>,
+) -> Result<AST, Vec<Finding>> {
+    let syntax = recover(source);
+    let known: Vec<&str> =
+        scope.iter_raw().map(|(name, ..)| name).chain(syntax.lost.iter().map(String::as_str)).collect();
+    let mut findings = undefined(engine, syntax.text(), &known);
+    for finding in &mut findings {
+        (finding.line, finding.column) = syntax.place(finding.line, finding.column);
+    }
+    let parsed = engine.compile_with_scope(scope, source);
+    if let Err(error) = &parsed
+        && findings.is_empty()
+        && syntax.findings.is_empty()
+    {
+        findings.push(unparsed(error));
+    }
+    if syntax.findings.is_empty() {
+        // What is checked beside is none the worse for a variable that is not there.
+        let lenient;
+        let readable = match &parsed {
+            Ok(ast) => Some(ast),
+            Err(_) => {
+                lenient = lax().compile(source).ok();
+                lenient.as_ref()
+            }
+        };
+        findings.extend(readable.map(check).unwrap_or_default());
+    } else if let Ok(readable) = lax().compile(syntax.text()) {
+        // What was left out may declare what is called elsewhere.
+        let lost =
+            |finding: &Finding| syntax.lost.iter().any(|word| finding.error.message.contains(&format!("`{word}`")));
+        for mut finding in check(&readable).into_iter().filter(|finding| !lost(finding)) {
+            (finding.line, finding.column) = syntax.place(finding.line, finding.column);
+            // A line that was repaired says what its author never wrote.
+            if !syntax.repairs(finding.line) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings.extend(syntax.findings);
+    findings.sort_by_key(|finding| (finding.line, finding.column));
+    findings.dedup_by_key(|finding| (finding.line, finding.column));
+    match parsed {
+        Ok(ast) if findings.is_empty() => Ok(ast),
+        _ => Err(findings),
+    }
+}
+
+/// The parser's own words, where nobody has better ones.
+fn unparsed(error: &ParseError) -> Finding {
+    let position = error.position();
+    let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+    Finding { error: Error::script(format!("the parser stops here: {}", error.err_type())), line, column }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::engine::bare;
+
+    fn mistakes(source: &str) -> Vec<(usize, usize, String, Option<String>)> {
+        let engine = bare();
+        let found = compile(&engine, source).err().unwrap_or_default();
+        found
+            .into_iter()
+            .map(|finding| (finding.line, finding.column, finding.error.message, finding.error.hint))
+            .collect()
+    }
+
+    #[test]
+    fn mistakes_of_all_kinds_are_told_at_once_in_the_order_of_the_text() {
+        let told = |source: &str| -> Vec<String> {
+            mistakes(source)
+                .into_iter()
+                .map(|(line, column, message, _)| format!("{line}:{column} {message}"))
+                .collect()
+        };
+        assert_eq!(
+            told("let vms = [];\nendpoint_lsit(vmss);\nprint(vmz);"),
+            ["2:1 unknown function `endpoint_lsit`", "2:15 undefined variable `vmss`", "3:7 undefined variable `vmz`"]
+        );
+        // What a broken statement declares is there for the others; behind a repair the columns are still right.
+        assert_eq!(
+            told("let a = 1 +;\nf({ key: a }, aa, bbb);\nlet c = = 2; c"),
+            [
+                "1:11 a value is missing behind `+`",
+                "2:3 an object map begins with `#{`",
+                "2:15 undefined variable `aa`",
+                "2:19 undefined variable `bbb`",
+                "3:7 `= =` is no sign",
+            ]
+        );
+        assert_eq!(told("let x = (1;"), ["1:9 `(` is not closed"]);
+    }
+
+    #[test]
+    fn the_word_default_is_free_to_use() {
+        assert_eq!(mistakes("let m = #{ default: 1 }; print(m.default);"), []);
+    }
+}
