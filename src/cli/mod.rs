@@ -27,7 +27,7 @@ use clap::error::ErrorKind;
 
 use crate::error::{Error, ExitCode};
 use crate::process::Process;
-use crate::report::diagnostic;
+use crate::report::values::diagnostic;
 use args::{Arguments, Command};
 
 /// Does what the command line says; the exit code is all that is left to do.

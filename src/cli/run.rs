@@ -23,7 +23,8 @@ use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, hash, record};
 use crate::limits::Limits;
 use crate::process::{self, Process};
-use crate::report::{self, Finished, Report, Stage, View, diagnostic};
+use crate::report::values::{diagnostic, json, table};
+use crate::report::{Finished, Report, Stage, View};
 use crate::script::access::Access;
 use crate::script::compile::compile;
 use crate::script::declared::{asks_by_computed_name, asks_somebody, declared, needed};
@@ -383,8 +384,8 @@ impl Performance<'_> {
     fn rendered(&self, value: &Value) -> String {
         let standard = if self.process.stdout_is_terminal { Format::Table } else { Format::Json };
         match self.arguments.format.unwrap_or(standard) {
-            Format::Json => report::json::pretty(value),
-            Format::Table => report::table::render(value, self.process.data_width().unwrap_or(120)),
+            Format::Json => json::pretty(value),
+            Format::Table => table::render(value, self.process.data_width().unwrap_or(120)),
         }
     }
 

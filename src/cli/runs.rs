@@ -13,8 +13,8 @@ use crate::event::Cause;
 use crate::journal::runs::{Directory, Status, Store};
 use crate::process::Process;
 use crate::report::history::{Form, History};
-use crate::report::table;
-use crate::report::{json as json_text, message};
+use crate::report::live::message;
+use crate::report::values::{json as json_text, table};
 
 /// The width of a table where nobody says.
 const WIDTH: usize = 120;

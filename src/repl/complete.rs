@@ -10,7 +10,7 @@ use super::commands;
 use super::names::{Name, Thing, What};
 use super::place::{Argument, Inside, Link, Place, Wanted};
 use super::target::{Target, target};
-use crate::report::text;
+use crate::report::streams::text;
 use crate::script::catalog;
 use crate::script::spec::{Key, Kind, Noun, Spec};
 use crate::script::value::{describe, to_shown};

@@ -20,7 +20,7 @@ use super::lexer::wants_more;
 use super::relay::Printer;
 use super::{paint, place};
 use crate::error::{Error, Result};
-use crate::report::text;
+use crate::report::streams::text;
 use crate::report::{Measure, Screen};
 
 /// What came of asking for an input.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::live;
 use crate::event::{Event, Sink};
-use crate::report::background::Background;
+use crate::report::live::background::Background;
 use crate::report::{Line, Stage};
 use crate::script::host::Host;
 

@@ -1,8 +1,8 @@
 //! What the prompt says of jobs and of what an interruption leaves behind.
 
 use crate::error::count;
-use crate::report::board::Left;
-use crate::report::text;
+use crate::report::live::board::Left;
+use crate::report::streams::text;
 
 /// Says that jobs are still at work when somebody leaves.
 pub fn still_running(running: usize) -> String {

@@ -9,7 +9,8 @@ use rhai::Dynamic;
 use serde_json::{Value, json};
 
 use crate::clock::Instant;
-use crate::report::{json as json_text, table, text, yaml};
+use crate::report::streams::text;
+use crate::report::values::{json as json_text, table, yaml};
 use crate::script::job::{Job, Standing};
 use crate::script::value::to_shown;
 use crate::secret;

@@ -1,31 +1,11 @@
 //! What the user sees: events folded into a picture, and the only code that writes to the terminal.
 
-pub mod background;
-pub mod bars;
-pub mod board;
-pub mod diagnostic;
 pub mod history;
-mod item;
-pub mod json;
-pub mod jsonl;
-pub mod lines;
-pub mod message;
-mod output;
-mod paint;
-mod picture;
-#[cfg(test)]
-mod properties;
-#[cfg(test)]
-mod scene;
-mod screen;
-pub mod summary;
-pub mod table;
+pub mod live;
+pub mod streams;
 #[cfg(test)]
 mod tests;
-pub mod text;
-mod wait;
-mod wave;
-pub mod yaml;
+pub mod values;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -39,14 +19,16 @@ use crate::clock::{Clock, Instant};
 use crate::error::{Error, no_thread};
 use crate::event::{Event, Fact, Sink};
 
-use bars::Bars;
-use board::Board;
-use lines::Lines;
-use output::Stream;
+use live::bars::Bars;
+use live::board::Board;
+use live::lines::{self, Lines};
+use live::{jsonl, message, summary};
+use streams::output::Stream;
+use streams::text;
 
-pub use output::Output;
-pub use paint::{Line, Tone};
-pub use screen::{Measure, Screen, Size};
+pub use streams::output::Output;
+pub use streams::paint::{Line, Tone};
+pub use streams::screen::{Measure, Screen, Size};
 
 /// The pause between two frames, in the eye's time whatever the run's clock does.
 const FRAME: Duration = Duration::from_millis(100);

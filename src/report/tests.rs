@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::clock::Speed;
 use crate::event::{Level, Outcome};
+use crate::report::live::scene;
 
 /// A stream that keeps what is written.
 #[derive(Clone, Default)]

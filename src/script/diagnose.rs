@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Located, Step};
 use super::finding::Finding;
 use crate::decode;
-use crate::report::diagnostic::{self, Place, Severity};
+use crate::report::values::diagnostic::{self, Place, Severity};
 
 /// More calls than this are shortened.
 const MOST_STEPS: usize = 8;

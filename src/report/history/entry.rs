@@ -1,10 +1,9 @@
 //! The waves and the items of a run, each with all that is known about it.
-
 use jiff::Timestamp;
 
 use crate::event::{Cause, Counts, Outcome};
-use crate::report::item::Item;
-use crate::report::wave::Wave;
+use crate::report::live::item::Item;
+use crate::report::live::wave::Wave;
 
 use super::track::{Span, Track};
 use super::{History, Phase};

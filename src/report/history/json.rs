@@ -21,11 +21,11 @@
 //! `status` is `done`, `items failed`, `failed`, `paused`, `needs answer`, `running` or `interrupted`; `outcome` is `ok`,
 //! `failed`, `skipped`, `cancelled`, `unknown`, `running`, `unfinished`, `waiting` or `not started`. Times are RFC 3339 in
 //! UTC; `source_off` is when the source was shut down for an item whose VM then did not come up at its target.
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::event::Cause;
+use crate::report::values::json::pretty;
 
 use super::{Entry, History, Span, WaveEntry, What, machine_time};
 
@@ -77,7 +77,7 @@ pub fn document(history: &History) -> String {
         "gates": gates.collect::<Vec<_>>(),
         "notices": notices.collect::<Vec<_>>(),
     });
-    crate::report::json::pretty(&document) + "\n"
+    pretty(&document) + "\n"
 }
 
 fn wave(wave: &WaveEntry<'_>) -> Value {

@@ -14,18 +14,17 @@ mod track;
 
 #[cfg(test)]
 mod tests;
-
 use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Cause, Counts, Event, Fact, Level, Origin, Subject};
-
-use super::board::{Board, Place};
-use super::item::Item;
-use super::text;
-use super::wave::Wave;
+use crate::report::live::board::{Board, Place};
+use crate::report::live::item::Item;
+use crate::report::live::summary;
+use crate::report::live::wave::Wave;
+use crate::report::streams::text;
 
 pub use entry::{Entry, Standing, WaveEntry};
 pub use phase::Phase;
@@ -268,7 +267,7 @@ impl History {
     pub fn waves(&self) -> Vec<WaveEntry<'_>> {
         let is_dull = |wave: &Wave| wave.is_each() && wave.parent.is_some() && wave.counts().ok == wave.total;
         let told = |wave: &Wave| !(wave.repeated || is_dull(wave));
-        super::summary::rows(&self.board, told)
+        summary::rows(&self.board, told)
             .into_iter()
             .map(|(at, label, wave)| {
                 let finished = self.ended.get(&at).copied().filter(|_| wave.finished.is_some());

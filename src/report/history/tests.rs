@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{Outcome, Progress};
-use crate::report::properties::events;
-use crate::report::scene;
+use crate::report::live::properties::events;
+use crate::report::live::scene;
 
 const FORMS: [Form; 5] = [Form::Html, Form::Json, Form::Junit, Form::Csv, Form::Markdown];
 

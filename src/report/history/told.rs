@@ -1,12 +1,12 @@
 //! What happened in a run, for a terminal: the run in a few lines, then a row per item.
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Entry, History, text};
 use crate::event::Cause;
-use crate::report::table;
+use crate::report::values::table;
+
+use super::{Entry, History, text};
 
 impl History {
     /// Per item what happened, in at most `width` columns where that can be.

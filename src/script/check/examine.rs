@@ -10,7 +10,7 @@ use super::natives::Natives;
 use super::program::{File, load};
 use super::walk::walk;
 use crate::error::Error;
-use crate::report::diagnostic::Severity;
+use crate::report::values::diagnostic::Severity;
 use crate::script::compile::compile;
 use crate::script::finding::Finding;
 use crate::script::literals::secret_literals;

@@ -11,7 +11,7 @@ use super::written::{are_together, flag, is_sure};
 use crate::client::{deployments, executions, migrations, transfers};
 use crate::error::{Error, Result};
 use crate::model::Generation;
-use crate::report::diagnostic::Severity;
+use crate::report::values::diagnostic::Severity;
 use crate::script::functions::schedules::{PARTS, end};
 use crate::script::spec::{Key, Spec};
 use crate::script::value::to_shown;

@@ -6,7 +6,7 @@ use rhai::{Expr, FnCallExpr, Position, Stmt};
 use super::shape::{Begun, Shape};
 use super::walk::{Told, Walk, spot};
 use crate::error::Error;
-use crate::report::diagnostic::Severity;
+use crate::report::values::diagnostic::Severity;
 use crate::script::catalog;
 
 impl Walk<'_> {

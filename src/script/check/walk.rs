@@ -19,7 +19,7 @@ use super::state::{Asked, Known, Turn, Variable, Waits, about};
 use super::written::{Written, words};
 use crate::error::Error;
 use crate::model::Generation;
-use crate::report::diagnostic::Severity;
+use crate::report::values::diagnostic::Severity;
 use crate::script::bodies::{is_closure, named};
 use crate::script::lexer::{Kind, lex};
 use crate::script::scope::Names;

@@ -1,6 +1,6 @@
 //! Text in columns of a screen: paragraphs, entries with a name at the left, and code.
 
-use crate::report::text::width;
+use crate::report::streams::text::width;
 
 /// A paragraph in lines of at most so many columns, each after the indent; a longer word has its own line.
 pub fn paragraph(text: &str, indent: usize, width: usize) -> Vec<String> {

@@ -12,7 +12,7 @@ use topics::{TOPICS, Topic};
 use super::catalog;
 use super::spec::Spec;
 use crate::error::{Error, Result, count, suggest};
-use crate::report::text;
+use crate::report::streams::text;
 
 /// The width where nothing tells another.
 pub const WIDTH: usize = 80;

@@ -1,12 +1,12 @@
 //! What works in the background, told in lines: above a prompt, or above the picture of what is at work in front.
-
 use jiff::tz::TimeZone;
+
+use crate::event::{Event, Fact};
+use crate::report::streams::paint::{Line, Tone};
+use crate::report::streams::text;
 
 use super::board::Board;
 use super::lines::Lines;
-use super::paint::{Line, Tone};
-use super::text;
-use crate::event::{Event, Fact};
 
 /// The events of the background, folded by themselves.
 pub struct Background {

@@ -1,5 +1,4 @@
 //! What the streams lead to: how large a screen, and whether it has colours.
-
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;

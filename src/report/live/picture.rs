@@ -1,16 +1,15 @@
 //! The board as lines of a screen: one per item in flight, the rest summed, then one per wave.
-
 use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::count;
 use crate::event::Outcome;
+use crate::report::streams::paint::{Line, Tone};
+use crate::report::streams::text;
 
 use super::board::{Board, Place};
 use super::item::{Item, State};
-use super::paint::{Line, Tone};
-use super::text;
 use super::wait::{Pace, Wait};
 use super::wave::Wave;
 
@@ -280,7 +279,7 @@ pub fn wave_sentence(wave: &Wave, now: Timestamp) -> String {
 mod tests {
     use super::*;
     use crate::event::Fact;
-    use crate::report::scene;
+    use crate::report::live::scene;
 
     fn picture(board: &Board, width: usize, height: usize) -> String {
         let lines = board.lines(scene::minute(41.0), width, height);

@@ -1,12 +1,10 @@
 //! Values for a terminal: a list of objects as a table, an object as a tree, in the width there is.
-
 use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 use serde_json::{Map, Value};
 
 use crate::error::count;
+use crate::report::streams::text;
 use crate::secret;
-
-use super::text;
 
 /// The columns that tell most, in the order in which they stand; others follow as they come.
 const FIRST: [&str; 22] = [

@@ -1,5 +1,4 @@
 //! What went wrong, told in full: the place in the script with a caret, or what the server answered.
-
 use std::error::Error as _;
 use std::sync::LazyLock;
 
@@ -8,10 +7,9 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::report::streams::paint::Tone;
+use crate::report::streams::text;
 use crate::secret;
-
-use super::paint::Tone;
-use super::text;
 
 /// What is longer is cut around the place: the caret has to stand under it on the narrowest terminal.
 const WIDTH: usize = 80;
@@ -294,7 +292,7 @@ mod tests {
 
     #[test]
     fn colour_adds_nothing_but_colour() {
-        let told = |color| super::error(&Error::input("no such file").hint("look again"), color);
+        let told = |color| error(&Error::input("no such file").hint("look again"), color);
         let stripped =
             ["\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m"].iter().fold(told(true), |text, code| text.replace(code, ""));
         assert_ne!(told(true), told(false));

@@ -1,6 +1,5 @@
 //! The two streams: stdout for data, stderr for people; a reader that went away is no failure. What leaves the process
 //! by them has no known secret in it.
-
 use std::io::{self, Write};
 
 use crate::disk;
@@ -74,17 +73,17 @@ impl Output {
         self.err.flush();
     }
 
-    pub(super) fn split(self) -> (Stream, Stream) {
+    pub(in crate::report) fn split(self) -> (Stream, Stream) {
         (self.out, self.err)
     }
 
-    pub(super) fn join(out: Stream, err: Stream) -> Self {
+    pub(in crate::report) fn join(out: Stream, err: Stream) -> Self {
         Self { out, err }
     }
 }
 
 impl Stream {
-    pub(super) fn new(to: Box<dyn Write + Send>) -> Self {
+    pub(in crate::report) fn new(to: Box<dyn Write + Send>) -> Self {
         Self { to, known: Known::default(), closed: false, lost: None }
     }
 

@@ -1,5 +1,4 @@
 //! The events as JSON, one a line: for programs that follow a run.
-
 use crate::event::Event;
 
 /// One event as a line without its break.

@@ -1,5 +1,4 @@
 //! A line of text in tones, which are colours on a terminal that has them and nothing elsewhere.
-
 use super::text;
 
 /// What a piece of text means to the eye. Nothing is said by a tone alone.

@@ -1,5 +1,4 @@
 //! The board on a terminal: redrawn in place, with messages passing above it.
-
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -7,9 +6,9 @@ use std::sync::Arc;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use parking_lot::Mutex;
 
-use super::output::Stream;
-use super::paint::Line;
-use super::screen::{Measure, Screen};
+use crate::report::streams::output::Stream;
+use crate::report::streams::paint::Line;
+use crate::report::streams::screen::{Measure, Screen};
 
 /// The drawing. All of it is one bar of indicatif's whose message is the picture: one frame, one write.
 pub struct Bars {

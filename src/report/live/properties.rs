@@ -1,15 +1,14 @@
 //! What holds for every picture, whatever happened.
-
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use crate::event::{Counts, Event, Fact, Origin, Outcome, Progress};
+use crate::report::streams::text;
 
 use super::board::Board;
 use super::lines::Lines;
 use super::scene;
 use super::summary::summary;
-use super::text;
 
 const KEYS: [&str; 7] =
     ["web-01", "db", "数据库-服务器-01", "a\u{1b}[2Jb", "👩‍👩‍👧", "", "a-very-long-name-of-a-machine-in-a-far-data-centre"];

@@ -1,12 +1,10 @@
 //! Something that is waited for: how far it is, how fast it goes, and whether it still moves.
-
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Progress, Subject};
-
-use super::text;
+use crate::report::streams::text;
 
 /// How many looks at a wait are kept to tell its rate.
 const SAMPLES: usize = 16;
@@ -116,7 +114,7 @@ impl Wait {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::scene;
+    use crate::report::live::scene;
 
     fn copy() -> Wait {
         let mut wait = Wait::new(&scene::subject("e"), scene::minute(0.0), scene::minute(0.0));

@@ -1,5 +1,4 @@
 //! One element of a wave: what it is doing and how it ended.
-
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};

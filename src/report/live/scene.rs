@@ -1,5 +1,4 @@
 //! A small run for the tests of the report: two waves, told in a few words each.
-
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};

@@ -1,17 +1,16 @@
 //! For a log: one line per change, each with its time, wave and item, and a heartbeat for what does not change.
-
 use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Event, Fact, Progress};
+use crate::report::streams::paint::{Line, Tone};
+use crate::report::streams::text;
 
 use super::board::{Board, Place};
 use super::message::{self, Weight};
-use super::paint::{Line, Tone};
 use super::picture;
-use super::text;
 use super::wait::{Pace, STALLED};
 
 /// What was last said about a wait: the status, the task, and the quarter it was in.
@@ -155,7 +154,7 @@ pub fn shows(quiet: bool, weight: Weight) -> bool {
 mod tests {
     use super::*;
     use crate::event::{Event, Fact, Level};
-    use crate::report::scene;
+    use crate::report::live::scene;
 
     fn log(events: &[Event]) -> String {
         let (mut board, mut lines) = (Board::default(), Lines::new(TimeZone::UTC));

@@ -1,5 +1,4 @@
 //! A value as YAML, for people who read it so.
-
 use serde_json::Value;
 
 /// Words that YAML takes for something else than a text.

@@ -1,5 +1,4 @@
 //! Values as JSON, for pipes.
-
 use serde_json::Value;
 
 use crate::secret;

@@ -1,14 +1,13 @@
 //! Facts in words: what an event says to people beside the picture.
-
 use jiff::tz::TimeZone;
 
 use crate::error::count;
 use crate::event::{Cause, Counts, Event, Fact, Level, Outcome};
+use crate::report::streams::paint::{Line, Tone};
+use crate::report::streams::text;
 
 use super::board::Board;
-use super::paint::{Line, Tone};
 use super::picture;
-use super::text;
 
 /// How much a message matters; a view shows it from some weight on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

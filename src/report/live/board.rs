@@ -1,14 +1,13 @@
 //! The board: events folded into what is going on now, wave by wave and item by item.
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Event, Fact, Origin, Outcome, Subject};
+use crate::report::streams::text;
 
 use super::item::Item;
-use super::text;
 use super::wait::Wait;
 use super::wave::Wave;
 
@@ -139,7 +138,7 @@ impl Board {
     }
 
     /// An item that begins in a wave that nobody opened, as a job does, is gathered with its like in one of their own.
-    pub(super) fn gather(&mut self, event: &Event) {
+    pub(in crate::report) fn gather(&mut self, event: &Event) {
         let Event { at, origin, fact: Fact::ItemStarted { .. }, .. } = event else { return };
         let (Some(name), Some((lane, _))) = (&origin.wave, origin.lane.rsplit_once('/')) else { return };
         if let Some(known) = self.wave_of(origin, name) {
@@ -342,7 +341,7 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::scene;
+    use crate::report::live::scene;
 
     fn inner(outer: &str, key: &str) -> Origin {
         Origin {

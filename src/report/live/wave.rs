@@ -1,15 +1,14 @@
 //! A wave, or an `each`: its items, how much of it is done, and how long the rest takes.
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Counts, Origin, Outcome};
+use crate::report::streams::text;
 
 use super::board::Place;
 use super::item::Item;
-use super::text;
 
 /// A wave, or an `each`.
 #[derive(Clone, Debug)]
@@ -29,7 +28,7 @@ pub struct Wave {
     /// The run went another way, in an attempt that was made anew.
     pub repeated: bool,
     /// No wave of the script: it holds what began in none, as jobs do.
-    pub(super) gathered: bool,
+    pub(in crate::report) gathered: bool,
     pub items: Vec<Item>,
     keys: HashMap<Arc<str>, usize>,
     /// How much of each item is done, and of all together.
@@ -198,7 +197,8 @@ fn work_left(through: &[f64], running: &[f64], queued: usize, limit: usize) -> f
 #[cfg(test)]
 mod tests {
     use crate::event::Outcome;
-    use crate::report::{scene, text};
+    use crate::report::live::scene;
+    use crate::report::streams::text;
 
     #[test]
     fn the_time_left_follows_the_items_that_are_through() {

@@ -1,5 +1,4 @@
 //! Words and numbers for people: durations, bytes, and text cut to a width of the screen.
-
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -1,11 +1,10 @@
 //! The end of a run for stdout: the waves, the items that are not ok, and those that needed more than one try. Nothing
 //! in it tells one rehearsal from the next: no id, no time.
-
 use crate::event::{Counts, Outcome};
+use crate::report::streams::text;
 
 use super::board::Board;
 use super::item::Item;
-use super::text;
 use super::wave::Wave;
 
 /// A table of text, its columns as wide as their widest cell.
@@ -31,7 +30,7 @@ pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
 }
 
 /// The waves with their places on the board and their labels, in the order of the script: a wave inside an item stands where its item does.
-pub(super) fn rows(board: &Board, told: impl Fn(&Wave) -> bool) -> Vec<(usize, String, &Wave)> {
+pub(in crate::report) fn rows(board: &Board, told: impl Fn(&Wave) -> bool) -> Vec<(usize, String, &Wave)> {
     let mut order: Vec<usize> = (0..board.waves.len()).filter(|at| told(&board.waves[*at])).collect();
     order.sort_by_cached_key(|at| position(board, *at));
     order.into_iter().map(|at| (at, label(board, at), &board.waves[at])).collect()
@@ -130,7 +129,7 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::scene;
+    use crate::report::live::scene;
 
     #[test]
     fn the_summary_follows_the_items_order_and_holds_neither_ids_nor_times() {
