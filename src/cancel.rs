@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::clock::{Clock, Instant, Signal, Woken};
 use crate::error::{Error, Result};
 
-/// How much is to stop.
+/// The extent of a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wish {
     /// Nothing; go on.
@@ -19,7 +19,7 @@ pub enum Wish {
     Leave,
 }
 
-/// A shared handle; what waits listens to it.
+/// A shared handle; everything that waits listens to it.
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<Inner>);
 
@@ -27,13 +27,13 @@ pub struct Cancel(Arc<Inner>);
 struct Inner {
     level: AtomicU8,
     listeners: Mutex<Vec<Signal>>,
-    /// A wish to stop everything stops this as well.
+    /// A wish to stop the whole stops this part as well.
     whole: Option<Cancel>,
-    /// Why it has to stop, where nobody asked for it.
+    /// The reason to stop when nobody asked for it.
     trouble: Mutex<Option<String>>,
 }
 
-/// Keeps a bell on the list of those that are rung; off again when dropped.
+/// Keeps a signal on the list of those to be rung, until it is dropped.
 pub struct Listening {
     cancel: Cancel,
     signal: Signal,
@@ -41,7 +41,7 @@ pub struct Listening {
 }
 
 impl Cancel {
-    /// The wish to stop a part: it hears the wishes for the whole as well, and keeps its own to itself.
+    /// A cancel for a part: it hears the wishes for the whole, and keeps its own to itself.
     #[must_use]
     pub fn part(&self) -> Self {
         Self(Arc::new(Inner { whole: Some(self.clone()), ..Inner::default() }))
@@ -56,7 +56,7 @@ impl Cancel {
         self.0.whole.as_ref().map_or(own, |whole| own.max(whole.wish()))
     }
 
-    /// The next level: first pause, then leave. Says which it is now.
+    /// Raises the wish: first to pause, then to leave. Returns the new one.
     pub fn press(&self) -> Wish {
         let next = if self.wish() == Wish::Continue { Wish::Pause } else { Wish::Leave };
         self.0.level.store(next as u8, Ordering::Release);
@@ -64,7 +64,7 @@ impl Cancel {
         next
     }
 
-    /// Pauses because the run cannot go on, for this reason; a wish that is there already stands.
+    /// Pauses because the run cannot go on, for this reason; an earlier wish stands.
     pub fn halt(&self, reason: &str) {
         if self.wish() == Wish::Continue {
             *self.own_trouble() = Some(reason.to_owned());
@@ -72,7 +72,7 @@ impl Cancel {
         }
     }
 
-    /// Why it has to stop, where nobody asked for it.
+    /// The reason to stop when nobody asked for it.
     pub fn trouble(&self) -> Option<String> {
         let own = self.own_trouble().clone();
         own.or_else(|| self.0.whole.as_ref().and_then(Cancel::trouble))
@@ -82,14 +82,14 @@ impl Cancel {
         self.0.trouble.lock()
     }
 
-    /// Back to [`Wish::Continue`], as a prompt does between two statements.
+    /// Resets to [`Wish::Continue`], as the prompt does between two statements.
     pub fn reset(&self) {
         *self.own_trouble() = None;
         self.0.level.store(0, Ordering::Release);
     }
 
     /// # Errors
-    /// [`crate::error::Kind::Interrupted`] once a stop is wished for.
+    /// [`crate::error::Kind::Interrupted`] once there is a wish to stop.
     pub fn check(&self) -> Result<()> {
         if self.wish() == Wish::Continue { Ok(()) } else { Err(Error::interrupted()) }
     }
@@ -104,7 +104,7 @@ impl Cancel {
     /// Sleeps until `deadline`. The caller holds a busy token and no lock.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Interrupted`] as soon as a stop is wished for.
+    /// [`crate::error::Kind::Interrupted`] as soon as there is a wish to stop.
     pub fn sleep_until(&self, clock: &Clock, deadline: Instant) -> Result<()> {
         let signal = clock.signal();
         let _listening = self.listen(&signal);

@@ -15,23 +15,23 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
-/// Where virtual and scaled time begins, so that two rehearsals agree: a Monday evening, 20:00 UTC.
+/// The start of virtual and scaled time, fixed so that two rehearsals agree: a Monday evening, 20:00 UTC.
 pub const REHEARSAL_START: &str = "2026-06-01T20:00:00Z";
 
-/// How far a polling sleeper may be carried past its own deadline when nothing is known to happen before.
+/// The furthest that a polling sleeper is carried past its own deadline when no earlier event is known.
 const LONGEST_SKIP: SignedDuration = SignedDuration::from_mins(10);
 
-/// A point on a clock's own line of time: intervals, pauses, timeouts and elapsed times are counted by it. Unlike a
-/// [`Timestamp`], which people and servers name, it is not moved when somebody sets the machine's clock. While the
-/// machine is asleep it stands still, so that waits go on afterwards with what was left of them.
+/// A point on a clock's own time line: intervals, pauses, timeouts and elapsed times are counted by it. Unlike a
+/// [`Timestamp`], which people and servers name, it does not move when somebody sets the machine's clock. It stands
+/// still while the machine is asleep, so that waits then go on with the rest of their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(SignedDuration);
 
 impl Instant {
-    /// When the clock was made.
+    /// The moment at which the clock was made.
     pub const START: Instant = Instant(SignedDuration::ZERO);
 
-    /// The time from `earlier` to this; negative where `earlier` is later.
+    /// The time from `earlier` to this; negative if `earlier` is later.
     pub fn duration_since(self, earlier: Instant) -> SignedDuration {
         self.0.saturating_sub(earlier.0)
     }
@@ -53,13 +53,13 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// How a clock relates to the system's time.
+/// The relation of a clock to the system's time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Speed {
     /// The system's time.
     Real,
-    /// So many seconds of this clock in one second of the system's.
+    /// This many seconds of this clock in one second of the system's.
     Times(f64),
     /// As fast as the work allows: jumps from one deadline to the next.
     Max,
@@ -69,18 +69,18 @@ pub enum Speed {
 #[derive(Clone)]
 pub struct Clock(Arc<Inner>);
 
-/// What the world does by itself: the first moment after the given one at which something happens.
+/// The world's own events: the first moment after the given one at which something happens.
 type World = Box<dyn Fn(Timestamp) -> Option<Timestamp> + Send + Sync>;
 
 struct Inner {
     mode: Mode,
     /// Virtual time in nanoseconds since the epoch; read without the lock, so that the world may ask for the time.
     virtual_now: AtomicI64,
-    /// Where virtual time began.
+    /// The start of virtual time.
     origin: Timestamp,
-    /// When the clock was made, by the machine's monotonic clock.
+    /// The moment at which the clock was made, by the machine's monotonic clock.
     made: std::time::Instant,
-    /// By how many nanoseconds somebody has set what people read off the clock: tests do.
+    /// The nanoseconds by which the time of day was set: tests do that.
     set_by: AtomicI64,
     state: Mutex<State>,
 }
@@ -101,7 +101,7 @@ struct State {
 struct Sleeper {
     waiter: Arc<Waiter>,
     deadline: Option<Instant>,
-    /// A poller: of no use before the world has changed.
+    /// A poller: waking it before the world has changed is of no use.
     polls: bool,
 }
 
@@ -130,7 +130,7 @@ struct Flags {
     expired: bool,
 }
 
-/// Why [`Clock::park`] came back.
+/// The reason why [`Clock::park`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     Rung,
@@ -142,7 +142,7 @@ impl Clock {
         Self::starting_at(speed, REHEARSAL_START.parse().expect("the constant is a timestamp"))
     }
 
-    /// As [`Clock::new`], with virtual and scaled time beginning at `origin`: a rehearsal goes on where it stopped.
+    /// Like [`Clock::new`], with virtual and scaled time starting at `origin`: a rehearsal goes on where it stopped.
     pub fn starting_at(speed: Speed, origin: Timestamp) -> Self {
         match speed {
             Speed::Real => Self::with(Mode::System, Timestamp::UNIX_EPOCH),
@@ -151,7 +151,7 @@ impl Clock {
         }
     }
 
-    /// A clock that runs `speed` times as fast as the system's, beginning at the system's time.
+    /// A clock that runs `speed` times as fast as the system's, starting at the system's time.
     pub fn scaled_from_now(speed: f64) -> Self {
         Self::with(Mode::Scaled { speed, origin: wall() }, Timestamp::UNIX_EPOCH)
     }
@@ -163,13 +163,13 @@ impl Clock {
         Self(Arc::new(Inner { mode, virtual_now, origin: start, made, set_by, state: Mutex::new(state) }))
     }
 
-    /// The time of day of this clock: for what people, servers and records name. It may be set in either direction at
-    /// any moment; durations are counted by [`Clock::instant`].
+    /// The time of day of this clock, for times that people, servers and records name. It may be set in either
+    /// direction at any moment; durations are counted by [`Clock::instant`].
     pub fn now(&self) -> Timestamp {
         self.both().0
     }
 
-    /// The time of day and the instant of one and the same moment.
+    /// The time of day and the instant of the same moment.
     pub fn both(&self) -> (Timestamp, Instant) {
         let instant = self.instant();
         let now = match &self.0.mode {
@@ -180,14 +180,14 @@ impl Clock {
         (now + SignedDuration::from_nanos(self.0.set_by.load(Ordering::Acquire)), instant)
     }
 
-    /// Sets the time of day, as somebody may do with the machine's.
+    /// Shifts the time of day, as somebody may do with the machine's.
     #[cfg(test)]
     pub fn set(&self, by: SignedDuration) {
         let by = i64::try_from(by.as_nanos()).expect("a test sets it by hours");
         self.0.set_by.fetch_add(by, Ordering::AcqRel);
     }
 
-    /// The same moment by which durations are counted.
+    /// The current instant, by which durations are counted.
     pub fn instant(&self) -> Instant {
         let elapsed = || self.0.made.elapsed();
         Instant(match &self.0.mode {
@@ -197,13 +197,13 @@ impl Clock {
         })
     }
 
-    /// The instant of a point in time that a person, a server or the journal names, as far away as it is by now.
+    /// The instant of a time that a person, a server or the journal names, at its current distance.
     pub fn instant_of(&self, time: Timestamp) -> Instant {
         let (now, instant) = self.both();
         instant + time.duration_since(now)
     }
 
-    /// The time of day that an instant has, as far away as it is by now.
+    /// The time of day of an instant, at its current distance.
     pub fn time_of(&self, instant: Instant) -> Timestamp {
         let (now, here) = self.both();
         let rest = instant.duration_since(here);
@@ -221,18 +221,18 @@ impl Clock {
         system()
     }
 
-    /// The system's time, whatever this clock says: for what lives in wall time, as Keystone's tokens do.
+    /// The system's time, whatever this clock says: for things that live in wall time, such as Keystone's tokens.
     pub fn wall(&self) -> Timestamp {
         wall()
     }
 
-    /// Whether this is the virtual clock, which jumps.
+    /// True if this is the virtual clock, which jumps.
     pub fn is_virtual(&self) -> bool {
         matches!(self.0.mode, Mode::Virtual)
     }
 
-    /// How much time of this clock passes in `system`: what a poller must at least leave between two polls so that a
-    /// fast clock does not make it a flood. Zero for the virtual clock.
+    /// The time of this clock that passes in `system`: the shortest pause of a poller, so that a fast clock does not
+    /// make it flood the server. Zero for the virtual clock.
     pub fn during(&self, system: Duration) -> Duration {
         match self.0.mode {
             Mode::System => system,
@@ -254,7 +254,7 @@ impl Clock {
         }
     }
 
-    /// Tells the virtual clock when the world changes by itself, so that pollers are not woken in vain.
+    /// Tells the virtual clock when the world will change by itself, so that pollers are not woken in vain.
     pub fn set_world(&self, world: impl Fn(Timestamp) -> Option<Timestamp> + Send + Sync + 'static) {
         self.lock().world = Some(Box::new(world));
     }
@@ -265,7 +265,7 @@ impl Clock {
         self.park_as(signal, deadline, false)
     }
 
-    /// As [`Clock::park`], for a poller: on the virtual clock the deadline moves to the next thing that happens.
+    /// Like [`Clock::park`], for a poller: on the virtual clock the deadline moves to the next event of the world.
     pub fn park_poll(&self, signal: &Signal, deadline: Option<Instant>) -> Woken {
         self.park_as(signal, deadline, true)
     }
@@ -301,7 +301,7 @@ impl Clock {
         if expired && !std::mem::take(&mut flags.rung) { Woken::Deadline } else { Woken::Rung }
     }
 
-    /// The system time left until `deadline`; `None` where only a waker ends the wait.
+    /// The system time left until `deadline`; `None` if only a waker ends the wait.
     fn remaining(&self, deadline: Option<Instant>) -> Option<Duration> {
         let rest = deadline?.duration_since(self.instant()).max(SignedDuration::ZERO).unsigned_abs();
         match self.0.mode {
@@ -326,7 +326,7 @@ impl Clock {
         }
     }
 
-    /// Moves virtual time to the next deadline, if nobody is busy and somebody sleeps until one.
+    /// Moves virtual time to the next deadline, if nobody is busy and somebody is sleeping until one.
     fn jump(&self, state: &mut State) {
         if state.busy > 0 {
             return;
@@ -362,7 +362,7 @@ impl Clock {
     }
 }
 
-/// Takes the sleeper's token for it, then wakes it.
+/// Takes the sleeper's token on its behalf, then wakes it.
 fn wake(state: &mut State, key: u64, rung: bool) {
     let Some(sleeper) = state.sleepers.remove(&key) else { return };
     state.busy += 1;
@@ -379,7 +379,7 @@ impl Waiter {
 }
 
 impl Signal {
-    /// Wakes the thread that waits for this signal; if none does, its next wait ends at once.
+    /// Wakes the thread that waits for this signal; if none does, the next wait ends at once.
     pub fn ring(&self) {
         let mut state = self.clock.lock();
         let parked = {
@@ -394,7 +394,7 @@ impl Signal {
         }
     }
 
-    /// Whether both are the same bell.
+    /// True if both are the same signal.
     pub fn is(&self, other: &Signal) -> bool {
         Arc::ptr_eq(&self.waiter, &other.waiter)
     }

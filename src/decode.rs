@@ -1,11 +1,11 @@
-//! The text that the bytes of a file hold, as editors and spreadsheets of every system write it.
+//! Decoding the bytes of a file as text, as editors and spreadsheets of every system write it.
 
 use std::fmt;
 
-/// A place that is not text, and why.
+/// The first part of a file that is not text, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotText {
-    /// From 1.
+    /// Counted from 1.
     line: usize,
     why: Why,
 }
@@ -17,12 +17,12 @@ enum Why {
     /// Half a character of UTF-16.
     Half,
     Nul,
-    /// The mark of an archive, which a spreadsheet's own file is.
+    /// The mark of an archive, such as a spreadsheet's own file.
     Archive,
 }
 
 impl NotText {
-    /// What to do about it.
+    /// The advice for a person.
     pub fn hint(&self) -> &'static str {
         match self.why {
             Why::Byte(_) => "save it as UTF-8 (spreadsheets call it `CSV UTF-8`, Windows `UTF-8` as against `ANSI`)",
@@ -46,10 +46,10 @@ impl fmt::Display for NotText {
 
 impl std::error::Error for NotText {}
 
-/// The text of UTF-8, or of UTF-16 that begins with its byte order mark. The mark itself is no part of the text.
+/// The text of UTF-8, or of UTF-16 that begins with its byte order mark. The mark itself is not part of the text.
 ///
 /// # Errors
-/// The first place that is not text. Other encodings have no mark, and guessing among them would change names.
+/// The first position that is not text. Other encodings have no mark, and guessing among them would change names.
 pub fn text(bytes: &[u8]) -> Result<String, NotText> {
     let text = match bytes {
         [b'P', b'K', 3, 4, ..] => return Err(NotText { line: 1, why: Why::Archive }),
@@ -84,8 +84,8 @@ fn line_of(before: impl Iterator<Item = char>) -> usize {
     before.filter(|character| *character == '\n').count() + 1
 }
 
-/// A script as the language reads it, line by line as it was written: without a byte order mark, with line feeds alone
-/// at the ends of lines, and with an empty line in place of one for the shell (`#!`).
+/// A script as the language reads it, line by line as it was written: without a byte order mark, with plain line feeds,
+/// and with an empty line in place of a shebang (`#!`).
 pub fn script(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = if text.contains('\n') { text.replace("\r\n", "\n") } else { text.replace('\r', "\n") };

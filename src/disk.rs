@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, and what it means when the system takes no more.
+//! Files that are written whole or not at all, and the errors of a full disk.
 
 use std::fmt::Display;
 use std::fs::Permissions;
@@ -8,17 +8,17 @@ use std::path::Path;
 
 use crate::error::{Error, Kind, plain};
 
-/// Puts `bytes` in the place of what the file held: written beside it and renamed, so that nobody ever finds half of it.
-/// What is no plain file (a device, a pipe) is written to.
+/// Replaces the content of a file with `bytes`: they are written beside it and renamed, so that nobody ever finds half
+/// of it. A device or a pipe is written to directly.
 ///
 /// # Errors
-/// Those of the system; the file is as it was.
+/// Those of the system; the file is unchanged.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let there = std::fs::metadata(path).ok();
     if there.as_ref().is_some_and(|known| !known.is_file()) {
         return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
-    // A link stays a link: what it leads to is replaced.
+    // A link stays a link: its target is replaced.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let permissions = there.map_or_else(|| Permissions::from_mode(0o666), |known| known.permissions());
@@ -29,7 +29,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     beside.persist(&target).map_err(|failed| failed.error).map(drop)
 }
 
-/// The kind of a failed write: [`Kind::Storage`] where the disk takes no more, `otherwise` where the name is at fault.
+/// The kind of a failed write: [`Kind::Storage`] if the disk is full, `otherwise` if the name is at fault.
 pub fn kind(error: &io::Error, otherwise: Kind) -> Kind {
     match error.kind() {
         ErrorKind::NotFound
@@ -44,14 +44,14 @@ pub fn kind(error: &io::Error, otherwise: Kind) -> Kind {
     }
 }
 
-/// The failure to write `what`; `otherwise` is its kind where the name is at fault and not the disk.
+/// The error for failing to write `what`; `otherwise` is its kind if the name is at fault and not the disk.
 pub fn unwritten(what: impl Display, error: &io::Error, otherwise: Kind) -> Error {
     let kind = kind(error, otherwise);
     let told = Error::new(kind, format!("cannot write {what}: {}", plain(error)));
     if kind == Kind::Storage { told.hint(remedy(error)) } else { told }
 }
 
-/// The way out of a failed write.
+/// The remedy for a failed write.
 pub fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk",

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 const HINT: &str = "write it as `90s`, `2h 30m`, `1d`, or as a number of seconds";
 
 /// # Errors
-/// `Script` when it is no duration, is negative, or counts months or years, which have no fixed length.
+/// `Script` when it is not a duration, is negative, or counts months or years, which have no fixed length.
 pub fn parse(text: &str) -> Result<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
@@ -23,27 +23,28 @@ pub fn parse(text: &str) -> Result<Duration> {
     Duration::try_from(duration).map_err(|_| refused(text, "is negative"))
 }
 
-/// A plain number: seconds.
+/// A duration from a plain number of seconds.
 ///
 /// # Errors
-/// `Script` when it is negative or beyond all use.
+/// `Script` when it is negative or too large.
 pub fn seconds(seconds: f64) -> Result<Duration> {
     seconds_of(seconds, &seconds.to_string())
 }
 
-/// The pause after so many failures in a row: `first`, then twice as long with each, at most `longest`.
+/// The pause after `failures` failures in a row: `first`, then twice as long with each one, at most `longest`.
 pub fn backoff(first: Duration, longest: Duration, failures: u32) -> Duration {
     let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
     first.saturating_mul(factor).min(longest)
 }
 
-/// A point in time so far after another; the end of time if it is further.
+/// The time `duration` after `time`; the end of time if that is further.
 pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
     let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
     time.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
-/// A timestamp of the server: naive, in UTC, with microseconds that are always zero (`2026-11-22T07:45:55.000000`).
+/// Parses a timestamp of the server: naive, in UTC, with microseconds that are always zero
+/// (`2026-11-22T07:45:55.000000`).
 pub fn server_time(text: &str) -> Option<Timestamp> {
     if let Ok(timestamp) = text.parse() {
         return Some(timestamp);
@@ -55,7 +56,7 @@ fn seconds_of(seconds: f64, text: &str) -> Result<Duration> {
     if seconds < 0.0 {
         return Err(refused(text, "is negative"));
     }
-    // Beyond what a calendar holds, adding it to a time would fail later and elsewhere.
+    // A duration beyond any calendar would fail later and elsewhere, when it is added to a time.
     let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| duration.as_secs() < 1 << 36);
     duration.ok_or_else(|| refused(text, "is not a duration"))
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, in one type that every floor understands: a kind with its exit code, a message, a hint.
+//! Failures, in one type that every floor understands: a kind with its exit code, a message, a hint.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// The detail with the seconds after which the server wants to be asked again.
 pub const RETRY_AFTER: &str = "retry_after";
 
-/// The detail that says of a login that its connection was taken, and broke.
+/// The detail of a login whose connection was accepted, and then broke.
 pub const BROKEN: &str = "broken";
 
 /// The result of everything that can fail.
@@ -22,23 +22,23 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Kind {
     /// The script is wrong: syntax, unknown name, wrong argument, unknown key, or an uncaught `throw`.
     Script,
-    /// What was given from outside is wrong: flags, parameters, files, settings.
+    /// The input from outside is wrong: flags, parameters, files, settings.
     Input,
-    /// The server did not answer, or answered something that is not a Coriolis API.
+    /// The server did not answer, or the answer is not that of a Coriolis API.
     Unreachable,
     /// The credentials were refused, or are missing.
     Login,
-    /// The server refused a request; `status` says how.
+    /// The server refused a request; `status` has its code.
     Api,
     /// The thing asked for does not exist (404, or no match for a name).
     NotFound,
     /// The thing asked for exists more than once, so a name does not say which.
     Ambiguous,
-    /// A guard refused: what was asked would have done harm, the message says which.
+    /// A guard refused: the request would have done harm, which the message describes.
     Refused,
-    /// What was waited for ended in a failure; `task` and `exception_details` say the cause.
+    /// The target of a wait failed; `task` and `exception_details` give the cause.
     Failed,
-    /// What was waited for was cancelled.
+    /// The target of a wait was cancelled.
     Cancelled,
     /// A deadline passed.
     Timeout,
@@ -48,16 +48,16 @@ pub enum Kind {
     Interrupted,
     /// Items of a wave failed.
     ItemsFailed,
-    /// The run would go another way than its journal says it went. Cannot be caught by a script.
+    /// The run would take another way than its journal recorded. Cannot be caught by a script.
     Mismatch,
     /// A gate is closed until somebody answers. Cannot be caught by a script.
     NeedsAnswer,
-    /// The journal cannot be read, or is where it cannot be written: nothing may be sent. Cannot be caught by a script.
+    /// The journal cannot be read, or not be written at its place: nothing may be sent. Cannot be caught by a script.
     Journal,
-    /// A disk, or whatever stdout leads to, takes no more. Nothing may be sent that cannot be recorded. Cannot be caught
-    /// by a script.
+    /// A disk, or the target of stdout, is full. Nothing may be sent that cannot be recorded. Cannot be caught by a
+    /// script.
     Storage,
-    /// This machine, or a limit that was set for the process, has no room for more.
+    /// This machine, or a limit of the process, has no room for more.
     Limit,
     /// A bug of this program.
     Internal,
@@ -105,7 +105,7 @@ impl Kind {
         }
     }
 
-    /// Whether a script must not catch it and go on.
+    /// True if a script must not catch it and go on.
     pub fn is_final(self) -> bool {
         use Kind::{Internal, Interrupted, Journal, Mismatch, NeedsAnswer, Storage, Unknown};
         matches!(self, Interrupted | Unknown | Internal | Mismatch | NeedsAnswer | Journal | Storage)
@@ -138,29 +138,30 @@ impl Kind {
     }
 }
 
-/// What the same request may bring when it is sent again.
+/// The prospect of sending the same request again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prospect {
-    /// The same: the answer is an answer.
+    /// The same result: the answer is final.
     Final,
-    /// The same for now; something else once a person has seen to it: a wrong URL, a password, what the source's or the
-    /// target's cloud lacks.
+    /// The same result for now; another once a person has seen to it: a wrong URL, a password, something that the
+    /// source's or the target's cloud lacks.
     Later,
-    /// Something else: this time the server failed at it, or what came back was spoilt on the way.
+    /// Another result: this time the server failed, or the answer was damaged on the way.
     Better,
-    /// An answer, once the server is back or has time again: it has not looked at the request.
+    /// An answer, once the server is back or less busy: it has not looked at the request.
     Back,
 }
 
-/// A failure: what, which, where, and what to do about it.
+/// A failure: its kind, a message, and what to do about it.
 #[derive(Clone, Debug)]
 pub struct Error {
     pub kind: Kind,
     /// A lowercase fragment without a period.
     pub message: String,
-    /// What to do, an imperative without a period.
+    /// The advice: an imperative without a period.
     pub hint: Option<String>,
-    /// Further facts, under the names a script reads them by (`status`, `method`, `path`, `request_id`, `task`, ...).
+    /// Further facts, under the names that a script reads them by (`status`, `method`, `path`, `request_id`, `task`,
+    /// ...).
     pub details: Map<String, Value>,
     pub source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -204,7 +205,7 @@ impl Error {
         self
     }
 
-    /// Puts what was being done before the message: `context: message`.
+    /// Puts a context before the message: `context: message`.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
@@ -214,7 +215,7 @@ impl Error {
     /// The one verdict whether asking again is worth it: for the client, for the watcher, and for a resumed run that
     /// finds such an error at the end of its records.
     pub fn prospect(&self) -> Prospect {
-        // Below an endpoint a 500 or a 503 is the cloud's or the provider's failure, after seconds of work.
+        // Below an endpoint a 500 or a 503 is a failure of the cloud or the provider, after seconds of work.
         let provider = || {
             let path = self.details.get("path").and_then(Value::as_str);
             self.kind == Kind::Api && path.is_some_and(|path| path.starts_with("endpoints/"))
@@ -233,18 +234,18 @@ impl Error {
         }
     }
 
-    /// The HTTP status of the answer, where there was one.
+    /// The HTTP status of the answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         self.details.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok())
     }
 }
 
-/// Why attempts failed, one after the other.
+/// The causes of failed attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Causes<Cause> {
-    /// That of the last attempt that failed.
+    /// The cause of the last failed attempt.
     pub last: Option<Cause>,
-    /// That of the first one, where several failed.
+    /// The cause of the first failed attempt, if several failed.
     pub first: Option<Cause>,
 }
 
@@ -255,7 +256,7 @@ impl<Cause> Default for Causes<Cause> {
 }
 
 impl<Cause> Causes<Cause> {
-    /// Another attempt failed.
+    /// Adds the cause of another failed attempt.
     pub fn add(&mut self, cause: Cause) {
         if let Some(before) = self.last.replace(cause) {
             self.first.get_or_insert(before);
@@ -285,7 +286,7 @@ pub fn plain(error: &std::io::Error) -> String {
     text.split_once(" (os error").map_or(text.clone(), |(message, _)| message.to_lowercase())
 }
 
-/// The machine has room for no more threads: `what` goes without its own.
+/// The error when the machine has no room for more threads: `what` lacks its own.
 pub fn no_thread(what: &str, error: &std::io::Error) -> Error {
     Error::new(Kind::Limit, format!("cannot start a thread for {what}: {}", plain(error)))
         .hint("lower `limit`, or raise `ulimit -u` and `ulimit -v`")
@@ -296,7 +297,7 @@ pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// The candidate nearest to `word`, if one is near enough to be what was meant.
+/// The candidate nearest to `word`, if one is near enough to be meant.
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let (written, word) = (word, word.to_lowercase());
     let candidates: Vec<&str> = candidates.into_iter().collect();
@@ -314,7 +315,7 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(likeness, edits, candidate)| *edits <= 2.max(candidate.len() / 4) || *likeness > 0.92)
         .min_by(|a, b| a.1.cmp(&b.1).then(b.0.total_cmp(&a.0)))
         .map(|(_, edits, candidate)| (edits, candidate));
-    // Cut short: `destination_env` is no `destination_endpoint`.
+    // Abbreviated: `destination_env` for `destination_environment`, but not for `destination_endpoint`.
     let cut = |candidate: &&str| word.len() >= 6 && candidate.to_lowercase().starts_with(&word);
     let longer = candidates.iter().copied().filter(|candidate| candidate.len() > word.len()).filter(cut);
     if let Some(whole) =
@@ -323,7 +324,7 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return Some(whole);
     }
     let near = near.map(|(_, candidate)| candidate);
-    // What it begins with, but for its last letter: `net` for `network`, `retry` for `retries`.
+    // A word that begins with it, except for its last letter: `net` for `network`, `retry` for `retries`.
     let begins = |candidate: &&str| {
         let same = word.chars().zip(candidate.to_lowercase().chars()).take_while(|(one, other)| one == other).count();
         same >= 3 && same + 1 >= word.chars().count()

@@ -1,4 +1,4 @@
-//! What happened, said once as a fact; the report decides how it looks.
+//! Events: each fact is said once, and the report decides how it looks.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::error::{Error, Kind};
 use crate::model::Generation;
 
-/// The version of the event lines that `--output jsonl` prints: a changed meaning raises it.
+/// The version of the event lines that `--output jsonl` prints; it is raised when a meaning changes.
 pub const VERSION: u32 = 1;
 
-/// One fact, with the time and the lane it belongs to.
+/// One fact, with its time and lane.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// [`VERSION`].
@@ -25,7 +25,7 @@ pub struct Event {
     pub fact: Fact,
 }
 
-/// Where in the run something happened: the lane's path, and the innermost wave and item it stands in.
+/// The origin of an event: the lane's path, and the innermost wave and item around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// `main`, or `main/seed/web-01`.
@@ -36,7 +36,7 @@ pub struct Origin {
     pub item: Option<Arc<str>>,
 }
 
-/// How an item ended.
+/// The outcome of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -44,7 +44,7 @@ pub enum Outcome {
     Failed,
     /// Never started: the failure budget was used up, or the run was paused before its turn.
     Skipped,
-    /// Begun, and interrupted by the operator; what it started on the server may go on.
+    /// Started, then interrupted by the operator; its work on the server may go on.
     Cancelled,
     /// A change was sent and nobody knows whether it was applied.
     Unknown,
@@ -65,26 +65,26 @@ impl Outcome {
     }
 }
 
-/// What is waited for: `execution`, `deployment`, ... and how people call it (the VMs' names).
+/// The subject of a wait: `execution`, `deployment`, ... and its name for people (the VMs' names).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     pub kind: String,
     pub id: String,
-    /// The instances' names, or the id where they are not known.
+    /// The instances' names, or the id if they are unknown.
     pub label: String,
 }
 
-/// A look at something that is waited for.
+/// An observation of a wait's subject.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The server's word: `RUNNING`, `CANCELLING`, ...
     pub status: String,
-    /// The type of the task that is at work: `REPLICATE_DISKS`, ...
+    /// The type of the current task: `REPLICATE_DISKS`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// 0 to 100; never backwards, below 100 until the end.
+    /// From 0 to 100; never falls, and stays below 100 until the end.
     pub percent: f64,
-    /// Bytes copied and to be copied, where a copy is at work and the sizes are known.
+    /// The bytes copied and the bytes to copy, while a copy is running and the sizes are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<(u64, u64)>,
 }
@@ -96,7 +96,7 @@ pub enum Fact {
         runbook: Option<String>,
         cloud: String,
     },
-    /// The first answer of the server told which generation it speaks.
+    /// The first answer of the server showed its generation.
     CloudFound {
         generation: Generation,
         url: String,
@@ -119,15 +119,15 @@ pub enum Fact {
         path: String,
         status: u16,
     },
-    /// A wave, or an `each` (named `each`) of so many items, at most `limit` at once.
+    /// A wave, or an `each` (named `each`), of these items, at most `limit` at once.
     WaveStarted {
         name: String,
         total: usize,
         limit: usize,
-        /// The items' keys in their order, so that reports list them so and not by arrival.
+        /// The items' keys in order, so that reports do not list them by arrival.
         items: Vec<Arc<str>>,
-        /// The number of the call that opened it: in one lane the same number is the same wave, also in another attempt.
-        /// 0 in journals that do not have it.
+        /// The number of the call that opened it: within a lane, the same number is the same wave, also in another
+        /// attempt. 0 in journals without it.
         #[serde(default)]
         call: u64,
     },
@@ -146,17 +146,17 @@ pub enum Fact {
         outcome: Outcome,
         attempts: u32,
         elapsed_seconds: f64,
-        /// Why its last attempt failed.
+        /// The error of its last attempt.
         #[serde(flatten)]
         cause: Option<Cause>,
-        /// Why its first attempt failed, where that was something else.
+        /// The error of its first attempt, if that differs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first: Option<Cause>,
-        /// It ended before this process began: a resumed run says it again, for those who count.
+        /// It ended before this process began: a resumed run repeats it, for those who count.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         earlier: bool,
     },
-    /// Nothing new starts in this wave any more, and why.
+    /// Nothing new starts in this wave, for this reason.
     WaveStopping {
         name: String,
         reason: String,
@@ -187,7 +187,7 @@ pub enum Fact {
         subject: Subject,
         status: String,
     },
-    /// A retry inside a unit: the thing is done anew.
+    /// A retry inside a unit: the action is done again.
     UnitRetried {
         function: String,
         attempt: u32,
@@ -204,7 +204,7 @@ pub enum Fact {
         cause: Cause,
         next: Timestamp,
     },
-    /// Nobody gets an answer from the cloud any more; it is tried until then. Said again when it lasts.
+    /// The cloud has stopped answering; requests are retried until then. Repeated while it lasts.
     CloudAway {
         #[serde(flatten)]
         cause: Cause,
@@ -218,24 +218,24 @@ pub enum Fact {
     Logged {
         level: Level,
         message: String,
-        /// What to do about it.
+        /// The advice for a person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     },
-    /// What the script printed: data for stdout.
+    /// The script's own output: data for stdout.
     Printed {
         text: String,
     },
-    /// The run goes on where an earlier process of it stopped.
+    /// The run continues where an earlier process stopped.
     RunResumed {
         run: String,
-        /// How many calls have their result already.
+        /// The number of calls that already have their result.
         calls: usize,
-        /// Who worked on it and is gone, where that was not said in order.
+        /// The earlier process, if it ended without saying so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
-    /// The run waits for somebody's answer.
+    /// The run waits for an answer.
     GateReached {
         gate: String,
         question: String,
@@ -261,7 +261,7 @@ impl Fact {
     }
 }
 
-/// How many items ended how.
+/// The number of items per outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub ok: usize,
@@ -306,15 +306,15 @@ pub enum Level {
     Error,
 }
 
-/// Why something went wrong, in its parts: nobody has to take them out of a text again.
+/// The cause of a failure in its parts, so that nobody has to take them out of a text again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     #[serde(rename = "cause")]
     pub message: String,
-    /// What to do about it.
+    /// The advice for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// Where in the script it was thrown, and the functions that it went through.
+    /// The position in the script where it was thrown, and the functions that it passed through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// The type of the task that failed first.
@@ -326,7 +326,7 @@ impl Cause {
     pub fn of(error: &Error) -> Self {
         let detail = |name: &str| error.details.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let through = detail("through").map(|through| format!(" in {through}")).unwrap_or_default();
-        // An interruption has nothing to do with where the script was.
+        // An interruption has nothing to do with the script's position.
         let place = detail("place").filter(|_| error.kind != Kind::Interrupted);
         Self {
             message: error.message.clone(),
@@ -351,7 +351,7 @@ impl From<&str> for Cause {
     }
 }
 
-/// Where facts go: the report, the journal, a test's list. Called from many threads, must not block for long.
+/// A receiver of facts: the report, the journal, a test's list. Called from many threads; must not block for long.
 pub trait Sink: Send + Sync {
     fn emit(&self, event: Event);
 }

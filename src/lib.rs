@@ -4,8 +4,8 @@
 //! a script function; a *step* is one changing request of a call; a *lane* is a numbered sequence of calls with a path
 //! (the main script is one, each wave item has its own below it); an *attempt* is one try of an item; a *wave* is many
 //! items worked on at once under limits; an *item* is one element of a wave, mostly one VM, with a key; the *journal*
-//! is the record of a run; the *sandbox* is the simulated cloud; a *generation* is which Coriolis API a server speaks:
-//! `legacy` (replicas, migrations) or `current` (transfers, deployments).
+//! is the record of a run; the *sandbox* is the simulated cloud; a *generation* is the Coriolis API that a server
+//! speaks: `legacy` (replicas, migrations) or `current` (transfers, deployments).
 //!
 #![doc = include_str!("README.md")]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro, clippy::unwrap_used, clippy::disallowed_methods)]

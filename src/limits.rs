@@ -1,30 +1,30 @@
-//! How much a runbook may use: each limit has a name, a default that no honest runbook meets, and can be raised.
+//! The limits of a runbook: each has a name, a default that no honest runbook reaches, and can be raised.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, suggest};
 
-/// What a script may use of this machine.
+/// The share of this machine that a script may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// Bytes that the texts, lists and maps of one lane take.
+    /// Bytes held by the texts, lists and maps of one lane.
     pub lane_memory: usize,
-    /// Bytes that the whole process takes before its largest lanes are stopped.
+    /// Bytes held by the whole process before its largest lanes are stopped.
     pub memory: usize,
-    /// Bytes of a file that is read.
+    /// The size in bytes of a file that is read.
     pub file: usize,
-    /// Lists, maps and closures inside of each other.
+    /// The depth of lists, maps and closures inside each other.
     pub nesting: usize,
 }
 
-/// The most that a thread's stack bears.
+/// The most that the stack of a thread can take.
 const MOST_NESTED: usize = 2000;
 
 impl Limits {
     pub const DEFAULT: Self = Self { lane_memory: 256 << 20, memory: 1 << 30, file: 16 << 20, nesting: 500 };
 
-    /// The names, each with what it limits.
+    /// The names, each with the thing that it limits.
     pub const NAMES: [(&str, &str); 4] = [
         ("lane-memory", "bytes that the texts, lists and maps of one lane take, 256MiB"),
         ("memory", "bytes of all lanes together, 1GiB"),
@@ -32,10 +32,10 @@ impl Limits {
         ("nesting", "lists, maps and closures inside of each other, 500 of at most 2000"),
     ];
 
-    /// Those of the command line: `lane-memory=512MiB`.
+    /// The limits given on the command line: `lane-memory=512MiB`.
     ///
     /// # Errors
-    /// `Input` for an unknown name or a value that is no size.
+    /// `Input` for an unknown name or a value that is not a size.
     pub fn read(settings: &[String]) -> Result<Self> {
         let mut limits = Self::DEFAULT;
         for setting in settings {
@@ -55,7 +55,7 @@ impl Limits {
                 other => return Err(unknown(other)),
             }
         }
-        // Who lets one lane have more lets all together have it.
+        // Raising the limit of one lane raises that of the process.
         limits.memory = limits.memory.max(limits.lane_memory);
         Ok(limits)
     }

@@ -1,4 +1,4 @@
-//! The binary: what the library does, with the process it was started in.
+//! The binary: runs the library with the process it was started in.
 
 use std::thread;
 
@@ -6,7 +6,7 @@ use coriolis_run::cli;
 use coriolis_run::error::ExitCode;
 use coriolis_run::process::Process;
 
-/// What the deepest script takes, however small the stacks are that the shell allows.
+/// The stack for the deepest script, however small the stacks that the shell allows.
 const STACK: usize = 64 << 20;
 
 fn main() -> std::process::ExitCode {

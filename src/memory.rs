@@ -1,8 +1,8 @@
-//! Memory: how much this process and each of its lanes hold, and how much they may.
+//! The memory that this process and each of its lanes hold, and their limits.
 //!
-//! The language builds texts, lists and maps in dozens of places, and most of them ask nobody. All of them allocate: so
-//! what is counted is what is allocated, by thread, since a lane is a thread. A lane that holds too much ends with an
-//! error of its own, long before the machine has none left for the others.
+//! The language builds texts, lists and maps in dozens of places, and most of them check nothing. All of them allocate:
+//! so allocations are counted, by thread, since a lane is a thread. A lane that holds too much ends with an error of
+//! its own, long before the machine runs out of memory for the others.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,21 +11,21 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, bytes};
 
-/// What all threads hold.
+/// The bytes that all threads hold.
 static HELD: AtomicIsize = AtomicIsize::new(0);
-/// How many lanes are at work.
+/// The number of lanes at work.
 static LANES: AtomicIsize = AtomicIsize::new(0);
 
-/// [`Limits`] as the lanes ask for them.
+/// [`Limits`] in the form that the lanes read.
 static LANE_LIMIT: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.lane_memory);
 static TOTAL_LIMIT: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.memory);
 
 thread_local! {
-    /// What this thread has allocated and not freed. It may have freed what others allocated.
+    /// The bytes that this thread has allocated and not freed. It may have freed some that others allocated.
     static OWN: Cell<isize> = const { Cell::new(0) };
-    /// All that it has ever allocated.
+    /// All bytes that it has ever allocated.
     static EVER: Cell<usize> = const { Cell::new(0) };
-    /// What it held when its lane began.
+    /// The bytes that it held when its lane began.
     static BEFORE: Cell<isize> = const { Cell::new(0) };
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
@@ -39,7 +39,7 @@ static ALLOCATOR: Counted = Counted;
 fn took(size: usize) {
     let size_held = isize::try_from(size).unwrap_or(isize::MAX);
     HELD.fetch_add(size_held, Ordering::Relaxed);
-    // A thread that ends allocates a last time when its cells are gone.
+    // A thread that ends allocates a last time after its cells are gone.
     let _ = OWN.try_with(|own| own.set(own.get().saturating_add(size_held)));
     let _ = EVER.try_with(|ever| ever.set(ever.get().wrapping_add(size)));
 }
@@ -50,7 +50,7 @@ fn gave(size: usize) {
     let _ = OWN.try_with(|own| own.set(own.get().saturating_sub(size)));
 }
 
-// SAFETY: all of it is the system's allocator; what is counted beside it allocates nothing and cannot panic.
+// SAFETY: everything is passed to the system's allocator; the counting allocates nothing and cannot panic.
 #[allow(unsafe_code, reason = "an allocator is made of unsafe functions")]
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -84,13 +84,13 @@ unsafe impl GlobalAlloc for Counted {
     }
 }
 
-/// What this process allows from now on.
+/// Sets the limits of this process.
 pub fn allow(limits: &Limits) {
     LANE_LIMIT.store(limits.lane_memory, Ordering::Relaxed);
     TOTAL_LIMIT.store(limits.memory, Ordering::Relaxed);
 }
 
-/// A lane at work on this thread; what it allocates from now on is its own.
+/// A lane at work on this thread; allocations from now on are its own.
 pub struct Measured(());
 
 /// A lane begins on this thread, or is entered once more.
@@ -116,24 +116,24 @@ impl Drop for Measured {
     }
 }
 
-/// What the lane of this thread holds.
+/// The bytes that the lane of this thread holds.
 fn own() -> usize {
     usize::try_from(OWN.get() - BEFORE.get()).unwrap_or(0)
 }
 
-/// All that this thread has ever allocated: it only grows.
+/// All bytes that this thread has ever allocated: the number only grows.
 pub fn ever() -> usize {
     EVER.get()
 }
 
 /// # Errors
-/// `Script` when this lane holds more than a lane may; or when all hold more than they may, and this one has a good part
-/// in it.
+/// `Script` when this lane holds more than a lane may, or when all of them hold more than they may and this one has a
+/// large share of it.
 pub fn check() -> Result<()> {
     check_with(0)
 }
 
-/// The same before something of so many bytes is made.
+/// The same, before making something of `more` bytes.
 ///
 /// # Errors
 /// As [`check`].

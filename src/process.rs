@@ -14,10 +14,10 @@ use nix::errno::Errno;
 use crate::error::ExitCode;
 use crate::secret::{Known, is_secret_name, passwords};
 
-/// Terminals that know no more than lines, by their `TERM`.
+/// The `TERM` of terminals that can only print lines.
 const DUMB: [&str; 4] = ["dumb", "emacs", "cons25", "unknown"];
 
-/// What the process was started with. Tests make their own.
+/// The process as it was started. Tests make their own.
 #[derive(Clone, Debug, Default)]
 pub struct Process {
     pub arguments: Vec<String>,
@@ -26,9 +26,9 @@ pub struct Process {
     pub stdin_is_terminal: bool,
     pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
-    /// Whether it was started so that it goes on without its terminal (`nohup`).
+    /// True if it was started to outlive its terminal (`nohup`).
     pub outlives_its_terminal: bool,
-    /// The secrets that the process has met: all that it writes is masked by them.
+    /// The secrets that the process has met: everything that it writes is masked by them.
     pub known: Known,
 }
 
@@ -48,7 +48,7 @@ impl Process {
                 .is_ok_and(|status| ignores_hangup(&status)),
             known: Known::default(),
         };
-        // Before anything reads the settings a mistake in a script may show it.
+        // Before anything reads the settings, a mistake in a script may show one.
         for (name, value) in process.environment.iter().filter(|(name, _)| name.starts_with("OS_")) {
             if is_secret_name(name) {
                 process.known.learn(value);
@@ -58,7 +58,7 @@ impl Process {
         process
     }
 
-    /// An environment variable, where an empty one counts as not set.
+    /// An environment variable; an empty one counts as unset.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -72,18 +72,17 @@ impl Process {
         (Box::new(stdout), Box::new(stderr))
     }
 
-    /// Whether what was written on the terminal can be written over: one that is dumb, or of which nobody says what it
-    /// is, takes one line after the other.
+    /// True if text on the terminal can be overwritten; a dumb or unknown terminal gets one line after the other.
     pub fn redraws(&self) -> bool {
         self.stderr_is_terminal && self.terminal_is_able()
     }
 
-    /// Whether people's text takes colours.
+    /// True if text for people may have colours.
     pub fn color(&self) -> bool {
         self.redraws() && self.variable("NO_COLOR").is_none()
     }
 
-    /// The same for what goes to stdout.
+    /// True if data on stdout may have colours.
     pub fn data_color(&self) -> bool {
         self.stdout_is_terminal && self.terminal_is_able() && self.variable("NO_COLOR").is_none()
     }
@@ -92,7 +91,7 @@ impl Process {
         self.variable("TERM").is_some_and(|name| !DUMB.contains(&name))
     }
 
-    /// The width that data on stdout has; `None` where it goes into a pipe or a file.
+    /// The width of data on stdout; `None` if it goes into a pipe or a file.
     pub fn data_width(&self) -> Option<usize> {
         let (width, _) = self.stdout_is_terminal.then(|| terminal_size::terminal_size_of(std::io::stdout()))??;
         Some(usize::from(width.0))
@@ -104,14 +103,14 @@ impl Process {
     }
 }
 
-/// The columns and lines that stderr has at the moment, where it is a terminal.
+/// The current columns and lines of stderr, if it is a terminal.
 pub fn terminal_size() -> Option<(usize, usize)> {
     let (width, height) = terminal_size::terminal_size_of(std::io::stderr())?;
     Some((usize::from(width.0), usize::from(height.0)))
 }
 
 impl Process {
-    /// Who started it, for locks and answers.
+    /// The user who started it, for locks and answers.
     pub fn user(&self) -> String {
         let known = ["USER", "LOGNAME"].into_iter().find_map(|name| self.variable(name));
         known.unwrap_or("somebody").to_owned()
@@ -131,15 +130,15 @@ impl Process {
 }
 
 impl Process {
-    /// Shows a text in `$PAGER`, or in `less` where the terminal is able to.
+    /// Shows a text in `$PAGER`, or in `less` if the terminal supports it.
     ///
     /// # Errors
-    /// When there is no such program.
+    /// There is no such program.
     pub fn page(&self, text: &str) -> io::Result<()> {
         let program = self.variable("PAGER").unwrap_or(if self.redraws() { "less -R" } else { "cat" });
         let mut child = self.shell(program, &[]).stdin(Stdio::piped()).spawn()?;
         if let Some(mut input) = child.stdin.take() {
-            // Whoever leaves the pager early has seen enough.
+            // A user who leaves the pager early has seen enough.
             let _ = input.write_all(format!("{}\n", self.known.mask(text)).as_bytes());
         }
         succeeded(program, child.wait()?)
@@ -148,13 +147,13 @@ impl Process {
     /// Opens a file in `$VISUAL`, `$EDITOR` or `vi`.
     ///
     /// # Errors
-    /// When there is no such program, or it failed.
+    /// There is no such program, or it failed.
     pub fn edit(&self, path: &Path) -> io::Result<()> {
         let program = ["VISUAL", "EDITOR"].into_iter().find_map(|name| self.variable(name)).unwrap_or("vi");
         succeeded(program, self.shell(program, &[path]).status()?)
     }
 
-    /// A command as people write it in a variable, with its options.
+    /// Builds a command from a variable that may contain options.
     fn shell(&self, program: &str, operands: &[&Path]) -> Command {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(format!("{program} \"$@\"")).arg(program).args(operands);
@@ -164,7 +163,7 @@ impl Process {
 }
 
 fn succeeded(program: &str, status: ExitStatus) -> io::Result<()> {
-    // Ctrl-C is meant for it, and no failure.
+    // Ctrl-C is meant for the program, and is not a failure.
     let interrupted = status.signal() == Some(2) || status.code() == Some(130);
     if status.success() || interrupted {
         Ok(())
@@ -173,13 +172,13 @@ fn succeeded(program: &str, status: ExitStatus) -> io::Result<()> {
     }
 }
 
-/// Whether SIGHUP was ignored by whoever started the process, as `/proc/self/status` tells it.
+/// True if the parent ignored SIGHUP, according to `/proc/self/status`.
 fn ignores_hangup(status: &str) -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-/// A standard stream. A terminal that is gone is a reader that went away, and no fault of a disk.
+/// A standard stream. A closed terminal is a reader that went away, not a disk error.
 struct Reader<S> {
     stream: S,
     is_terminal: bool,
@@ -206,7 +205,7 @@ impl<S: Write> Write for Reader<S> {
     }
 }
 
-/// All that comes through stdin.
+/// Reads all of stdin.
 ///
 /// # Errors
 /// Those of the stream.
@@ -219,12 +218,12 @@ pub fn read_all() -> io::Result<Vec<u8>> {
 /// Writes a question to stderr, without a line break.
 pub fn prompt(text: &str) {
     let mut stderr = io::stderr();
-    // Whoever does not see the question does not answer it.
+    // A user who does not see the question does not answer it.
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 impl Process {
-    /// From now on a panic says on stderr what it has to say without the secrets that the process has met.
+    /// From now on the message of a panic goes to stderr without the secrets that the process has met.
     pub fn hush_panics(&self) {
         self.tell_panics(|text| {
             terminal::quiet(false);
@@ -232,14 +231,14 @@ impl Process {
         });
     }
 
-    /// The same for another listener.
+    /// The same for another receiver.
     pub fn tell_panics(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
         let known = self.known.clone();
         std::panic::set_hook(Box::new(move |panic| tell(&known.mask(&panic.to_string()))));
     }
 }
 
-/// Leaves at once: what is under way on the server goes on, nothing here is waited for.
+/// Leaves at once: work on the server goes on, and nothing here is waited for.
 #[allow(clippy::disallowed_methods, reason = "this file is the door to the process")]
 pub fn leave(code: ExitCode) {
     terminal::quiet(false);

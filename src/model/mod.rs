@@ -6,8 +6,8 @@ pub use status::{Phase, phase, task_is_final};
 
 use serde::{Deserialize, Serialize};
 
-/// Which Coriolis API a server speaks. Never both: 1.1.0 (2024-12-05) replaced replicas and migrations by transfers
-/// and deployments.
+/// The Coriolis API that a server speaks; a server never speaks both: 1.1.0 (2024-12-05) replaced replicas and
+/// migrations by transfers and deployments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Generation {

@@ -1,11 +1,11 @@
-//! What a status of an execution, a deployment or a task means for somebody who waits.
+//! The meaning of a status of an execution, a deployment or a task.
 
-/// What a status means. The strings are the server's (`CANCELED` has one L there, `CANCELLING` two).
+/// The meaning of a status. The strings are the server's (`CANCELED` has one L there, `CANCELLING` two).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Never started. An execution reads so only when its POST failed half way.
+    /// Never started. An execution has this status only when its POST failed half way.
     Idle,
-    /// Still going on. An unknown status counts as this: it is polled on, and said.
+    /// Still running. An unknown status counts as this: polling goes on, and it is reported.
     Active,
     Succeeded,
     Failed,
@@ -18,8 +18,8 @@ impl Phase {
     }
 }
 
-/// The phase of an execution's or a deployment's status. `CANCELLING` appears without any cancel as well, while the
-/// clean-up of a failed execution runs, and `RUNNING` may already hold a failed task: only this status ends a wait.
+/// The phase of an execution's or a deployment's status. `CANCELLING` also appears without a cancel, while a failed
+/// execution is cleaned up, and `RUNNING` may already hold a failed task: only this status ends a wait.
 pub fn phase(status: &str) -> Phase {
     match status {
         "UNEXECUTED" => Phase::Idle,
@@ -30,7 +30,7 @@ pub fn phase(status: &str) -> Phase {
     }
 }
 
-/// Whether a task of this status will not change any more.
+/// True if a task of this status will not change any more.
 pub fn task_is_final(status: &str) -> bool {
     matches!(
         status,

@@ -1,4 +1,4 @@
-//! The terminal's own driver: lines that are typed without an editor, and whether keys are echoed.
+//! The terminal's own driver: lines that are typed without an editor, and the echo of keys.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
-/// What came of waiting for a line.
+/// The result of waiting for a line.
 pub enum Typed {
     Line(String),
     /// Nothing yet.
@@ -18,7 +18,7 @@ pub enum Typed {
     End,
 }
 
-/// A line that somebody types at the terminal within a time. What comes behind it is left for the next who reads.
+/// Reads a line that is typed at the terminal within `patience`. The rest of the input is left for the next reader.
 pub fn line_within(patience: Duration) -> Typed {
     let stdin = io::stdin();
     let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
@@ -27,7 +27,7 @@ pub fn line_within(patience: Duration) -> Typed {
         Ok(_) => {}
         Err(_) => return Typed::End,
     }
-    // A terminal gives one line at a time.
+    // A terminal delivers one line at a time.
     let mut line = [0; 4096];
     match nix::unistd::read(stdin.as_fd(), &mut line) {
         Ok(length @ 1..) => Typed::Line(String::from_utf8_lossy(&line[..length]).into_owned()),
@@ -36,10 +36,10 @@ pub fn line_within(patience: Duration) -> Typed {
     }
 }
 
-/// Keys are not echoed now, and were before.
+/// Set while the echo is off that was on before.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Keys that are typed ahead are not echoed into a picture; or they are echoed again.
+/// Turns the echo off, so that keys typed ahead do not appear in a picture, or on again.
 pub fn quiet(on: bool) {
     if on {
         if echo(false) {
@@ -50,7 +50,7 @@ pub fn quiet(on: bool) {
     }
 }
 
-/// Keys are echoed while this exists: somebody is asked.
+/// Turns the echo on while it exists, for a question.
 pub struct Aloud {
     was_quiet: bool,
 }
@@ -71,7 +71,7 @@ impl Drop for Aloud {
     }
 }
 
-/// Nothing that is typed is echoed while this exists: somebody is asked for a secret.
+/// Turns the echo off while it exists, for the input of a secret.
 pub struct Unseen {
     was_quiet: bool,
 }
@@ -90,7 +90,7 @@ impl Drop for Unseen {
     }
 }
 
-/// Says whether this is a change; a terminal that cannot be asked stays as it is.
+/// Returns true if this was a change; a terminal that cannot be asked stays as it is.
 fn echo(on: bool) -> bool {
     let stdin = io::stdin();
     let Ok(mut driver) = tcgetattr(&stdin) else { return false };

@@ -12,7 +12,7 @@ use crate::model::Generation;
 
 impl Ask for Client {
     fn ask(&self, question: &Question) -> Result<Value> {
-        // Once: the watcher has its own pauses.
+        // Once: the watcher makes its own pauses.
         self.send_once(&request(Client::generation(self, &Origin::default())?, question))
     }
 
@@ -34,7 +34,7 @@ fn request(generation: Generation, question: &Question) -> Request {
     }
 }
 
-/// What changed last comes first; without a limit the order does not matter.
+/// The most recently changed come first; without a limit the order does not matter.
 fn changed(limit: Option<usize>) -> Filters {
     let sort = limit.map(|_| ("updated_at".to_owned(), Direction::Descending));
     Filters { limit, sort: sort.into_iter().collect(), ..Filters::default() }

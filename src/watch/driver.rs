@@ -1,4 +1,4 @@
-//! The watcher's thread and the lanes that wait: asks what the plan says, hands out what the answers mean.
+//! The watcher's thread and the waiting lanes: asks the questions of the plan and hands out the answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result, no_thread};
 use crate::event::{Event, Fact, Origin, Sink, Subject, VERSION};
 use crate::model::phase;
 
-/// A handle to the one watcher of the process. Its thread starts with the first wait and ends when nobody waits.
+/// A handle to the one watcher of the process. Its thread starts with the first wait and ends with the last.
 #[derive(Clone)]
 pub struct Watcher {
     shared: Arc<Shared>,
@@ -30,27 +30,27 @@ struct Shared {
     ask: Arc<dyn Ask>,
     clock: Clock,
     events: Arc<dyn Sink>,
-    /// Rung when somebody comes or goes.
+    /// Rung when a wait begins or ends.
     bell: Signal,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Whether the thread runs.
+    /// Set while the thread runs.
     running: bool,
     /// The number of the next wait.
     number: u64,
     plan: Plan,
-    /// Whether the plan knows the server's generation.
+    /// Set once the plan knows the server's generation.
     generation_known: bool,
     watches: BTreeMap<TargetKind, Watch>,
     /// Results that their lanes have not fetched yet.
     answers: HashMap<u64, Result<Value>>,
-    /// How many questions in a row the server did not answer.
+    /// The number of questions in a row that the server did not answer.
     outage: u32,
-    /// Since when it has not answered.
+    /// The time since which it has not answered.
     outage_since: Option<Instant>,
-    /// The refusal of a feed is said once.
+    /// Set once the refusal of a feed was reported.
     warned_of_feed: bool,
 }
 
@@ -82,24 +82,24 @@ impl Watcher {
         Self { shared: Arc::new(shared), cancel }
     }
 
-    /// The same watcher, for somebody who is stopped by another wish.
+    /// The same watcher, stopped by another `Cancel`.
     #[must_use]
     pub fn stopped_by(&self, cancel: Cancel) -> Self {
         Self { shared: self.shared.clone(), cancel }
     }
 
     /// Waits until the target has ended and returns it as the server shows it. The caller's lane holds a busy token,
-    /// which is given back meanwhile, and no lock.
+    /// which is given back meanwhile, and holds no lock.
     ///
     /// # Errors
-    /// `Failed` or `Cancelled` when the target ended so (details: `status`, `task`, `exception_details`, `instance`,
-    /// `id`, `kind`), `NotFound` when it vanished, `Timeout` at the deadline, `Interrupted` when a stop is wished for,
-    /// and what the client says when it cannot log in or the server refuses the question.
+    /// `Failed` or `Cancelled` when the target ended that way (details: `status`, `task`, `exception_details`,
+    /// `instance`, `id`, `kind`), `NotFound` when it vanished, `Timeout` at the deadline, `Interrupted` on a wish to
+    /// stop, and the client's error when it cannot log in or the server refuses the question.
     pub fn wait(&self, origin: &Origin, target: Target, deadline: Option<Instant>) -> Result<Value> {
         self.wait_all(origin, vec![target], deadline).pop().expect("one result for one target")
     }
 
-    /// Waits until all targets have ended; the results come in the targets' order, each as [`Watcher::wait`] has it.
+    /// Waits until all targets have ended; the results are in the order of the targets, each as from [`Watcher::wait`].
     pub fn wait_all(&self, origin: &Origin, targets: Vec<Target>, deadline: Option<Instant>) -> Vec<Result<Value>> {
         let signal = self.shared.clock.signal();
         let _listening = self.cancel.listen(&signal);
@@ -124,12 +124,12 @@ impl Watcher {
         }
     }
 
-    /// What is being waited for.
+    /// The subjects of the current waits.
     pub fn waiting(&self) -> Vec<Subject> {
         self.shared.state.lock().watches.values().map(|watch| watch.watched.subject().clone()).collect()
     }
 
-    /// Makes sure that the thread runs and knows of the change.
+    /// Ensures that the thread runs and knows of the change.
     fn start(&self) {
         let mut state = self.shared.state.lock();
         if state.running || state.watches.is_empty() {
@@ -148,7 +148,7 @@ impl Watcher {
     }
 }
 
-/// The thread's life. It ends when nobody waits; the next wait starts another.
+/// The body of the thread. It ends with the last wait; the next wait starts another.
 fn run(shared: &Arc<Shared>, _busy: Busy) {
     let _guard = Guard(shared);
     loop {
@@ -176,7 +176,7 @@ fn run(shared: &Arc<Shared>, _busy: Busy) {
     }
 }
 
-/// If the thread dies of a bug, nobody waits for it for ever.
+/// Ends all waits if the thread dies of a bug.
 struct Guard<'a>(&'a Arc<Shared>);
 
 impl Drop for Guard<'_> {
@@ -215,7 +215,7 @@ impl Shared {
         number
     }
 
-    /// Ends the waits of these numbers that have no result yet.
+    /// Ends those of these waits that have no result yet.
     fn leave(&self, numbers: &[u64], error: &Error) {
         let mut state = self.state.lock();
         let mut left = Vec::new();
@@ -250,7 +250,7 @@ impl Shared {
         self.bell.ring();
     }
 
-    /// The thread is gone, or could not be started.
+    /// The thread has ended, or could not be started.
     fn stopped(&self, error: &Error) {
         self.state.lock().running = false;
         self.end_all(error);
@@ -308,7 +308,7 @@ impl Shared {
         let mut state = self.state.lock();
         self.answered(&mut state);
         let State { watches, plan, .. } = &mut *state;
-        // Everyone may have left while the question was under way.
+        // All waits may have ended while the question was under way.
         let Some(watch) = watches.get_mut(kind) else { return };
         let result = match answer {
             Ok(value) => {
@@ -361,7 +361,8 @@ impl Shared {
         }
     }
 
-    /// The server does not answer; gives back until when it is left alone, as long as patience lasts. The client has said it.
+    /// Handles a missing answer; returns the time until which the server is left alone, while patience lasts. The
+    /// client has reported the outage.
     fn unanswered(&self, error: Error) -> Result<Instant> {
         let mut state = self.state.lock();
         state.outage += 1;
@@ -386,7 +387,7 @@ impl State {
         self.watches.remove(kind)
     }
 
-    /// The results of these waits, once all are there.
+    /// The results of these waits, once all of them exist.
     fn fetch(&mut self, numbers: &[u64]) -> Option<Vec<Result<Value>>> {
         if !numbers.iter().all(|number| self.answers.contains_key(number)) {
             return None;

@@ -1,4 +1,4 @@
-//! What an end means: the result of a wait from the object's last answer, with the cause where it failed.
+//! The end of a target as the result of a wait: read from the object's last answer, with the cause of a failure.
 
 use serde_json::Value;
 
@@ -17,26 +17,26 @@ pub(super) fn result(subject: &Subject, value: &Value) -> Result<Value> {
     }
 }
 
-/// An error that ends a wait, with what a script can read off it.
+/// An error that ends a wait, with the details that a script can read.
 pub(super) fn about(error: Error, subject: &Subject, status: &str) -> Error {
     let error = error.detail("kind", subject.kind.as_str()).detail("id", subject.id.as_str());
     let error = error.detail("instance", subject.label.as_str());
     if status.is_empty() { error } else { error.detail("status", status) }
 }
 
-/// What it is called in messages.
+/// The name of a subject in messages.
 pub(super) fn name(subject: &Subject) -> String {
     format!("{} of `{}`", subject.kind, subject.label)
 }
 
-/// The answer twice was that there is no such thing: somebody deleted it.
+/// The error after two answers that there is no such thing: somebody deleted it.
 pub(super) fn vanished(subject: &Subject, last: &str) -> Error {
     let message = format!("{} vanished: the server no longer knows {} `{}`", name(subject), subject.kind, subject.id);
     let error = Error::new(Kind::NotFound, message).hint("ask who else works on this server: it was deleted meanwhile");
     about(error, subject, last).detail("vanished", true)
 }
 
-/// Whether it hangs: a cancel is under way and no task is left that could end. It happens to some of many parallel
+/// True if it hangs: a cancel is under way and no task is left that could end. It happens to some of many parallel
 /// cancels, and only a forced cancel frees it.
 pub(super) fn is_wedged(value: &Value) -> bool {
     let tasks = tasks(value);
@@ -71,7 +71,7 @@ fn never_started(subject: &Subject, value: &Value) -> Error {
     about(error, subject, status(value)).detail("task", "").detail("exception_details", "")
 }
 
-/// Why something failed.
+/// The cause of a failure.
 struct Cause<'a> {
     task: &'a str,
     instance: &'a str,
@@ -80,8 +80,8 @@ struct Cause<'a> {
 }
 
 impl<'a> Cause<'a> {
-    /// The first task, by index, that reads ERROR. Those cancelled or never scheduled because of it carry texts of
-    /// their own, some of them earlier in the list; clean-up tasks that fail as well come later.
+    /// The first task, by index, with the status ERROR. Tasks that were cancelled or never scheduled because of it have
+    /// texts of their own, some of them earlier in the list; clean-up tasks that fail as well come later.
     fn find(subject: &Subject, value: &'a Value) -> Self {
         let tasks = tasks(value);
         let with = |wanted: &str| tasks.iter().position(|task| task.status == wanted);
@@ -99,7 +99,7 @@ fn told<'a>(task: &Task<'a>) -> (&'a str, &'a str, &'a str) {
     (task.kind, task.instance, task.exception.trim())
 }
 
-/// Some ends have no text anywhere on the server.
+/// The text for an end that the server does not explain anywhere.
 fn unexplained(subject: &Subject, status: &str, tasks: &[Task<'_>]) -> (&'static str, Option<&'static str>) {
     match status {
         "DEADLOCKED" => (

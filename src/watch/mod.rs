@@ -1,7 +1,7 @@
 //! The one watcher: every wait in the process registers with it, and it asks the server once for all of them.
 //!
-//! What to ask and when is decided in `plan`, what an answer means in `watched`, `progress` and `failure`; all of them
-//! are functions of facts and time. `driver` does what they say.
+//! `plan` decides which question to ask and when; `watched`, `progress` and `failure` interpret the answers. All of
+//! them are functions of facts and time; `driver` carries them out.
 
 mod ask;
 mod driver;

@@ -1,8 +1,8 @@
-//! Which question to ask next, and when to look again: a function of what was seen and of time.
+//! The next question and the time of the next look: a function of what was seen and of time.
 //!
 //! Few targets are shown one by one. Many are followed through a *feed*, the list's first page by `updated_at`: it
-//! tells which of them changed, and only those are shown, the rest in turn as far as the budget reaches. A list's row
-//! mirrors any execution of its transfer, so it is a hint; the target's own status alone ends a wait.
+//! shows which of them changed. Only those are shown, and the others in turn as far as the budget allows. A list's row
+//! mirrors any execution of its transfer, so it is a hint; only the target's own status ends a wait.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,16 +13,16 @@ use super::target::{List, Question, TargetKind};
 use crate::clock::{Clock, Instant};
 use crate::model::{Generation, phase};
 
-/// The second is the resolution of `updated_at`; a page must reach so far below what was seen before.
+/// The resolution of `updated_at` is a second; a page must reach this far below what was seen before.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
 
-/// How soon after its start a target is asked about, when the answer of its POST was its first observation.
+/// The delay after its start at which a target is asked about, when the answer of its POST was the first observation.
 const FIRST: SignedDuration = SignedDuration::from_millis(200);
 
-/// How long a feed that the server refused is left alone.
+/// The time for which a refused feed is left alone.
 const FEED_REST: SignedDuration = SignedDuration::from_mins(1);
 
-/// How fast questions may be asked, all in the clock's time.
+/// The limits on the rate of questions, all in the clock's time.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     /// At most `questions` in any `window`.
@@ -33,13 +33,13 @@ pub(super) struct Pace {
     pub fed: Interval,
     /// More targets of one list than this are followed through the feed.
     pub feed_above: usize,
-    /// The least time between two feeds.
+    /// The shortest time between two feeds.
     pub feed_every: SignedDuration,
 }
 
 impl Pace {
-    /// Five questions a second; on a faster clock also a bound in the system's time, on the virtual one fewer looks,
-    /// since nobody watches and the next thing to happen is known.
+    /// Five questions a second. On a faster clock the system's time is a second limit; on the virtual clock there are
+    /// fewer looks, since nobody watches and the time of the next event is known.
     pub(super) fn of(clock: &Clock) -> Self {
         let during = |milliseconds| {
             SignedDuration::try_from(clock.during(Duration::from_millis(milliseconds))).unwrap_or(SignedDuration::MAX)
@@ -70,7 +70,7 @@ impl Pace {
     }
 }
 
-/// Grows with the target's age: its `slope`th part, within these bounds.
+/// An interval that grows with the target's age: its `slope`th part, within these bounds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interval {
     pub shortest: SignedDuration,
@@ -84,28 +84,28 @@ impl Interval {
     }
 }
 
-/// What to do now.
+/// The next thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Ask(Question),
-    /// Nothing before `until`. `polls`: what is waited for is a change of the world, not a turn in the budget.
+    /// Nothing before `until`. With `polls` it waits for a change of the world, not for a turn in the budget.
     Wait {
         until: Instant,
         polls: bool,
     },
 }
 
-/// What is known about when each target was looked at.
+/// The targets, and the times at which each was looked at.
 pub(super) struct Plan {
     pace: Pace,
     generation: Generation,
     targets: BTreeMap<TargetKind, Facts>,
-    /// How many of them each list has: with a thousand targets, counting them for each question shows.
+    /// The number of them in each list: with a thousand targets, counting them for every question would be slow.
     counts: BTreeMap<List, usize>,
     feeds: BTreeMap<List, Feed>,
-    /// When the last questions were asked, as many as the budget allows in its window.
+    /// The times of the last questions, as many as the budget allows in its window.
     asked: VecDeque<Instant>,
-    /// The server does not answer: nothing is asked before.
+    /// The server does not answer: nothing is asked before this time.
     hold: Option<Instant>,
 }
 
@@ -113,36 +113,36 @@ struct Facts {
     since: Instant,
     due: Instant,
     urgency: Urgency,
-    /// Status and `updated_at` of its row, as a feed last showed them.
+    /// The status and the `updated_at` of its row in the latest feed.
     row: Option<(String, Option<Timestamp>)>,
 }
 
-/// In the order in which targets are asked about.
+/// The order in which targets are asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Urgency {
-    /// Its row says that it has ended.
+    /// Its row shows that it has ended.
     Ended,
-    /// Nobody has looked yet.
+    /// It has not been looked at yet.
     New,
-    /// In turn, the longest overdue first.
+    /// Its turn has come; the longest overdue is first.
     Turn,
 }
 
 #[derive(Default)]
 struct Feed {
     due: Option<Instant>,
-    /// The limit of the next question, while a page was too short to reach what was seen before.
+    /// The limit of the next question, after a page that was too short to reach what was seen before.
     grown: Option<usize>,
     /// The newest `updated_at` seen.
     newest: Option<Timestamp>,
 }
 
-/// A row of a list, as far as the plan needs it.
+/// The parts of a list's row that the plan needs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
     pub id: String,
     pub status: String,
-    /// `None` for what was never executed.
+    /// `None` for something that was never executed.
     pub updated: Option<Timestamp>,
 }
 
@@ -163,7 +163,7 @@ impl Plan {
         self.generation = generation;
     }
 
-    /// A new target that runs since `since`; `seen`: its first observation is at hand and is not final.
+    /// Adds a target that has been running since `since`. `seen`: its first observation exists and is not final.
     pub(super) fn add(&mut self, kind: TargetKind, since: Instant, now: Instant, seen: bool) {
         let due = if seen { now + FIRST } else { now };
         let list = kind.list();
@@ -180,7 +180,7 @@ impl Plan {
         }
     }
 
-    /// The next thing to do; a question counts as asked.
+    /// The next thing to do; a returned question counts as asked.
     pub(super) fn next(&mut self, now: Instant) -> Step {
         if let Some(until) = self.hold.filter(|until| *until > now) {
             return Step::Wait { until, polls: false };
@@ -200,7 +200,7 @@ impl Plan {
         Step::Ask(question)
     }
 
-    /// The target was shown and goes on.
+    /// The target was shown and is still running.
     pub(super) fn seen(&mut self, kind: &TargetKind, now: Instant) {
         let fed = self.is_fed(kind.list());
         let interval = if fed { self.pace.fed } else { self.pace.alone };
@@ -221,7 +221,7 @@ impl Plan {
         self.hold = Some(now + delay);
     }
 
-    /// The rows that a feed showed.
+    /// Takes the rows that a feed showed.
     pub(super) fn listed(&mut self, of: List, limit: Option<usize>, rows: &[Row], now: Instant) {
         self.hint(of, rows, now);
         let every = self.feed_interval(of, rows.len());
@@ -239,7 +239,7 @@ impl Plan {
         }
     }
 
-    /// The server refused the feed: the targets are asked in turn meanwhile.
+    /// The server refused the feed: meanwhile the targets are asked about in turn.
     pub(super) fn unlisted(&mut self, of: List, now: Instant) {
         self.feeds.insert(of, Feed { due: Some(now + FEED_REST), ..Feed::default() });
     }
@@ -261,7 +261,7 @@ impl Plan {
         }
     }
 
-    /// The best question that is due, else the one that is due first.
+    /// The most urgent question that is due, else the one that is due first.
     fn candidate(&self, now: Instant) -> Option<(Instant, Question)> {
         let feed = [List::Transfers, List::Deployments]
             .into_iter()
@@ -293,8 +293,8 @@ impl Plan {
         self.counts.get(&of).copied().unwrap_or(0)
     }
 
-    /// How many rows to ask for: enough for what changes between two looks. A deployment's row costs the server six
-    /// times a transfer's.
+    /// The number of rows to ask for: enough for the changes between two looks. A deployment's row costs the server six
+    /// times as much as a transfer's.
     fn limit(&self, of: List) -> Option<usize> {
         if self.generation == Generation::Legacy {
             return None;
@@ -306,7 +306,7 @@ impl Plan {
         }))
     }
 
-    /// Long lists are dear, the whole ones of the legacy generation most.
+    /// Long lists are expensive, the unlimited ones of the legacy generation most of all.
     fn feed_interval(&self, of: List, rows: usize) -> SignedDuration {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let seconds = match self.limit(of) {
@@ -317,7 +317,7 @@ impl Plan {
         SignedDuration::from_secs(seconds).max(self.pace.feed_every)
     }
 
-    /// When the budget allows the next question; `None`: now.
+    /// The time at which the budget allows the next question; `None` means now.
     fn free(&self) -> Option<Instant> {
         let first = self.asked.front().filter(|_| self.asked.len() >= self.pace.questions)?;
         Some(*first + self.pace.window)

@@ -1,4 +1,4 @@
-//! How far something is: from its tasks to a task at work, a percentage and bytes.
+//! The progress of a target: from its tasks to the current task, a percentage and bytes.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,14 @@ use serde_json::Value;
 use crate::event::Progress;
 use crate::model::{Phase, phase};
 
-/// Nothing reads 100 before it has ended; one below, so that rounding cannot make it so.
+/// Nothing shows 100 before it has ended; one below, so that rounding cannot reach it.
 const NEARLY: f64 = 99.0;
 
-/// The share of a running task whose bars may not all exist yet: the bar of the next disk appears when its copy begins.
+/// The share of a running task that may not have all its bars yet: the bar of the next disk appears when its copy
+/// begins.
 const UNSURE: f64 = 0.95;
 
-/// Reads progress off one target; remembers how far it was, because tasks that were hidden appear when something fails.
+/// Reads the progress of one target. It remembers the highest value, because hidden tasks appear when something fails.
 pub(super) struct Meter {
     disks: BTreeMap<String, Vec<u64>>,
     highest: f64,
@@ -41,7 +42,7 @@ impl Meter {
     }
 }
 
-/// The status of an execution or a deployment; empty where it has none.
+/// The status of an execution or a deployment; empty if it has none.
 pub(super) fn status(value: &Value) -> &str {
     let text = |name| value.get(name).and_then(Value::as_str);
     text("last_execution_status").or_else(|| text("status")).unwrap_or_default()
@@ -58,7 +59,7 @@ pub(super) struct Task<'a> {
     bars: Vec<Bar<'a>>,
 }
 
-/// A progress update with a total: one per disk, its step rising in place. Those without are log lines.
+/// A progress update with a total: one per disk, whose step rises in place. Updates without a total are log lines.
 #[derive(Debug)]
 struct Bar<'a> {
     step: f64,
@@ -94,7 +95,7 @@ fn bar(update: &Value) -> Option<Bar<'_>> {
     (total > 0.0).then(|| Bar { step: number("current_step").clamp(0.0, total), total, message })
 }
 
-/// The task at work: the first that runs, else the first that is about to.
+/// The current task: the first that is running, else the first that is about to run.
 fn current<'a, 'b>(tasks: &'b [Task<'a>]) -> Option<&'b Task<'a>> {
     let first = |wanted: &[&str]| tasks.iter().find(|task| wanted.contains(&task.status));
     first(&["RUNNING", "CANCELLING", "CANCELLING_AFTER_COMPLETION"])
@@ -131,7 +132,7 @@ fn copies(task: &Task<'_>) -> bool {
     task.kind == "REPLICATE_DISKS"
 }
 
-/// The sizes of the disks that a copy works on; empty where they are not known, or the task is no copy.
+/// The sizes of the disks that a copy works on; empty if they are unknown or the task is not a copy.
 fn sizes<'a>(task: &Task<'_>, disks: &'a BTreeMap<String, Vec<u64>>) -> &'a [u64] {
     if copies(task) { disks.get(task.instance).map_or(&[], Vec::as_slice) } else { &[] }
 }
@@ -140,7 +141,7 @@ fn total(sizes: &[u64]) -> u64 {
     sizes.iter().sum()
 }
 
-/// 0 to 1. A completed task is done whatever its bars say: the last step is not always written.
+/// From 0 to 1. A completed task is done whatever its bars say: the last step is not always written.
 fn fraction(task: &Task<'_>, sizes: &[u64]) -> f64 {
     if task.status == "COMPLETED" {
         return 1.0;
@@ -159,8 +160,8 @@ fn fraction(task: &Task<'_>, sizes: &[u64]) -> f64 {
     (sure * done / whole).min(1.0)
 }
 
-/// Which disk a bar belongs to, and of how many: some providers say `disk 2 of 3`, else the bars come in the disks'
-/// order. A guess from a text serves the picture only.
+/// The disk that a bar belongs to, and the number of disks: some providers say `disk 2 of 3`, otherwise the bars come
+/// in the order of the disks. This guess from a text is used for display only.
 fn place(message: &str, order: usize) -> (usize, Option<usize>) {
     let words: Vec<&str> = message.split_whitespace().collect();
     words
@@ -173,8 +174,8 @@ fn place(message: &str, order: usize) -> (usize, Option<usize>) {
         .map_or((order, None), |(disk, count)| (disk - 1, Some(count)))
 }
 
-/// Whether whole disks are copied: only the first execution of a transfer, and the first pass of a direct migration,
-/// do that. The later ones copy what has changed, and nobody says how much that is.
+/// True if whole disks are copied: only in the first execution of a transfer, and in the first pass of a direct
+/// migration. The later ones copy the changes, whose size nobody reports.
 fn is_full_copy(value: &Value, tasks: &[Task<'_>]) -> bool {
     match value.get("number").and_then(Value::as_u64) {
         Some(number) => number == 1,
@@ -182,8 +183,8 @@ fn is_full_copy(value: &Value, tasks: &[Task<'_>]) -> bool {
     }
 }
 
-/// Bytes copied and to be copied, while a copy is at work and the sizes of all its disks are known. Where an instance
-/// is copied several times (a direct migration), the pass at work counts.
+/// The bytes copied and the bytes to copy, while a copy is running and the sizes of all its disks are known. If an
+/// instance is copied several times (a direct migration), the current pass counts.
 fn bytes(tasks: &[Task<'_>], disks: &BTreeMap<String, Vec<u64>>) -> Option<(u64, u64)> {
     let mut passes: BTreeMap<&str, &Task<'_>> = BTreeMap::new();
     for task in tasks.iter().filter(|task| copies(task)) {

@@ -1,4 +1,4 @@
-//! What is waited for, and the seam through which it is asked about.
+//! The target of a wait, and the seam through which questions about it are asked.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ impl TargetKind {
         }
     }
 
-    /// The list in which a change of its status shows.
+    /// The list that shows a change of its status.
     pub fn list(&self) -> List {
         match self {
             TargetKind::Execution { .. } => List::Transfers,
@@ -55,11 +55,11 @@ impl TargetKind {
 #[derive(Clone, Debug)]
 pub struct Target {
     pub kind: TargetKind,
-    /// How people call it: the instances' names.
+    /// Its name for people: the names of the instances.
     pub label: String,
     /// The answer of the POST that started it: the first observation.
     pub first: Option<Value>,
-    /// The sizes in bytes of each instance's disks, in the instance's order, as far as they are known.
+    /// The sizes in bytes of each instance's disks, in the order of the disks, as far as they are known.
     pub disks: BTreeMap<String, Vec<u64>>,
 }
 
@@ -94,7 +94,7 @@ impl Target {
     }
 }
 
-/// A list of the server's whose rows tell of changes.
+/// A list of the server whose rows show changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum List {
     Transfers,
@@ -115,8 +115,8 @@ impl List {
 pub enum Question {
     /// The object itself, with its tasks.
     Show(TargetKind),
-    /// The rows that changed last, newest `updated_at` first, never with a marker: paged that way the server's answer
-    /// is incomplete. Without a limit the whole list, which is all that the legacy generation knows.
+    /// The rows that changed last, newest `updated_at` first. Never with a marker: paged that way, the server's answer
+    /// is incomplete. Without a limit it is the whole list, the only form that the legacy generation knows.
     Feed { of: List, limit: Option<usize> },
 }
 
@@ -125,18 +125,19 @@ pub trait Ask: Send + Sync {
     /// The object (`Show`) or the array of rows (`Feed`), without the wrapping key.
     ///
     /// # Errors
-    /// As the client's.
+    /// The client's errors.
     fn ask(&self, question: &Question) -> Result<Value>;
 
-    /// Which generation the server speaks; asked once.
+    /// The server's generation; asked once.
     ///
     /// # Errors
-    /// As the client's.
+    /// The client's errors.
     fn generation(&self) -> Result<Generation>;
 
-    /// How long to leave a server alone that is away, after so many failures in a row, the first of them at `since`.
+    /// The pause before asking an unreachable server again after `failures` failures in a row, the first of them at
+    /// `since`.
     ///
     /// # Errors
-    /// The failure itself when patience is over.
+    /// The failure itself when patience has run out.
     fn pause_after(&self, error: Error, failures: u32, since: Instant) -> Result<SignedDuration>;
 }

@@ -1,4 +1,4 @@
-//! One target under watch: what each answer about it means for those who wait and for the board.
+//! One watched target: turns each answer about it into facts for the board and results for the waits.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -13,16 +13,16 @@ use crate::error::{Error, Kind, Prospect, Result};
 use crate::event::{Fact, Level, Progress, Subject};
 use crate::model::{Phase, phase};
 
-/// An execution reads UNEXECUTED for good when its POST failed half way; for a moment it might be about to begin.
+/// An execution stays UNEXECUTED for good when its POST failed half way; before that it may be about to begin.
 const IDLE_AT_MOST: SignedDuration = SignedDuration::from_secs(15);
 
-/// A cancel may take its time; after that it hangs.
+/// A cancel may take this long; after that it hangs.
 const WEDGED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-/// How often in a row the server must say that there is no such thing, or refuse the question, to be believed.
+/// The number of times in a row that the server must report a missing object, or refuse the question, to be believed.
 const BELIEVED: u32 = 2;
 
-/// What an answer leads to.
+/// The consequences of an answer.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// For everyone who waits.
@@ -31,10 +31,10 @@ pub(super) struct Seen {
     pub result: Option<Result<Value>>,
 }
 
-/// What a failed question leads to.
+/// The consequences of a failed question.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// Asked again after this time; the warning is given once.
+    /// It is asked again after this time; the warning is given once.
     Again {
         after: SignedDuration,
         warning: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct Watched {
     since: Timestamp,
     began: Instant,
     shown: Option<Progress>,
-    /// The last status, empty before the first answer.
+    /// The last status; empty before the first answer.
     status: String,
     idle_since: Option<Instant>,
     wedged_since: Option<Instant>,
@@ -84,7 +84,7 @@ impl Watched {
         &self.subject
     }
 
-    /// Since when it runs.
+    /// The time since which it has been running.
     pub(super) fn began(&self) -> Instant {
         self.began
     }
@@ -97,17 +97,17 @@ impl Watched {
         Fact::WaitLeft { subject: self.subject.clone(), status: self.status.clone() }
     }
 
-    /// What it looks like now, for somebody who joins.
+    /// Its current progress, for a wait that joins.
     pub(super) fn picture(&self) -> Option<Fact> {
         self.shown.clone().map(|progress| self.changed(progress))
     }
 
-    /// The answer of the POST: shown, but it ends nothing, since only the object's own show has everything.
+    /// Takes the answer of the POST: it is shown but ends nothing, since only the object's own answer is complete.
     pub(super) fn begin(&mut self, first: &Value) -> Vec<Fact> {
         self.show(first)
     }
 
-    /// The object as it is now.
+    /// Takes the current state of the object.
     pub(super) fn see(&mut self, value: &Value, now: Instant) -> Seen {
         (self.missing, self.refused, self.failures) = (0, 0, 0);
         let mut facts = self.show(value);
@@ -127,7 +127,7 @@ impl Watched {
         Seen { facts, result: Some(failure::result(&self.subject, value)) }
     }
 
-    /// The server answered, with an error that concerns this target.
+    /// Takes an error of the server that concerns this target.
     pub(super) fn refuse(&mut self, error: Error) -> Trouble {
         if error.kind == Kind::NotFound || error.status() == Some(404) {
             self.missing += 1;
@@ -151,7 +151,7 @@ impl Watched {
         Trouble::Again { after, warning }
     }
 
-    /// The end of the wait in the eyes of the board, with a status that may not be the server's.
+    /// The end of the wait for the board, with a status that may not be the server's.
     pub(super) fn finished(&self, status: &str, now: Instant) -> Fact {
         Fact::WaitFinished {
             subject: self.subject.clone(),
@@ -208,8 +208,8 @@ impl Watched {
     }
 }
 
-/// Whether it is the server that is away, rather than one object that cannot be shown. What answers in its place, with
-/// a page of its own, says nothing about the object.
+/// True if the server is away, rather than one object unavailable. A proxy that answers in its place, with a page of
+/// its own, says nothing about the object.
 pub(super) fn is_outage(error: &Error) -> bool {
     match error.prospect() {
         Prospect::Back => true,
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::clock::Speed;
 
-    /// 07:45:55, when the tests begin.
+    /// 07:45:55, the time at which the tests begin.
     fn clock() -> Clock {
         let start = server_time("2026-11-22T07:45:55.000000").expect("the server's form");
         Clock::starting_at(Speed::Max, start)
@@ -248,7 +248,7 @@ mod tests {
         Watched::new(&Target::execution("T", "E", "web-01"), &clock())
     }
 
-    /// A logged message and what to do about it.
+    /// A logged message and its hint.
     fn logged(fact: &Fact) -> Option<(&str, Option<&str>)> {
         match fact {
             Fact::Logged { message, hint, .. } => Some((message, hint.as_deref())),

@@ -1,4 +1,4 @@
-//! When which item of a wave starts: a function of what ended and of time.
+//! Scheduling the items of a wave: a function of what has ended and of time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use crate::clock::Instant;
 use crate::error::{Causes, Error, Kind, Result, count};
 use crate::event::{Counts, Outcome};
 
-/// What to do now. Items are numbered from 0, attempts from 1.
+/// The next thing to do. Items are numbered from 0, attempts from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Start this attempt; it runs from now on.
+    /// Start this attempt; it is running from now on.
     Launch { item: usize, attempt: u32 },
-    /// Nothing else to do before this time, unless something ends.
+    /// Nothing to do before this time, unless something ends.
     Wake { at: Instant },
     /// Every item has ended.
     Finished,
 }
 
-/// What an earlier process of the run has come to with an item; attempts are numbered from 1.
+/// The state of an item after an earlier process of the run; attempts are numbered from 1.
 #[derive(Clone, Debug)]
 pub enum Earlier {
     Ended {
@@ -32,13 +32,13 @@ pub enum Earlier {
         causes: Causes<Error>,
         began: Instant,
     },
-    /// This attempt was under way.
+    /// This attempt was running.
     Interrupted {
         attempt: u32,
         began: Instant,
         causes: Causes<Error>,
     },
-    /// This attempt waits for its time.
+    /// This attempt was waiting for its time.
     Waiting {
         attempt: u32,
         began: Instant,
@@ -47,7 +47,7 @@ pub enum Earlier {
     },
 }
 
-/// What happened, for those who watch.
+/// Changes, for reports.
 #[derive(Clone, Debug)]
 pub enum News {
     /// An attempt failed; attempt number `attempt` of `attempts` begins at `next`.
@@ -56,7 +56,7 @@ pub enum News {
     Ended { item: usize },
     /// The item had its outcome before this process began.
     Restored { item: usize },
-    /// Nothing new starts any more.
+    /// Nothing new will start.
     Stopping { reason: String },
 }
 
@@ -67,7 +67,7 @@ pub struct Machine {
     items: Vec<Item>,
     running: usize,
     failures: usize,
-    /// Why nothing new starts, and the same for people.
+    /// The reason why nothing new starts, also for people.
     stopped: Option<(Stop, String)>,
     news: Vec<News>,
     began: Option<Instant>,
@@ -88,9 +88,9 @@ struct Item {
 enum State {
     Fresh,
     Running,
-    /// An earlier process had begun it: it goes first, and goes on although nothing new starts any more.
+    /// An earlier process began it: it goes first, and goes on even if nothing new starts.
     Interrupted,
-    /// For its next attempt, without holding a slot.
+    /// Waits for its next attempt, without holding a slot.
     Waiting(Instant),
     Ended(Outcome, SignedDuration),
 }
@@ -99,15 +99,15 @@ enum State {
 enum Stop {
     Failures,
     Pause,
-    /// An item waits for somebody's answer.
+    /// An item waits for an answer.
     Gate,
-    /// One item met what no other can get past: a full disk, a login that is refused.
+    /// One item met something that no other can pass: a full disk, a login that is refused.
     Trouble,
 }
 
 impl Machine {
     /// # Errors
-    /// `Script` when two items have the same key, or the options allow nothing to start.
+    /// `Script` when two items have the same key, or the options never allow an item to start.
     pub fn new(keys: Vec<String>, options: Options) -> Result<Self> {
         options.check()?;
         refuse_duplicates(&keys)?;
@@ -130,7 +130,7 @@ impl Machine {
         })
     }
 
-    /// What an earlier process of the run has come to with an item.
+    /// Restores the state of an item after an earlier process of the run.
     pub fn restore(&mut self, number: usize, earlier: Earlier) {
         let item = &mut self.items[number];
         match earlier {
@@ -154,12 +154,12 @@ impl Machine {
         self.began = self.began.into_iter().chain(self.items[number].began).min();
     }
 
-    /// The pause before this attempt of an item.
+    /// The pause before this attempt at an item.
     pub fn pause_before(&self, attempt: u32) -> Duration {
         self.options.backoff_after(attempt.saturating_sub(1))
     }
 
-    /// What to do now. Retries that are due go before items that have never been started; both in their order.
+    /// The next things to do. Retries that are due go before items that have never been started; both in their order.
     pub fn next(&mut self, now: Instant) -> Vec<Action> {
         self.began.get_or_insert(now);
         self.keep_to_the_budget(now);
@@ -175,8 +175,8 @@ impl Machine {
         actions
     }
 
-    /// The attempt that was launched last could not start: the machine has room for no more at once than what runs. It is
-    /// launched again when something has ended; `false` where nothing runs that could.
+    /// Takes back the latest launch, which could not start: the machine has no room for more at once. It is launched
+    /// again when something has ended; `false` if nothing is running.
     #[must_use]
     pub fn withdraw(&mut self, number: usize) -> bool {
         if self.running <= 1 {
@@ -190,7 +190,7 @@ impl Machine {
         true
     }
 
-    /// The attempt of this item that ran has ended.
+    /// Takes the result of the item's running attempt.
     pub fn finished(&mut self, item: usize, result: Result<()>, now: Instant) {
         assert_eq!(self.items[item].state, State::Running, "only what runs can finish");
         self.running -= 1;
@@ -198,7 +198,7 @@ impl Machine {
             self.items[item].causes = Causes::default();
             return self.end(item, Outcome::Ok, now);
         };
-        // Nobody asked it to stop: it was stopped by what another item met.
+        // Nobody asked it to stop: another item's trouble stopped it.
         if let Some((Stop::Trouble, reason)) = self.stopped.as_ref().filter(|_| error.kind == Kind::Interrupted) {
             error.message = format!("stopped: {reason}");
         }
@@ -233,12 +233,12 @@ impl Machine {
         self.stop(Stop::Trouble, reason, now);
     }
 
-    /// An item waits for an answer that nobody is there to give: nothing new starts, and what runs goes on.
+    /// An item waits for an answer that nobody is there to give: nothing new starts, and running items go on.
     pub fn hold(&mut self, now: Instant) {
         self.stop(Stop::Gate, "a gate waits for an answer".to_owned(), now);
     }
 
-    /// What happened since the last call, in its order.
+    /// The changes since the last call, in order.
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
     }
@@ -259,7 +259,7 @@ impl Machine {
         &self.items[item].key
     }
 
-    /// How this item ended; `None` while it has not.
+    /// The outcome of this item; `None` before its end.
     pub fn outcome(&self, item: usize) -> Option<ItemOutcome> {
         let item = &self.items[item];
         let State::Ended(outcome, elapsed) = item.state else { return None };
@@ -273,7 +273,7 @@ impl Machine {
         })
     }
 
-    /// How the wave ended; items that have not ended are left out.
+    /// The outcome of the wave, without the items that have not ended.
     pub fn summary(&self, now: Instant) -> Summary {
         let items: Vec<ItemOutcome> = (0..self.items.len()).filter_map(|item| self.outcome(item)).collect();
         let mut counts = Counts::default();
@@ -328,7 +328,7 @@ impl Machine {
         self.news.push(News::Ended { item: number });
     }
 
-    /// What has never begun is skipped. What waits for a retry failed; a pause alone leaves it to be resumed.
+    /// Skips the items that have never begun. Items that wait for a retry fail; after a pause they can be resumed.
     fn stop(&mut self, stop: Stop, reason: String, now: Instant) {
         if self.stopped.is_some() {
             return;
@@ -358,7 +358,7 @@ impl Machine {
         self.options.max_failures.of(self.items.len())
     }
 
-    /// Nothing new starts after more failures than are allowed.
+    /// Stops starting items once more have failed than are allowed.
     fn keep_to_the_budget(&mut self, now: Instant) {
         if self.failures > self.allowed() {
             let failed = count(self.failures, "item");
@@ -368,14 +368,14 @@ impl Machine {
     }
 }
 
-/// Whether the first cause tells more than the last.
+/// True if the first cause tells more than the last.
 fn differs(first: &Error, last: Option<&Error>) -> bool {
     last.is_none_or(|last| (first.kind, &first.message) != (last.kind, &last.message))
 }
 
 fn outcome(error: &Error) -> Outcome {
     match error.kind {
-        // What the item itself has nothing to do with: it goes on when the run does.
+        // The item itself is not at fault: it goes on when the run does.
         Kind::Interrupted | Kind::NeedsAnswer | Kind::Mismatch | Kind::Journal | Kind::Storage | Kind::Login => {
             Outcome::Cancelled
         }
@@ -384,8 +384,8 @@ fn outcome(error: &Error) -> Outcome {
     }
 }
 
-/// Whether another attempt may help. What somebody else cancelled or deleted is not fought over, and what was refused
-/// because it would do harm is refused again.
+/// True if another attempt may help. An item that somebody else cancelled or deleted is not fought over, and a guard's
+/// refusal would only be repeated.
 fn is_worth_a_retry(error: &Error) -> bool {
     let gone = error.details.get("vanished").is_some_and(|vanished| vanished == true);
     !gone && !matches!(error.kind, Kind::Cancelled | Kind::Refused | Kind::Login | Kind::Internal)

@@ -1,4 +1,4 @@
-//! Waves: many items at once under limits; when what starts is decided by a pure machine.
+//! Waves: many items at once under limits; a pure machine decides what starts when.
 
 mod machine;
 mod options;

@@ -1,4 +1,4 @@
-//! How a wave is run: how many at once, how often an item is tried, how many may fail.
+//! The options of a wave: the items at once, the tries of an item, the failures that are allowed.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ const LONGEST_BACKOFF: u32 = 10;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// At most so many items at once.
+    /// The most items at once.
     pub limit: usize,
-    /// How often a failed item is tried again.
+    /// The number of retries of a failed item.
     pub retries: u32,
-    /// The delay before the first retry; it doubles with each, up to ten times this.
+    /// The delay before the first retry; it doubles with each one, up to ten times this.
     pub backoff: Duration,
-    /// How many items may fail before nothing new starts.
+    /// The failures that are allowed before nothing new starts.
     pub max_failures: Budget,
 }
 
@@ -36,7 +36,7 @@ impl Options {
         Ok(())
     }
 
-    /// How many attempts an item has.
+    /// The number of attempts at an item.
     pub fn attempts(&self) -> u32 {
         self.retries.saturating_add(1)
     }
@@ -47,11 +47,11 @@ impl Options {
     }
 }
 
-/// How many failures a wave bears.
+/// The number of failures that a wave tolerates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Budget {
     Count(usize),
-    /// Of all items, rounded down.
+    /// A share of all items, rounded down.
     Percent(f64),
 }
 
@@ -77,7 +77,7 @@ impl Budget {
         usize::try_from(number).map(Self::Count).map_err(|_| refused(&number.to_string()))
     }
 
-    /// How many of `total` items may fail.
+    /// The number of failures that are allowed among `total` items.
     pub fn of(self, total: usize) -> usize {
         match self {
             Budget::Count(count) => count,

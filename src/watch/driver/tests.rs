@@ -7,17 +7,17 @@ use super::*;
 use crate::clock::Speed;
 use crate::model::Generation;
 
-/// A server in virtual time: executions that run and end, a list that tells of them, and hours in which it is away.
+/// A server in virtual time: executions that run and end, a list that shows them, and hours in which it is away.
 struct Server {
     clock: Clock,
     began: Timestamp,
     started: Instant,
     executions: BTreeMap<String, Script>,
-    /// Away from the first to the second of these, in seconds.
+    /// The seconds from and to which it is away.
     away: std::ops::Range<i64>,
     questions: AtomicUsize,
     feeds: AtomicUsize,
-    /// By how much somebody sets the time of day when this question comes.
+    /// The number of a question, and the shift of the time of day when it comes.
     set: Option<(usize, SignedDuration)>,
 }
 
@@ -44,7 +44,7 @@ impl Sink for Log {
 }
 
 impl Log {
-    /// Each event as a short line: seconds, lane, what.
+    /// Each event as a short line: seconds, lane, text.
     fn lines(&self, began: Timestamp) -> Vec<String> {
         let line = |event: &Event| {
             let what = match &event.fact {
@@ -107,7 +107,7 @@ impl Server {
     }
 
     fn feed(&self, limit: usize) -> Value {
-        // Tasks that store results move it inside a run, in every run at another time.
+        // Tasks that store results move it during a run, in each run at a different time.
         let updated = |script: Script| self.began + SignedDuration::from_secs(self.age().min(script.seconds % 300));
         let mut rows: Vec<_> = self
             .executions
@@ -181,7 +181,7 @@ struct Bench {
     watcher: Watcher,
 }
 
-/// A bench whose world knows when executions end.
+/// A bench whose world knows the ends of the executions.
 fn bench(executions: &[(&str, Script)], away: std::ops::Range<i64>) -> Bench {
     bench_of(executions, |server| server.away = away)
 }
@@ -303,7 +303,7 @@ fn an_outage_is_waited_out_as_long_as_patience_lasts() {
 #[test]
 fn setting_the_time_of_day_stops_no_polling_starts_no_storm_and_ends_no_wait() {
     for hours in [-2, 2] {
-        // What else happens gives occasions to look.
+        // Other events give occasions to look.
         let others =
             [("a", 600), ("b", 30), ("c", 60), ("d", 120)].map(|(id, ends)| (id, script(ends, End::Completes)));
         let set = Some((2, SignedDuration::from_hours(hours)));

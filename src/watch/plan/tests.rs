@@ -11,7 +11,7 @@ fn after(milliseconds: i64) -> Instant {
     start() + SignedDuration::from_millis(milliseconds)
 }
 
-/// The same in the server's words.
+/// The same moment in the server's format.
 fn time(milliseconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_millis(milliseconds)
 }
@@ -24,7 +24,7 @@ fn deployment(number: usize) -> TargetKind {
     TargetKind::Deployment { id: format!("d{number:03}") }
 }
 
-/// A target of the simulated server: when it starts and ends, in milliseconds, and how often its row moves meanwhile.
+/// A target of the simulated server: its start and end in milliseconds, and how often its row moves in between.
 #[derive(Clone, Debug)]
 struct Run {
     kind: TargetKind,
@@ -33,14 +33,14 @@ struct Run {
     moves: i64,
 }
 
-/// What happened to it.
+/// The observations of one target.
 #[derive(Clone, Debug, Default)]
 struct Fate {
     first_shown: Option<i64>,
     found: Option<i64>,
 }
 
-/// A server that answers in `latency` milliseconds, and other transfers on it whose rows move all the time.
+/// A server that answers in `latency` milliseconds, with other transfers whose rows move all the time.
 struct World {
     runs: Vec<Run>,
     latency: i64,
@@ -73,7 +73,7 @@ impl World {
         rows
     }
 
-    /// Lets the plan watch until everything was found; returns the fates and when questions were asked.
+    /// Lets the plan watch until every end was found; returns the fates and the times of the questions.
     fn play(&self, pace: Pace) -> (Vec<Fate>, Vec<(i64, Question)>) {
         let mut plan = Plan::new(pace);
         plan.speaks(self.generation);
@@ -161,7 +161,7 @@ proptest! {
         }
         for (run, fate) in world.runs.iter().zip(&fates) {
             let stale = fate.found.expect("played to the end") - run.ends;
-            // At most one interval, and one round of questions about all.
+            // At most one interval, and one round of questions about all targets.
             let bound = 15_000 + 350 * world.runs.len() as i64;
             prop_assert!(stale <= bound, "{run:?} found after {stale} ms");
         }
@@ -222,7 +222,7 @@ fn what_the_list_says_has_ended_is_shown_next() {
     assert_eq!(plan.next(later), Step::Ask(Question::Show(execution(17))));
     plan.seen(&execution(17), later);
     assert!(matches!(plan.next(later), Step::Wait { polls: true, .. }));
-    // The same row again is no news: it mirrored something else.
+    // An unchanged row is no news: it mirrored something else.
     plan.listed(List::Transfers, Some(50), &[row(3, "RUNNING"), row(17, "COMPLETED")], later);
     assert!(matches!(plan.next(later), Step::Wait { polls: true, .. }));
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-/// What real servers answered, reduced to the fields that matter here.
+/// The answers of real servers, reduced to the fields that matter here.
 pub(in crate::watch) fn recorded(name: &str) -> Vec<Value> {
     let all: Value = serde_json::from_str(include_str!("recorded.json")).expect("the file is JSON");
     all[name].as_array().expect("a recording of that name").clone()

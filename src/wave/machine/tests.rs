@@ -202,12 +202,12 @@ fn what_another_attempt_cannot_help_is_not_tried_again() {
     }
 }
 
-/// What each attempt of an item does: how long it lasts and whether it succeeds. The last one repeats.
+/// The attempts of an item: how long each lasts and whether it succeeds. The last one repeats.
 type Script = Vec<(i64, bool)>;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Story {
-    /// When which attempt of which item began, in the order of the launches.
+    /// The launches in order: second, item, attempt.
     launches: Vec<(i64, usize, u32)>,
     outcomes: Vec<Outcome>,
 }
@@ -216,7 +216,7 @@ fn act(script: &Script, attempt: u32) -> (i64, bool) {
     script[(attempt as usize - 1).min(script.len() - 1)]
 }
 
-/// The wave as the machine runs it. Time moves to the next end, wake or pause.
+/// The wave as the machine runs it. Time moves to the next end, wake-up or pause.
 fn play(scripts: &[Script], options: &Options, pause: Option<i64>) -> Story {
     let mut wave = machine(scripts.len(), options.clone());
     let mut ends: BTreeMap<(i64, usize), bool> = BTreeMap::new();
