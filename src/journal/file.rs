@@ -1,7 +1,7 @@
-//! The journal on disk: append, group commit, and reading it back with what a crash leaves behind.
+//! The journal on disk: appending, group commit, and reading it back with the remains of a crash.
 //!
-//! A line ends with its checksum (`"sum":"1a2b3c4d"`), so that damage is told from what was written. What has no end
-//! is the line during whose writing the process died: it is dropped. Anything else that does not fit is damage.
+//! A line ends with its checksum (`"sum":"1a2b3c4d"`), so that damage can be told from what was written. A line without
+//! an end is the one that was being written when the process died: it is dropped. Any other mismatch is damage.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -16,13 +16,13 @@ use super::replay::State;
 use crate::disk;
 use crate::error::{Error, Kind, Result, plain};
 
-/// Where whole lines go, one or several at once. Tests have some that break.
+/// The destination of whole lines, one or several at once. Tests have some that break.
 pub trait Medium: Send + Sync {
     /// # Errors
     /// Those of the disk; nothing may be written after one.
     fn write(&self, lines: &[u8]) -> io::Result<()>;
 
-    /// Comes back when all that was written is on the disk.
+    /// Returns when everything written so far is on the disk.
     ///
     /// # Errors
     /// Those of the disk.
@@ -40,53 +40,53 @@ impl Medium for File {
     }
 }
 
-/// An append-only file whose writers share its fsyncs: one of those who wait syncs for all whose lines are there, and
-/// what is appended meanwhile is gathered for the next, who writes it in one piece.
+/// An append-only file whose writers share its fsyncs: one of the waiters syncs for all whose lines are written, and
+/// lines appended meanwhile are gathered for the next one, which writes them in one piece.
 pub struct Log {
     medium: Arc<dyn Medium>,
-    /// Where it lies, for people.
+    /// The path, for people.
     path: PathBuf,
     state: Mutex<Written>,
 }
 
 #[derive(Default)]
 struct Written {
-    /// How many lines were appended, and how many of them are surely on the disk.
+    /// The number of appended lines, and the number of those that are certainly on the disk.
     lines: u64,
     durable: u64,
-    /// Somebody writes and syncs right now, or has just been told to.
+    /// A leader is writing and syncing, or has just been chosen.
     leading: bool,
-    /// Up to which line the sync under way reaches, and those who wait for it.
+    /// The last line that the current sync covers, and the waiters for it.
     reach: u64,
     current: Arc<Batch>,
-    /// Those who wait for the one after it; the first of them leads it.
+    /// The waiters for the sync after it; the first of them leads it.
     next: Option<Arc<Batch>>,
-    /// Lines appended while somebody leads; at all other times there are none, and a process that is killed loses none.
+    /// Lines appended during a sync; empty at all other times, so that a killed process loses none.
     gathered: Vec<u8>,
     broken: Option<Error>,
 }
 
-/// What a sync came to, for those who wait for it: nobody else is woken by it.
+/// The result of a sync, for its waiters only: it wakes nobody else.
 type Batch = OnceLock<Result<()>>;
 
 impl Log {
-    /// A log of this name that writes to `medium`.
+    /// A log of this path that writes to `medium`.
     pub fn new(medium: Arc<dyn Medium>, path: PathBuf) -> Self {
         Self { medium, path, state: Mutex::default() }
     }
 
-    /// Why nothing more is written, if that is so.
+    /// Fails once nothing more can be written.
     ///
     /// # Errors
-    /// `Storage`: what the disk said.
+    /// `Storage`, with the disk's error.
     pub fn usable(&self) -> Result<()> {
         self.state.lock().usable()
     }
 
-    /// Appends a line; says its number.
+    /// Appends a line; returns its number.
     ///
     /// # Errors
-    /// `Storage` when the disk does not take it, and ever after.
+    /// `Storage` when the disk rejects it, and ever after.
     pub fn append(&self, line: &str) -> Result<u64> {
         let mut state = self.state.lock();
         state.usable()?;
@@ -99,7 +99,8 @@ impl Log {
         Ok(state.lines)
     }
 
-    /// Comes back when the line of this number is on the disk. Who comes first syncs for all who wait meanwhile.
+    /// Returns when the line of this number is on the disk. The first waiter becomes the leader and syncs for the
+    /// others.
     ///
     /// # Errors
     /// `Storage` when the disk fails.
@@ -124,7 +125,7 @@ impl Log {
         self.lead(self.state.lock(), batch)
     }
 
-    /// Brings all that was appended to the disk, for those of this batch, and hands over to the next.
+    /// Writes everything appended so far to the disk for this batch, and hands over to the next.
     fn lead(&self, mut state: MutexGuard<'_, Written>, batch: Arc<Batch>) -> Result<()> {
         let reach = state.lines;
         (state.leading, state.reach, state.current, state.next) = (true, reach, batch.clone(), None);
@@ -140,7 +141,7 @@ impl Log {
             None => {}
         }
         if state.next.is_none() {
-            // Nobody waits for what was gathered: it is written all the same.
+            // Nobody waits for the gathered lines: they are written all the same.
             let lines = state.take_gathered();
             if state.broken.is_none()
                 && let Err(error) = self.write(&lines)
@@ -172,7 +173,7 @@ impl Written {
     fn breaks(&mut self, path: &Path, error: io::Error) -> Error {
         let hint = format!("{}, then resume the run: nothing was sent that is not on record", disk::remedy(&error));
         let message = format!("cannot write the run's journal {}: {}", path.display(), plain(&error));
-        // Where there was no file yet, the reason is one of ours already.
+        // If there was no file yet, the reason is already one of our errors.
         let known = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).cloned();
         let error = known.unwrap_or_else(|| Error::new(Kind::Storage, message).hint(hint));
         self.broken = Some(error.clone());
@@ -182,7 +183,7 @@ impl Written {
 
 /// A line of text for a record, with its checksum.
 pub fn encode(line: &Line) -> String {
-    // Most lines fit, so that room is made once.
+    // Most lines fit, so the buffer grows only once.
     let mut text = Vec::with_capacity(256);
     serde_json::to_writer(&mut text, line).expect("records are plain data");
     text.pop();
@@ -209,10 +210,10 @@ fn checksum(body: &[u8]) -> String {
     blake3::hash(body).to_hex()[..8].to_owned()
 }
 
-/// What a file holds.
+/// The content of a journal's file.
 pub struct Read {
     pub lines: Vec<Line>,
-    /// Where the last whole line ends; behind it is what a crash cut off.
+    /// The end of the last whole line; the rest was cut off by a crash.
     pub end: u64,
 }
 
@@ -232,7 +233,7 @@ pub fn read(text: &[u8]) -> Result<Read, (usize, String)> {
         let is_last = rest.len() == length + 1;
         match line {
             Ok(line) => lines.push(line),
-            // A disk may have kept the end of a line and lost its middle, when the machine died.
+            // When the machine died, the disk may have kept the end of a line and lost its middle.
             Err(_) if is_last => break,
             Err(why) => return Err((number, why)),
         }
@@ -245,7 +246,7 @@ pub fn read(text: &[u8]) -> Result<Read, (usize, String)> {
 /// Folds a file's lines.
 ///
 /// # Errors
-/// The number of the line that does not fit, and why.
+/// The number of the line that does not fit, and the reason.
 pub fn fold(lines: &[Line]) -> Result<State, (usize, String)> {
     match lines.first().map(|line| &line.record) {
         None | Some(Record::Journal { .. }) => {}
@@ -258,10 +259,10 @@ pub fn fold(lines: &[Line]) -> Result<State, (usize, String)> {
     Ok(state)
 }
 
-/// A journal's lines from its file, whole or not.
+/// The lines of a journal's file, possibly torn at its end.
 ///
 /// # Errors
-/// `Journal`: it cannot be read, or line so and so is damaged.
+/// `Journal`: it cannot be read, or a line is damaged.
 pub fn load(path: &Path) -> Result<Read> {
     let text = std::fs::read(path).map_err(|error| {
         Error::new(Kind::Journal, format!("cannot read the journal {}: {}", path.display(), plain(&error)))
@@ -279,7 +280,7 @@ pub fn damaged(path: &Path, (number, why): &(usize, String)) -> Error {
     )
 }
 
-/// Opens for appending what [`load`] has read: the torn rest is cut off.
+/// Opens a file that [`load`] has read for appending: the torn rest is cut off.
 ///
 /// # Errors
 /// `Journal` or `Storage` when it cannot be written.
@@ -293,10 +294,10 @@ pub fn reopen(path: &Path, end: u64) -> Result<File> {
     open().map_err(|error| unwritable(path, error))
 }
 
-/// A new journal with its first line, also in the place of an empty one.
+/// Creates a journal with its first line; an empty file may exist.
 ///
 /// # Errors
-/// `Journal` or `Storage` when it cannot be made.
+/// `Journal` or `Storage` when it cannot be created.
 pub fn create(path: &Path, at: jiff::Timestamp) -> Result<File> {
     let open = || -> io::Result<File> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
@@ -311,7 +312,7 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
         .hint("make room on the disk, mend its rights, or name another folder with `--state-dir`; nothing was sent")
 }
 
-/// Reads a file that may not be there.
+/// Reads a file that may not exist.
 pub fn read_optional(path: &Path) -> io::Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),

@@ -1,13 +1,13 @@
-//! The path of a lane: where it was opened, and for which item.
+//! The path of a lane: the call that opened it, and the key of its item.
 
-/// The lane of the item with this key, in the wave that this call of a lane opens.
+/// The lane of the item with this key, in the wave that call number `call` of `lane` opens.
 pub fn child(lane: &str, call: u64, key: &str) -> String {
     let key = key.replace('%', "%25").replace('/', "%2F");
     format!("{lane}/{call}:{key}")
 }
 
 /// The lane above, and the number of the call there that opened this one: `main/3:web-01` is below call 3 of `main`.
-/// The keys in journals of older versions may hold slashes themselves: the first fitting cut from the right counts.
+/// The keys in journals of older versions may contain slashes: the first match from the right counts.
 pub(super) fn parent(path: &str) -> Option<(&str, u64)> {
     path.match_indices('/').rev().find_map(|(at, _)| {
         let (number, _) = path[at + 1..].split_once(':')?;

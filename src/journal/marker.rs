@@ -1,4 +1,4 @@
-//! The line that a run puts into the text of what it makes, so that it is found again: which step of which run made it.
+//! The line that a run adds to the text of each object it makes, to find it again: it names the step and the run.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use super::record::Identity;
 
 const BEGIN: &str = "[coriolis-run ";
 
-/// `[coriolis-run m4k7t2qa main/3:web-01 2.1 5f0c]`. The last word is of the arguments: after a retry another call may have
-/// the same number.
+/// `[coriolis-run m4k7t2qa main/3:web-01 2.1 5f0c]`. The last word is a hash of the arguments: after a retry another
+/// call may have the same number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
     pub run: String,
@@ -16,7 +16,7 @@ pub struct Marker {
     lane: String,
     call: u64,
     step: u32,
-    /// How often something in the lane had been done anew.
+    /// The number of times that something in the lane had been done again.
     round: u32,
     arguments: String,
 }
@@ -34,7 +34,7 @@ impl Marker {
         }
     }
 
-    /// The marker that a text ends with.
+    /// The marker at the end of a text.
     pub fn of(text: &str) -> Option<Self> {
         let line = text.rsplit('\n').next()?;
         let inside = line.strip_prefix(BEGIN)?.strip_suffix(']')?;
@@ -56,12 +56,12 @@ impl Marker {
         })
     }
 
-    /// Whether both are of the same step of the same call, whichever round of its lane that was.
+    /// True if both belong to the same step of the same call, in whatever round of its lane.
     pub fn is_of_step(&self, other: &Marker) -> bool {
         Marker { round: other.round, ..self.clone() } == *other
     }
 
-    /// Whether it is of this step, whatever the arguments of its call.
+    /// True if it belongs to this step, whatever the arguments of its call.
     pub fn is_at(&self, key: &StepKey) -> bool {
         (self.call, self.step) == (key.call, key.step) && self.lane == lane_word(&key.lane)
     }
@@ -75,7 +75,7 @@ impl fmt::Display for Marker {
     }
 }
 
-/// A hash for a lane that is too long to be read, or that no server keeps as it is.
+/// A hash for a lane whose path is too long to read, or which a server would not keep unchanged.
 fn lane_word(lane: &str) -> String {
     let odd = |character: char| character.is_control() && character != '\n';
     if lane.len() > 80 || lane.contains(odd) {

@@ -1,4 +1,5 @@
-//! What a run knows to be its own, whatever was done anew since: the steps that it began and the things that they gave.
+//! The steps that a run began and the objects that they made: everything known to be its own, whatever was done again
+//! since.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +7,17 @@ use super::StepKey;
 use super::marker::Marker;
 use super::record::{Record, Saved, Settlement};
 
-/// Only grows.
+/// It only grows.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     begun: BTreeSet<StepKey>,
     ids: BTreeSet<String>,
-    /// Ids of what it has deleted itself.
+    /// Ids of the objects that it deleted itself.
     deleted: BTreeSet<String>,
 }
 
 impl Memory {
-    /// Takes the next record: what was answered and returned counts, and what a call has merely looked at does not.
+    /// Takes the next record: answers and results count, objects that a call has only read do not.
     pub fn meet(&mut self, record: &Record) {
         let value = match record {
             Record::Began { lane, call, step, method, path, .. } => {
@@ -35,21 +36,21 @@ impl Memory {
             Record::Returned { result: Saved::Ok(value), .. } => value,
             _ => return,
         };
-        // Beside its own id a thing names others that the run has nothing to do with.
+        // Besides its own id an object names others that do not belong to the run.
         self.ids.extend(value["id"].as_str().map(str::to_owned));
     }
 
-    /// Whether the run has made or used the thing of this id.
+    /// True if the run has made or used the object with this id.
     pub fn has_id(&self, id: &str) -> bool {
         self.ids.contains(id)
     }
 
-    /// Whether the run has deleted the thing of this id, or tried to.
+    /// True if the run has deleted the object with this id, or tried to.
     pub fn has_deleted(&self, id: &str) -> bool {
         self.deleted.contains(id)
     }
 
-    /// Whether the step that made a thing was begun.
+    /// True if the step that made an object was begun.
     pub fn has_step_of(&self, marker: &Marker) -> bool {
         self.begun.iter().any(|key| marker.is_at(key))
     }

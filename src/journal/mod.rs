@@ -1,6 +1,7 @@
-//! The record of a run: what was called, what was sent, and what became of it. A change is on record before it leaves.
+//! The record of a run: its calls, its requests, and their outcomes. A change is on record before it leaves.
 //!
-//! `record` says what is written, `replay` (pure) what follows from it, `file` how it lies on the disk, `runs` where.
+//! `record` defines the lines, `replay` (pure) draws conclusions from them, `file` stores them on the disk, `runs`
+//! knows their directories.
 
 pub mod file;
 pub mod lane;
@@ -31,7 +32,7 @@ use marker::Marker;
 use record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
 use replay::{Item, Known, Replay, State, Unsettled, Wish};
 
-/// Which step of which call in which lane: never a line number, never the order of arrival.
+/// The key of a step: its lane, call and number; never a line number, never the order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepKey {
     pub lane: Arc<str>,
@@ -39,28 +40,28 @@ pub struct StepKey {
     pub step: u32,
 }
 
-/// What earlier processes of a run have left.
+/// The traces of earlier processes of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Past {
-    /// When the run began; what is older is not its doing.
+    /// The beginning of the run; anything older is not its doing.
     pub since: Option<Timestamp>,
     /// The time of the newest record.
     pub last: Option<Timestamp>,
-    /// When this process took the run up; what is newer is no earlier one's doing.
+    /// The moment at which this process took the run over; anything newer is not an earlier one's doing.
     pub taken_up: Timestamp,
 }
 
 impl Past {
-    /// What a journal of this state is the record of. `began` is when the run began, as far as that is known elsewhere.
+    /// The past that a journal with this state records. `began` is the beginning of the run, if it is known elsewhere.
     pub fn of(state: &State, began: Option<Timestamp>, taken_up: Timestamp) -> Self {
         Self { since: state.first.or(began), last: state.last.or(began), taken_up }
     }
 }
 
-/// Values longer than this, as text, are written once.
+/// Values longer than this, as text, are written only once.
 const LARGE: usize = 2048;
 
-/// What keys the hashes of a run: those who have its directory alone cannot guess what was hashed.
+/// The key for the hashes of a run: with its directory alone nobody can guess the hashed texts.
 pub type Key = [u8; 32];
 
 /// The journal of one run.
@@ -72,17 +73,17 @@ pub struct Journal {
     clock: Clock,
     state: Mutex<State>,
     log: Option<Log>,
-    /// The status and the task of each thing that is waited for, as they were written last.
+    /// The last written status and task of each subject of a wait.
     seen: Mutex<HashMap<String, (String, Option<String>)>>,
     /// Nothing may be done that is not recorded yet: a first pass over an edited runbook.
     only_replays: bool,
     past: Option<Past>,
 }
 
-/// The most lists and objects inside of each other that a line may have: readers of JSON refuse more than 128.
+/// The deepest nesting of lists and objects in a line: readers of JSON refuse more than 128.
 const DEEPEST: usize = 120;
 
-/// The most that a value may have, so that what holds it in turn, as the result of a wave does, can be kept as well.
+/// The deepest nesting of a value, so that a value around it, such as the result of a wave, can be kept as well.
 pub const DEEPEST_VALUE: usize = 100;
 
 impl Journal {
@@ -91,25 +92,25 @@ impl Journal {
         Self::new("rehearsal".to_owned(), [0; 32], clock, State::default(), None)
     }
 
-    /// A journal of what was done before, and a place for what follows.
+    /// A journal of earlier records, with a place for the following ones.
     pub fn new(run: String, key: Key, clock: Clock, state: State, log: Option<Log>) -> Self {
         let (known, state, seen) = (secret::Known::default(), Mutex::new(state), Mutex::default());
         Self { known, run, key, clock, state, log, seen, only_replays: false, past: None }
     }
 
-    /// The same with the secrets that the process knows.
+    /// Masks the secrets that the process knows.
     #[must_use]
     pub fn knowing(self, known: secret::Known) -> Self {
         Self { known, ..self }
     }
 
-    /// The journal of a run that earlier processes have worked on.
+    /// Continues the journal of earlier processes of the run.
     #[must_use]
     pub fn after(self, past: Past) -> Self {
         Self { past: Some(past), ..self }
     }
 
-    /// The same past, with nothing to come: whoever goes beyond it is stopped.
+    /// Stops every call that goes beyond the recorded past.
     #[must_use]
     pub fn only_replaying(self) -> Self {
         Self { log: None, only_replays: true, ..self }
@@ -128,25 +129,25 @@ impl Journal {
         hash(&self.key, text)
     }
 
-    /// What tells on the server that a thing was made by this step of this run.
+    /// The marker that identifies, on the server, an object made by this step of this run.
     pub fn marker(&self, key: &StepKey, identity: &Identity) -> Marker {
         Marker::new(&self.run, key, self.state().rounds(&key.lane), identity)
     }
 
-    /// What earlier processes may have done; `None` for the first one of a run.
+    /// The past of earlier processes; `None` for the first process of a run.
     pub fn past(&self) -> Option<Past> {
         self.past
     }
 
-    /// Whether the run has done more than its journal says: that was cut, or is an older copy.
+    /// True if the run has done more than its journal records: it was cut, or is an older copy.
     pub fn is_behind(&self) -> bool {
         self.state().is_behind
     }
 
-    /// The run has done more than is recorded; says whether that is news.
+    /// Notes that the run has done more than is recorded; returns true the first time.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn falls_behind(&self) -> Result<bool> {
         if self.is_behind() {
             return Ok(false);
@@ -154,35 +155,35 @@ impl Journal {
         self.append(Record::Behind).map(|_| true)
     }
 
-    /// Whether the run is known to have made or used the thing of this id.
+    /// True if the run is known to have made or used the object with this id.
     pub fn knows_id(&self, id: &str) -> bool {
         self.state().memory.has_id(id)
     }
 
-    /// Whether the run has deleted the thing of this id itself.
+    /// True if the run has deleted the object with this id itself.
     pub fn has_deleted(&self, id: &str) -> bool {
         self.state().memory.has_deleted(id)
     }
 
-    /// Whose wish an attempt is that goes through this lane again; `None` for the first one.
+    /// The reason why an attempt goes through this lane again; `None` for the first one.
     pub fn again(&self, lane: &str) -> Option<Wish> {
         self.state().again(lane)
     }
 
-    /// What this call gave is gone: it is made again, with what comes after it.
+    /// Discards the result of this call: it is made again, with everything after it.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn anew(&self, lane: &Arc<str>, call: u64) -> Result<()> {
         self.append(Record::Anew { lane: lane.clone(), call }).map(drop)
     }
 
-    /// Whether the step that made a thing is on record; what another run has made is none of ours.
+    /// True if the step that made an object is on record; another run's objects are not ours.
     pub fn knows_marker(&self, marker: &Marker) -> bool {
         marker.run != self.run || self.state().memory.has_step_of(marker)
     }
 
-    /// What is known of a call before it is made.
+    /// The record of a call that is about to be made.
     pub fn replay(&self, lane: &str, call: u64, identity: &Identity) -> Replay {
         let mut state = self.state();
         match state.replay(lane, call, identity) {
@@ -192,15 +193,15 @@ impl Journal {
         }
     }
 
-    /// Whether the lane has been further than this call.
+    /// True if the lane has been further than this call.
     pub fn is_replaying(&self, lane: &str, call: u64) -> bool {
         self.state().is_replaying(lane, call)
     }
 
-    /// A call begins that will have more lines than its result.
+    /// Records the start of a call that will have more lines than its result.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn called(&self, lane: &Arc<str>, call: u64, identity: &Identity) -> Result<()> {
         if self.state().knows_call(lane, call, identity) {
             return Ok(());
@@ -208,20 +209,20 @@ impl Journal {
         self.append(Record::Called { lane: lane.clone(), call, identity: identity.clone() }).map(drop)
     }
 
-    /// What this step settled on the last time.
+    /// The result that this step decided on the last time.
     pub fn decided(&self, key: &StepKey) -> Option<Saved> {
         let state = self.state();
         state.decided(key).map(|saved| state.whole_saved(saved))
     }
 
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn decide(&self, key: &StepKey, result: Saved, awaited: Vec<String>) -> Result<()> {
         let (lane, call, step) = (key.lane.clone(), key.call, key.step);
         self.append(Record::Decided { lane, call, step, result, awaited }).map(drop)
     }
 
-    /// What is known of a step before it is made.
+    /// The record of a step that is about to be made.
     pub fn step(&self, key: &StepKey, method: &str, path: &str) -> Known {
         let state = self.state();
         match state.step(key, method, path) {
@@ -231,10 +232,10 @@ impl Journal {
         }
     }
 
-    /// A change leaves next: this comes back when that is on the disk, with what was there `before`.
+    /// Records that a change leaves next; returns when that is on the disk, with the state `before` it.
     ///
     /// # Errors
-    /// When it is not; nothing may be sent then.
+    /// It is not on the disk; nothing may be sent then.
     pub fn begin(&self, key: &StepKey, method: &str, path: &str, before: Value) -> Result<()> {
         let (lane, call, step) = (key.lane.clone(), key.call, key.step);
         let (method, path) = (method.to_owned(), path.to_owned());
@@ -242,25 +243,25 @@ impl Journal {
         self.sync(number)
     }
 
-    /// A change that was to leave did not: it is as if it had never begun.
+    /// Records that a change did not leave after all: it counts as never begun.
     ///
     /// # Errors
-    /// When it cannot be recorded: the step stays unknown.
+    /// It cannot be recorded: the step stays unknown.
     pub fn stayed(&self, key: &StepKey) -> Result<()> {
         self.append(Record::Stayed { lane: key.lane.clone(), call: key.call, step: key.step }).map(drop)
     }
 
     /// # Errors
-    /// When it cannot be recorded: the step stays unknown.
+    /// It cannot be recorded: the step stays unknown.
     pub fn settle(&self, key: &StepKey, settlement: Settlement) -> Result<()> {
         let (lane, call, step) = (key.lane.clone(), key.call, key.step);
         self.append(Record::Settled { lane, call, step, settlement }).map(drop)
     }
 
-    /// An earlier attempt has done this step already.
+    /// Records that an earlier attempt has already done this step.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn keep(&self, key: &StepKey, method: &str, path: &str, answer: Value) -> Result<()> {
         let (lane, call, step) = (key.lane.clone(), key.call, key.step);
         let (method, path) = (method.to_owned(), path.to_owned());
@@ -268,7 +269,7 @@ impl Journal {
     }
 
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn returned(&self, lane: &Arc<str>, call: u64, identity: Identity, result: Saved, last: u64) -> Result<()> {
         self.append(Record::Returned { lane: lane.clone(), call, identity, result, last }).map(drop)
     }
@@ -285,7 +286,7 @@ impl Journal {
     }
 
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn attempt(
         &self,
         lane: &Arc<str>,
@@ -297,18 +298,18 @@ impl Journal {
     }
 
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn ended(&self, lane: &Arc<str>, ended: Ended) -> Result<()> {
         self.append(Record::Ended { lane: lane.clone(), ended }).map(drop)
     }
 
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn retry_failed(&self) -> Result<()> {
         self.append(Record::RetryFailed).map(drop)
     }
 
-    /// The server told what it is: the first time it is recorded, later it must be the same.
+    /// Records the server's generation the first time; later it must be the same.
     ///
     /// # Errors
     /// `Mismatch` when it is another one.
@@ -325,18 +326,18 @@ impl Journal {
         }
     }
 
-    /// Keeps what reports tell. What cannot be written is said by the next change.
+    /// Keeps events for reports. A failed write is reported by the next change.
     pub fn event(&self, event: &Event) {
         if self.log.is_some() && is_told(&event.fact) && !is_said_before(&event.fact) && self.is_new(event) {
             let appended = self.append_at(event.at, Record::Event { event: event.clone() });
-            // Somebody is to answer it from elsewhere: it has to be there.
+            // The gate may be answered by another process: it has to be on the disk.
             if let (Fact::GateReached { .. }, Ok(number)) = (&event.fact, appended) {
                 let _ = self.sync(number);
             }
         }
     }
 
-    /// Whether a look at something that is waited for shows more than a higher percentage.
+    /// True if an observation shows more than a higher percentage.
     fn is_new(&self, event: &Event) -> bool {
         let mut seen = self.seen.lock();
         match &event.fact {
@@ -352,20 +353,20 @@ impl Journal {
         }
     }
 
-    /// Whether all that was told could be written down.
+    /// Fails if an event could not be written.
     ///
     /// # Errors
-    /// `Storage`: the disk took no more.
+    /// `Storage`: the disk is full.
     pub fn usable(&self) -> Result<()> {
         self.log.as_ref().map_or(Ok(()), Log::usable)
     }
 
-    /// Requests of which nobody knows whether they were applied.
+    /// Requests of unknown outcome.
     pub fn unsettled(&self) -> Vec<Unsettled> {
         self.state().unsettled()
     }
 
-    /// What the records say together.
+    /// The folded records.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -386,18 +387,19 @@ impl Journal {
         self.write(&mut state, &text, line)
     }
 
-    /// The line without the secrets that somebody has put where nobody looks for one. The one door to the disk.
+    /// The line without secrets that were put where nobody expects one. Every line passes here on its way to the disk.
     fn masked(&self, line: Line) -> Line {
         masked(&self.known, &line, &NAMES).unwrap_or(line)
     }
 
-    /// What is written of a line: made before the others have to wait for it. What no reader would take is refused now.
+    /// The text of a line, made before the others have to wait for it. A value that no reader would accept is refused
+    /// now.
     fn text(&self, line: &Line) -> Result<String> {
         let text = self.log.as_ref().map(|_| file::encode(line)).unwrap_or_default();
         if nesting(&text) > DEEPEST { Err(too_deep()) } else { Ok(text) }
     }
 
-    /// Writes a record and takes it into the state, in one order for all lanes.
+    /// Writes a record and applies it to the state, in one order for all lanes.
     fn write(&self, state: &mut State, text: &str, line: Line) -> Result<u64> {
         let number = self.log.as_ref().map_or(Ok(0), |log| log.append(text))?;
         state.apply(line).map_err(|why| Error::internal(format!("the journal contradicts itself: {why}")))?;
@@ -408,7 +410,7 @@ impl Journal {
         self.log.as_ref().map_or(Ok(()), |log| log.sync(number))
     }
 
-    /// Puts a hash in the place of a large value.
+    /// Replaces a large value by its hash.
     fn take_large(&self, record: &mut Record) -> Option<(String, Value)> {
         let value = match record {
             Record::Decided { result, .. } | Record::Returned { result, .. } => result.value_mut(),
@@ -428,12 +430,12 @@ impl Journal {
     }
 }
 
-/// A hash that those who do not have the key cannot guess the text by.
+/// A keyed hash: without the key nobody can guess the text from it.
 pub fn hash(key: &Key, text: &str) -> String {
     blake3::keyed_hash(key, text.as_bytes()).to_hex()[..32].to_owned()
 }
 
-/// What says of a line which it is: a secret that is the same word stays known, and the line readable.
+/// The fields that identify a line: a word in them stays readable even if it equals a secret.
 const NAMES: [&str; 24] = [
     "record",
     "event",
@@ -461,7 +463,7 @@ const NAMES: [&str; 24] = [
     "$value",
 ];
 
-/// Plain data without the secrets in its texts, but for those fields; `None` where it has none.
+/// The data with the secrets in its texts masked, except in the fields `but`; `None` if it has none.
 fn masked<T: Serialize + DeserializeOwned>(known: &secret::Known, data: &T, but: &[&str]) -> Option<T> {
     let mut value = serde_json::to_value(data).ok()?;
     if !known.finds(&value.to_string()) {
@@ -471,7 +473,7 @@ fn masked<T: Serialize + DeserializeOwned>(known: &secret::Known, data: &T, but:
     serde_json::from_value(value).ok()
 }
 
-/// Takes so many bytes and keeps none.
+/// A writer that accepts this many bytes and keeps none.
 struct Room(usize);
 
 impl io::Write for Room {
@@ -485,7 +487,7 @@ impl io::Write for Room {
     }
 }
 
-/// Keeps what reports tell, and passes it on: the one door of events, behind which none holds a known secret.
+/// Keeps events for reports and passes them on: all events pass here, and none holds a known secret afterwards.
 pub struct Recorder {
     pub journal: Arc<Journal>,
     pub next: Arc<dyn Sink>,
@@ -499,7 +501,7 @@ impl Sink for Recorder {
     }
 }
 
-/// Whether reports of old runs need it.
+/// True if reports of old runs need it.
 fn is_told(fact: &Fact) -> bool {
     !matches!(fact, Fact::CallStarted { .. } | Fact::CallFinished { .. } | Fact::StepSettled { .. })
 }
@@ -508,7 +510,7 @@ fn is_said_before(fact: &Fact) -> bool {
     matches!(fact, Fact::ItemFinished { earlier: true, .. })
 }
 
-/// How many lists and objects a line has inside of each other.
+/// The depth of the lists and objects in a line.
 fn nesting(text: &str) -> usize {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
@@ -528,7 +530,7 @@ fn nesting(text: &str) -> usize {
     deepest
 }
 
-/// The refusal of a value that could be written and not be read.
+/// The refusal of a value that could be written but not read back.
 pub fn too_deep() -> Error {
     Error::script(format!(
         "the value is nested too deeply to be kept: more than {DEEPEST_VALUE} lists and maps inside of each other"

@@ -1,5 +1,5 @@
-//! How far a journal was written once, kept outside of the run's folder: a journal that ends before was cut, or is an older
-//! copy.
+//! The highest length that a journal has had, kept outside of the run's folder: a shorter journal was cut, or is an
+//! older copy.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -13,12 +13,12 @@ use super::file::{Medium, read_optional};
 pub struct Noted {
     file: File,
     end: AtomicU64,
-    /// Missing where the disk would not have it: it is a second net.
+    /// Missing if the disk rejects it: it is only a second net.
     note: Option<File>,
 }
 
 impl Noted {
-    /// The file holds `end` bytes.
+    /// Starts with a file of `end` bytes.
     pub fn new(file: File, end: u64, note: &Path) -> Self {
         let open = || -> io::Result<File> {
             if let Some(folder) = note.parent() {
@@ -40,7 +40,7 @@ impl Medium for Noted {
     fn sync(&self) -> io::Result<()> {
         let end = self.end.load(Ordering::Acquire);
         self.file.sync_data()?;
-        // Never ahead of what is on the disk; not synced itself, as a process that is killed loses nothing of it.
+        // Never ahead of the disk; not synced itself, as a killed process loses nothing of it.
         if let Some(note) = &self.note {
             let _ = note.write_all_at(format!("{end:020}\n").as_bytes(), 0);
         }
@@ -48,7 +48,7 @@ impl Medium for Noted {
     }
 }
 
-/// How many bytes were on the disk once; `None` where nothing says so.
+/// The number of bytes that were once on the disk; `None` without a note.
 pub fn read(note: &Path) -> Option<u64> {
     read_optional(note).ok()??.trim().parse().ok()
 }

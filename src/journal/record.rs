@@ -1,4 +1,4 @@
-//! The lines of a journal: what is written down, one JSON object a line.
+//! The lines of a journal, one JSON object each.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::model::Generation;
 /// The version of the lines; a reader refuses newer ones.
 pub const VERSION: u32 = 2;
 
-/// One line: a record and when it was made, in the run's clock.
+/// One line: a record and its time, in the run's clock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
     pub at: Timestamp,
@@ -28,7 +28,7 @@ pub enum Record {
     Journal {
         version: u32,
     },
-    /// The server's first answer told what it is.
+    /// The generation of the server, from its first answer.
     Cloud {
         generation: Generation,
     },
@@ -43,13 +43,13 @@ pub enum Record {
         call: u64,
         identity: Identity,
     },
-    /// What a call has read, waited for or settled on, so that it takes the same way again.
+    /// A value that a call has read, waited for or decided on, so that it takes the same way again.
     Decided {
         lane: Arc<str>,
         call: u64,
         step: u32,
         result: Saved,
-        /// Ids of what was waited for and did not succeed.
+        /// Ids of objects that were waited for and did not succeed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         awaited: Vec<String>,
     },
@@ -60,11 +60,11 @@ pub enum Record {
         step: u32,
         method: String,
         path: String,
-        /// What was there before, by which its effect is told from what others do.
+        /// The state before it, which tells its effect from the changes of others.
         #[serde(default, skip_serializing_if = "Value::is_null")]
         before: Value,
     },
-    /// It surely did not leave after all: as if it had never begun.
+    /// It certainly did not leave after all: it counts as never begun.
     Stayed {
         lane: Arc<str>,
         call: u64,
@@ -90,16 +90,16 @@ pub enum Record {
         call: u64,
         identity: Identity,
         result: Saved,
-        /// The number of the lane's last call when this one ended: closures that it ran have calls as well.
+        /// The number of the lane's last call when this one ended: the closures that it ran make calls as well.
         last: u64,
     },
-    /// An attempt of an item is launched, or will be, not before a time.
+    /// An attempt of an item is launched, or will be, but not before a time.
     Attempt {
         lane: Arc<str>,
         attempt: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<Timestamp>,
-        /// Why the attempt before it failed.
+        /// The error of the attempt before it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<SavedError>,
     },
@@ -108,22 +108,22 @@ pub enum Record {
         lane: Arc<str>,
         ended: Ended,
     },
-    /// What the run has done is ahead of the records before this one: they were cut, or are an older copy.
+    /// The run has done more than is recorded before this line: the records were cut, or are an older copy.
     Behind,
-    /// What a call gave is gone, or is no longer so: this attempt makes it again, with what comes after it.
+    /// The result of a call is gone, or no longer true: this attempt makes it again, with everything after it.
     Anew {
         lane: Arc<str>,
         call: u64,
     },
-    /// The operator asked for what failed to be done again.
+    /// The operator asked to repeat the failed items.
     RetryFailed,
-    /// Something that reports tell.
+    /// An event for reports.
     Event {
         event: Event,
     },
 }
 
-/// Which function was called with which arguments.
+/// The function that was called, and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     pub function: String,
@@ -134,7 +134,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Whether it is the same call; the text for people does not count.
+    /// True if it is the same call; the text for people does not count.
     pub fn is(&self, other: &Identity) -> bool {
         self.function == other.function && self.arguments == other.arguments
     }
@@ -148,7 +148,7 @@ pub enum Saved {
     Error(SavedError),
     /// A value that the script threw.
     Thrown(Value),
-    /// It cannot be written down (a closure): whoever needs it makes it again.
+    /// It cannot be written down (a closure): a call that needs it makes it again.
     Unwritten,
 }
 
@@ -185,40 +185,40 @@ impl Saved {
         }
     }
 
-    /// An error that may be gone the next time.
+    /// True for an error that may be gone the next time.
     pub fn is_transient(&self) -> bool {
         matches!(self, Saved::Error(error) if error.is_transient())
     }
 }
 
 impl SavedError {
-    /// One that says nothing about the world: it may be gone the next time.
+    /// True for an error that says nothing about the world: it may be gone the next time.
     pub fn is_transient(&self) -> bool {
         Error::from(self.clone()).prospect() != Prospect::Final
     }
 }
 
-/// How a step ended.
+/// The outcome of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settlement {
-    /// Applied; what the server answered, or what was found of it.
+    /// Applied, with the server's answer, or the object that was found.
     Done(Value),
-    /// Surely not applied: the server said no.
+    /// Certainly not applied: the server refused it.
     Refused(SavedError),
-    /// Surely not applied: its answer was lost, and nothing of it was found.
+    /// Certainly not applied: its answer was lost, and no trace of it was found.
     Absent,
 }
 
-/// How an item ended.
+/// The outcome of an item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
     pub outcome: Outcome,
     pub attempts: u32,
     pub elapsed_seconds: f64,
-    /// What its closure returned, or why its last attempt failed.
+    /// The result of its closure, or the error of its last attempt.
     pub result: Saved,
-    /// Why its first attempt failed, where that was something else.
+    /// The error of its first attempt, if that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<SavedError>,
 }

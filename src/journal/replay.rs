@@ -1,4 +1,4 @@
-//! What a run has done so far, as its records tell: which calls answer, which steps are open, what a retry does anew.
+//! The state of a run according to its records: the calls with results, the open steps, and what a retry does again.
 
 mod redo;
 
@@ -36,11 +36,11 @@ pub struct State {
 #[derive(Clone, Debug, Default)]
 struct Lane {
     calls: BTreeMap<u64, Call>,
-    /// Calls of an earlier attempt that this one has left behind; what they made is not made again.
+    /// Calls of an earlier attempt that this one left behind; their objects are not made again.
     spare: Vec<Call>,
-    /// From which call on they may differ from what is recorded: it, or something before them, was done anew.
+    /// The first call that may differ from the record, because it or something before it was done again.
     loose: Option<u64>,
-    /// How often something in it was done anew.
+    /// The number of times that something in it was done again.
     rounds: u32,
     attempt: u32,
     not_before: Option<Timestamp>,
@@ -54,13 +54,13 @@ struct Call {
     identity: Identity,
     /// Boxed: most calls have one, and a map makes room for eleven.
     steps: BTreeMap<u32, Box<Step>>,
-    /// Steps that an earlier attempt has done; a request that equals one of them is not sent again.
+    /// Steps done by an earlier attempt; a request equal to one of them is not sent again.
     kept: VecDeque<(String, String, Value)>,
-    /// Ids of what this call waited for and what did not succeed.
+    /// Ids of the objects that this call waited for and that did not succeed.
     awaited: BTreeSet<String>,
     returned: Option<Saved>,
     last: u64,
-    /// Whether it opened lanes.
+    /// True if it opened lanes.
     is_wave: bool,
 }
 
@@ -70,26 +70,26 @@ enum Step {
     Sent { method: String, path: String, began: Timestamp, before: Value, settlement: Option<Settlement> },
 }
 
-/// What is known of a call that is about to be made.
+/// The record of a call that is about to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Replay {
     /// It was made: this is its result, and the lane's last number when it ended.
     Answer(Saved, u64),
-    /// The same, from an earlier attempt that had another number for it.
+    /// The same, from an earlier attempt in which it had another number.
     Again(Saved),
     /// Something else was recorded in its place.
     Differs(Identity),
-    /// Nothing: make it. Its steps may be known.
+    /// No record: make it. Its steps may be known.
     Live,
 }
 
-/// What is known of a step that is about to be made.
+/// The record of a step that is about to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Known {
     Nothing,
-    /// It left at this time, and nobody knows what became of it; what was there before.
+    /// It left at this time, with an unknown outcome; the value is the state before it.
     Open(Timestamp, Value),
-    /// Its answer was lost, and nothing of it was found; what was there before.
+    /// Its answer was lost, and no trace of it was found; the value is the state before it.
     Absent(Value),
     Done(Value),
     Refused(SavedError),
@@ -97,11 +97,11 @@ pub enum Known {
     Kept(Value),
 }
 
-/// What is known of an item that is about to be worked on.
+/// The record of an item that is about to be worked on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     Fresh,
-    /// An attempt was under way.
+    /// An attempt was running.
     Interrupted {
         attempt: u32,
         began: Timestamp,
@@ -120,12 +120,12 @@ pub enum Item {
     },
 }
 
-/// Who wanted another attempt.
+/// The reason for another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// The wave, by itself.
+    /// The wave's own retry.
     Wave,
-    /// Somebody said `--retry-failed`.
+    /// The operator's `--retry-failed`.
     Operator,
 }
 
@@ -139,10 +139,10 @@ pub struct Unsettled {
 }
 
 impl State {
-    /// Takes the next record.
+    /// Applies the next record.
     ///
     /// # Errors
-    /// When it cannot follow what was there.
+    /// It cannot follow the records before it.
     pub fn apply(&mut self, Line { at, record }: Line) -> Result<(), String> {
         self.first.get_or_insert(at);
         self.last = self.last.max(Some(at));
@@ -213,7 +213,7 @@ impl State {
         Ok(())
     }
 
-    /// After the last record of an earlier process: what may have been a passing trouble is tried again.
+    /// Ends the records of an earlier process: errors that may be gone are tried again.
     pub fn reopen(&mut self) {
         for lane in self.lanes.values_mut() {
             if let Some(mut last) = lane.calls.last_entry()
@@ -245,13 +245,13 @@ impl State {
         made.and_then(|call| call.returned.clone()).map_or(Replay::Live, Replay::Again)
     }
 
-    /// Whose wish an attempt is that goes through this lane again; `None` for the first one.
+    /// The reason why an attempt goes through this lane again; `None` for the first one.
     pub fn again(&self, lane: &str) -> Option<Wish> {
         let lane = self.lanes.get(lane).filter(|lane| lane.rounds > 0)?;
         Some(if lane.attempt > 1 { Wish::Wave } else { Wish::Operator })
     }
 
-    /// Whether more calls of the lane are recorded than this number.
+    /// True if more calls of the lane are recorded than this number.
     pub fn is_replaying(&self, lane: &str, number: u64) -> bool {
         self.lanes.get(lane).is_some_and(|lane| lane.calls.range(number + 1..).next().is_some())
     }
@@ -295,12 +295,12 @@ impl State {
         }
     }
 
-    /// How often something in the lane was done anew.
+    /// The number of times that something in the lane was done again.
     pub fn rounds(&self, lane: &str) -> u32 {
         self.lanes.get(lane).map_or(0, |lane| lane.rounds)
     }
 
-    /// Which API the server spoke.
+    /// The generation of the server's API.
     pub fn generation(&self) -> Option<Generation> {
         self.generation
     }
@@ -310,19 +310,19 @@ impl State {
         self.last
     }
 
-    /// How many calls have a result.
+    /// The number of calls with a result.
     pub fn settled_calls(&self) -> usize {
         let calls = self.lanes.values().flat_map(|lane| lane.calls.values());
         calls.filter(|call| call.returned.is_some()).count()
     }
 
-    /// How many lanes of items have ended so.
+    /// The number of items' lanes with this outcome.
     pub fn items_ended(&self, outcome: Outcome) -> usize {
         let ended = self.lanes.values().filter_map(|lane| lane.ended.as_ref());
         ended.filter(|ended| ended.outcome == outcome).count()
     }
 
-    /// Requests of which nobody knows whether they were applied.
+    /// Requests of unknown outcome.
     pub fn unsettled(&self) -> Vec<Unsettled> {
         let mut found = Vec::new();
         for (path, lane) in &self.lanes {
@@ -346,7 +346,7 @@ impl State {
         self.values.contains_key(hash)
     }
 
-    /// The value itself where its hash stands in its place.
+    /// Replaces hashes by the values that they stand for.
     pub fn whole(&self, value: &Value) -> Value {
         match value.get(VALUE).and_then(Value::as_str).and_then(|hash| self.values.get(hash)) {
             Some(whole) => whole.as_ref().clone(),
@@ -383,7 +383,7 @@ impl State {
 }
 
 impl Lane {
-    /// A call begins, or is already known.
+    /// Enters a call that begins, or is already known.
     fn enter(&mut self, number: u64, identity: Identity) {
         if self.calls.get(&number).is_some_and(|call| !call.identity.is(&identity)) {
             self.leave(number);
@@ -407,7 +407,7 @@ impl Lane {
         self.loose = Some(self.loose.map_or(from, |known| known.min(from)));
     }
 
-    /// From this number on the lane goes another way than before.
+    /// Leaves the recorded way from this number on.
     fn leave(&mut self, number: u64) {
         self.spare.extend(self.calls.split_off(&number).into_values());
     }
@@ -418,7 +418,7 @@ impl Lane {
         }
     }
 
-    /// The item has its attempts before it again.
+    /// Gives the item all its attempts again.
     fn start_over(&mut self) {
         (self.attempt, self.not_before, self.began) = (0, None, None);
         (self.causes, self.ended) = (Causes::default(), None);
@@ -430,7 +430,7 @@ impl Call {
         matches!(self.returned, Some(Saved::Ok(_)))
     }
 
-    /// Whether it went well and changed nothing.
+    /// True if it succeeded and changed nothing.
     fn is_read(&self) -> bool {
         self.is_ok() && !self.is_change() && !self.is_wave
     }
@@ -439,12 +439,12 @@ impl Call {
         self.steps.values().any(|step| matches!(**step, Step::Sent { .. }))
     }
 
-    /// Whether a step of it made one of these.
+    /// True if one of its steps made one of these objects.
     fn has_made(&self, ids: &BTreeSet<String>) -> bool {
         self.steps.values().any(|step| step.made().is_some_and(|id| ids.contains(id)))
     }
 
-    /// Does it anew, but for the steps that stand.
+    /// Makes the call again, except for the steps that stand.
     fn reset(&mut self, failed: &BTreeSet<String>) {
         let stands = |step: &Step| !step.made().is_some_and(|id| failed.contains(id));
         for step in std::mem::take(&mut self.steps).into_values().map(|step| *step).filter(stands) {
@@ -472,7 +472,7 @@ impl Step {
         }
     }
 
-    /// The id of what it made.
+    /// The id of the object that it made.
     fn made(&self) -> Option<&str> {
         match self {
             Step::Sent { settlement: Some(Settlement::Done(answer)), .. } => answer["id"].as_str(),
@@ -481,7 +481,7 @@ impl Step {
     }
 }
 
-/// The error of a run that goes another way than its journal.
+/// The error of a run that takes another way than its journal.
 pub fn mismatch(lane: &str, number: u64, recorded: &Identity, now: &Identity) -> Error {
     Error::new(
         crate::error::Kind::Mismatch,

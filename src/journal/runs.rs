@@ -1,7 +1,7 @@
-//! Where runs lie: a directory each below the state directory, with what is needed to go on with it.
+//! The runs on the disk: one directory each below the state directory, with everything that is needed to resume it.
 //!
-//! `run.json` (what it is), `runbook.rhai` and `imports/` (as they were when it began), `journal.jsonl`,
-//! `answers.jsonl` (what people answered to its gates), `sandbox.jsonl` (a rehearsal's cloud), `lock`.
+//! `run.json` (the run's description), `runbook.rhai` and `imports/` (as they were at the start), `journal.jsonl`,
+//! `answers.jsonl` (people's answers to its gates), `sandbox.jsonl` (a rehearsal's cloud), `lock`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -30,26 +30,26 @@ pub struct Store {
     known: Known,
 }
 
-/// What a run is.
+/// The description of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// [`record::VERSION`].
     pub version: u32,
     pub id: String,
     pub kind: RunKind,
-    /// The runbook as it was named, or the expression.
+    /// The runbook's name as given, or the expression.
     pub name: String,
-    /// What relative paths in the script are relative to.
+    /// The folder that relative paths in the script start from.
     pub folder: PathBuf,
-    /// What those of the command line are relative to.
+    /// The folder that relative paths of the command line start from.
     pub directory: PathBuf,
     pub started: Timestamp,
     pub owner: Holder,
-    /// Where it happens, for people; another cloud on resume is refused.
+    /// The cloud, for people; a different one on resume is refused.
     pub cloud: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Rehearsal>,
-    /// The parameters that were given; `null` for one that is a secret and has to be given again.
+    /// The given parameters; `null` for a secret one, which has to be given again.
     #[serde(default)]
     pub set: BTreeMap<String, Option<String>>,
     /// The files that parameters were read from, by the parameters' names: they are read again.
@@ -58,25 +58,25 @@ pub struct Meta {
     /// The flags that name the cloud, without secrets.
     #[serde(default)]
     pub flags: Value,
-    /// The limits that were raised, as the command line gave them.
+    /// The raised limits, as given on the command line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub max: Vec<String>,
-    /// What else the runbook may read.
+    /// Further files and folders that the runbook may read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_read: Vec<PathBuf>,
-    /// How long it goes on trying what cannot be reached; `None` in runs of before, and for the default.
+    /// The seconds for which an unreachable cloud is retried; `None` in older runs, and for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<End>,
 }
 
-/// How the last process of a run ended it; a run without one was killed, or goes on.
+/// The end of a run's last process; a run without one was killed, or is still running.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct End {
     pub at: Timestamp,
     pub exit_code: u8,
-    /// Why, when it is not done.
+    /// The cause, unless it is done.
     #[serde(flatten)]
     pub cause: Option<Cause>,
 }
@@ -94,12 +94,12 @@ pub enum RunKind {
 pub struct Rehearsal {
     pub generation: Generation,
     pub seed: u64,
-    /// How fast its time goes, where that was said.
+    /// The speed of its time, if it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speed: Option<Speed>,
 }
 
-/// Who works on a run.
+/// The process that works on a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
     pub user: String,
@@ -108,7 +108,7 @@ pub struct Holder {
     pub since: Timestamp,
 }
 
-/// How a run stands.
+/// The status of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -136,7 +136,7 @@ impl Status {
         }
     }
 
-    /// Whether `resume` without a name may mean it.
+    /// True if `resume` without a name may mean it.
     pub fn is_unfinished(self) -> bool {
         matches!(self, Status::Failed | Status::Paused | Status::Waiting | Status::Interrupted)
     }
@@ -163,15 +163,15 @@ pub struct Directory {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     pub runbook: String,
-    /// By the path that an `import` names.
+    /// By the path in the `import`.
     pub imports: BTreeMap<String, String>,
 }
 
-/// A run that this process alone works on, until this is dropped.
+/// A run that only this process works on, until this is dropped.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    /// Who held it and is gone without having said so.
+    /// The earlier process, if it is gone without having said so.
     pub before: Option<Holder>,
 }
 
@@ -184,10 +184,10 @@ impl Store {
         &self.root
     }
 
-    /// What keys the hashes of all runs; made at its first use.
+    /// The key for the hashes of all runs; made at its first use.
     ///
     /// # Errors
-    /// `Journal` when it can be neither read nor made.
+    /// `Journal` when it can neither be read nor made.
     pub fn key(&self) -> Result<Key> {
         let path = self.root.join("key");
         let read = || -> io::Result<Option<Key>> {
@@ -217,18 +217,18 @@ impl Store {
         make().map_err(|error| self.unusable(error))
     }
 
-    /// Where the run of this id is kept.
+    /// The folder of the run with this id.
     pub fn run_folder(&self, id: &str) -> PathBuf {
         self.root.join("runs").join(id)
     }
 
-    /// A new run with its directory.
+    /// Creates a run with its directory.
     ///
     /// # Errors
-    /// `Journal` when it cannot be made there.
+    /// `Journal` when it cannot be created there.
     pub fn create(&self, meta: Meta, sources: &Sources) -> Result<Directory> {
         let make = || -> io::Result<Directory> {
-            // Whoever is killed in between leaves no half of a run: it gets its name when it is whole.
+            // A process that is killed in between leaves no half of a run: it gets its name when it is whole.
             let path = self.run_folder(&format!(".{}", meta.id));
             private_folder(&path.join("imports"))?;
             write_private(&path.join("runbook.rhai"), sources.runbook.as_bytes())?;
@@ -247,7 +247,7 @@ impl Store {
         make().map_err(|error| self.unusable(error))
     }
 
-    /// All runs, the newest first; what is no run is passed over.
+    /// All runs, the newest first; other folders are skipped.
     ///
     /// # Errors
     /// `Journal` when the folder cannot be read.
@@ -264,7 +264,7 @@ impl Store {
         Ok(runs)
     }
 
-    /// The run of this id, or of the only id that begins so.
+    /// The run with this id, or with the only id that begins like this.
     ///
     /// # Errors
     /// `Input` when there is none, or more than one; `Journal` when its files are damaged.
@@ -284,7 +284,7 @@ impl Store {
     }
 
     /// # Errors
-    /// `Journal` when it is no run's.
+    /// `Journal` when it does not belong to a run.
     pub fn open(&self, path: PathBuf) -> Result<Directory> {
         Directory::open(path, self.known.clone())
     }
@@ -312,7 +312,7 @@ impl Directory {
         Ok(Self { path, meta, known })
     }
 
-    /// Whether it was made to its end.
+    /// True once it was completely made.
     fn has_its_name(&self) -> bool {
         self.path.file_name().is_some_and(|name| *name == *self.meta.id)
     }
@@ -321,7 +321,7 @@ impl Directory {
         self.path.join("journal.jsonl")
     }
 
-    /// Where it is noted how far the journal was written: who restores the run's folder alone leaves it as it is.
+    /// The file that notes the length of the journal: restoring only the run's folder leaves it unchanged.
     pub fn reached(&self) -> PathBuf {
         let root = self.path.ancestors().nth(2).unwrap_or(&self.path);
         root.join("reached").join(&self.meta.id)
@@ -354,7 +354,7 @@ impl Directory {
         })
     }
 
-    /// From now on the run goes by another text; the old one stays beside it.
+    /// Replaces the run's sources; the old ones stay beside them.
     ///
     /// # Errors
     /// `Journal` when it cannot be written.
@@ -371,7 +371,7 @@ impl Directory {
         replace().map_err(|error| disk::unwritten("the edited runbook into the run's directory", &error, Kind::Journal))
     }
 
-    /// Keeps a module that the script has imported just now.
+    /// Keeps a module that the script has just imported.
     ///
     /// # Errors
     /// Those of the disk.
@@ -394,7 +394,7 @@ impl Directory {
     /// Takes the run for this process.
     ///
     /// # Errors
-    /// `Input` naming who has it.
+    /// `Input`, naming the process that has it.
     pub fn lock(&self, holder: &Holder, take_over: bool) -> Result<Lock> {
         let path = self.path.join("lock");
         let open = || OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).open(&path);
@@ -416,7 +416,7 @@ impl Directory {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        // Whether a process on another machine is alive cannot be seen from here.
+        // A process on another machine may be alive: that cannot be seen from here.
         if let Some(other) = before.as_ref().filter(|other| other.host != holder.host && !take_over) {
             let hint =
                 format!("if that process is surely gone, add `--take-over`; nothing tells from {} here", holder.host);
@@ -431,12 +431,12 @@ impl Directory {
         Ok(Lock { file, before })
     }
 
-    /// Whose name stands in the lock.
+    /// The process named in the lock.
     pub fn holder(&self) -> Option<Holder> {
         serde_json::from_str(&read_optional(&self.path.join("lock")).ok()??).ok()
     }
 
-    /// Whether a process of this machine works on it.
+    /// True if a process of this machine works on it.
     pub fn is_locked(&self) -> bool {
         match File::open(self.path.join("lock")) {
             Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
@@ -453,13 +453,13 @@ impl Directory {
             Some(0) => Status::Done,
             Some(6) => Status::Paused,
             Some(8) => Status::Waiting,
-            // It was stopped, and what it had begun stands.
+            // It was stopped, and everything that it had begun stands.
             Some(9) => Status::Interrupted,
             Some(_) => Status::Failed,
         }
     }
 
-    /// Writes down what somebody answered.
+    /// Records an answer.
     ///
     /// # Errors
     /// `Journal` when it cannot be written.
@@ -474,17 +474,17 @@ impl Directory {
         write().map_err(|error| disk::unwritten("down the answer", &error, Kind::Journal))
     }
 
-    /// What was answered to this gate, the last time.
+    /// The latest answer to this gate.
     pub fn answer_to(&self, gate: &str) -> Option<Answer> {
         let text = read_optional(&self.path.join("answers.jsonl")).ok()??;
         let mut answers = text.lines().rev().filter_map(|line| serde_json::from_str::<Answer>(line).ok());
         answers.find(|answer| answer.gate == gate)
     }
 
-    /// Removes the run for good.
+    /// Deletes the run.
     ///
     /// # Errors
-    /// `Journal` when a file does not go.
+    /// `Journal` when a file cannot be deleted.
     pub fn remove(self) -> Result<()> {
         let _ = fs::remove_file(self.reached());
         fs::remove_dir_all(&self.path).map_err(|error| {
@@ -493,7 +493,7 @@ impl Directory {
         })
     }
 
-    /// The lines of its journal; none where it never got so far.
+    /// The lines of its journal; none if it never got that far.
     ///
     /// # Errors
     /// `Journal` when it is damaged.
@@ -505,7 +505,7 @@ impl Directory {
     }
 }
 
-/// What is needed to go on with a run and holds no secret.
+/// The fields that resuming a run needs and that hold no secret.
 const PLAIN: [&str; 12] =
     ["id", "kind", "folder", "directory", "started", "user", "host", "since", "generation", "at", "literals", "name"];
 
@@ -519,15 +519,15 @@ impl Holder {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Whoever comes next sees that the run was left in order; the system lets go of the lock itself.
+        // The next process sees that the run was left in order; the system releases the lock itself.
         let _ = self.file.set_len(0);
     }
 }
 
-/// An id that is short to type: no letters or digits that look alike.
+/// An id that is short to type, without letters or digits that look alike.
 ///
 /// # Errors
-/// When the system has no randomness.
+/// The system has no randomness.
 pub fn new_id() -> io::Result<String> {
     const LETTERS: &[u8; 32] = b"23456789abcdefghijkmnpqrstuvwxyz";
     let mut random = [0_u8; 8];

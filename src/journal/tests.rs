@@ -29,7 +29,7 @@ fn key(call: u64, step: u32) -> StepKey {
     StepKey { lane: LANE.into(), call, step }
 }
 
-/// Keeps what is written; a sync can be held.
+/// Keeps everything written; a sync can be held.
 #[derive(Default)]
 struct Paper {
     text: Mutex<Vec<u8>>,
@@ -43,7 +43,7 @@ impl Medium for Paper {
     fn write(&self, line: &[u8]) -> io::Result<()> {
         let mut text = self.text.lock();
         if self.room.is_some_and(|room| text.len() + line.len() > room) {
-            // A disk that fills up takes what still fits.
+            // A disk that fills up still takes what fits.
             let rest = self.room.unwrap() - text.len();
             text.extend_from_slice(&line[..rest]);
             return Err(io::ErrorKind::StorageFull.into());
@@ -221,12 +221,12 @@ fn a_large_value_is_written_once_however_often_it_is_read() {
     assert_eq!(journal.replay("main/1:7", 1, &identity("transfer_list")), Replay::Answer(Saved::Ok(list), 1));
 }
 
-/// What was written so far.
+/// The text written so far.
 fn written(paper: &Paper) -> String {
     String::from_utf8(paper.text.lock().clone()).unwrap()
 }
 
-/// A lane that begins a change on a thread of its own.
+/// A lane that begins a change on its own thread.
 fn begins(journal: &Arc<Journal>, lane: usize) -> std::thread::JoinHandle<Result<()>> {
     let journal = journal.clone();
     std::thread::spawn(move || {
@@ -236,7 +236,7 @@ fn begins(journal: &Arc<Journal>, lane: usize) -> std::thread::JoinHandle<Result
     })
 }
 
-/// A journal whose first sync is under way and held, for lane 0.
+/// A journal whose first sync is running and held, for lane 0.
 fn held(paper: &Arc<Paper>) -> (Arc<Journal>, std::thread::JoinHandle<Result<()>>) {
     *paper.held.lock() = true;
     let journal = Arc::new(on(paper));
@@ -261,7 +261,7 @@ fn lanes_share_their_syncs() {
     let paper = Arc::new(Paper::default());
     let (journal, first) = held(&paper);
     let others: Vec<_> = (1..64).map(|lane| begins(&journal, lane)).collect();
-    // All lines are there, and one sync is under way: who came later waits for the next.
+    // All lines are there, and one sync is running: the later ones wait for the next.
     wait_until(|| journal.unsettled().len() == 64);
     release(&paper);
     first.join().unwrap().unwrap();
@@ -287,7 +287,7 @@ fn what_is_recorded_during_a_sync_is_written_after_it_even_if_nobody_waits() {
 
 #[test]
 fn a_disk_that_does_not_take_what_was_gathered_is_told_to_all_who_wait_for_it() {
-    // Room for what the first lane writes, and a torn line more.
+    // Room for the first lane's lines and a torn one.
     let paper = Arc::new(Paper { room: Some(400), ..Paper::default() });
     let (journal, first) = held(&paper);
     assert!(written(&paper).len() < 400);
@@ -401,7 +401,7 @@ fn a_newer_journal_is_refused() {
     assert_eq!((number, why.contains("newer")), (1, true));
 }
 
-/// One thing that a lane does next.
+/// The next action of a lane.
 #[derive(Clone, Debug)]
 enum Does {
     Reads,
@@ -425,7 +425,7 @@ fn does() -> impl Strategy<Value = Vec<Does>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What is read back tells the same as what wrote it, wherever it is cut between two lines.
+    /// The state read back equals the one that wrote the file, wherever it is cut between two lines.
     #[test]
     fn a_journal_read_back_is_the_journal_that_was_written(story in does()) {
         let paper = Arc::new(Paper::default());

@@ -1,8 +1,9 @@
-//! Secrets inside texts: a text that is put together with a secret carries one character in the secret's place.
+//! Secrets inside texts: a text built with a secret carries one character in the secret's place.
 //!
-//! The character is of Unicode's private planes, so that a text may be cut, joined and written as JSON, in any way that
-//! the script language has, and the secret goes along whole. It is put in where a request leaves and shown as `***`
-//! everywhere else. The table is the process's: a text outlives whoever made it, and no character is given out twice.
+//! The character is from Unicode's private planes, so that a text may be cut, joined and written as JSON in any way
+//! that the script language offers, and the secret goes along whole. It is filled in where a request leaves and shown
+//! as `***` everywhere else. The table belongs to the process: a text outlives its maker, and no character is given out
+//! twice.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -34,13 +35,14 @@ fn is_handle(letter: char) -> bool {
     (FIRST..=LAST).contains(&u32::from(letter))
 }
 
-/// Whether a text carries a secret.
+/// True if a text carries a secret.
 pub fn carries(text: &str) -> bool {
-    // The first bytes of four that such a character is made of.
+    // The first bytes of the four that encode such a character.
     text.bytes().any(|byte| matches!(byte, 0xF3 | 0xF4)) && text.contains(is_handle)
 }
 
-/// What stands in a text for this secret; `***` once the process has met more of them than there are characters.
+/// The character that stands for this secret in a text; `***` once the process has met more secrets than there are
+/// characters.
 pub fn carry(secret: &str) -> String {
     let mut table = table();
     let table = table.get_or_insert_default();
@@ -60,17 +62,17 @@ pub fn carry(secret: &str) -> String {
     }
 }
 
-/// The text with its secrets: for what leaves as a request, and for nothing else.
+/// The text with its secrets: only for requests.
 pub fn revealed(text: &str) -> Cow<'_, str> {
     replaced(text, |secret| secret)
 }
 
-/// The text for eyes.
+/// The text for people.
 pub fn shown(text: &str) -> Cow<'_, str> {
     replaced(text, |_| MASK)
 }
 
-/// Puts the secrets into all texts of a value that leaves as a request.
+/// Fills the secrets into all texts of a value that leaves as a request.
 pub fn reveal(value: &mut Value) {
     match value {
         Value::String(text) if carries(text) => *text = revealed(text).into_owned(),
@@ -80,7 +82,7 @@ pub fn reveal(value: &mut Value) {
     }
 }
 
-/// The text as it stands inside of JSON: what it carries is escaped there as well.
+/// The text as it stands inside JSON: the secrets that it carries are escaped as well.
 pub fn as_json(text: &str) -> String {
     let part = |letter: char| match is_handle(letter) {
         true => carry(escaped(&revealed(&letter.to_string())).as_str()),
@@ -89,7 +91,7 @@ pub fn as_json(text: &str) -> String {
     text.chars().map(part).collect()
 }
 
-/// The text in quotes, as debugging output has it: what it carries goes along.
+/// The text in quotes, as in debugging output; it keeps carrying its secrets.
 pub fn quoted(text: &str) -> String {
     let plain = |text: &str| {
         let quoted = format!("{text:?}");

@@ -1,10 +1,10 @@
-//! Secrets that a text shows by itself, whatever it is called: the password of a URL, `password=...`, a private key.
+//! Secrets that a text reveals by itself, whatever its name: the password of a URL, `password=...`, a private key.
 
 use std::ops::Range;
 
 use super::is_secret_name;
 
-/// Where a text has passwords: that of each URL, and the value of each `name=value` whose name is a secret's. Pure.
+/// The passwords in a text: that of each URL, and the value of each `name=value` with a secret's name. Pure.
 pub fn passwords(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = text.match_indices("://").filter_map(|(at, _)| of_url(text, at + 3)).collect();
     for (at, _) in text.match_indices('=') {
@@ -17,12 +17,12 @@ pub fn passwords(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Whether a text is to be kept whole: a private key, or one with a password in it.
+/// True if the whole text is to be hidden: a private key, or a text with a password in it.
 pub fn holds_secret(text: &str) -> bool {
     text.contains("PRIVATE KEY") || !passwords(text).is_empty()
 }
 
-/// `user:PASSWORD@host` behind `://`. A password may have an `@` of its own: the last one before the path counts.
+/// `user:PASSWORD@host` behind `://`. A password may contain an `@`: the last one before the path counts.
 fn of_url(text: &str, begin: usize) -> Option<Range<usize>> {
     let ends = |letter: char| {
         matches!(letter, '/' | '?' | '#' | '"' | '\'' | '`' | '<' | '>' | ',' | ';') || letter.is_whitespace()
@@ -35,7 +35,7 @@ fn of_url(text: &str, begin: usize) -> Option<Range<usize>> {
     (!password.is_empty() && password != super::MASK).then_some(range)
 }
 
-/// `password=VALUE` around the `=` at this place, without spaces. A short number is a count.
+/// `password=VALUE` around the `=` at this position, without spaces. A short number is a count.
 fn of_assignment(text: &str, at: usize) -> Option<Range<usize>> {
     let of_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
     let name = text[..at].rsplit(|letter| !of_name(letter)).next()?;

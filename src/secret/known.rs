@@ -1,4 +1,4 @@
-//! The secrets that the process has met, and the mask over them: the last thing that happens to a text that leaves.
+//! The secrets that the process has met, and the mask over them: the last step of every text that leaves.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,10 +15,10 @@ use super::carried;
 use super::found::passwords;
 use super::{MASK, Place, is_secret_name};
 
-/// What is shorter is too often part of something else: it is masked where it stands as a value, not inside of texts.
+/// Shorter secrets are too often part of other words: they are masked as whole values, not inside texts.
 pub const SHORTEST: usize = 6;
 
-/// Words that stand everywhere: whoever has one for a password gains nothing by a report without them.
+/// Common words: masking them would ruin reports, and somebody who uses one as a password gains nothing by it.
 const WORDS: [&str; 16] = [
     "coriolis",
     "openstack",
@@ -38,7 +38,7 @@ const WORDS: [&str; 16] = [
     "credentials",
 ];
 
-/// A handle to them; clones know the same.
+/// A handle to them; clones share them.
 #[derive(Clone, Default)]
 pub struct Known(Arc<Mutex<Forms>>);
 
@@ -46,9 +46,9 @@ pub struct Known(Arc<Mutex<Forms>>);
 struct Forms {
     /// As they were met.
     texts: BTreeSet<String>,
-    /// Everything that they may look like.
+    /// All their forms.
     forms: BTreeSet<String>,
-    /// Finds the forms; made when it is wanted after there were new ones.
+    /// Finds the forms; built when it is needed after new ones were added.
     finder: Option<Arc<AhoCorasick>>,
 }
 
@@ -59,8 +59,8 @@ impl fmt::Debug for Known {
 }
 
 impl Known {
-    /// From now on this text is masked, and what it looks like as JSON, in a URL, in base64, in a page. A text of several
-    /// lines is masked line by line as well.
+    /// Masks this text from now on, and its forms in JSON, in a URL, in base64 and in HTML. A text of several lines is
+    /// also masked line by line.
     pub fn learn(&self, secret: &str) {
         let mut known = self.0.lock();
         if known.texts.contains(secret) {
@@ -69,7 +69,7 @@ impl Known {
         known.texts.insert(secret.to_owned());
         let mut parts: Vec<String> = passwords(secret).into_iter().map(|range| secret[range].to_owned()).collect();
         match serde_json::from_str::<Value>(secret) {
-            // A connection has a host as well, which everybody may read.
+            // A connection also has a host, which everybody may read.
             Ok(value @ (Value::Object(_) | Value::Array(_))) => secrets_of(Place::CREDENTIALS, &value, &mut parts),
             _ => parts.extend(secret.lines().filter(|line| !line.contains("-----")).map(str::to_owned)),
         }
@@ -89,7 +89,7 @@ impl Known {
         }
     }
 
-    /// Learns what a settings file, readable or not, has behind names of secrets: `password: ...`.
+    /// Learns the values behind names of secrets (`password: ...`) in a settings file, readable or not.
     pub fn learn_settings(&self, text: &str) {
         let unquoted = |value: &str| value.trim().trim_matches(['"', '\'', ',', '}', '{', '[', ']']).trim().to_owned();
         for part in text.split(['\n', ',', '{', '}']) {
@@ -105,12 +105,12 @@ impl Known {
         }
     }
 
-    /// How many there are: more than before means that what is kept may have to be masked again.
+    /// The number of secrets: if it has grown, kept texts may have to be masked again.
     pub fn count(&self) -> usize {
         self.0.lock().texts.len()
     }
 
-    /// The text for whoever reads it.
+    /// The text with the secrets masked.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let text = carried::shown(text);
         let text = match self.finder().filter(|finder| finder.is_match(&*text)) {
@@ -132,7 +132,7 @@ impl Known {
         Cow::Owned(masked)
     }
 
-    /// The text of a program without the secrets that are known; what else it looks like is its author's.
+    /// The text of a program with the known secrets masked; anything else that looks like one is its author's.
     pub fn mask_code(&self, text: &str) -> String {
         match self.finder() {
             Some(finder) => finder.replace_all_with_mask(text),
@@ -140,12 +140,12 @@ impl Known {
         }
     }
 
-    /// Whether [`Known::mask`] would change it.
+    /// True if [`Known::mask`] would change it.
     pub fn finds(&self, text: &str) -> bool {
         matches!(self.mask(text), Cow::Owned(masked) if masked != text)
     }
 
-    /// Masks all texts of a value but those, and lists of those, under these names, which say what it is.
+    /// Masks all texts of a value except those, and lists of those, in the fields `but`, which say what it is.
     pub fn mask_value(&self, value: &mut Value, but: &[&str]) {
         match value {
             Value::String(text) => {
@@ -177,14 +177,14 @@ impl Known {
         if known.finder.is_none() {
             let mut builder = AhoCorasickBuilder::new();
             builder.ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest);
-            // More forms than it takes are more than a process can meet.
+            // A process cannot meet more forms than the finder can hold.
             known.finder = builder.build(&known.forms).ok().map(Arc::new);
         }
         known.finder.clone()
     }
 }
 
-/// Replaces what is found by the mask.
+/// Replaces the matches by the mask.
 trait ReplaceAll {
     fn replace_all_with_mask(&self, text: &str) -> String;
 }
@@ -200,7 +200,7 @@ impl ReplaceAll for AhoCorasick {
     }
 }
 
-/// The texts in a value that are secrets by their place.
+/// The texts in a value that are secrets by their position.
 fn secrets_of(place: Place, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) if place.keeps(value) => found.push(text.clone()),
@@ -211,7 +211,7 @@ fn secrets_of(place: Place, value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// What a secret may look like in what is written.
+/// The forms of a secret in written text.
 fn forms(text: &str) -> Vec<String> {
     if text.len() < SHORTEST || WORDS.contains(&text.to_lowercase().as_str()) {
         return Vec::new();
@@ -234,7 +234,7 @@ fn forms(text: &str) -> Vec<String> {
         text.bytes().map(|byte| format!("{byte:02x}")).collect(),
         URL_SAFE_NO_PAD.encode(text),
     ];
-    // Base64 of a text that it is part of depends on where it begins.
+    // The base64 of a text around it depends on its offset.
     for before in 0..3 {
         let whole = [vec![0; before], text.as_bytes().to_vec()].concat();
         let surely = &whole[..whole.len() - whole.len() % 3];

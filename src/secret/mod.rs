@@ -1,8 +1,9 @@
-//! Values that must never be shown: which fields hold them, how texts carry them, and the mask over what leaves.
+//! Values that must never be shown: the fields that hold them, the way texts carry them, and the mask over everything
+//! that leaves.
 //!
-//! One law: what came from a secret place is a secret until a request has it, whatever it is called and whatever it was
-//! put into (`carried`); what the process has met of them is masked in every text that leaves it (`known`); names
-//! (this file) and looks (`found`) are the second net.
+//! One law: a value from a secret place stays a secret until a request has it, whatever its name and whatever it was
+//! put into (`carried`); those that the process has met are masked in every text that leaves it (`known`); names (this
+//! file) and looks (`found`) are the second net.
 
 pub mod carried;
 mod found;
@@ -14,10 +15,10 @@ use serde_json::Value;
 pub use found::{holds_secret, passwords};
 pub use known::{Known, SHORTEST};
 
-/// How a secret looks wherever it would be shown.
+/// The text shown in place of a secret.
 pub const MASK: &str = "***";
 
-/// What makes a name that of a secret wherever it stands in it.
+/// The parts that make a name that of a secret, wherever they stand in it.
 const PARTS: [&str; 17] = [
     "password",
     "passwd",
@@ -37,7 +38,7 @@ const PARTS: [&str; 17] = [
     "connstr",
     "kennwort",
 ];
-/// The same as a word of its own.
+/// The same as whole words.
 const WHOLE: [&str; 16] = [
     "pw",
     "pwd",
@@ -56,7 +57,7 @@ const WHOLE: [&str; 16] = [
     "creds",
     "passwort",
 ];
-/// What is said of a secret and is none: `secret_ref`, `token_expires_at`, `secret_type`, `password_file`.
+/// Words for facts about a secret: `secret_ref`, `token_expires_at`, `secret_type`, `password_file`.
 const ABOUT: [&str; 27] = [
     "ref",
     "refs",
@@ -87,10 +88,10 @@ const ABOUT: [&str; 27] = [
     "description",
 ];
 
-/// Whether a field of this name holds a secret, by the words of its name.
+/// True if a field with this name holds a secret.
 ///
-/// Providers name their credentials as they like (`password`, `secret_access_key`, `clientSecret`, `sas`...), so the
-/// words decide. `secret_ref` is the address of a secret in Barbican, not the secret.
+/// Providers name their credentials freely (`password`, `secret_access_key`, `clientSecret`, `sas`...), so the words of
+/// the name decide. `secret_ref` is the address of a secret in Barbican, not the secret.
 pub fn is_secret_name(name: &str) -> bool {
     let words = words(name);
     let about = words.last().is_none_or(|last| ABOUT.contains(&last.as_str()));
@@ -99,7 +100,7 @@ pub fn is_secret_name(name: &str) -> bool {
     !about && (PARTS.iter().any(|part| together.contains(part)) || words.iter().any(whole))
 }
 
-/// Whether numbers under this name are secrets: a password may be one, and `secrets: 3` is a count.
+/// True if numbers under this name are secrets: a password may be one, but `secrets: 3` is a count.
 fn is_password_name(name: &str) -> bool {
     let words = words(name);
     let word = |word: &String| {
@@ -130,26 +131,26 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// A word that was meant to be one of those: what somebody mistyped is a secret all the same.
+/// True if a word is nearly one of those: a mistyped name still holds a secret.
 fn is_nearly(word: &str) -> bool {
     ["password", "passphrase", "secret"]
         .iter()
         .any(|secret| word.len() + 2 > secret.len() && strsim::damerau_levenshtein(word, secret) <= secret.len() / 4)
 }
 
-/// The field that holds what a provider needs to connect.
+/// The field with the values that a provider needs to connect.
 const CONNECTION: &str = "connection_info";
 
-/// Where in an object a value stands, and whether it is a secret for it: a bare `key` is one among credentials, and
-/// elsewhere what tells things apart, as in the groups of `group_by`.
+/// The position of a value in an object, and the kinds of values that are secret there: a bare `key` is one among
+/// credentials, and an identifier elsewhere, as in the groups of `group_by`.
 #[derive(Clone, Copy, Default)]
 pub struct Place {
     among_credentials: bool,
-    /// Texts are secrets here: those of a list under the name of a secret as well.
+    /// Texts are secrets here, and those in a list under a secret's name as well.
     texts: bool,
-    /// And so are numbers.
+    /// Numbers are secrets as well.
     numbers: bool,
-    /// Everything inside is.
+    /// Everything inside is secret.
     whole: bool,
 }
 
@@ -157,7 +158,7 @@ impl Place {
     /// Among the fields of a `connection_info`.
     pub const CREDENTIALS: Place = Place { among_credentials: true, texts: false, numbers: false, whole: false };
 
-    /// The place of the field of this name.
+    /// The position of the field with this name.
     #[must_use]
     pub fn inside(self, name: &str) -> Self {
         let among_credentials = self.among_credentials || name == CONNECTION;
@@ -166,13 +167,13 @@ impl Place {
         Self { among_credentials, texts, numbers, whole: self.whole || (texts && self.among_credentials) }
     }
 
-    /// Whether a text in the field of this name is a secret.
+    /// True if a text in the field with this name is a secret.
     pub fn is_secret(self, name: &str) -> bool {
         let is_key = || words(name).last().is_some_and(|last| last == "key") && !name.to_lowercase().contains("public");
         self.whole || is_secret_name(name) || (self.among_credentials && is_key())
     }
 
-    /// Whether this value, at this place, is a secret, by its place or by its looks.
+    /// True if this value, at this position, is a secret, by its position or by its looks.
     pub fn keeps(self, value: &Value) -> bool {
         match value {
             Value::String(text) => self.keeps_text(text),
@@ -195,7 +196,7 @@ fn mask_at(place: Place, value: &mut Value) {
     match value {
         Value::Object(fields) => fields.iter_mut().for_each(|(name, field)| mask_at(place.inside(name), field)),
         Value::Array(values) => values.iter_mut().for_each(|value| mask_at(place, value)),
-        // What a text looks like is seen to where it leaves.
+        // The looks of a text are checked where it leaves.
         Value::String(text) if place.texts && !text.is_empty() => *value = MASK.into(),
         Value::Number(_) if place.numbers => *value = MASK.into(),
         _ => {}

@@ -11,7 +11,7 @@ use super::{Origin, Read, Sourced};
 use crate::decode;
 use crate::error::{Error, Result, plain, suggest};
 
-/// Where to look, and with what.
+/// The places to look, and the reader.
 pub(super) struct Files<'a> {
     pub environment: &'a BTreeMap<String, String>,
     pub directory: &'a Path,
@@ -24,32 +24,32 @@ struct Document {
     content: Node,
 }
 
-/// One file's words about a cloud, and the file.
+/// The values of one file for a cloud, and the file.
 struct Layer {
     cloud: Node,
     path: PathBuf,
-    /// Whether a null in it hides what later layers say.
+    /// True if a null in it hides the values of later layers.
     hides: bool,
 }
 
-/// What the files say about one cloud, the first layer first.
+/// The values of all files for one cloud, the first layer first.
 struct Layered<'a> {
     name: &'a str,
     layers: Vec<Layer>,
 }
 
-/// A region that the files know of.
+/// A region that the files list.
 struct Region {
     name: String,
-    /// What is so in this region, over everything else.
+    /// The values in this region, which override everything else.
     values: Option<Node>,
     key: &'static str,
     path: PathBuf,
 }
 
 impl Files<'_> {
-    /// What the files say about one cloud in the region that is wanted, or in its first: the region's own values, then
-    /// secure.yaml, then clouds.yaml, then the profile that it names. With what is to be said about it.
+    /// The values of the files for one cloud in the wanted region, or in its first: the region's own values, then
+    /// secure.yaml, then clouds.yaml, then the profile that it names. Also returns notes for people.
     pub fn cloud(&self, name: &Sourced<String>, region: Option<&Sourced<String>>) -> Result<(Place, Vec<String>)> {
         let wanted = &name.value;
         let candidates = self.candidates("OS_CLIENT_CONFIG_FILE", "clouds", None);
@@ -149,7 +149,7 @@ impl Files<'_> {
         paths
     }
 
-    /// The first that exists.
+    /// The first candidate that exists.
     fn find(&self, candidates: &[PathBuf]) -> Result<Option<Document>> {
         for path in candidates {
             let shown = path.display();
@@ -172,17 +172,17 @@ impl Files<'_> {
     }
 }
 
-/// What stands at the end of a path of fields.
+/// The value at the end of a path of fields.
 fn field<'a>(node: &'a Node, path: &[&str]) -> Option<&'a Node> {
     path.iter().try_fold(node, |node, name| match &**node {
-        // The names of clouds and profiles are as they are written.
+        // The names of clouds and profiles are taken literally.
         Value::Map(fields) => fields.get(*name),
         _ => None,
     })
 }
 
 impl Layered<'_> {
-    /// The first that says anything at this path. A null there hides what later layers say, as `None` does in Python.
+    /// The first value at this path. A null there hides the values of later layers, as `None` does in Python.
     fn find(&self, path: &[&str]) -> Option<(&Node, &Path)> {
         for layer in &self.layers {
             let found = path.iter().try_fold(&layer.cloud, |node, name| node.field(name));
@@ -195,7 +195,7 @@ impl Layered<'_> {
         None
     }
 
-    /// A single value; an empty one says nothing.
+    /// A single value; an empty one counts as missing.
     fn text(&self, path: &[&str]) -> Result<Option<(String, &Path)>> {
         match self.find(path) {
             None => Ok(None),
@@ -211,7 +211,7 @@ impl Layered<'_> {
         Error::input(format!("`{key}` of cloud `{}` in `{file}` must be {wanted}", self.name))
     }
 
-    /// The regions of a cloud, and without any those of its profile.
+    /// The regions of a cloud, or else those of its profile.
     fn regions(&self) -> Result<Vec<Region>> {
         let own = self
             .layers
@@ -219,7 +219,7 @@ impl Layered<'_> {
             .position(|layer| ["regions", "region_name"].iter().any(|key| layer.cloud.field(key).is_some()));
         for key in ["regions", "region_name"] {
             let Some((node, file)) = self.find(&[key]) else { continue };
-            // A profile's list does not count where the cloud has a region.
+            // A profile's list does not count if the cloud has a region.
             let of_profile = own
                 .and_then(|own| self.layers.get(own))
                 .is_some_and(|layer| layer.path != file && layer.cloud.field(key).is_none());
@@ -280,7 +280,7 @@ impl Layered<'_> {
     }
 }
 
-/// The region that is wanted, or the first. One that a list of regions does not hold has no values to go by.
+/// The wanted region, or the first. A region that is not in a list of regions has no values.
 fn chosen(cloud: &Layered<'_>, regions: Vec<Region>, wanted: Option<&Sourced<String>>) -> Result<Option<Region>> {
     let Some(wanted) = wanted else { return Ok(regions.into_iter().next()) };
     let names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
@@ -302,7 +302,7 @@ fn chosen(cloud: &Layered<'_>, regions: Vec<Region>, wanted: Option<&Sourced<Str
     }
 }
 
-/// Python's YAML takes more words for false than ours does.
+/// Python's YAML accepts more words for false than ours does.
 fn is_false(word: &str) -> bool {
     matches!(word.to_lowercase().as_str(), "false" | "no" | "off" | "0")
 }

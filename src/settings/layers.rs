@@ -7,7 +7,7 @@ use super::flags::CloudFlags;
 use super::{Note, Origin, Read, Sourced, file, overridden};
 use crate::error::Result;
 
-/// One thing to know about a cloud.
+/// One setting of a cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Setting {
     Cloud,
@@ -41,7 +41,7 @@ pub(super) enum Setting {
     Insecure,
 }
 
-/// The names of a setting: variables, first the one to speak of, and keys of clouds.yaml.
+/// The names of a setting: variables, with the one used in messages first, and keys of clouds.yaml.
 pub(super) struct Row {
     pub setting: Setting,
     pub variables: &'static [&'static str],
@@ -105,7 +105,7 @@ pub(super) const ROWS: &[Row] = &[
         &["CORIOLIS_INTERFACE", "OS_INTERFACE", "OS_ENDPOINT_TYPE"],
         &["migration_endpoint_type", "migration_interface", "endpoint_type", "interface"],
     ),
-    // `region_name` and `regions` are chosen from: see `file`.
+    // `region_name` and `regions` are handled in `file`.
     row(Setting::RegionName, &["CORIOLIS_REGION_NAME", "OS_REGION_NAME"], &["migration_region_name"]),
     row(Setting::ServiceType, &["CORIOLIS_SERVICE_TYPE"], &["migration_service_type"]),
     row(Setting::ServiceName, &["CORIOLIS_SERVICE_NAME"], &["migration_service_name"]),
@@ -114,17 +114,17 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 impl Setting {
-    /// The environment variable to speak of.
+    /// The environment variable used in messages.
     pub fn variable(self) -> &'static str {
         let row = ROWS.iter().find(|row| row.setting == self);
         row.and_then(|row| row.variables.first()).expect("what can be missing has a variable")
     }
 }
 
-/// What one place says.
+/// The values of one place.
 pub(super) type Place = BTreeMap<Setting, Sourced<String>>;
 
-/// What all places say, the first one first. Holds secrets, so it cannot be shown.
+/// The values of all places, the first one first. Holds secrets, so it cannot be shown.
 pub(super) struct Layers {
     places: Vec<Place>,
     named: Option<Named>,
@@ -180,24 +180,24 @@ impl Layers {
         self.places.iter().find_map(|place| place.get(&setting)).cloned()
     }
 
-    /// The first place that holds any of `settings`, and of these the first it holds.
+    /// The first place that holds any of `settings`, and the first of these that it holds.
     pub fn first_of(&self, settings: &[Setting]) -> Option<(Setting, Sourced<String>)> {
         let first = |place: &Place| settings.iter().find_map(|setting| Some((*setting, place.get(setting)?.clone())));
         self.places.iter().find_map(first)
     }
 
-    /// Whether a switch is on.
+    /// True if a switch is on.
     pub fn switch(&self, setting: Setting) -> bool {
         let on = |word: &str| matches!(word.to_lowercase().as_str(), "1" | "true" | "yes" | "on");
         self.get(setting).is_some_and(|value| on(&value.value))
     }
 
-    /// Whether no place says anything about a cloud.
+    /// True if no place says anything about a cloud.
     pub fn say_nothing(&self) -> bool {
         self.places.iter().all(BTreeMap::is_empty)
     }
 
-    /// What is to be said about what the places hold.
+    /// The notes for people about the values.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
@@ -212,8 +212,8 @@ impl Layers {
     }
 }
 
-/// An empty variable counts as not set, as everywhere in OpenStack's tools. A carriage return at the end is left out, and
-/// said: an openrc file with Windows line ends puts one behind every value.
+/// Reads the environment. An empty variable counts as unset, as everywhere in OpenStack's tools. A carriage return at
+/// the end is dropped and reported: an openrc file with Windows line ends puts one behind every value.
 fn variables(environment: &BTreeMap<String, String>) -> (Place, Vec<String>) {
     let mut trimmed = Vec::new();
     let mut first = |row: &'static Row| {

@@ -1,4 +1,4 @@
-//! Where the server is and who we are: flags, then environment, then clouds.yaml, then defaults.
+//! The address of the server and our identity: flags, then environment, then clouds.yaml, then defaults.
 
 mod file;
 mod flags;
@@ -21,14 +21,14 @@ use crate::error::{Error, Result};
 pub use flags::CloudFlags;
 use layers::{Layers, Setting};
 
-/// A value and where it came from, so that a message can say which of many places to mend.
+/// A value and its origin, so that a message can name the place to mend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sourced<T> {
     pub value: T,
     pub origin: Origin,
 }
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     Flag(&'static str),
@@ -41,7 +41,7 @@ pub enum Origin {
     Default,
 }
 
-/// A cloud: how to log in, which of its services to use, whom to trust.
+/// A cloud: the login, the service to use, the certificates to trust.
 #[derive(Clone, Debug)]
 pub struct Cloud {
     pub login: Login,
@@ -49,27 +49,27 @@ pub struct Cloud {
     pub endpoint: Option<Sourced<String>>,
     pub service: Service,
     pub trust: Trust,
-    /// What people should know about their settings: what is left out, or not supported.
+    /// Notes for people about their settings: values that are ignored or not supported.
     pub notes: Vec<Note>,
 }
 
-/// Something to be said about settings, and what to do about it.
+/// A note about settings, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     pub message: String,
     pub hint: Option<String>,
 }
 
-/// How to get a token.
+/// The way to get a token.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Login {
-    /// `--no-auth`: the server wants none. The project, where the endpoint does not hold it.
+    /// `--no-auth`: the server wants none. The project, if the endpoint does not contain it.
     None { project: Option<Sourced<String>> },
-    /// From Keystone. Application credentials have their project in themselves, tokens may have.
+    /// From Keystone. Application credentials have a project of their own, tokens may have one.
     Keystone {
         auth_url: Sourced<String>,
-        /// Which version to speak where Keystone serves several.
+        /// The version to use if Keystone serves several.
         version: IdentityVersion,
         credential: Credential,
         project: Option<Named>,
@@ -84,7 +84,7 @@ pub enum IdentityVersion {
     Three,
 }
 
-/// What Keystone is shown.
+/// The proof that Keystone is shown.
 #[derive(Clone, Debug)]
 pub enum Credential {
     Password { user: Named, password: Sourced<Secret> },
@@ -94,7 +94,7 @@ pub enum Credential {
 }
 
 impl Cloud {
-    /// Where it was said at which URL it is.
+    /// The origin of its URL.
     pub fn located(&self) -> Option<&Origin> {
         match &self.login {
             Login::Keystone { auth_url, .. } => Some(&auth_url.origin),
@@ -102,7 +102,7 @@ impl Cloud {
         }
     }
 
-    /// What it logs in with.
+    /// The secret that it logs in with.
     pub fn secret(&self) -> Option<&str> {
         let Login::Keystone { credential, .. } = &self.login else { return None };
         let secret = match credential {
@@ -131,7 +131,7 @@ pub enum Domain {
     Name(Sourced<String>),
 }
 
-/// Which endpoint of the catalog to use.
+/// The endpoint of the catalog to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     pub kind: Sourced<String>,
@@ -140,21 +140,22 @@ pub struct Service {
     pub region: Option<Sourced<String>>,
 }
 
-/// Whose certificates to believe.
+/// The certificates to trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// A PEM file of further authorities.
+    /// A PEM file of additional authorities.
     pub cacert: Option<Sourced<PathBuf>>,
-    /// Believe every certificate.
+    /// Trusts every certificate.
     pub insecure: bool,
 }
 
-/// Reads a file; [`io::ErrorKind::NotFound`] where there is none.
+/// Reads a file; fails with [`io::ErrorKind::NotFound`] if there is none.
 pub type Read<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
-/// Puts together what the flags, the environment and clouds.yaml say.
+/// Combines the flags, the environment and clouds.yaml.
 ///
-/// A cloud named by `--os-cloud` comes before the environment, since a flag does; one named by `OS_CLOUD` after it.
+/// A cloud named by `--os-cloud` comes before the environment, since a flag does; one named by `OS_CLOUD` comes after
+/// it.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when something is missing (the message lists all of it), contradictory or unreadable.
@@ -203,7 +204,7 @@ fn keystone(layers: &Layers) -> Result<Login> {
         CredentialKind::ApplicationCredential => application_credential(layers, &mut missing),
     };
     let project = match kind {
-        // Keystone refuses a scope beside an application credential, which has its project in itself.
+        // Keystone refuses a scope with an application credential, which has a project of its own.
         CredentialKind::ApplicationCredential => None,
         CredentialKind::Token => named(layers, PROJECT),
         CredentialKind::Password => {
@@ -219,7 +220,7 @@ fn keystone(layers: &Layers) -> Result<Login> {
     }
 }
 
-/// The version asked for; the name of a plugin (`v2password`) may ask as well.
+/// The version asked for; the name of a plugin (`v2password`) may ask for one as well.
 fn version(layers: &Layers) -> Result<IdentityVersion> {
     let Some(given) = layers.get(Setting::IdentityApiVersion) else {
         let plugin = layers.get(Setting::AuthType).is_some_and(|plugin| plugin.value.starts_with("v2"));
@@ -239,7 +240,7 @@ enum CredentialKind {
     ApplicationCredential,
 }
 
-/// The kind that the first place means which says anything about it.
+/// The kind of credential in the first place that has any.
 fn credential_kind(layers: &Layers) -> Result<CredentialKind> {
     let telling = [
         Setting::AuthType,
@@ -293,7 +294,7 @@ const USER: Naming = [Setting::UserId, Setting::Username, Setting::UserDomainId,
 const PROJECT: Naming =
     [Setting::ProjectId, Setting::ProjectName, Setting::ProjectDomainId, Setting::ProjectDomainName];
 
-/// The earlier place decides whether an id or a name is used; in one place the id does.
+/// The earlier place decides whether an id or a name is used; within one place the id wins.
 fn named(layers: &Layers, [id, name, domain_id, domain_name]: Naming) -> Option<Named> {
     let (chosen, value) = layers.first_of(&[id, name])?;
     if chosen == id {
@@ -311,12 +312,12 @@ fn named(layers: &Layers, [id, name, domain_id, domain_name]: Naming) -> Option<
     Some(Named::Name { name: value, domain })
 }
 
-/// What was needed and not found, to be told at once.
+/// The required values that were not found, to be reported together.
 #[derive(Default)]
 struct Missing(Vec<String>);
 
 impl Missing {
-    /// Any one of `settings`.
+    /// Requires any one of `settings`.
     fn need(&mut self, layers: &Layers, settings: &[Setting]) -> Option<Sourced<String>> {
         let found = layers.first_of(settings).map(|(_, value)| value);
         if found.is_none() {
@@ -355,7 +356,7 @@ impl Missing {
     }
 }
 
-/// `~` is the home directory; what is relative is so to the working directory.
+/// Expands `~` to the home directory; relative paths start from the working directory.
 fn home(path: &str, environment: &BTreeMap<String, String>, directory: &Path) -> PathBuf {
     match (path.strip_prefix("~/"), environment.get("HOME")) {
         (Some(rest), Some(home)) => Path::new(home).join(rest),

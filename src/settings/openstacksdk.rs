@@ -1,4 +1,5 @@
-//! Our reading of clouds.yaml beside that of openstacksdk, key by key. `tests/openstacksdk/generate.py` makes the table.
+//! Compares our reading of clouds.yaml with that of openstacksdk, key by key. `tests/openstacksdk/generate.py` makes
+//! the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -15,7 +16,7 @@ const TABLE: &str = include_str!("../../tests/openstacksdk/table.json");
 
 type Keys = BTreeMap<String, String>;
 
-/// Where we read otherwise, on purpose: case, key, their value, ours, and why.
+/// The intended differences: case, key, their value, ours, and the reason.
 const DIFFERENT: &[(&str, &str, &str, &str, &str)] = &[
     ("octal", "password", "83", "0123", AS_WRITTEN),
     ("octal", "project_name", "511", "0777", AS_WRITTEN),
@@ -89,7 +90,7 @@ fn put_named(put: &mut impl FnMut(&str, &str), what: &str, named: &Named) {
             put(if what == "user" { "username" } else { "project_name" }, &name.value);
             match domain {
                 Domain::Id(id) => put(&format!("{what}_domain_id"), &id.value),
-                // What nobody gives stands in no table.
+                // Values that nobody gives are not in the table.
                 Domain::Name(name) if name.origin == Origin::Default => {}
                 Domain::Name(name) => put(&format!("{what}_domain_name"), &name.value),
             }
@@ -97,7 +98,7 @@ fn put_named(put: &mut impl FnMut(&str, &str), what: &str, named: &Named) {
     }
 }
 
-/// What keystoneauth makes of it: an id before a name, the domain of what has a name only, and the default domain.
+/// The result of keystoneauth: an id before a name, the domain only for a name, and the default domain.
 fn theirs(table: &Value) -> Option<Keys> {
     let mut keys: Keys = serde_json::from_value(table.clone()).ok()?;
     let default = keys.remove("default_domain_id");

@@ -1,15 +1,15 @@
-//! A cloud that was named, beside an environment that means another one: a forgotten `source` of an openrc file.
+//! A named cloud, beside an environment that means another one: a forgotten `source` of an openrc file.
 
 use super::layers::{Layers, Named, Place, ROWS, Setting};
 use super::{CredentialKind, Note, Origin, Sourced, credential_kind};
 use crate::secret::Known;
 
-/// A part of a login, and its settings, those that are used first.
+/// A part of a login, and its settings in the order of use.
 type Part = (&'static str, &'static [Setting]);
 
 const PROJECT: &str = "project";
 
-/// The parts that say which cloud it is.
+/// The parts that identify the cloud.
 const PARTS: [Part; 4] = [
     ("auth URL", &[Setting::AuthUrl]),
     (
@@ -26,7 +26,7 @@ const PARTS: [Part; 4] = [
     ("endpoint", &[Setting::Endpoint]),
 ];
 
-/// Passwords and domains: to be unset beside a part that is not the cloud's own.
+/// Passwords and domains: to be unset together with a part that is not the cloud's own.
 const BESIDES: [Setting; 8] = [
     Setting::Password,
     Setting::ApplicationCredentialSecret,
@@ -38,11 +38,11 @@ const BESIDES: [Setting; 8] = [
     Setting::DomainName,
 ];
 
-/// The note on what the environment says against the cloud that was named, and is used; none where they agree.
+/// The note about values of the environment that override those of the named cloud; none where they agree.
 pub(super) fn note(layers: &Layers) -> Option<Note> {
     let named = layers.named()?;
     let (cloud, environment) = (&named.cloud, &named.environment);
-    // An application credential has its project in itself.
+    // An application credential has a project of its own.
     let kind = credential_kind(layers).ok()?;
     let has_scope = !matches!(kind, CredentialKind::ApplicationCredential);
     let parts: Vec<Part> = PARTS.into_iter().filter(|(what, _)| has_scope || *what != PROJECT).collect();
@@ -80,12 +80,12 @@ pub(super) fn note(layers: &Layers) -> Option<Note> {
     beside(layers, named, &used)
 }
 
-/// A part that is the environment's although the cloud has its own.
+/// A part that comes from the environment although the cloud has its own.
 fn instead(layers: &Layers, cloud: &Place, environment: &Place, what: &str, settings: &[Setting]) -> Option<String> {
     let (setting, used) = layers.first_of(settings)?;
     let Origin::Environment(variable) = used.origin else { return None };
     let (own_setting, own) = settings.iter().find_map(|setting| Some((*setting, cloud.get(setting)?)))?;
-    // An id and a name may mean the same: what both places have is compared.
+    // An id and a name may mean the same: only settings of both places are compared.
     let agree = settings.iter().any(|setting| match (environment.get(setting), cloud.get(setting)) {
         (Some(one), Some(other)) => is_same(*setting, one, other),
         _ => false,
@@ -93,7 +93,7 @@ fn instead(layers: &Layers, cloud: &Place, environment: &Place, what: &str, sett
     (!agree).then(|| format!("{what} {} (`{variable}`) in place of {}", shown(setting, &used), shown(own_setting, own)))
 }
 
-/// What the environment adds to a cloud that is elsewhere.
+/// The part of the environment that is added to another cloud's settings.
 fn beside(layers: &Layers, Named { name, environment, .. }: &Named, used: &[Setting]) -> Option<Note> {
     let url = layers.get(Setting::AuthUrl)?;
     let other = environment.get(&Setting::AuthUrl).filter(|other| !is_same(Setting::AuthUrl, &url, other))?;
@@ -111,7 +111,7 @@ fn beside(layers: &Layers, Named { name, environment, .. }: &Named, used: &[Sett
     })
 }
 
-/// The variables that say such settings, in the order of all settings.
+/// The variables of such settings, in the order of all settings.
 fn variables(environment: &Place, is_meant: impl Fn(&Setting) -> bool) -> Vec<&'static str> {
     let meant = ROWS.iter().filter(|row| is_meant(&row.setting)).filter_map(|row| environment.get(&row.setting));
     meant
@@ -122,7 +122,7 @@ fn variables(environment: &Place, is_meant: impl Fn(&Setting) -> bool) -> Vec<&'
         .collect()
 }
 
-/// The version at the end of a URL, and a slash, say nothing about where it leads.
+/// Compares two values; in a URL the version at its end and a slash do not count.
 fn is_same(setting: Setting, one: &Sourced<String>, other: &Sourced<String>) -> bool {
     let place = |url: &Sourced<String>| {
         let url = url.value.trim_end_matches('/').to_lowercase();

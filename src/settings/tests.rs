@@ -46,7 +46,7 @@ clouds:
   pigeon: {auth_type: v3oidcpassword, auth: {auth_url: http://h/v3}}
 ";
 
-/// What `coriolis-run FLAGS` finds in `/plan`, with the files of the personal folder there.
+/// The cloud that `coriolis-run FLAGS` finds in `/plan`, with the files of the personal folder there.
 fn given(flags: &[&str], environment: &[(&str, &str)]) -> Result<Cloud> {
     #[derive(clap::Parser)]
     struct Line {
@@ -432,7 +432,7 @@ fn an_environment_that_overrides_the_named_cloud_is_told_with_what_to_unset() {
         with(&[("OS_TOKEN", "planted-two"), ("OS_USER_DOMAIN_NAME", "x")]),
         told("user a token (`OS_TOKEN`) in place of `anna`", "OS_TOKEN OS_USER_DOMAIN_NAME")
     );
-    // A cloud named by a flag comes first; what it leaves out may be another cloud's.
+    // A cloud named by a flag comes first; settings that it omits may be another cloud's.
     assert_eq!(said(&["--os-cloud", "lab"], &OPENRC), none);
     assert_eq!(said(&["--os-auth-url", "https://meant/v3"], &[("OS_CLOUD", "lab")]), none, "flags are meant");
     assert_eq!(

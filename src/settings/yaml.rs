@@ -1,6 +1,6 @@
-//! YAML with every scalar as it is written: an id of digits is no number, and a password no date.
+//! YAML with every scalar as it is written: an id of digits is not a number, and a password is not a date.
 //!
-//! From `saphyr-parser`'s events, as every reader into values decides what looks like a number.
+//! Built on `saphyr-parser`'s events, since every reader into values decides what looks like a number.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-/// Deeper than this nobody writes a file of settings.
+/// No settings file is deeper than this.
 const DEEPEST: usize = 64;
 
-/// A value of a file. What an alias stands for is shared, so that a few lines cannot become gigabytes.
+/// A value of a file. The target of an alias is shared, so that a few lines cannot become gigabytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Null,
@@ -22,7 +22,7 @@ pub(super) enum Value {
 
 pub(super) type Node = Rc<Value>;
 
-/// The place that is not YAML. Says nothing of what stands there, which may be a secret.
+/// A position that is not YAML. It does not include the text there, which may be a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken {
     line: usize,
@@ -33,9 +33,9 @@ pub(super) struct Broken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Syntax,
-    /// A tab stands where blanks indent.
+    /// A tab where blanks indent.
     Tab,
-    /// Another document begins, of which nothing would be read.
+    /// Another document begins, which would be ignored.
     Document,
 }
 
@@ -73,11 +73,11 @@ enum Key {
     Name(String),
     /// `<<`: the fields of another map.
     Merge,
-    /// One that is a list or a map, which no setting has.
+    /// A key that is a list or a map, which no setting has.
     Odd,
 }
 
-/// The document of a text.
+/// Parses the document of a text.
 pub(super) fn parse(text: &str) -> Result<Node, Broken> {
     let mut anchors: BTreeMap<usize, Node> = BTreeMap::new();
     let mut open: Vec<Open> = Vec::new();
@@ -133,7 +133,7 @@ impl Broken {
         Self { why: if tab { Why::Tab } else { self.why }, ..self }
     }
 
-    /// What to do about it.
+    /// The advice for a person.
     pub fn hint(&self) -> &'static str {
         match self.why {
             Why::Syntax => "what stands there is not shown, as it may be a secret",
@@ -174,7 +174,7 @@ fn add(open: &mut [Open], node: Node) {
     }
 }
 
-/// A map with the fields of others where it has none of its own; the first of them counts.
+/// A map with the fields of others that it lacks; the first of them counts.
 fn with(mut fields: BTreeMap<String, Node>, merged: &[Node]) -> BTreeMap<String, Node> {
     for other in merged {
         if let Value::Map(others) = &**other {

@@ -1,4 +1,4 @@
-//! What another attempt does anew, and what stands.
+//! The choice of what another attempt does again, and what stands.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use super::{Call, State, parent};
 use crate::event::Outcome;
 
 impl State {
-    /// The next attempt of this lane repeats the failed call, or makes the thing anew whose wait failed, and nothing
-    /// before it.
+    /// Makes the next attempt of this lane repeat the failed call, or make again the object whose wait failed, and
+    /// nothing before it.
     pub(super) fn redo(&mut self, path: &str) {
         let Some(lane) = self.lanes.get_mut(path) else { return };
         lane.rounds += 1;
         lane.ended = None;
         let Some(last) = lane.calls.last_key_value().map(|(number, _)| *number) else { return };
-        // A call that runs closures is around theirs.
+        // A call that runs closures surrounds theirs.
         let failed: Vec<u64> = lane
             .calls
             .iter()
@@ -22,7 +22,7 @@ impl State {
             .map(|(number, _)| *number)
             .collect();
         let Some(outermost) = failed.first().copied() else {
-            // The script itself threw: what it has read since its last change is read again.
+            // The script itself threw: everything that it read since its last change is read again.
             let mut from = last + 1;
             while let Some(last) = lane.calls.last_entry()
                 && last.get().is_read()
@@ -51,7 +51,7 @@ impl State {
         }
     }
 
-    /// The items of the wave that this call opened, and that did not end well, are worked on again.
+    /// Makes the failed items of the wave that this call opened run again.
     fn reopen_items(&mut self, path: &str, call: u64) {
         let prefix = format!("{path}/{call}:");
         let below: Vec<Arc<str>> = self
@@ -79,7 +79,7 @@ impl State {
             .filter(|(_, lane)| lane.ended.as_ref().is_some_and(|ended| ended.outcome != Outcome::Ok))
             .map(|(path, _)| path.clone())
             .collect();
-        // From the innermost: an outer lane's failed call is the wave that its inner ones stand in.
+        // From the innermost: the failed call of an outer lane is the wave around the inner ones.
         for path in failed.iter().rev() {
             self.redo(path);
             self.lane(path).start_over();
@@ -106,7 +106,7 @@ impl State {
         self.enter_thrown_waves();
     }
 
-    /// A wave that threw is entered again.
+    /// Enters a wave that threw again.
     fn enter_thrown_waves(&mut self) {
         for lane in self.lanes.values_mut() {
             let thrown = |call: &Call| call.is_wave && call.returned.is_some() && !call.is_ok();
@@ -121,7 +121,7 @@ impl State {
         }
     }
 
-    /// What this call gave is gone: it is made again, and what comes after it may differ.
+    /// Discards the result of this call: it is made again, and the calls after it may differ.
     pub(super) fn anew(&mut self, path: &str, call: u64) {
         let Some(lane) = self.lanes.get_mut(path) else { return };
         lane.calls.remove(&call);
