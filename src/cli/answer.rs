@@ -1,4 +1,4 @@
-//! `coriolis-run answer`: somebody's answer to a gate, for the run that waits for it.
+//! `coriolis-run answer`: an answer to a gate, for the run that waits for it.
 
 use super::args::{AnswerArguments, AnswerWord};
 use super::keep;
@@ -10,7 +10,7 @@ use crate::journal::runs::{Answer, Directory};
 use crate::process::Process;
 
 /// # Errors
-/// `Input` for a run or a gate that is not there.
+/// `Input` for a run or a gate that does not exist.
 pub fn answer(process: &Process, arguments: &AnswerArguments) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
     let run = store.find(&arguments.run)?;
@@ -45,7 +45,7 @@ pub fn answer(process: &Process, arguments: &AnswerArguments) -> Result<ExitCode
     Ok(ExitCode::Done)
 }
 
-/// The gates that the run has reached, each once, in their order; with the answer that it has taken.
+/// The gates that the run has reached, each once, in order, with the answers that it has taken.
 fn gates(run: &Directory) -> Result<Vec<(String, Option<String>)>> {
     let mut found: Vec<(String, Option<String>)> = Vec::new();
     for line in run.lines()?.lines {

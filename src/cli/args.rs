@@ -1,4 +1,4 @@
-//! The command line's words.
+//! The definition of the command line.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,19 +34,19 @@ pub enum Command {
     Run(Box<RunArguments>),
     /// Find mistakes without running
     Check(CheckArguments),
-    /// Go on with a run where it stopped, or was killed
+    /// Go on with a run that stopped or was killed
     Resume(Box<ResumeArguments>),
     /// Answer a gate of a run
     Answer(AnswerArguments),
-    /// Tell which runs there are, what happened in one, and remove old ones
+    /// List the runs, show one, and remove old ones
     Runs(RunsArguments),
-    /// Tell how the runs stand, those first that are not done
+    /// Show the status of the runs, the unfinished ones first
     Status(StatusArguments),
     /// Report on a run: as a page, as a table, or for another program
     Report(ReportArguments),
     /// Serve the simulated Keystone and Coriolis for other clients
     Sandbox(SandboxArguments),
-    /// Tell about the functions that a runbook can call
+    /// Show the functions that a runbook can call
     Functions(FunctionsArguments),
 }
 
@@ -56,7 +56,7 @@ pub struct CheckArguments {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 
-    /// How findings are told: for people, or as a JSON array
+    /// Format of the findings: for people, or a JSON array
     #[arg(long, value_name = "KIND", default_value = "text")]
     pub format: CheckFormat,
 
@@ -77,7 +77,7 @@ pub struct FunctionsArguments {
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 
-    /// How it is written; `rhai` is for editors
+    /// Output format; `rhai` is for editors
     #[arg(long, value_name = "KIND", default_value = "text")]
     pub format: ReferenceFormat,
 
@@ -100,7 +100,7 @@ pub struct RunArguments {
     #[arg(value_name = "RUNBOOK")]
     pub runbook: Option<PathBuf>,
 
-    /// Words behind the runbook, which are refused with what was meant
+    /// Words behind the runbook, which are refused with a suggestion
     #[arg(hide = true, value_name = "WORD", requires = "runbook")]
     pub more: Vec<String>,
 
@@ -108,11 +108,11 @@ pub struct RunArguments {
     #[arg(short = 'e', long = "evaluate", value_name = "EXPRESSION", conflicts_with = "runbook")]
     pub expression: Option<String>,
 
-    /// Give a parameter of the runbook; whoever is on this machine can see it in `ps`
+    /// Set a parameter of the runbook; others on this machine can see it in `ps`
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
 
-    /// Give a parameter that is a secret: what the file holds, without its last line break
+    /// Set a secret parameter to the content of a file, without its last line break
     #[arg(long = "set-file", value_name = "NAME=PATH")]
     pub set_file: Vec<String>,
 
@@ -120,37 +120,38 @@ pub struct RunArguments {
     #[arg(long, value_name = "GENERATION", num_args = 0..=1, require_equals = true, default_missing_value = "current")]
     pub sandbox: Option<GenerationWord>,
 
-    /// How fast the sandbox's time goes: a factor, or `max` to jump; default `max` in a pipe, watchable on a terminal
+    /// Speed of the sandbox's time: a factor, or `max` to jump; default `max` in a pipe, watchable on a terminal
     #[arg(long, value_name = "N|max", value_parser = speed)]
     pub speed: Option<Speed>,
 
-    /// What the sandbox derives ids, durations and faults from
+    /// Seed for the sandbox's ids, durations and faults
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 
-    /// How long to go on trying what cannot be reached: the API, Keystone, 429, 502, 503, 504; `0` does not wait; default
-    /// `10m`, kept with the run
+    /// Time to retry an unreachable cloud: the API, Keystone, 429, 502, 503, 504; `0` does not wait; default `10m`,
+    /// kept with the run
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     pub patience: Option<Duration>,
 
-    /// How the run is told: text for people, or events as JSON lines on stdout
+    /// Output of the run: text for people, or events as JSON lines on stdout
     #[arg(long, value_name = "KIND", default_value = "text")]
     pub output: OutputKind,
 
-    /// How the result of `-e` is written
+    /// Format of the result of `-e`
     #[arg(long, value_name = "KIND")]
     pub format: Option<Format>,
 
-    /// Where runs are kept; default: $XDG_STATE_HOME/coriolis-run
+    /// Directory of the runs; default: $XDG_STATE_HOME/coriolis-run
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 
-    /// Let the runbook read this file or folder as well; it reads below its own folder, and what `--set` names
+    /// Let the runbook read this file or folder as well; it reads below its own folder, and the files named with
+    /// `--set`
     #[arg(long, value_name = "PATH")]
     pub allow_read: Vec<PathBuf>,
 
-    /// Let the runbook use more: `lane-memory` (256MiB; the values of one lane), `memory` (1GiB; all lanes together),
-    /// `file` (16MiB; one that is read), `nesting` (500; lists and maps inside of each other)
+    /// Raise a limit of the runbook: `lane-memory` (256MiB; the values of one lane), `memory` (1GiB; all lanes
+    /// together), `file` (16MiB; a file that is read), `nesting` (500; lists and maps inside each other)
     #[arg(long, value_name = "LIMIT=VALUE")]
     pub max: Vec<String>,
 
@@ -163,7 +164,7 @@ pub struct RunArguments {
 }
 
 impl RunArguments {
-    /// Whether there is nothing to run and nothing to tell.
+    /// True if there is nothing to run and nothing to show.
     pub fn names_nothing(&self) -> bool {
         self.runbook.is_none() && self.expression.is_none() && !self.help
     }
@@ -171,43 +172,44 @@ impl RunArguments {
 
 #[derive(Debug, Args)]
 pub struct ResumeArguments {
-    /// The run's id, or how it begins; default: the newest run of a runbook, with `--retry-failed` the newest with failures
+    /// The run's id, or its beginning; default: the newest run of a runbook, with `--retry-failed` the newest with
+    /// failures
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
 
-    /// Go on with an edited runbook: what is done must be the same in it
+    /// Go on with an edited runbook: the finished part must be unchanged
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
 
-    /// Do again what failed, was cancelled or never started; what is done stays done
+    /// Repeat the items that failed, were cancelled or never started; finished ones are kept
     #[arg(long)]
     pub retry_failed: bool,
 
-    /// Take the run from a process on another machine that is surely gone
+    /// Take the run from a process on another machine that is certainly gone
     #[arg(long)]
     pub take_over: bool,
 
-    /// Give a parameter another value; whoever is on this machine can see it in `ps`
+    /// Change a parameter; others on this machine can see it in `ps`
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
 
-    /// Give a parameter that is a secret: what the file holds, without its last line break
+    /// Set a secret parameter to the content of a file, without its last line break
     #[arg(long = "set-file", value_name = "NAME=PATH")]
     pub set_file: Vec<String>,
 
-    /// How fast a sandbox's time goes: a factor, or `max` to jump
+    /// Speed of a sandbox's time: a factor, or `max` to jump
     #[arg(long, value_name = "N|max", value_parser = speed)]
     pub speed: Option<Speed>,
 
-    /// How long to go on trying what cannot be reached; default: as the run began
+    /// Time to retry an unreachable cloud; default: as at the start of the run
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     pub patience: Option<Duration>,
 
-    /// How the run is told: text for people, or events as JSON lines on stdout
+    /// Output of the run: text for people, or events as JSON lines on stdout
     #[arg(long, value_name = "KIND", default_value = "text")]
     pub output: OutputKind,
 
-    /// Where runs are kept
+    /// Directory of the runs
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 
@@ -215,7 +217,7 @@ pub struct ResumeArguments {
     #[arg(long, value_name = "PATH")]
     pub allow_read: Vec<PathBuf>,
 
-    /// Let it use more than it might before
+    /// Raise a limit of the runbook further
     #[arg(long, value_name = "LIMIT=VALUE")]
     pub max: Vec<String>,
 
@@ -229,19 +231,19 @@ pub struct ResumeArguments {
 
 #[derive(Debug, Args)]
 pub struct AnswerArguments {
-    /// The run's id, or how it begins
+    /// The run's id, or its beginning
     #[arg(value_name = "RUN")]
     pub run: String,
 
-    /// The gate, as the run named it
+    /// The gate's name in the run
     #[arg(value_name = "GATE")]
     pub gate: String,
 
-    /// What to answer
+    /// The answer
     #[arg(value_name = "ANSWER")]
     pub answer: AnswerWord,
 
-    /// Where runs are kept
+    /// Directory of the runs
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 
@@ -261,11 +263,11 @@ pub struct RunsArguments {
     #[command(subcommand)]
     pub command: Option<RunsCommand>,
 
-    /// How it is written; default: a table on a terminal, JSON in a pipe
+    /// Output format; default: a table on a terminal, JSON in a pipe
     #[arg(long, value_name = "KIND", global = true)]
     pub format: Option<Format>,
 
-    /// Where runs are kept
+    /// Directory of the runs
     #[arg(long, value_name = "FOLDER", global = true)]
     pub state_dir: Option<PathBuf>,
 
@@ -276,15 +278,15 @@ pub struct RunsArguments {
 
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// One run, with what happened to each of its items; default: all runs
+    /// One run with all its items; default: all runs
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
 
-    /// How it is written; default: a table on a terminal, JSON in a pipe
+    /// Output format; default: a table on a terminal, JSON in a pipe
     #[arg(long, value_name = "KIND")]
     pub format: Option<Format>,
 
-    /// Where runs are kept
+    /// Directory of the runs
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 
@@ -297,53 +299,53 @@ pub struct StatusArguments {
 pub enum RunsCommand {
     /// All runs, the newest first (the same as `runs` alone)
     List,
-    /// What happened to each item of a run
+    /// Show one run with all its items
     Show(ShowArguments),
-    /// Remove old runs; never one that a process is at work on
+    /// Remove old runs, except those that a process is working on
     Prune(PruneArguments),
 }
 
 #[derive(Debug, Args)]
 pub struct ShowArguments {
-    /// The run's id, or how it begins; default: the newest run of a runbook
+    /// The run's id, or its beginning; default: the newest run of a runbook
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct PruneArguments {
-    /// Those that ended longer ago than this, such as `30d`
+    /// Runs that ended longer ago than this, such as `30d`
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     pub older_than: Option<Duration>,
 
-    /// Keep so many of the newest, however old they are
+    /// Number of the newest runs to keep, however old they are
     #[arg(long, value_name = "NUMBER")]
     pub keep: Option<usize>,
 
-    /// Also runs that can be gone on with, or that sent changes nobody knows the end of
+    /// Also runs that can be resumed, or that sent changes of unknown outcome
     #[arg(long)]
     pub unfinished: bool,
 
-    /// Only say which would go
+    /// Only list the runs that would be removed
     #[arg(long)]
     pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// The run's id, or how it begins; default: the newest run of a runbook
+    /// The run's id, or its beginning; default: the newest run of a runbook
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
 
-    /// In which format; default: what the file's name says, else Markdown
+    /// Format; default: that of the file's name, else Markdown
     #[arg(long, value_name = "KIND")]
     pub format: Option<ReportFormat>,
 
-    /// Where to write it; default: stdout
+    /// File to write; default: stdout
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub file: Option<PathBuf>,
 
-    /// Where runs are kept
+    /// Directory of the runs
     #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 
@@ -367,23 +369,23 @@ pub struct SandboxArguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
 
-    /// How many seconds of its time pass in one
+    /// Seconds of its time in one second
     #[arg(long, value_name = "N", default_value = "60", value_parser = speed)]
     pub speed: Speed,
 
-    /// Which API to serve
+    /// API to serve
     #[arg(long, value_name = "GENERATION", default_value = "current")]
     pub generation: GenerationWord,
 
-    /// Which version of its API Keystone serves; v2.0 is that of clouds before 2018
+    /// Version of Keystone's API to serve; v2.0 is that of clouds before 2018
     #[arg(long, value_name = "VERSION", default_value = "v3")]
     pub keystone: KeystoneWord,
 
-    /// What ids, durations and faults are derived from
+    /// Seed for ids, durations and faults
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 
-    /// So many well-behaved VMs on its vCenter, `vm-001` and on, instead of the 60 of a rehearsal
+    /// Number of well-behaved VMs on its vCenter, `vm-001` and on, instead of the 60 of a rehearsal
     #[arg(long, value_name = "NUMBER")]
     pub vms: Option<u32>,
 

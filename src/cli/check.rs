@@ -17,12 +17,12 @@ use crate::script::engine::bare;
 use crate::script::source::{read_runbook, script_text};
 
 /// # Errors
-/// `Input` when no file can be read at all.
+/// `Input` when none of the files can be read.
 pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> {
     let engine = bare();
     let now = Clock::new(Speed::Real).now();
     let (mut remarks, mut unread) = (Vec::new(), Vec::new());
-    // `check scripts/*.rhai` names these as well.
+    // `check scripts/*.rhai` matches these as well.
     let (declarations, files): (Vec<&PathBuf>, Vec<&PathBuf>) =
         arguments.files.iter().partition(|path| path.to_string_lossy().ends_with(".d.rhai"));
     for path in &files {

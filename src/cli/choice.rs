@@ -1,27 +1,27 @@
-//! Which run `resume` means when none is named: the newest one, and never an older one unasked.
+//! The run that `resume` means when none is named: the newest one, never an older one unasked.
 
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::journal::runs::Status;
 
-/// A run of a runbook, as far as the choice needs it.
+/// The facts about a runbook's run that the choice needs.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     pub id: String,
     pub name: String,
     pub started: Timestamp,
     pub status: Status,
-    /// Who works on it, where a living process does.
+    /// The living process that works on it.
     pub holder: Option<String>,
-    /// Whether items of it failed, were cancelled or never started, or it failed as a whole.
+    /// True if the run or an item of it failed, was cancelled or never started.
     pub has_failures: bool,
 }
 
-/// The place of the run that is meant among these, the newest first; with `retry_failed` the newest one with failures.
+/// The index of the run that is meant among `runs`, the newest first; with `retry_failed` the newest one with failures.
 ///
 /// # Errors
-/// `Input` naming who has the run, or which other runs may be meant.
+/// `Input`, naming the process that has the run, or the other runs that may be meant.
 pub fn choose(runs: &[Candidate], retry_failed: bool) -> Result<usize> {
     let meant = |run: &Candidate| !retry_failed || run.has_failures;
     let Some((at, run)) = runs.iter().enumerate().find(|(_, run)| meant(run)) else {
@@ -46,7 +46,7 @@ pub fn choose(runs: &[Candidate], retry_failed: bool) -> Result<usize> {
     })
 }
 
-/// The unfinished runs beside the one at this place, behind an introduction; nothing where there is none.
+/// The unfinished runs except the one at index `but`, behind an introduction; empty without any.
 fn others(runs: &[Candidate], but: usize, introduction: &str) -> String {
     let others = runs.iter().enumerate().filter(|(at, run)| *at != but && run.status.is_unfinished());
     let told: Vec<String> = others.map(|(_, run)| format!("{}, {}", run.told(), run.status.word())).collect();
@@ -68,7 +68,7 @@ impl Candidate {
 mod tests {
     use super::*;
 
-    /// Runs, the newest first, each with whether it has failures.
+    /// Runs, the newest first, and for each one whether it has failures.
     fn runs(statuses: &[(Status, bool)]) -> Vec<Candidate> {
         let begun = |days: usize| format!("2026-06-{:02}T20:00:00Z", 28 - days).parse().expect("a timestamp");
         let run = |(at, (status, has_failures)): (usize, &(Status, bool))| Candidate {

@@ -1,17 +1,17 @@
-//! A resumed run that meets another server than the one it began on: said before it changes anything there.
+//! A warning when a resumed run meets another server than the one it began on, before it changes anything there.
 
 use std::sync::Arc;
 
 use crate::event::{Event, Fact, Level, Sink};
 
-/// Passes events on, and says it when the cloud that was found is another one.
+/// Passes events on, and warns when the cloud that was found is another one.
 pub struct Elsewhere {
     before: String,
     next: Arc<dyn Sink>,
 }
 
 impl Elsewhere {
-    /// The sink itself where what happened before tells of no cloud.
+    /// The sink itself if the earlier events name no cloud.
     pub fn than(earlier: &[Event], next: Arc<dyn Sink>) -> Arc<dyn Sink> {
         let first = earlier.iter().find_map(|event| match &event.fact {
             Fact::CloudFound { url, .. } => Some(url.clone()),

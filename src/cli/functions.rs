@@ -5,11 +5,10 @@ use crate::error::{ExitCode, Result};
 use crate::process::Process;
 use crate::script::{catalog, help, render};
 
-/// Tells about one function, or all of them; what is no function's name is searched for.
+/// Shows one function, or all of them; a word that is not a function's name is searched for.
 ///
 /// # Errors
-/// `Input` for a name that no function has, and for a word that nothing is known about; `Storage` when stdout takes no
-/// more.
+/// `Input` for an unknown function, and for a word without any match; `Storage` when stdout is full.
 pub fn tell(process: &Process, arguments: &FunctionsArguments) -> Result<ExitCode> {
     let name = arguments.name.as_deref();
     let row = || name.map(catalog::look_up).transpose();

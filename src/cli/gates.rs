@@ -1,4 +1,4 @@
-//! Who answers the gates of a run: what was answered from elsewhere, or the terminal.
+//! The answers to the gates of a run: from another process, or from the terminal.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::process::terminal::{Aloud, Typed, line_within};
 use crate::report::Stage;
 use crate::script::gates::{Answer, Gates};
 
-/// How often it is looked whether somebody has answered from elsewhere, in the eye's time.
+/// The interval for checking for an answer from another process, in real time.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// The gates of a run that is kept.
+/// The gates of a run with a directory.
 pub struct Desk {
     pub directory: Option<Directory>,
     pub cancel: Cancel,
-    /// The terminal, where there is one that people can type at.
+    /// The terminal, if there is one that people can type at.
     pub terminal: Option<Stage>,
-    /// Who sits at it.
+    /// The user at the terminal.
     pub user: String,
     pub typing: Typing,
 }
 
-/// A first pass over a run asks nobody anything but for the secrets that it goes by.
+/// A first pass over a run asks only for the secrets that it needs.
 pub struct Past {
     pub cancel: Cancel,
     pub terminal: bool,
@@ -67,7 +67,7 @@ impl Gates for Desk {
                         return Ok(Some(Answer { text: text.trim().to_owned(), by: self.user.clone() }));
                     }
                     Typed::Line(_) => break,
-                    // The end of the input is no answer.
+                    // The end of the input is not an answer.
                     Typed::End => return Ok(None),
                     Typed::Nothing => {
                         self.cancel.check().inspect_err(|_| aside.prompt("\n"))?;

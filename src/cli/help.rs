@@ -13,7 +13,7 @@ pub fn program(process: &Process) -> String {
     text.trim_end().to_owned()
 }
 
-/// What a runbook is for (its first comment) and which parameters it has.
+/// The help of a runbook: its purpose (the first comment) and its parameters.
 pub fn runbook(name: &str, source: &str, parameters: &[Declared]) -> String {
     let mut lines = Vec::new();
     let about: Vec<&str> = source

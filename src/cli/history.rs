@@ -1,4 +1,4 @@
-//! Runs as their journals tell them, for `runs` and `report`.
+//! Runs as recorded in their journals, for `runs` and `report`.
 
 use std::collections::HashMap;
 
@@ -34,15 +34,15 @@ pub fn read(run: &Directory) -> Result<History> {
     Ok(History::new(meta, &told(&lines)))
 }
 
-/// The events of a journal. An end that is on record but was not told, because the process died in between, is told;
-/// and when a wave is entered again, what has ended in it is told again.
+/// The events of a journal. A recorded end whose event is missing, because the process died in between, gets one; a
+/// wave that is entered again repeats the ends of its items.
 pub fn told(lines: &[Line]) -> Vec<Event> {
     let mut origins: HashMap<String, Origin> = HashMap::new();
     let mut untold: HashMap<String, usize> = HashMap::new();
     let mut events: Vec<Event> = Vec::new();
     let mut state = State::default();
     for line in lines {
-        // Whoever comes here has folded these lines before.
+        // All callers have folded these lines before.
         let _ = state.apply(line.clone());
         let Line { at, record } = line;
         match record {
@@ -103,7 +103,7 @@ mod tests {
     use crate::event::Outcome;
 
     proptest! {
-        /// The process died between the record of an item's end and the telling of it.
+        /// The process died between the record of an item's end and its event.
         #[test]
         fn an_end_that_was_not_told_is_told_whatever_the_key(key in any::<String>(), number in 0u32..3, call in 1u64..99) {
             for key in [format!("{key}#{number}"), key] {

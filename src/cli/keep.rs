@@ -1,4 +1,4 @@
-//! What is kept of a run while it runs: its directory, its lock, its journal.
+//! The files of a run while it is running: its directory, its lock, its journal.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,12 +27,12 @@ use crate::settings::CloudFlags;
 /// The state directory: `--state-dir`, else `$XDG_STATE_HOME/coriolis-run`, else `~/.local/state/coriolis-run`.
 ///
 /// # Errors
-/// `Input` when none of them is there to be used.
+/// `Input` when none of them can be used.
 pub fn store(process: &Process, given: Option<&PathBuf>) -> Result<Store> {
     let below = |root: PathBuf| root.join("coriolis-run");
     let root = match (given, process.variable("XDG_STATE_HOME"), process.variable("HOME")) {
         (Some(given), ..) => process.directory.join(given),
-        // The rule for that variable: a relative path is no path.
+        // The rule for that variable: a relative path is ignored.
         (None, Some(state), _) if PathBuf::from(state).is_absolute() => below(state.into()),
         (None, _, Some(home)) => below(PathBuf::from(home).join(".local/state")),
         (None, ..) => {
@@ -43,29 +43,29 @@ pub fn store(process: &Process, given: Option<&PathBuf>) -> Result<Store> {
     Ok(Store::new(root, process.known.clone()))
 }
 
-/// This process, as the lock and others see it.
+/// This process, as the lock names it.
 pub fn holder(process: &Process, wall: Timestamp) -> Holder {
     Holder { user: process.user(), host: process.host(), pid: process.id(), since: wall }
 }
 
-/// What is kept of one run.
+/// The kept state of one run.
 pub struct Kept {
     place: Arc<Place>,
     pub journal: Arc<Journal>,
-    /// Who worked on it and left it without a word.
+    /// The process that worked on it and left without a word.
     pub before: Option<Holder>,
 }
 
-/// Where it is kept: from the beginning, or from the first change on.
+/// The place of a run's files: from the beginning, or from the first change on.
 #[derive(Default)]
 struct Place {
     directory: OnceLock<Mutex<Directory>>,
-    /// Nobody else takes the run for one that was left.
+    /// Prevents that another process takes the run for one that was left.
     lock: OnceLock<Lock>,
 }
 
 impl Kept {
-    /// A new run: its directory is made at once.
+    /// Starts a run and creates its directory at once.
     ///
     /// # Errors
     /// `Journal` when it cannot be kept.
@@ -90,12 +90,12 @@ impl Kept {
         Ok((kept, world))
     }
 
-    /// A run that is kept from its first change on: most expressions have none.
+    /// A run whose directory is created at its first change: most expressions have none.
     pub fn at_first_change(store: &Result<Store>, meta: Meta, sources: Sources, known: &Known, clock: &Clock) -> Self {
         let place = Arc::new(Place::default());
         let (id, made, store) = (meta.id.clone(), place.clone(), store.clone());
         let path = store.as_ref().map_or_else(|_| PathBuf::new(), |store| store.run_folder(&id)).join("journal.jsonl");
-        // Where no key can be kept no run can be either, and its first change will say so.
+        // Without a key no run can be kept either, and its first change will say so.
         let key = store.as_ref().ok().and_then(|store| store.key().ok()).unwrap_or_default();
         let first = clock.now();
         let lazy = Lazy {
@@ -115,10 +115,10 @@ impl Kept {
         Self { place, journal: Arc::new(journal), before: None }
     }
 
-    /// Goes on with a run.
+    /// Takes up an existing run.
     ///
     /// # Errors
-    /// `Input` when somebody else has it, `Journal` when it is damaged.
+    /// `Input` when another process has it, `Journal` when it is damaged.
     pub fn take_up(
         store: &Store,
         directory: Directory,
@@ -143,13 +143,13 @@ impl Kept {
         Ok(Self { place: Place::of(directory, lock), journal: Arc::new(journal), before })
     }
 
-    /// A run of which nothing is kept.
+    /// A run without any files.
     pub fn nothing(known: &Known, clock: Clock) -> Self {
         let place = Arc::new(Place::default());
         Self { place, journal: Arc::new(Journal::in_memory(clock).knowing(known.clone())), before: None }
     }
 
-    /// The run's id, where it is kept.
+    /// The run's id, if it has a directory.
     pub fn id(&self) -> Option<String> {
         self.directory().map(|directory| directory.meta.id)
     }
@@ -159,7 +159,7 @@ impl Kept {
         Some(directory.lock().clone())
     }
 
-    /// Keeps a module that the script has imported just now.
+    /// Keeps a module that the script has just imported.
     ///
     /// # Errors
     /// `Journal` when it cannot be kept.
@@ -170,11 +170,11 @@ impl Kept {
         })
     }
 
-    /// Writes down how it ended; `None` when it begins again.
+    /// Records the end of the run; `None` when it begins again.
     ///
     /// # Errors
-    /// `Storage` when the disk does not take it, or has not taken the journal: the run counts as interrupted then, and
-    /// is resumed all the same.
+    /// `Storage` when the disk is full, or the journal could not be written: the run then counts as interrupted, and
+    /// can still be resumed.
     pub fn finish(&self, end: Option<(Timestamp, ExitCode, Option<Cause>)>) -> Result<()> {
         let Some(directory) = self.place.directory.get() else { return Ok(()) };
         let mut directory = directory.lock();
@@ -199,13 +199,13 @@ fn noted(directory: &Directory, file: File) -> Result<Noted> {
     Ok(Noted::new(file, end, &directory.reached()))
 }
 
-/// Parameters that are read from files, by name: the files are read again.
+/// Parameters from files, by name: the files are read again.
 pub fn kept_files(set: &[String]) -> std::collections::BTreeMap<String, String> {
     let pairs = set.iter().filter_map(|setting| setting.split_once('='));
     pairs.map(|(name, path)| (name.trim().to_owned(), path.to_owned())).collect()
 }
 
-/// The flags that name the cloud, without those that hold a secret: they have to be given again.
+/// The flags that name the cloud, without secrets: those have to be given again.
 pub fn kept_flags(flags: &CloudFlags) -> Value {
     let mut kept = serde_json::to_value(flags).unwrap_or_default();
     if let Value::Object(fields) = &mut kept {
@@ -214,7 +214,7 @@ pub fn kept_flags(flags: &CloudFlags) -> Value {
     kept
 }
 
-/// Parameters as they are kept: those that are secrets by their names or their looks have to be given again.
+/// The parameters as they are kept, without secrets by their names or their looks: those have to be given again.
 pub fn kept_parameters(set: &[String]) -> std::collections::BTreeMap<String, Option<String>> {
     let pairs = set.iter().filter_map(|setting| setting.split_once('='));
     pairs
@@ -226,7 +226,7 @@ pub fn kept_parameters(set: &[String]) -> std::collections::BTreeMap<String, Opt
         .collect()
 }
 
-/// A file that is made when something has to be on the disk.
+/// A file that is created when something has to be on the disk.
 struct Lazy {
     state: Mutex<Pending>,
     make: Box<dyn Fn() -> Result<Noted> + Send + Sync>,

@@ -30,7 +30,7 @@ use crate::process::Process;
 use crate::report::values::diagnostic;
 use args::{Arguments, Command};
 
-/// Does what the command line says; the exit code is all that is left to do.
+/// Runs the command line; only the exit code is left to use.
 pub fn run(process: &Process) -> ExitCode {
     let arguments = match Arguments::try_parse_from(words::meant(&process.arguments)) {
         Ok(arguments) => arguments,
@@ -52,7 +52,7 @@ pub fn run(process: &Process) -> ExitCode {
     result.unwrap_or_else(|error| fail(process, &error))
 }
 
-/// Says what went wrong before there was a report to say it.
+/// Reports an error that happened before there was a report.
 fn fail(process: &Process, error: &Error) -> ExitCode {
     process.output().note(&diagnostic::error(error, process.color()));
     error.kind.exit_code()

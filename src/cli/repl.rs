@@ -1,4 +1,4 @@
-//! `coriolis-run` alone: the prompt, or what comes through a pipe in its place.
+//! `coriolis-run` alone: the prompt, or the input of a pipe.
 
 use std::io::Write;
 use std::path::Path;
@@ -31,18 +31,18 @@ use crate::script::host::{Host, Script, Seams};
 use crate::script::modules::Imports;
 use crate::script::source::script_text;
 
-/// How often it is looked for a Ctrl-C while somebody types without a line editor, in the eye's time.
+/// The interval for checking for Ctrl-C while somebody types without a line editor, in real time.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// What was typed before lies here, in the state directory.
+/// The file with earlier inputs, in the state directory.
 const HISTORY: &str = "history.jsonl";
 
 /// # Errors
-/// What keeps the prompt from beginning.
+/// The reason why the prompt cannot begin.
 pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode> {
     let interactive = process.stdin_is_terminal && process.stdout_is_terminal;
     let speed = match (arguments.sandbox, arguments.speed) {
-        // Who pipes inputs in looks at nothing.
+        // Nobody watches when the input is piped.
         (Some(_), None) if !interactive => Speed::Max,
         _ => world::speed(process, arguments)?,
     };
@@ -99,7 +99,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     Ok(code)
 }
 
-/// What is kept of a session from its first change on.
+/// The kept state of a session, from its first change on.
 fn begin(
     process: &Process,
     arguments: &RunArguments,
@@ -171,7 +171,7 @@ fn host(
     Ok(Host::new(seams, script))
 }
 
-/// Asks at the report of the input at work.
+/// Asks through the report of the current input.
 struct AtFront(Box<dyn Fn() -> Desk + Send + Sync>);
 
 impl Gates for AtFront {
@@ -205,10 +205,10 @@ fn doors(process: &Process, store: Result<Store>, cancel: Cancel, interactive: b
     }
 }
 
-/// A line as the terminal's driver edits it; Ctrl-C drops it.
+/// Reads a line in the terminal's own line mode; Ctrl-C drops it.
 fn line(prompt: &str, cancel: &Cancel) -> Input {
     let mut stdout = std::io::stdout();
-    // A terminal that went away ends the input.
+    // A closed terminal ends the input.
     let _ = stdout.write_all(prompt.as_bytes()).and_then(|()| stdout.flush());
     let mut text = String::new();
     loop {

@@ -1,4 +1,4 @@
-//! `coriolis-run report`: a run as a page, a table, or what another program reads.
+//! `coriolis-run report`: a run as a page, as a table, or for another program.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::process::Process;
 use crate::report::history::Form;
 
 /// # Errors
-/// `Input` for a run that is not there and a file that cannot be written, `Storage` for a full disk; `Journal` for a
+/// `Input` for a run that does not exist and a file that cannot be written, `Storage` for a full disk, `Journal` for a
 /// damaged journal.
 pub fn report(process: &Process, arguments: &ReportArguments) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
@@ -45,7 +45,7 @@ pub fn choose(store: &Store, named: Option<&str>) -> Result<Directory> {
     }
 }
 
-/// As asked for, else as the file's name says, else for people.
+/// The format that was asked for, else that of the file's name, else the one for people.
 fn form(arguments: &ReportArguments) -> Result<Form> {
     if let Some(format) = arguments.format {
         return Ok(match format {

@@ -1,4 +1,4 @@
-//! `coriolis-run resume`: going on where a run stopped, or was killed.
+//! `coriolis-run resume`: going on with a run that stopped or was killed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use crate::script::source::read_runbook;
 use crate::settings::{CloudFlags, Origin};
 
 /// # Errors
-/// What keeps the run from going on; what ends it is told by the report.
+/// The reason why the run cannot go on; the report shows how it ends.
 pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
     let directory = choose(&store, arguments.run.as_deref(), arguments.retry_failed)?;
     let wall = Clock::new(crate::clock::Speed::Real).wall();
     let lock = directory.lock(&keep::holder(process, wall), arguments.take_over)?;
-    // What another process did between the choice and the lock counts.
+    // Another process may have changed it between the choice and the lock.
     let mut directory = store.open(directory.path)?;
     let ended = directory.meta.finished.as_ref().map(|end| end.exit_code);
     if ended == Some(0) && !arguments.retry_failed {
@@ -82,7 +82,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     if arguments.retry_failed {
         past.retry_failed()?;
     }
-    // What would go another way than before is said before anything is sent.
+    // A script that would take another way is reported before anything is sent.
     if let Err(located) = replay(
         process,
         &world,
@@ -131,7 +131,7 @@ fn another_cloud(meta: &Meta, world: &World) -> Error {
     Error::new(Kind::Mismatch, message).hint(hint)
 }
 
-/// The run that is meant: the named one, or the one that [`choice`] finds.
+/// The named run, or the one that [`choice`] finds.
 fn choose(store: &Store, named: Option<&str>, retry_failed: bool) -> Result<Directory> {
     if let Some(name) = named {
         return store.find(name);
@@ -143,7 +143,7 @@ fn choose(store: &Store, named: Option<&str>, retry_failed: bool) -> Result<Dire
         .iter()
         .map(|run| {
             let candidate = candidate(run, asks);
-            // Journals are read up to the run that is meant, and no further.
+            // Journals are read up to the chosen run, and no further.
             asks &= !candidate.has_failures;
             candidate
         })
@@ -151,7 +151,7 @@ fn choose(store: &Store, named: Option<&str>, retry_failed: bool) -> Result<Dire
     Ok(runs.swap_remove(choice::choose(&candidates, retry_failed)?))
 }
 
-/// What the choice needs of a run; its failures only where they are asked for.
+/// The facts for the choice; failures are looked up only if asked for.
 fn candidate(run: &Directory, asks: bool) -> Candidate {
     let (meta, status) = (&run.meta, run.status());
     let bad = [Outcome::Failed, Outcome::Skipped, Outcome::Cancelled, Outcome::Unknown];
@@ -167,7 +167,7 @@ fn candidate(run: &Directory, asks: bool) -> Candidate {
     }
 }
 
-/// The script to go on with, and whether it is another text than the run began with.
+/// The script to go on with, and whether it differs from the one that the run began with.
 fn sources(
     process: &Process,
     arguments: &ResumeArguments,
@@ -189,7 +189,7 @@ fn sources(
     Ok((edited, differs))
 }
 
-/// The words of the command line that began the run, with those given now.
+/// The arguments of the run's start, with those given now.
 fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
     let flags: CloudFlags = serde_json::from_value(meta.flags.clone()).unwrap_or_default();
     let mut set: Vec<String> = Vec::new();

@@ -42,7 +42,7 @@ use crate::script::value::to_shown;
 use crate::secret;
 
 /// # Errors
-/// What keeps the run from beginning; what ends it is told by the report.
+/// The reason why the run cannot begin; the report shows how it ends.
 pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
     let Some(source) = source(process, &arguments)? else {
         if arguments.help {
@@ -73,7 +73,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
     .play(given)
 }
 
-/// Prints a text, and that is all.
+/// Prints a text and ends.
 fn print(process: &Process, text: &str) -> Result<ExitCode> {
     let mut output = process.output();
     output.data(text);
@@ -81,10 +81,10 @@ fn print(process: &Process, text: &str) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// The tree of a script; its mistakes are said.
+/// Parses a script and reports its mistakes.
 ///
 /// # Errors
-/// The exit code, when there are some.
+/// The exit code, if there are any.
 pub fn parse(process: &Process, source: &Source) -> Result<AST, ExitCode> {
     compile(&bare(), &source.text).map_err(|findings| {
         let mut output = process.output();
@@ -95,7 +95,7 @@ pub fn parse(process: &Process, source: &Source) -> Result<AST, ExitCode> {
     })
 }
 
-/// The text to run; `None` where none was named.
+/// The text to run; `None` if none was named.
 fn source(process: &Process, arguments: &RunArguments) -> Result<Option<Source>> {
     if let Some(expression) = &arguments.expression {
         let folder = process.directory.clone();
@@ -111,10 +111,10 @@ fn source(process: &Process, arguments: &RunArguments) -> Result<Option<Source>>
     Ok(Some(Source { name: path.display().to_string(), text, folder }))
 }
 
-/// The parameters that the command line gives.
+/// The parameters from the command line.
 ///
 /// # Errors
-/// `Input` for one that the script does not have, one of the wrong kind, and one that is missing.
+/// `Input` for an unknown parameter, one of the wrong kind, and a missing one.
 pub fn given(process: &Process, arguments: &RunArguments, ast: &AST) -> Result<Parameters> {
     let given = secrets::parameters(process, arguments)?;
     let declared = declared(ast);
@@ -126,7 +126,7 @@ pub fn given(process: &Process, arguments: &RunArguments, ast: &AST) -> Result<P
     Ok(given)
 }
 
-/// What a run goes by, whatever becomes of the files that it was read from.
+/// The basis of a run, independent of later changes to its files.
 pub struct Plan {
     pub sources: Sources,
     pub folder: PathBuf,
@@ -135,7 +135,7 @@ pub struct Plan {
     pub access: Access,
 }
 
-/// The files that a script may use: what is typed is the operator's own.
+/// The files that a script may use; an expression may read every file that its operator can.
 pub fn access(process: &Process, arguments: &RunArguments, folder: &Path, limits: &Limits) -> Access {
     if arguments.runbook.is_none() {
         return Access::all(limits);
@@ -144,7 +144,7 @@ pub fn access(process: &Process, arguments: &RunArguments, folder: &Path, limits
     Access::below(folder, &allowed, limits)
 }
 
-/// Everything for a new run: its cloud, and what is kept of it.
+/// Sets up a new run: its cloud and its files.
 fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: bool) -> Result<(World, Kept, Plan)> {
     let speed = world::speed(process, arguments)?;
     let limits = Limits::read(&arguments.max)?;
@@ -169,7 +169,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
         return Ok((world, kept, plan));
     }
     let store = keep::store(process, arguments.state_dir.as_ref());
-    // Where no key can be kept no run can be either, and its first change will say so.
+    // Without a key no run can be kept either, and its first change will say so.
     let key = store.as_ref().ok().and_then(|store| store.key().ok()).unwrap_or_default();
     let sources = secrets::keep(process, &sources, |text| hash(&key, text));
     let id = runs::new_id().map_err(|error| Error::internal(error.to_string()))?;
@@ -208,7 +208,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
     Ok((world, kept, plan))
 }
 
-/// What a script imports, and what that imports, as far as it can be read now.
+/// The modules that a script imports, directly or not, as far as they can be read now.
 pub fn imports_of(text: &str, folder: &Path, access: &Access) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut texts = vec![text.to_owned()];
@@ -225,7 +225,7 @@ pub fn imports_of(text: &str, folder: &Path, access: &Access) -> BTreeMap<String
     found
 }
 
-/// What is said at the end of a run that the operator stopped.
+/// The message at the end of a run that the operator stopped.
 fn paused(id: Option<&str>) -> String {
     let again = match id {
         Some(id) => format!("go on with `coriolis-run resume {id}`"),
@@ -246,17 +246,17 @@ pub struct Performance<'a> {
     pub typing: Typing,
 }
 
-/// What earlier processes of a run have done.
+/// The work of earlier processes of a run.
 pub struct Resumed {
-    /// How many calls have their results.
+    /// The number of calls with results.
     pub calls: usize,
-    /// What they said.
+    /// Their events.
     pub earlier: Vec<Event>,
 }
 
 impl Performance<'_> {
     /// # Errors
-    /// `Limit` when the machine has no room for what it takes: nothing has begun.
+    /// `Limit` when the machine has no room for it: nothing has begun.
     pub fn play(self, given: Parameters) -> Result<ExitCode> {
         let clock = self.world.clock.clone();
         let began = clock.instant();
@@ -266,7 +266,7 @@ impl Performance<'_> {
         let (shown, report) = Report::start_after(earlier, self.view(), output, screen, clock.clone())
             .map_err(|unstarted| unstarted.error)?;
         let mut events: Arc<dyn Sink> = Arc::new(Recorder { journal: self.kept.journal.clone(), next: shown });
-        // A sandbox is served somewhere else each time.
+        // A sandbox has another address each time.
         if self.arguments.sandbox.is_none() {
             events = Elsewhere::than(earlier, events);
         }
@@ -290,7 +290,7 @@ impl Performance<'_> {
         }
         let result = self.evaluate(given, &events, report.stage());
         let code = result.as_ref().map_or_else(|located| located.error.kind.exit_code(), |_| ExitCode::Done);
-        // Among events a result is one of them: every line is JSON.
+        // Among events the result is one of them: every line is JSON.
         if let (View::Jsonl, Some(value)) = (self.view(), self.shown(&result)) {
             say(Fact::Printed { text: value.to_string() });
         }
@@ -327,17 +327,17 @@ impl Performance<'_> {
         evaluate_in(self.process, &self.plan, &self.source, given, keep, seams)
     }
 
-    /// What is said after the report: the result of an expression, or why the run ended; and what could not be written
-    /// down or printed.
+    /// Prints the end of the run after the report: the result of an expression, or the error; and an error of the disk
+    /// or of stdout.
     ///
     /// # Errors
-    /// `Storage`, which has been said.
+    /// `Storage`, which has been printed.
     fn tell(&self, finished: Finished, result: Result<Dynamic, Located>, kept: Result<()>) -> Result<()> {
         let mut output = finished.output;
         if let Some(value) = self.shown(&result).filter(|_| self.view() != View::Jsonl) {
             output.data(&self.rendered(&value));
         }
-        // A run that ended because of its disk has said so.
+        // A run that ended because of its disk has reported it.
         let known = result.as_ref().is_err_and(|located| located.error.kind == Kind::Storage);
         match result {
             Ok(_) => {}
@@ -359,7 +359,7 @@ impl Performance<'_> {
         kept.and(printed)
     }
 
-    /// How to go on with a run that ended badly.
+    /// The advice for a run that ended badly.
     fn way_on(&self, error: &Error) -> Option<String> {
         let id = self.kept.id().filter(|_| self.arguments.runbook.is_some())?;
         match error.kind {
@@ -373,7 +373,7 @@ impl Performance<'_> {
         }
     }
 
-    /// The result of an expression, without secrets; `None` where there is nothing to show.
+    /// The result of an expression, without secrets; `None` if there is nothing to show.
     fn shown(&self, result: &Result<Dynamic, Located>) -> Option<Value> {
         let value = result.as_ref().ok().filter(|value| self.arguments.expression.is_some() && !value.is_unit())?;
         let mut shown = to_shown(value);
@@ -406,10 +406,10 @@ impl Performance<'_> {
     }
 }
 
-/// Goes through what is recorded of a run, and no further: nothing is sent, said or written.
+/// Replays the records of a run, and goes no further: nothing is sent, shown or written.
 ///
 /// # Errors
-/// `Mismatch` where the script would go another way; what else ended it, mostly the end of the records.
+/// `Mismatch` when the script would take another way; otherwise the error that ended it, mostly the end of the records.
 pub fn replay(
     process: &Process,
     world: &World,
@@ -449,7 +449,7 @@ fn evaluate_in(
     let engine = build(&host, &main);
     host.set_name(&source.name);
     host.set_text(&source.text);
-    // Parsed again by the engine that runs it: closures are found by what that engine has hashed.
+    // Parsed again by the engine that runs it: closures are found by that engine's hashes.
     let ast = compile(&engine, &source.text).map_err(|mut findings| {
         let error = findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);
         Located::nowhere(error)
@@ -457,7 +457,7 @@ fn evaluate_in(
     evaluate(&engine, &host, &main, &ast)
 }
 
-/// Nobody listens.
+/// A sink without listeners.
 struct Silence;
 
 impl Sink for Silence {

@@ -1,4 +1,4 @@
-//! `coriolis-run runs`: which runs there are, what happened in one, and removing old ones.
+//! `coriolis-run runs`: listing the runs, showing one, and removing old ones.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::report::history::{Form, History};
 use crate::report::live::message;
 use crate::report::values::{json as json_text, table};
 
-/// The width of a table where nobody says.
+/// The width of a table if none is known.
 const WIDTH: usize = 120;
 
 /// # Errors
-/// `Input` for a run that is not there, `Journal` for what cannot be read or removed.
+/// `Input` for a run that does not exist, `Journal` for one that cannot be read or removed.
 pub fn runs(process: &Process, arguments: &RunsArguments) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
     match &arguments.command {
@@ -30,7 +30,7 @@ pub fn runs(process: &Process, arguments: &RunsArguments) -> Result<ExitCode> {
     }
 }
 
-/// How the runs stand: those first that are not done, among them the newest.
+/// Prints the status of the runs: the unfinished ones first, the newest of them on top.
 ///
 /// # Errors
 /// As [`runs`].
@@ -58,7 +58,7 @@ fn list(process: &Process, runs: &[Directory], format: Option<Format>) -> Result
     Ok(ExitCode::Done)
 }
 
-/// All runs in so many columns, for people.
+/// A table of all runs in `width` columns, for people.
 ///
 /// # Errors
 /// `Journal` when they cannot be read.
@@ -188,8 +188,7 @@ fn is_older(run: &Directory, than: Option<Duration>, now: Timestamp) -> bool {
     than.is_none_or(|than| now.duration_since(last) > SignedDuration::try_from(than).unwrap_or(SignedDuration::MAX))
 }
 
-/// Why this run is not removed: there may be something to go on with, or something on the server that nobody else
-/// knows of.
+/// The reason to keep this run: it may be resumed, or something on the server is known only to it.
 fn stays(run: &Directory, unfinished_too: bool) -> Option<String> {
     let status = run.status();
     if status == Status::Running {

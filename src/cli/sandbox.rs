@@ -7,7 +7,7 @@ use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::process::Process;
 use crate::sandbox::{self, Scenario};
 
-/// Serves until the operator stops it; prints what a client's environment needs, one `NAME=value` a line.
+/// Serves until the operator stops it; prints the environment for clients, one `NAME=value` per line.
 ///
 /// # Errors
 /// `Input` when the address cannot be used.
@@ -57,7 +57,7 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
     })
 }
 
-/// What nobody can guess.
+/// A number that nobody can guess.
 fn drawn() -> Result<u64> {
     getrandom::u64().map_err(|error| Error::internal(format!("the system has no randomness: {error}")))
 }

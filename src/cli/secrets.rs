@@ -1,5 +1,5 @@
-//! Secrets that a run is given and does not keep: parameters from files, what somebody types unseen, and those that are
-//! written in the runbook itself.
+//! Secrets that a run is given and does not keep: parameters from files, hidden input, and those written in the runbook
+//! itself.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,14 +21,14 @@ use crate::script::literals::{self, opened, sealed};
 use crate::script::parameters::Parameters;
 use crate::script::source::{read_module, read_runbook};
 
-/// How often it is looked whether the operator asked to stop.
+/// The interval for checking for a wish to stop.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// The parameters that the command line gives, those of `--set-file` read from their files; what is a secret among them is
-/// known from now on.
+/// The parameters from the command line, those of `--set-file` read from their files; the secrets among them are known
+/// from now on.
 ///
 /// # Errors
-/// `Input` for what is no setting, and for a file that cannot be read.
+/// `Input` for a malformed setting, and for a file that cannot be read.
 pub fn parameters(process: &Process, arguments: &RunArguments) -> Result<Parameters> {
     let mut files = Vec::new();
     for setting in &arguments.set_file {
@@ -60,24 +60,25 @@ fn line_of(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
-/// The script as a run keeps it: a keyed hash in the place of each secret. What is written in it is known from now on.
+/// The script as a run keeps it: with a keyed hash in place of each secret. The secrets in it are known from now on.
 pub fn keep(process: &Process, sources: &Sources, hash: impl Fn(&str) -> String + Copy) -> Sources {
     learn(process, sources);
     let imports = sources.imports.iter().map(|(name, text)| (name.clone(), sealed(text, hash)));
     Sources { runbook: sealed(&sources.runbook, hash), imports: imports.collect() }
 }
 
-/// Whatever a script says of secrets is masked where text leaves.
+/// Learns the secrets that are written in a script.
 pub fn learn(process: &Process, sources: &Sources) {
     for text in std::iter::once(&sources.runbook).chain(sources.imports.values()) {
         literals::learn(text, &process.known);
     }
 }
 
-/// The script of a run with its secrets, which are taken from the files that it began with, wherever they are in those now.
+/// The script of a run with its secrets, which are taken from the files that it began with, wherever they stand in them
+/// now.
 ///
 /// # Errors
-/// `Input` where a file does not hold one any more.
+/// `Input` when a file no longer holds one.
 pub fn put_back(
     process: &Process,
     meta: &Meta,
@@ -104,7 +105,7 @@ fn again(name: &str, error: Error) -> Error {
     )
 }
 
-/// What somebody has typed unseen, asked for once in a process.
+/// The hidden input; each question is asked once in a process.
 #[derive(Clone, Default)]
 pub struct Typing(Arc<Mutex<HashMap<String, String>>>);
 

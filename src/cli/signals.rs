@@ -1,4 +1,5 @@
-//! Ctrl-C and its relatives: once to pause, twice to leave. A terminal that is gone pauses as well, however often it says so.
+//! Ctrl-C and its relatives: once to pause, twice to leave. A closed terminal pauses as well, however often it is
+//! reported.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,25 +11,25 @@ use crate::cancel::{Cancel, Wish};
 use crate::clock::Clock;
 use crate::event::{Event, Fact, Origin, Sink, VERSION};
 
-/// Whoever presses Ctrl-C and sees nothing happen for so long wants to know why.
+/// After this long without a visible reaction, Ctrl-C is explained.
 const MOMENT: Duration = Duration::from_millis(800);
 
-/// What came from outside.
+/// A wish from outside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wished {
     /// Ctrl-C.
     Press,
-    /// A wish to end, from another program.
+    /// A termination signal from another program.
     End,
-    /// The terminal is gone. The kernel and the shell both say it.
+    /// The terminal was closed. Both the kernel and the shell report it.
     HangUp,
 }
 
-/// The signals that are listened to.
+/// The signals to listen for.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` where whoever started the process wants it to outlive the terminal (`nohup`).
+    /// `None` if the parent wants the process to outlive the terminal (`nohup`).
     hangup: Option<Signal>,
 }
 
@@ -56,7 +57,7 @@ impl Signals {
     }
 }
 
-/// Listens from now on, to `hangup` as well; at the second press `leave` is called.
+/// Listens from now on, for `hangup` as well; calls `leave` at the second press.
 pub fn listen(
     runtime: &Handle,
     hangup: bool,
@@ -82,8 +83,8 @@ pub fn listen(
     });
 }
 
-/// At a prompt: the first press stops the input at work, the second its reads as well, the third leaves; a wish from
-/// outside to end leaves at once. What is still at work a moment after a press is told by `still`.
+/// At a prompt: the first press stops the current input, the second its reads as well, the third leaves; a termination
+/// signal leaves at once. `still` reports work that goes on a moment after a press.
 pub fn interrupt(
     runtime: &Handle,
     hangup: bool,

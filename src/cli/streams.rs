@@ -1,4 +1,4 @@
-//! The streams of the process, as the report takes them.
+//! The streams of the process, in the form that the report uses.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ impl Process {
         Output::new(stdout, stderr).knowing(&self.known)
     }
 
-    /// The place where people see what is reported.
+    /// The screen on which people see the report.
     pub(super) fn screen(&self) -> Screen {
         let measure = || terminal_size().map_or_else(Size::default, |(width, height)| Size { width, height });
         let (data_width, redraws, color) = (self.data_width(), self.redraws(), self.color());

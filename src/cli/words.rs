@@ -13,7 +13,7 @@ use crate::script::declared::declared;
 use crate::script::engine::bare;
 use crate::script::source::read_runbook;
 
-/// Words of other tools, and what does the same here.
+/// Words of other tools, and their equivalents here.
 const ELSEWHERE: [(&[&str], &str); 16] = [
     (&["list", "ls", "ps", "history", "jobs"], "`coriolis-run runs` lists the runs"),
     (
@@ -51,7 +51,7 @@ const ELSEWHERE: [(&[&str], &str); 16] = [
     (&["serve", "server"], "`coriolis-run sandbox` serves the simulated cloud for other clients"),
 ];
 
-/// Options of other tools, and what does the same here.
+/// Options of other tools, and their equivalents here.
 const OPTIONS: [(&[&str], &str); 6] = [
     (&["--dry-run", "--plan", "--simulate", "--test", "-n"], "`--sandbox` rehearses on a simulated cloud"),
     (
@@ -64,14 +64,14 @@ const OPTIONS: [(&[&str], &str); 6] = [
     (&["--json", "-j"], "`--format json` writes results as JSON, `--output jsonl` the events of a run"),
 ];
 
-/// Options that the parser of the command line adds itself.
+/// Options that the argument parser adds itself.
 const OWN: [&str; 2] = ["help", "version"];
 
-/// The names that the newest run goes by where a run is named.
+/// Words for the newest run.
 const NEWEST: [&str; 3] = ["latest", "last", "newest"];
 
-/// The command line as it was meant: `help`, `version` and `repl` are words here, and a value that stands behind its
-/// option with a blank belongs to it.
+/// The command line as it was meant: `help`, `version` and `repl` become commands, and an optional value after a blank
+/// is joined to its option.
 pub fn meant(arguments: &[String]) -> Vec<String> {
     let Some((program, rest)) = arguments.split_first() else { return Vec::new() };
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
@@ -121,10 +121,10 @@ fn commands() -> Vec<String> {
     Arguments::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
-/// Why this is no runbook, where that shows before it is parsed.
+/// Refuses a path that cannot be a runbook, if that shows before parsing.
 ///
 /// # Errors
-/// `Input` for a word that is neither a command nor a file, a folder, and a table.
+/// `Input` for a word that is neither a command nor a file, for a folder, and for a table.
 pub fn runbook(process: &Process, path: &Path) -> Result<(), Error> {
     let whole = process.directory.join(path);
     let shown = path.display();
@@ -152,7 +152,7 @@ fn extension(path: &Path) -> Option<String> {
     path.extension().and_then(OsStr::to_str).map(str::to_lowercase)
 }
 
-/// The error of a runbook that is not there, with what was meant.
+/// The error for a runbook that does not exist, with a suggestion.
 fn missing(path: &Path, whole: &Path) -> Error {
     let shown = path.display().to_string();
     let is_word = path.components().count() == 1 && path.extension().is_none();
@@ -193,7 +193,7 @@ fn missing(path: &Path, whole: &Path) -> Error {
     }
 }
 
-/// So many runbooks of a folder are named.
+/// The most runbooks of a folder that are named.
 const MOST_LISTED: usize = 5;
 
 fn listed(names: &[String]) -> String {
@@ -220,13 +220,13 @@ fn elsewhere(table: &[(&[&str], &'static str)], word: &str) -> Option<&'static s
     table.iter().find(|(words, _)| words.contains(&word)).map(|(_, hint)| *hint)
 }
 
-/// The error of `run` without anything to run.
+/// The error for `run` without anything to run.
 pub fn no_runbook() -> Error {
     Error::input("`run` names no runbook")
         .hint("`coriolis-run run waves.rhai` runs one, `coriolis-run` alone is a prompt")
 }
 
-/// The error of words that stand behind the runbook.
+/// The error for words behind the runbook.
 pub fn more(process: &Process, runbook: &Path, words: &[String]) -> Error {
     if let Err(error) = self::runbook(process, runbook) {
         return error;
@@ -248,7 +248,7 @@ pub fn more(process: &Process, runbook: &Path, words: &[String]) -> Error {
     })
 }
 
-/// The error of an option that is none, where more can be said than that.
+/// The error for an unknown option, if there is more to say than that.
 pub fn option(process: &Process, error: &clap::Error) -> Option<Error> {
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return None };
     let option = given.split('=').next().unwrap_or(given);
@@ -274,7 +274,7 @@ pub fn option(process: &Process, error: &clap::Error) -> Option<Error> {
     })
 }
 
-/// The parameter `limit` and `3`, for `--limit 3` and `--limit=3`, where the runbook has such a parameter.
+/// The parameter `limit` and `3`, for `--limit 3` and `--limit=3`, if the runbook has such a parameter.
 fn as_parameter(process: &Process, option: &str, words: &[&str]) -> Option<(String, String)> {
     let runbook = words.iter().find(|word| word.ends_with(".rhai"))?;
     let text = read_runbook(&process.directory.join(runbook)).ok()?;

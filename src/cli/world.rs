@@ -1,4 +1,4 @@
-//! The world of a run: its clock, its cloud (real or simulated), and how it is watched.
+//! The world of a run: its clock, its cloud (real or simulated), and the watcher.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,40 +26,40 @@ use crate::watch::Watcher;
 /// At this speed the main job takes about a quarter of a minute.
 const WATCHABLE: f64 = 1_150.0;
 
-/// How long a token of the sandbox lives, in wall time.
+/// The lifetime of a token of the sandbox, in wall time.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// What a run happens in.
+/// The surroundings of a run.
 pub struct World {
     pub clock: Clock,
     pub cancel: Cancel,
     pub runtime: Arc<Runtime>,
-    /// Where the run happens, for people.
+    /// The cloud, for people.
     pub cloud: String,
-    /// Where it was said where the cloud is.
+    /// The origin of the cloud's address.
     pub located: Option<settings::Origin>,
-    /// Who logs in, and whose certificates are believed; an error only for those who need a cloud.
+    /// The login and the trusted certificates; an error matters only to those who need a cloud.
     login: Result<Login>,
     sandboxed: bool,
     patience: Duration,
     _sandbox: Option<Sandbox>,
 }
 
-/// Where a run is to happen.
+/// The choice of a run's surroundings.
 pub struct Scene<'a> {
     pub flags: &'a CloudFlags,
-    /// On a sandbox of this generation and seed.
+    /// A sandbox of this generation and seed.
     pub sandbox: Option<(Generation, u64)>,
-    /// Where the sandbox keeps its changes, and has them from.
+    /// The file in which the sandbox keeps its changes.
     pub ledger: Option<&'a Path>,
     pub speed: Speed,
-    /// How long what cannot be reached is tried, where that was said.
+    /// The time to retry an unreachable cloud, if it was given.
     pub patience: Option<Duration>,
-    /// When it goes on.
+    /// The time at which it goes on.
     pub origin: Option<Timestamp>,
 }
 
-/// Where the run would happen, for people, without anything being begun.
+/// The cloud of the run, for people, before anything begins.
 pub fn describe(process: &Process, scene: &Scene<'_>) -> String {
     let cloud = name(scene, &log_in(process, scene.flags, &process.environment, Clock::new(Speed::Real)));
     process.known.mask(&cloud).into_owned()
@@ -83,14 +83,14 @@ fn name(scene: &Scene<'_>, login: &Result<Login>) -> String {
     }
 }
 
-/// What the settings come to.
+/// The result of reading the settings.
 #[derive(Clone)]
 struct Login {
     identity: Arc<dyn Identity>,
     trust: Trust,
-    /// What is to be said about them.
+    /// Notes about them.
     notes: Vec<Note>,
-    /// Where the URL comes from that is talked to first.
+    /// The origin of the URL that is used first.
     located: Option<settings::Origin>,
 }
 
@@ -100,7 +100,7 @@ fn log_in(
     environment: &BTreeMap<String, String>,
     clock: Clock,
 ) -> Result<Login> {
-    // What a file holds of secrets is known before anything can go wrong with it.
+    // The secrets of a file are known before anything can go wrong with it.
     let read = |path: &Path| {
         std::fs::read(path).inspect(|bytes| process.known.learn_settings(&String::from_utf8_lossy(bytes)))
     };
@@ -113,8 +113,7 @@ fn log_in(
 
 impl World {
     /// # Errors
-    /// `Input` for a sandbox that is kept and cannot be had again; `Internal` when the machine refuses threads or
-    /// sockets.
+    /// `Input` for a kept sandbox that cannot be restored; `Internal` when the machine refuses threads or sockets.
     pub fn build(process: &Process, scene: &Scene<'_>) -> Result<Self> {
         let runtime = runtime()?;
         let ledger = scene
@@ -143,7 +142,7 @@ impl World {
                     Error::internal(format!("cannot start the sandbox: {}", plain(&error))).caused_by(error)
                 })?,
             };
-            // Nothing of the real cloud's settings may leak into a rehearsal.
+            // No setting of the real cloud may leak into a rehearsal.
             flags = CloudFlags::default();
             environment.retain(|name, _| !name.starts_with("OS_") && !name.starts_with("CORIOLIS_"));
             environment.extend(served.environment());
@@ -165,7 +164,7 @@ impl World {
         })
     }
 
-    /// What connects at the first call that needs the cloud.
+    /// The connection that is made at the first call that needs the cloud.
     pub fn connect(&self, events: Arc<dyn Sink>) -> Connect {
         let (clock, cancel, login) = (self.clock.clone(), self.cancel.clone(), self.login.clone());
         let (runtime, proxies, patience) = (self.runtime.handle().clone(), !self.sandboxed, self.patience);
@@ -202,15 +201,15 @@ fn unkept(error: std::io::Error) -> Error {
 /// `Limit` when the machine refuses them.
 pub fn runtime() -> Result<Runtime> {
     let refused = |error: std::io::Error| no_thread("requests", &error).caused_by(error);
-    // The runtime panics where it is refused one.
+    // The runtime panics if the machine refuses a thread.
     std::thread::Builder::new().spawn(|| {}).map_err(refused)?;
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(refused)
 }
 
-/// How fast the run's time goes.
+/// The speed of the run's time.
 ///
 /// # Errors
-/// `Input` for a speed of a real cloud.
+/// `Input` for the speed of a real cloud.
 pub fn speed(process: &Process, arguments: &RunArguments) -> Result<Speed> {
     match (arguments.sandbox, arguments.speed) {
         (None, None) => Ok(Speed::Real),

@@ -1,4 +1,4 @@
-//! The words of the prompt itself: what begins with `:`, and help.
+//! The commands of the prompt itself: inputs that begin with `:`, and help.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use super::lexer::is_word;
 use super::view::Form;
 use crate::error::{Error, Result, suggest};
 
-/// What somebody asks of the prompt.
+/// A command for the prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Help(String),
     Commands,
-    /// From now on; or for one expression.
+    /// From now on, or for one expression.
     Show(Form, Option<String>),
     /// The last result, or that of an expression, in the pager.
     Page(Option<String>),
@@ -23,7 +23,7 @@ pub enum Command {
     Jobs,
     Stop(u64),
     Cloud,
-    /// What was typed, the newest last.
+    /// The inputs so far, the newest last.
     History,
     /// An empty screen.
     Clear,
@@ -33,7 +33,7 @@ pub enum Command {
     Quit,
 }
 
-/// Name, operand, and what it does.
+/// Name, operand, and description.
 const TABLE: &[(&str, &str, &str)] = &[
     ("help", "[NAME]", "all about a function, or a search; the same as `?NAME`"),
     ("json", "[EXPRESSION]", "show results as JSON"),
@@ -54,7 +54,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("quit", "", "leave (the same as Ctrl-D)"),
 ];
 
-/// What other shells call these; no word of the language, and no variable where this is asked.
+/// A command under its name in other shells; only inputs that are neither words of the language nor variables get here.
 pub fn bare(input: &str) -> Option<Command> {
     match input.trim().trim_end_matches(';').trim_end_matches("()") {
         "exit" | "quit" | "logout" | "bye" => Some(Command::Quit),
@@ -64,10 +64,10 @@ pub fn bare(input: &str) -> Option<Command> {
     }
 }
 
-/// Reads an input that is for the prompt; `None` for one that is for the language.
+/// Reads an input that is a command; `None` for one that is a script.
 ///
 /// # Errors
-/// `Input` for a word that is none, or an operand that does not fit.
+/// `Input` for an unknown command, or an operand that does not fit.
 pub fn read(input: &str) -> Option<Result<Command>> {
     let input = input.trim();
     if let Some(topic) = input.strip_prefix('?') {
@@ -81,7 +81,7 @@ pub fn read(input: &str) -> Option<Result<Command>> {
     Some(command_of(word, operand.trim()))
 }
 
-/// `help`, `help()`, `help(replica_create)`, `help("network")`: a name without quotes is no variable here.
+/// `help`, `help()`, `help(replica_create)`, `help("network")`: a name without quotes is not a variable here.
 fn help_call(input: &str) -> Option<&str> {
     let rest = input.strip_prefix("help")?.trim_end_matches(';').trim();
     if rest.is_empty() {
@@ -136,7 +136,7 @@ fn command_of(word: &str, operand: &str) -> Result<Command> {
     })
 }
 
-/// The commands that begin so, for completion.
+/// The commands that begin with `typed`, for completion.
 pub fn words(typed: &str) -> Vec<Candidate> {
     let candidate = |(name, operand, summary): &(&str, &str, &str)| Candidate {
         text: if operand.is_empty() { (*name).to_owned() } else { format!("{name} ") },
@@ -146,7 +146,7 @@ pub fn words(typed: &str) -> Vec<Candidate> {
     fitting(TABLE.iter().map(candidate), typed)
 }
 
-/// All commands with what they do.
+/// All commands with their descriptions.
 pub fn overview() -> String {
     let head = |name: &str, operand: &str| format!(":{name} {operand}").trim_end().to_owned();
     let width = TABLE.iter().map(|(name, operand, _)| head(name, operand).len()).max().unwrap_or(0);

@@ -1,5 +1,5 @@
-//! What can stand at the cursor: functions with their signatures, option keys, words of an enumeration, fields, files,
-//! and what the cloud's things are called. A function of the place and of what is known.
+//! Completion at the cursor: functions with their signatures, option keys, words of an enumeration, fields, files, and
+//! the names of the cloud's objects. A function of the cursor's place and of the knowledge.
 
 use std::sync::Arc;
 
@@ -15,34 +15,34 @@ use crate::script::catalog;
 use crate::script::spec::{Key, Kind, Noun, Spec};
 use crate::script::value::{describe, to_shown};
 
-/// One of the things that can stand there.
+/// One possible completion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What is put in the place of the typed word.
+    /// The text that replaces the typed word.
     pub text: String,
-    /// How it is listed.
+    /// The text in the list.
     pub shown: String,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub note: String,
 }
 
-/// What is known beside the text.
+/// The knowledge besides the text.
 pub trait Knowledge {
     fn variables(&self) -> Vec<String>;
-    /// What a variable is, in words.
+    /// The kind of a variable, in words.
     fn kind(&self, variable: &str) -> &'static str;
-    /// The value that a chain leads to, where it is there already; a list comes without its elements.
+    /// The value at the end of a chain, if it exists already; a list comes without its elements.
     fn value(&self, of: &[Link]) -> Option<Dynamic>;
-    /// Functions of the session with their parameters.
+    /// The functions of the session with their parameters.
     fn functions(&self) -> Vec<(String, Vec<String>)>;
-    /// What the functions of the engine are called that need nothing of ours: `len`, `push`.
+    /// The names of the engine's own functions: `len`, `push`.
     fn methods(&self) -> Vec<String>;
     fn names(&self, what: &What) -> Arc<[Name]>;
-    /// Files and folders whose path begins so; folders end with `/`.
+    /// Files and folders whose path begins with `typed`; folders end with `/`.
     fn files(&self, typed: &str) -> Vec<String>;
 }
 
-/// Where the typed word begins, and what can take its place, the best first.
+/// The completions of the typed word, the best first.
 pub fn complete(place: &Place, known: &dyn Knowledge) -> Vec<Candidate> {
     let typed = place.typed.as_str();
     match &place.wanted {
@@ -81,7 +81,7 @@ fn topics(typed: &str) -> Vec<Candidate> {
         .collect()
 }
 
-/// The functions whose name begins so: nouns first, as they are most; else the spellings that begin with the verb.
+/// The functions whose name begins with `typed`: noun-first names, as most are, else the verb-first spellings.
 fn functions(typed: &str) -> Vec<(String, &'static Spec)> {
     let own = |name: &str, row: &Spec| row.name == name || row.aliases.contains(&name);
     let all = || catalog::names().iter().filter(|(name, _)| name.starts_with(typed));
@@ -133,12 +133,12 @@ fn expressions(argument: Option<&Argument>, typed: &str, known: &dyn Knowledge) 
         let shown = format!("{name}({})", parameters.join(", "));
         Candidate { text: format!("{name}("), shown, note: "yours".into() }
     }));
-    // Where something of a kind is wanted, all functions there are help nobody.
+    // If a certain kind is wanted, a list of all functions helps nobody.
     if typed.is_empty() && !found.is_empty() && argument.is_some() {
         return found;
     }
     let functions = functions(typed);
-    // With its signature each has a line of its own, which is too much for all of them.
+    // A signature takes a line of its own, which is too much for all functions.
     let brief = functions.len() > MOST_SIGNATURES;
     found.extend(functions.into_iter().map(|(name, row)| {
         let text = if row.arity() == (0, 0) { format!("{name}()") } else { format!("{name}(") };
@@ -153,7 +153,7 @@ fn expressions(argument: Option<&Argument>, typed: &str, known: &dyn Knowledge) 
     found
 }
 
-/// So many functions are listed with their signatures.
+/// The most functions that are listed with their signatures.
 const MOST_SIGNATURES: usize = 16;
 
 const KEYWORDS: [&str; 16] = [
@@ -161,7 +161,7 @@ const KEYWORDS: [&str; 16] = [
     "try ", "fn ", "import ", "true",
 ];
 
-/// The keys that the object map at hand may have and has not yet.
+/// The keys that the current object map may have and lacks.
 fn keys(argument: Option<&Argument>, typed: &str, quote: Option<char>, known: &dyn Knowledge) -> Vec<Candidate> {
     let Some(argument) = argument else { return Vec::new() };
     let written: &[(String, String)] = match argument.inside.last() {
@@ -208,7 +208,7 @@ fn keys(argument: Option<&Argument>, typed: &str, quote: Option<char>, known: &d
     }
 }
 
-/// A key that is no word stands in quotes.
+/// A key that is not an identifier stands in quotes.
 fn quoted_key(name: &str, quote: Option<char>) -> String {
     let is_word = name.chars().all(super::lexer::is_word) && !name.starts_with(|first: char| first.is_ascii_digit());
     if is_word || quote.is_some() { name.to_owned() } else { format!("\"{name}\"") }
@@ -248,7 +248,7 @@ fn columns(argument: &Argument, known: &dyn Knowledge) -> Vec<Candidate> {
     known.value(&[Link::Name(list.clone()), Link::Index(0)]).map(|row| of_value(&row)).unwrap_or_default()
 }
 
-/// What things of a kind are called; `text` is the name, the note begins with the id.
+/// The names of a kind of object; `text` is the name, the note begins with the id.
 fn live(noun: Noun, argument: &Argument, key: bool, known: &dyn Knowledge) -> Vec<Candidate> {
     let what = match noun {
         Noun::Endpoint => What::all(Thing::Endpoints),
@@ -284,7 +284,7 @@ fn live(noun: Noun, argument: &Argument, key: bool, known: &dyn Knowledge) -> Ve
     found
 }
 
-/// Names that begin so; else ids that do, where enough of one is typed.
+/// Names that begin with `typed`; else ids, if enough of one is typed.
 fn by_name_or_id(all: Vec<Candidate>, typed: &str) -> Vec<Candidate> {
     let named: Vec<Candidate> = all.iter().filter(|candidate| candidate.text.starts_with(typed)).cloned().collect();
     if !named.is_empty() || typed.len() < 2 {
@@ -301,7 +301,8 @@ fn by_name_or_id(all: Vec<Candidate>, typed: &str) -> Vec<Candidate> {
     by_id.collect()
 }
 
-/// The endpoint that an argument's things are of: a sibling option, the first argument, or that of the replica at hand.
+/// The endpoint that an argument's objects belong to: a sibling option, the first argument, or that of the current
+/// replica.
 fn end(argument: &Argument, thing: Thing, known: &dyn Knowledge) -> Option<String> {
     let (options, field): (&[&str], &str) = match thing {
         Thing::Networks | Thing::Storage | Thing::DestinationOptions => {
@@ -324,7 +325,7 @@ fn end(argument: &Argument, thing: Thing, known: &dyn Knowledge) -> Option<Strin
     }
 }
 
-/// An option of the call that is written already, as it is written.
+/// An option that the call already has, as written.
 fn option(argument: &Argument, names: &[&str]) -> Option<String> {
     let Some(Inside::Map { others, .. }) = argument.inside.first() else { return None };
     others.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.clone())
@@ -334,7 +335,7 @@ fn written(text: Option<&String>, known: &dyn Knowledge) -> Option<String> {
     text.and_then(|text| text_of(text, known))
 }
 
-/// What a written argument refers to: the text in quotes, or the text or the id of a variable.
+/// The text of a written argument: the text in quotes, or the text or the id of a variable.
 fn text_of(written: &str, known: &dyn Knowledge) -> Option<String> {
     if let Some(text) = written.strip_prefix('"') {
         return Some(text.trim_end_matches('"').to_owned());
@@ -346,13 +347,13 @@ fn text_of(written: &str, known: &dyn Knowledge) -> Option<String> {
     value.read_lock::<ScriptMap>()?.get("id").map(ToString::to_string)
 }
 
-/// The first text of a list, or the text alone.
+/// The first text of a list, or a single text.
 fn first_text(written: &str, known: &dyn Knowledge) -> Option<String> {
     let inside = written.trim_start_matches('[').trim_end_matches(']').split(',').next()?;
     text_of(inside.trim(), known)
 }
 
-/// A written chain of names, as `vm.name`.
+/// A written chain of names, such as `vm.name`.
 fn links(written: &str) -> Option<Vec<Link>> {
     let mut names = written.split('.');
     let first = names.next()?;
@@ -385,7 +386,7 @@ fn fields(of: &[Link], typed: &str, known: &dyn Knowledge) -> Vec<Candidate> {
     found
 }
 
-/// The fields of an object with what they hold; secrets are not shown.
+/// The fields of an object with their values; secrets are not shown.
 fn of_value(value: &Dynamic) -> Vec<Candidate> {
     let Some(map) = value.read_lock::<ScriptMap>() else { return Vec::new() };
     map.iter()
@@ -407,7 +408,7 @@ fn of_value(value: &Dynamic) -> Vec<Candidate> {
 }
 
 fn inside_quotes(candidate: Candidate, quote: char) -> Candidate {
-    // A folder goes on.
+    // The path goes on after a folder.
     let text = if candidate.text.ends_with('/') { candidate.text } else { format!("{}{quote}", candidate.text) };
     Candidate { text, ..candidate }
 }

@@ -1,11 +1,11 @@
-//! An input that is written in the editor.
+//! An input that is written in an external editor.
 
 use std::path::PathBuf;
 
 use crate::error::{Error, Result, plain};
 use crate::script::source::script_text;
 
-/// A file for the editor, gone when it was read.
+/// A file for the editor, deleted after it was read.
 pub struct Draft {
     pub path: PathBuf,
 }
@@ -24,7 +24,7 @@ impl Draft {
         Ok(Self { path })
     }
 
-    /// What it holds now.
+    /// The current text.
     ///
     /// # Errors
     /// `Input` when it cannot be read.

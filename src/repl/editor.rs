@@ -1,4 +1,4 @@
-//! The line editor: several lines, completion, hints, colours, the history of this session and the ones before.
+//! The line editor: several lines, completion, hints, colours, the history of this session and of earlier ones.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::report::streams::text;
 use crate::report::{Measure, Screen};
 
-/// What came of asking for an input.
+/// The result of asking for an input.
 pub enum Input {
     Text(String),
     /// Ctrl-C: the line is dropped.
@@ -62,14 +62,14 @@ impl Lines {
         Ok(Self { editor })
     }
 
-    /// What prints above the prompt; `None` on a terminal that cannot.
+    /// A printer of lines above the prompt; `None` on a terminal that does not support it.
     pub fn printer(&mut self) -> Option<Printer> {
         let mut printer = self.editor.create_external_printer().ok()?;
         Some(Box::new(move |line| drop(printer.print(format!("{line}\n")))))
     }
 
     /// # Errors
-    /// `Internal` when the terminal is gone.
+    /// `Internal` when the terminal was closed.
     pub fn read(&mut self, prompt: &str) -> Result<Input> {
         if let Some(eyes) = self.editor.helper_mut() {
             eyes.prompt = text::width(prompt);
@@ -94,7 +94,7 @@ impl Lines {
     }
 }
 
-/// Whether an input goes on in the next line; one that is for the prompt never does.
+/// True if an input goes on in the next line; a command of the prompt never does.
 pub fn wants_another_line(input: &str) -> bool {
     !input.trim_start().starts_with([':', '?']) && wants_more(input)
 }
@@ -103,8 +103,8 @@ fn unusable(error: ReadlineError) -> Error {
     Error::internal(format!("cannot use the terminal: {error}")).caused_by(error)
 }
 
-/// A Ctrl-D that was typed while an input was at work: the terminal's driver takes it for the end of the input, and
-/// hands it over as this byte when the editor gets the keys one by one.
+/// A Ctrl-D that was typed while an input was running: the terminal's driver takes it for the end of the input, and
+/// delivers it as this byte when the editor reads single keys.
 struct TypedAhead;
 
 impl ConditionalEventHandler for TypedAhead {
@@ -113,11 +113,11 @@ impl ConditionalEventHandler for TypedAhead {
     }
 }
 
-/// What sees a line while it is typed.
+/// The helper that sees a line while it is typed.
 struct Eyes {
     known: Known,
     measure: Measure,
-    /// The columns that the prompt takes.
+    /// The columns of the prompt.
     prompt: usize,
     color: bool,
 }
@@ -142,7 +142,7 @@ impl Completer for Eyes {
     }
 }
 
-/// A candidate as it is listed.
+/// A candidate as a row of the list.
 struct Row {
     text: String,
     shown: String,
@@ -158,7 +158,7 @@ impl Listed for Row {
     }
 }
 
-/// How often a line breaks on a screen so wide, behind a prompt so wide.
+/// The number of line breaks of `line`, behind a prompt of `prompt` columns, on a screen of `width` columns.
 fn breaks(prompt: usize, line: &str, width: usize) -> usize {
     let (mut breaks, mut column) = (0, prompt);
     for character in line.chars() {
@@ -174,9 +174,9 @@ fn breaks(prompt: usize, line: &str, width: usize) -> usize {
     breaks + usize::from(column >= width)
 }
 
-/// A line each with what it is, as long as that is known; otherwise as many beside each other as fit. The editor paints
-/// its line anew over as many lines of the list as the line has breaks (rustyline 19): the last is followed by so many
-/// empty ones.
+/// One candidate per line with its note, as long as notes are known; otherwise as many beside each other as fit. The
+/// editor repaints its line over as many lines of the list as the line has breaks (rustyline 19): so the last one is
+/// followed by that many empty ones.
 fn rows(found: Vec<Candidate>, width: usize, breaks: usize) -> Vec<Row> {
     let widest = found.iter().map(|candidate| text::width(&candidate.shown)).max().unwrap_or(0).min(width / 2);
     let noted = found.iter().any(|candidate| !candidate.note.is_empty());
@@ -215,7 +215,7 @@ impl Hinter for Eyes {
     type Hint = Hint;
 
     fn hint(&self, line: &str, cursor: usize, context: &Context<'_>) -> Option<Hint> {
-        // Without colour nobody could tell it from what is typed.
+        // Without colour nobody could tell it from typed text.
         if cursor < line.len() || line.contains('\n') || line.trim().is_empty() || !self.color {
             return None;
         }
@@ -240,7 +240,7 @@ impl Highlighter for Eyes {
     }
 
     fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
-        // A bracket under the cursor shows its other half.
+        // A bracket at the cursor highlights its other half.
         self.color && kind != CmdKind::ForcedRefresh
     }
 }

@@ -1,19 +1,19 @@
-//! What is shown behind the cursor: the rest of an input that was typed before, or what the call at hand still wants.
+//! The hint behind the cursor: the rest of an earlier input, or the missing arguments of the current call.
 
 use super::place;
 use crate::script::catalog;
 
-/// What is shown, and what the right arrow takes.
+/// The text to show, and the text that the right arrow inserts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
     pub shown: String,
     pub taken: Option<String>,
 }
 
-/// The hint for a line whose cursor stands at its end; `before` is the newest input that begins so.
+/// The hint for a line with the cursor at its end; `before` is the newest input that begins with the line.
 pub fn hint(line: &str, before: Option<&str>, functions: &[(String, Vec<String>)]) -> Option<Hint> {
     if let Some(rest) = before.and_then(|input| input.strip_prefix(line)).filter(|rest| !rest.is_empty()) {
-        // Of several lines the first is enough to know it by.
+        // The first of several lines is enough to recognize it.
         let shown = rest.lines().next().unwrap_or_default();
         let more = if rest.contains('\n') { " …" } else { "" };
         return Some(Hint { shown: format!("{shown}{more}"), taken: Some(rest.to_owned()) });
@@ -22,7 +22,7 @@ pub fn hint(line: &str, before: Option<&str>, functions: &[(String, Vec<String>)
     Some(Hint { shown, taken: None })
 }
 
-/// The parameters that the call at the end of the line still wants: `transfer, [options])`.
+/// The missing parameters of the call at the end of the line: `transfer, [options])`.
 fn wanted(line: &str, functions: &[(String, Vec<String>)]) -> Option<String> {
     let begins = line.trim_end().ends_with(['(', ',']);
     if !begins {

@@ -1,4 +1,4 @@
-//! What was typed, kept for the next session without its secrets.
+//! The inputs of the user, kept for the next session without their secrets.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,19 +9,19 @@ use crate::journal::file::read_optional;
 use crate::script::literals::masked;
 use crate::secret::Known;
 
-/// So many inputs are kept.
+/// The most inputs that are kept.
 const MOST: usize = 5_000;
 
-/// The file of a user's inputs, one a line, as JSON texts: an input may have several lines.
+/// The file of a user's inputs, one JSON text per line: an input may have several lines.
 pub struct History {
     path: PathBuf,
 }
 
 impl History {
-    /// The inputs that were kept; the file is shortened where it has grown long.
+    /// Opens the file and returns its inputs; a long file is shortened.
     ///
     /// # Errors
-    /// Those of the file, other than that there is none.
+    /// Those of the file, except that it does not exist.
     pub fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
         let mut inputs = read(path)?;
         if inputs.len() > 2 * MOST {
@@ -31,7 +31,7 @@ impl History {
         Ok((Self { path: path.to_owned() }, inputs))
     }
 
-    /// Takes secrets out of what is kept, which turned out to be some only later.
+    /// Removes secrets that became known only later.
     ///
     /// # Errors
     /// Those of the disk.
@@ -41,7 +41,7 @@ impl History {
         if masked == inputs { Ok(()) } else { rewrite(&self.path, &masked) }
     }
 
-    /// Keeps an input, its secrets masked.
+    /// Keeps an input with its secrets masked.
     ///
     /// # Errors
     /// Those of the disk.
@@ -56,11 +56,11 @@ impl History {
 
 fn read(path: &Path) -> io::Result<Vec<String>> {
     let text = read_optional(path)?.unwrap_or_default();
-    // What is no JSON is from somebody else, and left out.
+    // Other lines than JSON are not ours, and are left out.
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Puts these in the place of all that was kept.
+/// Replaces everything that was kept.
 fn rewrite(path: &Path, inputs: &[String]) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = private(OpenOptions::new().write(true).create(true).truncate(true), &new)?;

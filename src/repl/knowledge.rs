@@ -1,4 +1,4 @@
-//! What completion knows: the session's variables and functions, the cloud's names, the files of the folder.
+//! The knowledge of completion: the session's variables and functions, the cloud's names, the files of the folder.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,11 +14,11 @@ use crate::script::catalog;
 use crate::script::session::Session;
 use crate::script::value::describe;
 
-/// Beside a session that stands still while somebody types.
+/// A session that stands still while somebody types, and its surroundings.
 pub struct Known {
     pub session: Arc<Mutex<Session>>,
     pub names: Names,
-    /// Relative paths begin here.
+    /// The start of relative paths.
     pub folder: PathBuf,
     methods: Vec<String>,
 }
@@ -85,7 +85,7 @@ impl Knowledge for Known {
     }
 }
 
-/// From a value to what lies inside of it; a list may be long, and is not copied.
+/// Follows links from a value to one inside it; a list may be long, and is not copied.
 fn follow(value: &Dynamic, links: &[Link]) -> Option<Dynamic> {
     match links {
         [] if value.is_array() => Some(Array::new().into()),

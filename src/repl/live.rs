@@ -1,4 +1,4 @@
-//! Reads from the cloud what its things are called.
+//! Reads the names of objects from the cloud.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::error::{Error, Result};
 use crate::event::Origin;
 use crate::script::host::Host;
 
-/// The lane of questions that nobody asked but the prompt: reports leave it out.
+/// The lane of the prompt's own questions: reports leave it out.
 pub const LANE: &str = "prompt";
 
-/// Names are completed from no more than so many things of a kind.
+/// The most objects of a kind whose names are completed.
 const MOST: usize = 2_000;
 
-/// Reads through the host's client; what cannot be read now has no names.
+/// Reads through the host's client; objects that cannot be read now have no names.
 pub fn reader(host: Arc<Host>) -> Read {
     Box::new(move |what| {
         // The sandbox's time may stand still while it answers.
@@ -73,7 +73,7 @@ fn names(client: &Client, what: &What) -> Result<Vec<Name>> {
             };
             let mut found = Vec::new();
             for end in ends {
-                // Not every cloud has instances to tell.
+                // Not every cloud can list instances.
                 let instances = list(&instances::list(&end, &instances::Query::default())).unwrap_or_default();
                 found.extend(instances.iter().map(|value| named(value, &["os_type"])));
             }
@@ -135,7 +135,7 @@ fn named(value: &Value, notes: &[&str]) -> Name {
     Name { name, id, note: notes.join(" "), values: Vec::new() }
 }
 
-/// A transfer goes by the name of each of its VMs.
+/// A transfer has the names of all its VMs.
 fn each_instance(transfer: &Value) -> Vec<Name> {
     let note = text(transfer, "last_execution_status");
     let instances = transfer["instances"].as_array().cloned().unwrap_or_default();
@@ -148,7 +148,7 @@ fn each_instance(transfer: &Value) -> Vec<Name> {
     instances.iter().map(name).collect()
 }
 
-/// A deployment has no name: it goes by its id.
+/// A deployment has no name: its id is used.
 fn by_instances(value: &Value, status: &str) -> Name {
     let instances = value["instances"].as_array().cloned().unwrap_or_default();
     let instances: Vec<String> = instances.iter().map(plain_text).collect();
@@ -156,7 +156,7 @@ fn by_instances(value: &Value, status: &str) -> Name {
     Name { name: text(value, "id"), id: String::new(), note, values: Vec::new() }
 }
 
-/// The id of the thing that goes by a name, or has that id.
+/// The id of the object with a name, or with that id.
 fn id_of(all: &[Value], name: &str, fields: &[&str]) -> Result<String> {
     let answers = |value: &Value| {
         text(value, "id") == name

@@ -1,8 +1,8 @@
-//! Typing at it: a prompt that knows the language, the functions and the cloud.
+//! The prompt: it knows the language, the functions and the cloud.
 //!
-//! [`lexer`], [`place`], [`target`], [`complete`], [`hint`], [`paint`], [`view`], [`saved`] and [`commands`] decide, each
-//! from a text and what is known; [`editor`] has the terminal, [`names`] and [`live`] what the cloud's things are called,
-//! [`relay`] where facts go, [`prompt`] the conversation itself.
+//! [`lexer`], [`place`], [`target`], [`complete`], [`hint`], [`paint`], [`view`], [`saved`] and [`commands`] are
+//! functions of a text and of knowledge; [`editor`] has the terminal, [`names`] and [`live`] the names of the cloud's
+//! objects, [`relay`] the way of events, [`prompt`] the conversation itself.
 
 pub mod commands;
 pub mod complete;

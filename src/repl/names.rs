@@ -1,4 +1,4 @@
-//! What the cloud's things are called, for completion: kept, read anew in the background, and never worth a long wait.
+//! The names of the cloud's objects, for completion: cached, refreshed in the background, and never worth a long wait.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::clock::Clock;
 
-/// Of which things.
+/// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Thing {
     Endpoints,
-    /// What an endpoint's cloud has.
+    /// The instances of an endpoint's cloud.
     Instances,
     Networks,
-    /// The networks that one instance is on, or all of an endpoint.
+    /// The networks of one instance, or all of an endpoint.
     Nics,
     Storage,
     SourceOptions,
     DestinationOptions,
     PoolOptions,
     Transfers,
-    /// Those of a transfer.
+    /// The executions of a transfer.
     Executions,
     Schedules,
     Deployments,
@@ -34,7 +34,7 @@ pub enum Thing {
     Secrets,
 }
 
-/// Things, of an endpoint or a transfer where they belong to one (its name or its id); and of an instance.
+/// The objects to name: of an endpoint or a transfer (its name or its id) if they belong to one; and of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct What {
     pub thing: Thing,
@@ -52,27 +52,27 @@ impl What {
     }
 }
 
-/// One of them.
+/// One name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Name {
     pub name: String,
-    /// Empty where it has none, or none beside its name.
+    /// Empty if it has none, or none besides its name.
     pub id: String,
-    /// What tells it from its like: a status, a type.
+    /// A distinguishing note: a status, a type.
     pub note: String,
-    /// What it may be, where it is an option.
+    /// The possible values of an option.
     pub values: Vec<String>,
 }
 
 /// Reads names from the cloud; `None` when that is not possible now.
 pub type Read = Box<dyn Fn(&What) -> Option<Vec<Name>> + Send>;
 
-/// How long names count as fresh.
+/// The time for which names count as fresh.
 const FRESH: Duration = Duration::from_secs(20);
-/// How long the prompt waits for names that it never had.
+/// The time that the prompt waits for names it has never had.
 pub const PATIENCE: Duration = Duration::from_millis(180);
 
-/// The names that are known.
+/// The cached names.
 #[derive(Clone)]
 pub struct Names(Arc<Shared>);
 
@@ -105,12 +105,12 @@ impl Names {
                 shared.keep(what, found);
             }
         };
-        // Without it there are no names, and nothing else is missing.
+        // Without it there are no names, but nothing else is missing.
         let _ = thread::Builder::new().name("names".to_owned()).spawn(serve);
         names
     }
 
-    /// The names as they are known; waits for at most `patience` where nothing is known yet.
+    /// The cached names; waits for at most `patience` if there are none.
     pub fn get(&self, what: &What, patience: Duration) -> Arc<[Name]> {
         let shared = &self.0;
         let mut state = shared.state.lock();
@@ -130,7 +130,7 @@ impl Names {
         all.iter().for_each(|what| self.0.order(&mut state, what));
     }
 
-    /// Something has changed: what is known is read anew, and serves until then.
+    /// Marks all names as outdated after a change: they are read again, and serve until then.
     pub fn refresh(&self) {
         let mut state = self.0.state.lock();
         let known: Vec<What> = state.keys().cloned().collect();
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(questions.recv().unwrap(), what);
         assert_eq!(&*names.get(&what, Duration::ZERO), named("old"));
         answer.send(None).unwrap();
-        // The cloud was away: what was known is better than nothing.
+        // The cloud was away: old names are better than none.
         let other = What::all(Thing::Regions);
         answer.send(Some(Vec::new())).unwrap();
         assert_eq!(&*names.get(&other, Duration::from_secs(10)), []);

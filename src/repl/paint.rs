@@ -1,4 +1,4 @@
-//! Colours of what is being typed.
+//! Colours of the input line.
 
 use super::lexer::{Kind, lex};
 use crate::script::catalog;
@@ -44,12 +44,12 @@ pub fn highlight(line: &str, cursor: usize) -> String {
     told
 }
 
-/// A hint: there, and out of the way.
+/// A hint in a subdued colour.
 pub fn quiet(text: &str) -> String {
     painted(text, QUIET)
 }
 
-/// Where the bracket at the cursor, or just before it, and its other half stand.
+/// The positions of the bracket at the cursor, or just before it, and of its other half.
 fn pair(line: &str, cursor: usize) -> Option<(usize, usize)> {
     let mut open = Vec::new();
     let is_at = |range: &std::ops::Range<usize>| range.start == cursor || range.end == cursor;
@@ -68,7 +68,7 @@ fn pair(line: &str, cursor: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// Every line by itself: the terminal may be drawn line by line.
+/// Paints every line by itself: the terminal may be drawn line by line.
 fn painted(text: &str, code: &str) -> String {
     let line = |line: &str| if line.is_empty() { String::new() } else { format!("\u{1b}[{code}m{line}\u{1b}[0m") };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")

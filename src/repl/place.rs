@@ -1,37 +1,37 @@
-//! Where in a statement the cursor stands, and what is wanted there: a function, an option key, a value of an argument,
-//! a field. Pure.
+//! The cursor's place in a statement, and the thing that is wanted there: a function, an option key, a value of an
+//! argument, a field. Pure.
 
 use super::lexer::{Kind, Lexed, Token, is_word, lex};
 
-/// What is wanted at the cursor.
+/// The place of the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where the word begins that is being typed; what is chosen takes its place.
+    /// The start of the word being typed; a choice replaces the word.
     pub begin: usize,
-    /// That word, so far.
+    /// The word so far.
     pub typed: String,
     pub wanted: Wanted,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// A word of the prompt itself, behind its `:`.
+    /// A command of the prompt, behind its `:`.
     Command,
-    /// What a command works on.
+    /// The operand of a command.
     Operand {
         command: String,
     },
-    /// What help is asked about.
+    /// The topic of help.
     Topic,
-    /// An expression; the argument that it is, where it is one.
+    /// An expression, and the argument that it is part of, if any.
     Value(Option<Argument>),
-    /// The inside of a text, and the quote that it began with.
+    /// The inside of a text, and its opening quote.
     Text(Option<Argument>, char),
     /// A key of an object map.
     Key(Option<Argument>),
     /// The same, begun with a quote.
     QuotedKey(Option<Argument>, char),
-    /// A field of what stands before the dot.
+    /// A field of the value before the dot.
     Field {
         of: Vec<Link>,
     },
@@ -42,9 +42,9 @@ pub enum Wanted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Argument {
     pub function: String,
-    /// From 0; what a method is called on is the first.
+    /// From 0; the object of a method call is the first.
     pub index: usize,
-    /// The texts of the arguments before it, as they are written.
+    /// The texts of the arguments before it, as written.
     pub before: Vec<String>,
     /// The object maps and lists around the place, outermost first.
     pub inside: Vec<Inside>,
@@ -53,7 +53,7 @@ pub struct Argument {
 /// An object map or a list around a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inside {
-    /// The key that the place belongs to (`None` where a key is wanted), and the others with their values as written.
+    /// The key that the place belongs to (`None` if a key is wanted), and the other keys with their values as written.
     Map {
         key: Option<String>,
         others: Vec<(String, String)>,
@@ -61,24 +61,24 @@ pub enum Inside {
     List,
 }
 
-/// A step to a value: `a`, `.b`, `[0]`, `["c"]`.
+/// A step towards a value: `a`, `.b`, `[0]`, `["c"]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
     Name(String),
     Field(String),
     Index(i64),
-    /// A call: nobody knows what it returns before it is made; its function tells a little.
+    /// A call: its result is unknown before it is made, but its function tells a little.
     Call(String),
 }
 
 /// An open bracket on the way to the cursor.
 struct Frame {
     kind: Bracket,
-    /// Where the text of the current argument, element or value begins.
+    /// The start of the text of the current argument, element or value.
     begin: usize,
-    /// Arguments that are complete, or complete keys with their values.
+    /// The complete arguments, or the complete keys with their values.
     done: Vec<(String, String)>,
-    /// The key whose value comes.
+    /// The key whose value comes next.
     key: Option<String>,
     /// Inside the parameters of a closure.
     bars: bool,
@@ -95,7 +95,7 @@ enum Bracket {
     Other,
 }
 
-/// What is wanted at the byte `cursor` of `text`.
+/// The place of the byte `cursor` in `text`.
 pub fn at(text: &str, cursor: usize) -> Place {
     let before = &text[..cursor];
     if let Some(place) = of_prompt(before) {
@@ -132,7 +132,7 @@ pub fn at(text: &str, cursor: usize) -> Place {
     let argument = argument(before, &frames);
     if let Some(token) = typed.filter(|token| token.kind == Kind::Text) {
         let quote = before[token.range.clone()].chars().next().unwrap_or('"');
-        // What was put into a text in backticks ended just before.
+        // An interpolation in a text in backticks ended just before.
         let inside = if matches!(quote, '"' | '`' | '\'') { begin + 1 } else { begin };
         let wanted = if wants_key { Wanted::QuotedKey(argument, quote) } else { Wanted::Text(argument, quote) };
         return Place { begin: inside, typed: before[inside..].to_owned(), wanted };
@@ -146,7 +146,7 @@ pub fn at(text: &str, cursor: usize) -> Place {
     Place { begin, typed: before[begin..].to_owned(), wanted }
 }
 
-/// The innermost call around the cursor: its function, and which argument the cursor is in.
+/// The innermost call around the cursor: its function, and the index of the argument at the cursor.
 pub fn call(text: &str, cursor: usize) -> Option<(String, usize)> {
     let before = &text[..cursor];
     let Lexed { tokens, .. } = lex(before);
@@ -178,7 +178,7 @@ fn of_prompt(before: &str) -> Option<Place> {
     only.then(|| Place { begin: before.len() - typed.len(), typed: typed.to_owned(), wanted: Wanted::Topic })
 }
 
-/// Whether a piece of text ends with its quote.
+/// True if a piece of text ends with its quote.
 fn is_closed(piece: &str) -> bool {
     let mut characters = piece.chars();
     match characters.next() {
@@ -263,7 +263,7 @@ fn bracket(text: &str, word: &str, before: &[Token]) -> Bracket {
     }
 }
 
-/// The innermost call whose argument holds the cursor with nothing but object maps and lists between.
+/// The innermost call whose argument holds the cursor with only object maps and lists in between.
 fn argument(text: &str, frames: &[Frame]) -> Option<Argument> {
     let call = frames.iter().rposition(|frame| !matches!(frame.kind, Bracket::Map | Bracket::List))?;
     let Bracket::Call { function, method } = &frames[call].kind else { return None };
@@ -281,14 +281,14 @@ fn argument(text: &str, frames: &[Frame]) -> Option<Argument> {
     Some(Argument { function: function.clone(), index: before.len(), before, inside })
 }
 
-/// What a method is called on, where it is a mere name: the text before `.method(`.
+/// The object of a method call, if it is a plain name: the text before `.method(`.
 fn receiver(text: &str, begin: usize) -> Option<String> {
     let (value, _) = text[..begin].rsplit_once('.')?;
     let name = value.rsplit(|character: char| !is_word(character)).next()?;
     Some(name.to_owned())
 }
 
-/// The value that ends with the last of these tokens: names, fields and indices with numbers and texts.
+/// The value at the end of these tokens: names, fields, and indices with numbers and texts.
 fn chain(text: &str, tokens: &[Token]) -> Vec<Link> {
     let mut links = Vec::new();
     let mut rest = tokens;
@@ -313,7 +313,7 @@ fn chain(text: &str, tokens: &[Token]) -> Vec<Link> {
                         let link = match index.parse() {
                             Ok(number) => Link::Index(number),
                             Err(_) if index.starts_with('"') => Link::Field(index.trim_matches('"').to_owned()),
-                            // Whichever it is, its like tells the fields.
+                            // Any element has the same fields.
                             Err(_) => Link::Index(0),
                         };
                         links.push(link);
@@ -337,7 +337,7 @@ fn chain(text: &str, tokens: &[Token]) -> Vec<Link> {
     links
 }
 
-/// Where the bracket was opened that the token behind `before` closes.
+/// The position of the bracket that the token behind `before` closes.
 fn opening(_: &str, before: &[Token]) -> Option<usize> {
     let mut depth = 0;
     for (index, token) in before.iter().enumerate().rev() {

@@ -1,4 +1,4 @@
-//! The conversation: reads an input, runs it, shows what came of it, and goes on, whatever went wrong.
+//! The conversation: reads an input, runs it, shows its result, and goes on, whatever went wrong.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,41 +37,41 @@ use crate::script::session::{LAST, Mistake, Session};
 use crate::script::source::script_text;
 use crate::script::syntax::parses;
 
-/// Lines of the screen that a result leaves to what was typed and what comes next.
+/// Lines of the screen that a result leaves for the input and the next prompt.
 const MARGIN: usize = 4;
 
-/// What a prompt is plugged into.
+/// The surroundings of a prompt.
 pub struct Parts {
     pub host: Arc<Host>,
-    /// Stops the input at work, and nothing else.
+    /// Stops only the current input.
     pub cancel: Cancel,
     pub relay: Arc<Relay>,
     pub output: Output,
     pub screen: Screen,
-    /// Where it happens, for people.
+    /// The cloud, for people.
     pub cloud: String,
-    /// In which form results begin.
+    /// The initial form of results.
     pub form: Form,
-    /// Paths are relative to this.
+    /// The start of relative paths.
     pub folder: PathBuf,
     pub doors: Doors,
 }
 
-/// What lies outside of the process, or above this floor.
+/// Access to things outside the process, or above this floor.
 pub struct Doors {
-    /// Keeps the keys that are typed ahead off the screen, or lets them be seen again.
+    /// Hides keys that are typed ahead, or shows them again.
     pub quiet: Box<dyn Fn(bool)>,
-    /// Asks for a line on a terminal that knows no more than lines.
+    /// Asks for a line on a terminal without cursor movement.
     pub line: Door<str, Input>,
     /// Shows a text in the pager.
     pub page: Door<str, ()>,
-    /// Opens a file in the editor and comes back when it is closed.
+    /// Opens a file in the editor and returns when it is closed.
     pub edit: Door<Path, ()>,
-    /// The runs that are kept, in so many columns.
+    /// A table of the runs in this many columns.
     pub runs: Door<usize, String>,
 }
 
-/// Something that is done with what is given.
+/// An action on something given.
 pub type Door<Given, Got> = Box<dyn Fn(&Given) -> Result<Got>>;
 
 /// A conversation.
@@ -88,11 +88,11 @@ pub struct Prompt {
     view: View,
     tell_time: bool,
     typed: Vec<Typed>,
-    /// Of the last input.
+    /// The rest of the last input that goes on at the server.
     left: Vec<Left>,
 }
 
-/// Whether the conversation goes on.
+/// Tells if the conversation goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Ask,
@@ -128,7 +128,7 @@ impl Prompt {
         if let Some(printer) = lines.as_mut().and_then(Lines::printer) {
             self.relay.print_with(printer);
         }
-        // What most calls want is read while the first of them is typed.
+        // The names that most calls need are read while the first input is typed.
         names.begin(&[What::all(Thing::Endpoints), What::all(Thing::Transfers)]);
         let tab = if lines.is_some() { "Tab completes, " } else { "" };
         self.data(&format!("{}\n{tab}`?` helps, `:` lists commands, Ctrl-D leaves.", self.cloud));
@@ -166,7 +166,7 @@ impl Prompt {
             }
             let known = self.host.journal.known.clone();
             let secrets = known.count();
-            // What went wrong is said; the next input may do better.
+            // An error is reported; the next input may do better.
             let next = self.take(&text);
             if let Some(history) = history.as_ref().filter(|_| known.count() > secrets)
                 && let Err(error) = history.forget(&known)
@@ -183,7 +183,7 @@ impl Prompt {
         Ok(ExitCode::Done)
     }
 
-    /// Runs inputs that nobody types: until the first that fails.
+    /// Runs inputs from a pipe, until the first failure.
     pub fn read_out(mut self, all: &str) -> ExitCode {
         let code = self.take_all(all);
         match self.output.as_mut().map_or(Ok(()), Output::close) {
@@ -217,7 +217,7 @@ impl Prompt {
         }
     }
 
-    /// An input of as many lines as it takes.
+    /// Reads an input of one or more lines.
     fn plain_input(&self, prompt: &str) -> Result<Input> {
         let mut whole = String::new();
         loop {
@@ -240,10 +240,10 @@ impl Prompt {
         }
     }
 
-    /// Does what an input says.
+    /// Carries out an input.
     ///
     /// # Errors
-    /// The kind of what went wrong, when it is said.
+    /// The kind of the error, after it was reported.
     fn take(&mut self, text: &str) -> Result<Next, Kind> {
         let word = text.trim().trim_end_matches([';', '(', ')']);
         let bare = commands::bare(text).filter(|_| self.session().variable(word).is_none()).map(Ok);
@@ -257,7 +257,7 @@ impl Prompt {
         })
     }
 
-    /// Runs an input. Lines that were pasted together and are inputs each run one after the other, as if they were typed.
+    /// Runs an input. Pasted lines that are inputs of their own run one after the other, as if typed.
     fn evaluate_all(&mut self, text: &str) -> Result<(), Kind> {
         let parts = inputs(text);
         if parts.len() < 2 || parses(text) || !parts.iter().all(|part| parses(part)) {
@@ -275,7 +275,7 @@ impl Prompt {
         Ok(())
     }
 
-    /// Runs a piece of script with its own report; what goes wrong is said.
+    /// Runs a piece of script with its own report; errors are reported.
     fn run(&mut self, text: &str, name: &str) -> Result<Dynamic, Kind> {
         if lacks_secret(text) {
             let error = Error::input("a `***` stands where a secret was: history does not keep secrets");
@@ -316,7 +316,7 @@ impl Prompt {
         result
     }
 
-    /// What an input has done before it failed or was interrupted: its variables live on.
+    /// The part of an input that was carried out before it failed or was interrupted: its variables live on.
     fn done_before(&self, mistake: &Mistake, text: &str) -> Option<String> {
         let Mistake::Thrown(located, of) = mistake else { return None };
         let place = located.through.last().map_or(located.place.as_ref(), |step| step.called.as_ref())?;
@@ -325,7 +325,7 @@ impl Prompt {
         own.then(|| done_before(text, place.line, place.column, interrupted)).flatten()
     }
 
-    /// Does some work; waits and waves are drawn meanwhile.
+    /// Does some work; meanwhile waits and waves are drawn.
     ///
     /// # Errors
     /// `Limit` when the machine has no room for the report: nothing was done.
@@ -352,7 +352,7 @@ impl Prompt {
         Ok(done)
     }
 
-    /// Says what went wrong.
+    /// Reports an error.
     fn explain(&mut self, mistake: Mistake, text: &str, name: &str) -> Kind {
         let color = self.screen.color;
         let source = |text: &str| Source { name: name.to_owned(), text: text.to_owned(), folder: self.folder.clone() };
@@ -470,7 +470,7 @@ impl Prompt {
         };
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
         std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| {
-            // What is there of it would be in the way of the next attempt.
+            // The incomplete file would be in the way of the next attempt.
             let _ = std::fs::remove_file(&path);
             disk::unwritten(format_args!("`{}`", path.display()), &error, Kind::Input)
         })?;
@@ -490,7 +490,7 @@ impl Prompt {
         let bytes = std::fs::read(self.folder.join(path))
             .map_err(|error| Error::input(format!("cannot read `{shown}`: {}", plain(&error))).caused_by(error))?;
         let text = script_text(&format!("`{shown}`"), &bytes)?;
-        // It has said itself what went wrong.
+        // It has reported its own errors.
         let _ = self.evaluate(&text, &shown, true);
         Ok(())
     }
@@ -532,7 +532,7 @@ impl Prompt {
         self.session().variable(LAST).map(Dynamic::flatten_clone)
     }
 
-    /// A result, as much of it as the screen has room for.
+    /// Prints a result, as much of it as the screen has room for.
     fn show(&mut self, value: &Dynamic, form: Form) {
         let view = View { form, ..self.view.clone() };
         let told = view.render(value, self.now(), self.width());

@@ -1,5 +1,5 @@
-//! Where facts go while somebody types: those of the input at work to its report, those of the background above whatever
-//! is on the screen.
+//! The way of events while somebody types: those of the current input to its report, those of the background above the
+//! prompt or the picture.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -22,35 +22,35 @@ pub type Printer = Box<dyn FnMut(String) + Send>;
 pub struct Relay {
     front: Arc<Mutex<Option<Front>>>,
     background: Mutex<Sender<Event>>,
-    /// Whether facts of changes came by since this was asked.
+    /// Set when events of changes have passed since the last check.
     changed: AtomicBool,
     host: OnceLock<Weak<Host>>,
-    /// Whether the background is told in the report of the input at work, where there is one.
+    /// Set while the background is shown in the report of the current input, if there is one.
     in_front: AtomicBool,
-    /// What came between two inputs, for the report of the next one.
+    /// The events between two inputs, for the report of the next one.
     between: Mutex<Vec<Event>>,
     desk: Arc<Desk>,
 }
 
-/// The report of the input at work.
+/// The report of the current input.
 struct Front {
     sink: Arc<dyn Sink>,
     stage: Stage,
 }
 
-/// The way to people for the background.
+/// The output of the background's lines.
 struct Desk {
-    /// The background's alone: it may block until the next prompt.
+    /// Only the background uses it: it may block until the next prompt.
     printer: Mutex<Option<Printer>>,
     /// The prompt is on the screen.
     prompting: AtomicBool,
-    /// Lines that nobody has seen yet.
+    /// Lines that have not been shown yet.
     kept: Mutex<Vec<Line>>,
     color: bool,
 }
 
 impl Relay {
-    /// Starts the thread that tells of the background.
+    /// Starts the thread that shows the background.
     pub fn new(zone: TimeZone, color: bool) -> Arc<Self> {
         let (background, events) = mpsc::channel::<Event>();
         let front: Arc<Mutex<Option<Front>>> = Arc::default();
@@ -65,7 +65,7 @@ impl Relay {
             let mut told = Background::new(zone);
             for event in events {
                 for line in told.lines(&event) {
-                    // A report takes it at once; the prompt's printer may take its time.
+                    // A report takes a line at once; the prompt's printer may be slow.
                     let stage = report.lock().as_ref().map(|front| front.stage.clone());
                     match stage {
                         Some(stage) => stage.say(line),
@@ -74,7 +74,7 @@ impl Relay {
                 }
             }
         };
-        // Without it the background is silent, and `jobs()` still tells.
+        // Without it the background is silent, but `jobs()` still works.
         let _ = thread::Builder::new().name("background".to_owned()).spawn(tell);
         Arc::new(Self {
             front,
@@ -87,12 +87,12 @@ impl Relay {
         })
     }
 
-    /// Whose jobs are the background.
+    /// Sets the host whose jobs are the background.
     pub fn belongs_to(&self, host: &Arc<Host>) {
         let _ = self.host.set(Arc::downgrade(host));
     }
 
-    /// Nobody types: the background is told like everything else.
+    /// Nobody types: the background is shown like everything else.
     pub fn in_front(&self) {
         self.in_front.store(true, Ordering::Relaxed);
     }
@@ -101,7 +101,7 @@ impl Relay {
         *self.desk.printer.lock() = Some(printer);
     }
 
-    /// The prompt is there; what was kept meanwhile is shown first, with `write`.
+    /// The prompt appears; kept lines are written first.
     pub fn prompting(&self, write: impl FnMut(String)) {
         let kept = std::mem::take(&mut *self.desk.kept.lock());
         kept.iter().map(|line| line.render(self.desk.color)).for_each(write);
@@ -119,7 +119,7 @@ impl Relay {
         *front = Some(Front { sink, stage });
     }
 
-    /// The way to the terminal of the input at work, if there is one.
+    /// The terminal of the current input, if there is one.
     pub fn stage(&self) -> Option<Stage> {
         self.front.lock().as_ref().map(|front| front.stage.clone())
     }
@@ -128,7 +128,7 @@ impl Relay {
         *self.front.lock() = None;
     }
 
-    /// Whether anything was changed on the server since this was asked the last time.
+    /// True if anything was changed on the server since the last check.
     pub fn take_changed(&self) -> bool {
         self.changed.swap(false, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! From what was typed to a runbook. Pure.
+//! Turning the inputs of a session into a runbook. Pure.
 
 use std::ops::Range;
 
@@ -11,11 +11,11 @@ use crate::script::spec::{Effect, Spec};
 #[derive(Clone, Debug)]
 pub struct Typed {
     pub text: String,
-    /// Whether it gave a result, which was `it` from then on.
+    /// True if it had a result, which was `it` from then on.
     pub result: bool,
 }
 
-/// The runbook that does the same, and how many of the inputs it has; `head` says where it comes from.
+/// The runbook that does the same, and the number of its inputs; `head` says where it comes from.
 pub fn runbook(inputs: &[Typed], head: &str) -> (String, usize) {
     let inputs = with_last_functions(inputs);
     let mut lines = vec![format!("// {head}"), String::new()];
@@ -36,9 +36,9 @@ pub fn runbook(inputs: &[Typed], head: &str) -> (String, usize) {
                 declared = true;
                 format!("{before}{word}{LAST} = {value};")
             }
-            // What goes on is waited for in a runbook: nobody looks.
+            // A runbook waits for work that goes on: nobody watches.
             () if input.result && starts_something(value) => format!("{before}wait_for({value});"),
-            // An answer that was read on the screen is read in the runbook's output.
+            // An answer that was read on the screen goes to the runbook's output.
             () if input.result && answers(value) => format!("{before}print({value});"),
             () if text.ends_with('}') && !input.result && is_block(value) => text.to_owned(),
             () => format!("{text};"),
@@ -56,7 +56,7 @@ fn without_comment(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// Whether a statement ends with its block and wants no semicolon.
+/// True if a statement ends with its block and needs no semicolon.
 fn is_block(statement: &str) -> bool {
     let first = lex(statement).tokens.into_iter().find(|token| token.kind != Kind::Comment);
     first.is_some_and(|first| {
@@ -65,7 +65,7 @@ fn is_block(statement: &str) -> bool {
     })
 }
 
-/// Of functions that were declared again, only the last: a runbook has each once.
+/// Keeps only the last declaration of each function: a runbook may have just one.
 fn with_last_functions(inputs: &[Typed]) -> Vec<Typed> {
     let declared: Vec<Vec<Declared>> = inputs.iter().map(|input| functions(&input.text)).collect();
     let mut kept = inputs.to_vec();
@@ -81,7 +81,7 @@ fn with_last_functions(inputs: &[Typed]) -> Vec<Typed> {
     kept
 }
 
-/// A function that a text declares.
+/// A function declaration.
 struct Declared {
     name: String,
     parameters: usize,
@@ -104,7 +104,7 @@ fn functions(text: &str) -> Vec<Declared> {
     found
 }
 
-/// Where the bracket that opens here is closed.
+/// The position of the closing bracket.
 fn closed(tokens: &[Token], open: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -120,8 +120,8 @@ fn closed(tokens: &[Token], open: usize) -> Option<usize> {
     None
 }
 
-/// Of an input that ended at a place, what was done before: whole statements. One that waits for something and was
-/// interrupted belongs to it, for a runbook waits.
+/// The whole statements of an input before the place at which it ended. A wait that was interrupted belongs to them,
+/// since a runbook waits.
 pub fn done_before(text: &str, line: usize, column: usize, interrupted: bool) -> Option<String> {
     let begin: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let rest = &text[begin.min(text.len())..];
@@ -145,7 +145,7 @@ pub fn done_before(text: &str, line: usize, column: usize, interrupted: bool) ->
     (!done.trim().is_empty()).then(|| done.trim().to_owned())
 }
 
-/// Whether an input neither calls nor declares anything: a look at a variable.
+/// True if an input neither calls nor declares anything: a look at a variable.
 fn only_looks(text: &str) -> bool {
     lex(text).tokens.iter().all(|token| {
         let word = &text[token.range.clone()];
@@ -158,7 +158,7 @@ fn only_looks(text: &str) -> bool {
     })
 }
 
-/// Whether an input reads `it` before another one makes it anew.
+/// True if an input reads `it` before another one replaces it.
 fn uses_last(later: &[Typed]) -> bool {
     for input in later {
         let uses = lex(&input.text)
@@ -175,7 +175,7 @@ fn uses_last(later: &[Typed]) -> bool {
     false
 }
 
-/// Where the last statement begins.
+/// The start of the last statement.
 fn last_statement(text: &str) -> usize {
     let mut depth = 0_usize;
     let mut begin = 0;
@@ -198,12 +198,12 @@ fn called(statement: &str) -> Option<&'static Spec> {
     is_call.then(|| catalog::find(&statement[first.range.clone()])).flatten()
 }
 
-/// Whether a statement is a bare call that does nothing but find something out, and throws nothing.
+/// True if a statement is a bare call that only finds something out, and never fails.
 fn answers(statement: &str) -> bool {
     called(statement).is_some_and(|row| row.name == "endpoint_validate_connection")
 }
 
-/// Whether a statement is a bare call of something that goes on at the server.
+/// True if a statement is a bare call whose work goes on at the server.
 fn starts_something(statement: &str) -> bool {
     called(statement).is_some_and(|row| row.effect == Effect::Changes && row.returns.begun_noun().is_some())
 }

@@ -1,10 +1,10 @@
-//! What the prompt says of jobs and of what an interruption leaves behind.
+//! The prompt's messages about jobs and about the consequences of an interruption.
 
 use crate::error::count;
 use crate::report::live::board::Left;
 use crate::report::streams::text;
 
-/// Says that jobs are still at work when somebody leaves.
+/// The warning about running jobs when somebody leaves.
 pub fn still_running(running: usize) -> String {
     format!(
         "{} still at work; what they began on the server goes on without them\nhint: Ctrl-D again leaves; `:jobs` lists them",
@@ -17,7 +17,7 @@ fn are(jobs: usize) -> String {
     format!("{} {}", count(jobs, "job"), if jobs == 1 { "is" } else { "are" })
 }
 
-/// What is said of an input that was interrupted: what goes on without it, and how to look at that again.
+/// The message after an interruption: the work that goes on, and how to look at it again.
 pub fn interrupted(left: &[Left], jobs: usize) -> String {
     if left.is_empty() {
         return match jobs {
@@ -43,7 +43,7 @@ fn look_again(left: &Left) -> String {
     }
 }
 
-/// What help is asked about: `?x`, `help(x)`, `help("x")`.
+/// The topic of a call for help: `?x`, `help(x)`, `help("x")`.
 pub fn help_topic(text: &str) -> Option<&str> {
     let text = text.trim().trim_end_matches(';');
     let inside = text.strip_prefix("help(").and_then(|rest| rest.strip_suffix(')'));

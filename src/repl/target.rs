@@ -1,4 +1,4 @@
-//! What the table of functions wants at a place inside a call's arguments. Pure.
+//! The meaning of a place inside a call's arguments, according to the table of functions. Pure.
 
 use super::names::Thing;
 use super::place::{Argument, Inside};
@@ -6,21 +6,21 @@ use crate::script::arguments::options_instead;
 use crate::script::catalog;
 use crate::script::spec::{Key, Kind, Noun, Spec};
 
-/// What is wanted.
+/// The kind of completion that is wanted.
 #[derive(Clone)]
 pub enum Target {
     /// One of these keys.
     Keys(&'static [&'static [Key]]),
-    /// What a thing is called, as a key.
+    /// Names of objects, as keys.
     KeyNames(Noun),
-    /// A key of what a provider wants to know.
+    /// A key of a provider's environment.
     Environment(Thing),
     /// The value of such a key.
     Option(Thing, String),
     Kind(Kind),
 }
 
-/// What is wanted at the place, where the table knows.
+/// The target at the place, if the table knows it.
 pub fn target(argument: &Argument) -> Option<Target> {
     let row = catalog::find(&argument.function)?;
     let mut inside = argument.inside.iter().peekable();
@@ -52,8 +52,8 @@ pub fn target(argument: &Argument) -> Option<Target> {
     Some(Target::Kind(kind))
 }
 
-/// The kind of the parameter that the argument of this number is for: an object map is for the options, whichever
-/// optional ones before them are left out.
+/// The kind of the parameter at this index: an object map is for the options, even if optional parameters before them
+/// are left out.
 fn parameter(row: &'static Spec, index: usize, is_map: bool) -> Option<Kind> {
     let kind = row.parameters.get(index)?.kind;
     if !is_map || matches!(kind, Kind::Options(_) | Kind::Map) {
@@ -61,14 +61,14 @@ fn parameter(row: &'static Spec, index: usize, is_map: bool) -> Option<Kind> {
     }
     let later =
         row.parameters[index..].iter().map(|parameter| parameter.kind).find(|kind| matches!(kind, Kind::Options(_)));
-    // An object stands for a required reference, or its options alone do.
+    // An object stands for a required reference, or the options stand alone.
     if index == 0 && !row.parameters[0].optional && matches!(kind, Kind::Reference(_) | Kind::Text) {
         return options_instead(row).map(Kind::Options);
     }
     later
 }
 
-/// Whose options an option is about.
+/// The endpoint whose environment an option is.
 fn environment_of(row: &Spec, key: &Key) -> Option<Thing> {
     match key.name {
         "source_environment" => Some(Thing::SourceOptions),

@@ -1,4 +1,5 @@
-//! How results look: tables and trees that fit the screen, or JSON, or YAML; times in a zone beside UTC on request.
+//! The display of results: tables and trees that fit the screen, or JSON, or YAML; times in a zone beside UTC on
+//! request.
 
 use std::sync::LazyLock;
 
@@ -15,7 +16,7 @@ use crate::script::job::{Job, Standing};
 use crate::script::value::to_shown;
 use crate::secret;
 
-/// In which form.
+/// The form of the display.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     #[default]
@@ -24,16 +25,16 @@ pub enum Form {
     Yaml,
 }
 
-/// What is looked at, and through what.
+/// The settings of the display.
 #[derive(Clone, Default)]
 pub struct View {
     pub form: Form,
-    /// Times are shown in this zone as well.
+    /// The zone in which times are shown as well.
     pub zone: Option<TimeZone>,
 }
 
 impl View {
-    /// A result without secrets, in so many columns; nothing for nothing.
+    /// A result without secrets, in `width` columns; empty for a unit value.
     pub fn render(&self, value: &Dynamic, now: Instant, width: usize) -> String {
         let shown = match value.read_lock::<Job>() {
             Some(job) => standing(&job.standing(now)),
@@ -42,7 +43,7 @@ impl View {
         self.render_json(shown, width)
     }
 
-    /// What of a result has no room in its table.
+    /// The columns of a result that have no room in its table.
     pub fn left_out(&self, value: &Dynamic, width: usize) -> Vec<String> {
         match self.form {
             Form::Table => table::left_out(&to_shown(value), width),
@@ -78,7 +79,7 @@ pub fn standing(job: &Standing) -> Value {
     row
 }
 
-/// As much of a text as fits into so many lines, and how many lines were left out.
+/// As much of a text as fits into `lines` lines, and the number of lines that were left out.
 pub fn fitting(text: &str, lines: usize) -> (String, usize) {
     let all = text.lines().count();
     if all <= lines {
@@ -87,7 +88,7 @@ pub fn fitting(text: &str, lines: usize) -> (String, usize) {
     (text.lines().take(lines).collect::<Vec<_>>().join("\n"), all - lines)
 }
 
-/// Writes the time of day in the zone behind every time; the server's are UTC without saying so.
+/// Adds the time of day in the zone to every time; the server's are UTC without a mark.
 fn zoned(value: &mut Value, zone: &TimeZone) {
     static TIME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?$").expect("the constant is a pattern"));

@@ -1,4 +1,4 @@
-//! What the user sees: events folded into a picture, and the only code that writes to the terminal.
+//! The user's view of a run: events folded into a picture, and the only code that writes to the terminal.
 
 pub mod history;
 pub mod live;
@@ -30,14 +30,14 @@ pub use streams::output::Output;
 pub use streams::paint::{Line, Tone};
 pub use streams::screen::{Measure, Screen, Size};
 
-/// The pause between two frames, in the eye's time whatever the run's clock does.
+/// The pause between two frames, in real time whatever the run's clock does.
 const FRAME: Duration = Duration::from_millis(100);
 /// Columns at the right that a terminal may need to echo a `^C`.
 const ECHO: usize = 2;
-/// The pause between two looks for something that stands still.
+/// The pause between two checks for stalled items.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How a run is shown.
+/// The display of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// A picture on stderr that is redrawn, for a terminal.
@@ -46,23 +46,23 @@ pub enum View {
     Lines,
     /// The events on stdout, one a line.
     Jsonl,
-    /// What went wrong, on stderr.
+    /// Only the errors, on stderr.
     Quiet,
 }
 
-/// A clock that was moved by less is being corrected, not set.
+/// A smaller shift of the clock is a correction, not a setting.
 const SET_BY: SignedDuration = SignedDuration::from_secs(10);
 
-/// The report of one run. One thread owns the streams; everybody else only sends it facts.
+/// The report of one run. One thread owns the streams; all others only send it facts.
 pub struct Report {
     door: Sender<Order>,
     thread: Option<JoinHandle<Finished>>,
 }
 
-/// What is left when the report has ended.
+/// The results of a report that has ended.
 pub struct Finished {
     pub board: Board,
-    /// The streams, back again; they know whether their readers went away.
+    /// The streams, returned; they know if their readers went away.
     pub output: Output,
 }
 
@@ -70,18 +70,18 @@ enum Order {
     Event(Box<Event>),
     /// A line from elsewhere.
     Said(Line),
-    /// Take the picture away until the sender of the other end is dropped, and say when it is gone.
+    /// Remove the picture until the sender of the other end is dropped, and signal when it is gone.
     Aside(Sender<()>, Receiver<()>),
     Finish,
 }
 
-/// The terminal is somebody else's while this exists: a prompt's, an editor's.
+/// The terminal belongs to somebody else while this exists: a prompt, an editor.
 pub struct Aside {
     _until: Sender<()>,
 }
 
 impl Aside {
-    /// Writes a question, or what ends one, without a line break of its own.
+    /// Writes a question, or the end of one, without a line break of its own.
     pub fn prompt(&self, text: &str) {
         let mut err = Stream::new(Box::new(std::io::stderr()));
         let end = if text.ends_with(' ') {
@@ -91,20 +91,20 @@ impl Aside {
         } else {
             ""
         };
-        // In one piece: what is typed meanwhile would stand in between.
+        // In one piece: typed characters would otherwise stand in between.
         err.raw(&format!("{}{end}", text::one_line(text.trim_end_matches('\n'))));
         err.flush();
     }
 }
 
-/// The way to the terminal for prompts.
+/// Access to the terminal for prompts.
 #[derive(Clone)]
 pub struct Stage {
     door: Sender<Order>,
 }
 
 impl Stage {
-    /// Takes the picture off the terminal until the result is dropped; facts are kept meanwhile.
+    /// Removes the picture from the terminal until the result is dropped; facts are kept meanwhile.
     pub fn aside(&self) -> Aside {
         let (gone, is_gone) = mpsc::channel();
         let (until, dropped) = mpsc::channel();
@@ -120,10 +120,10 @@ impl Stage {
     }
 }
 
-/// A report, and where its facts go.
+/// A report, and the sink for its facts.
 pub type Started = (Arc<dyn Sink>, Report);
 
-/// A report that could not start: why, and the streams it would have written to.
+/// A report that could not start: the error, and the streams that it would have used.
 pub struct Unstarted {
     pub error: Error,
     pub output: Output,
@@ -134,7 +134,7 @@ struct Door(Mutex<Sender<Order>>);
 impl Sink for Door {
     fn emit(&self, event: Event) {
         let door = self.0.lock();
-        // After the end of the report nobody listens, and nothing is worth saying.
+        // After the end of the report nobody listens.
         let _ = door.send(Order::Event(Box::new(event)));
     }
 }
@@ -148,7 +148,7 @@ impl Report {
         Self::start_after(&[], view, output, screen, clock)
     }
 
-    /// The same for a run that goes on: the end of the report tells what was said `earlier` as well.
+    /// The same for a resumed run: the end of the report covers the `earlier` events as well.
     ///
     /// # Errors
     /// `Limit` when the machine refuses the thread, with the streams.
@@ -173,12 +173,12 @@ impl Report {
         Ok((sink, Self { door, thread: Some(thread) }))
     }
 
-    /// A handle for those who need the terminal for themselves.
+    /// A handle for code that needs the terminal for itself.
     pub fn stage(&self) -> Stage {
         Stage { door: self.door.clone() }
     }
 
-    /// Ends the report: clears the picture, prints what is to be said at the end, and gives the streams back.
+    /// Ends the report: clears the picture, prints the closing lines, and returns the streams.
     pub fn finish(mut self) -> Finished {
         let _ = self.door.send(Order::Finish);
         let thread = self.thread.take().expect("a report ends once");
@@ -186,11 +186,11 @@ impl Report {
     }
 }
 
-/// What the thread works with.
+/// The state of the report's thread.
 struct Desk {
     view: View,
     clock: Clock,
-    /// The time of day when it was last looked at, and the same as an instant.
+    /// The time of day of the last look, and the same moment as an instant.
     seen: (Timestamp, Instant),
     screen: Screen,
     board: Board,
@@ -199,7 +199,7 @@ struct Desk {
     lines: Lines,
 }
 
-/// The way to people.
+/// The output for people.
 enum Notes {
     Bars(Box<Bars>),
     Plain(Stream),
@@ -236,7 +236,7 @@ impl Desk {
         }
     }
 
-    /// When somebody has set the machine's clock, what was seen before is as long ago as it was.
+    /// Follows a change of the machine's clock: observations stay as old as they were.
     fn follow_the_clock(&mut self) {
         let (now, instant) = self.clock.both();
         let (last, then) = std::mem::replace(&mut self.seen, (now, instant));
@@ -259,7 +259,7 @@ impl Desk {
         self.say(event);
     }
 
-    /// What the script printed; it may share the terminal with the picture.
+    /// Prints the script's output; it may share the terminal with the picture.
     fn print(&mut self, text: &str) {
         let data = &mut self.data;
         let mut write = || {
@@ -298,7 +298,7 @@ impl Desk {
                 let size = (self.screen.measure)();
                 bars.draw(&self.board.lines(now, size.width.saturating_sub(ECHO), size.height));
             }
-            // Virtual time passes with the events alone; looking in between would see it at random moments.
+            // Virtual time moves only with the events; a check in between would see it at random moments.
             (_, View::Lines) if !self.clock.is_virtual() => {
                 let said = self.lines.heartbeat(&self.board, now);
                 self.note(&said);

@@ -10,7 +10,7 @@ use crate::clock::Speed;
 use crate::event::{Level, Outcome};
 use crate::report::live::scene;
 
-/// A stream that keeps what is written.
+/// A stream that keeps everything written to it.
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
 

@@ -44,7 +44,7 @@ pub struct Call<'a> {
 #[derive(Debug)]
 pub enum Sent {
     Done(Value),
-    /// Surely not applied: the server said no.
+    /// Certainly not applied: the server refused it.
     Refused(Error),
     /// Nobody knows.
     Lost(Lost),
@@ -205,7 +205,7 @@ impl Call<'_> {
     /// What was found out about a step whose answer was lost.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn settle(&self, key: &StepKey, found: Option<&Value>) -> Result<()> {
         let settlement = match found {
             Some(made) => Settlement::Done(saved::seal_json(self.host, made.clone())),
@@ -241,7 +241,7 @@ impl Call<'_> {
     /// then is left, and never more than all of it, whatever the machine's clock was set to.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn deadline(&self, after: Duration) -> Result<Instant> {
         let clock = &self.host.clock;
         let (now, instant) = clock.both();
@@ -279,7 +279,7 @@ impl Call<'_> {
     /// Takes what an earlier process has made for what this request would make.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// It cannot be recorded.
     pub fn adopt(&self, request: &Request, made: &Value) -> Result<()> {
         let (method, path) = (request.method.word(), request.path.as_str());
         self.host.journal.keep(&self.next_step(), method, path, saved::seal_json(self.host, made.clone()))

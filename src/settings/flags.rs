@@ -1,11 +1,11 @@
-//! The flags that say which cloud, under the names of the official client and with its short ones.
+//! The flags that select the cloud, under the names of the official client and with its short ones.
 
 use secrecy::ExposeSecret;
 
 use super::layers::{Place, Setting};
 use super::{Origin, Secret, Sourced};
 
-/// Which cloud, and who we are there. Each flag has an environment variable of the same name (`OS_AUTH_URL`), and a
+/// The cloud, and our identity there. Each flag has an environment variable of the same name (`OS_AUTH_URL`), and a
 /// place in clouds.yaml.
 #[derive(clap::Args, Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -17,10 +17,10 @@ pub struct CloudFlags {
     /// Keystone's URL, with or without version
     #[arg(long, short = 'A', global = true, value_name = "URL")]
     pub os_auth_url: Option<String>,
-    /// Version of Keystone's API to speak where it serves several: 3 (otherwise) or 2
+    /// Version of Keystone's API if it serves several: 3 (default) or 2
     #[arg(long, global = true, value_name = "NUMBER", hide_short_help = true)]
     pub os_identity_api_version: Option<String>,
-    /// How to log in: password, token or v3applicationcredential
+    /// Login method: password, token or v3applicationcredential
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub os_auth_type: Option<String>,
     /// User to log in as
@@ -28,7 +28,7 @@ pub struct CloudFlags {
     pub os_username: Option<String>,
     #[arg(long, global = true, value_name = "ID", hide_short_help = true)]
     pub os_user_id: Option<String>,
-    /// Domain of the user (otherwise `Default`)
+    /// Domain of the user (default: `Default`)
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub os_user_domain_name: Option<String>,
     #[arg(long, global = true, value_name = "ID", hide_short_help = true)]
@@ -42,18 +42,18 @@ pub struct CloudFlags {
     pub os_project_name: Option<String>,
     #[arg(long, global = true, value_name = "ID", hide_short_help = true)]
     pub os_project_id: Option<String>,
-    /// Domain of the project (otherwise `Default`)
+    /// Domain of the project (default: `Default`)
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub os_project_domain_name: Option<String>,
     #[arg(long, global = true, value_name = "ID", hide_short_help = true)]
     pub os_project_domain_id: Option<String>,
-    /// The old word for --os-project-name
+    /// Old name of --os-project-name
     #[arg(long, short = 'T', global = true, value_name = "NAME", hide_short_help = true)]
     pub os_tenant_name: Option<String>,
-    /// The old word for --os-project-id
+    /// Old name of --os-project-id
     #[arg(long, short = 'I', global = true, value_name = "ID", hide_short_help = true)]
     pub os_tenant_id: Option<String>,
-    /// A token to use as it is; better given as OS_TOKEN
+    /// Token to use as it is; better given as OS_TOKEN
     #[arg(long, visible_alias = "os-token", global = true, value_name = "TOKEN", hide_short_help = true)]
     #[serde(skip)]
     pub os_auth_token: Option<Secret>,
@@ -65,10 +65,10 @@ pub struct CloudFlags {
     #[arg(long, global = true, value_name = "SECRET", hide_short_help = true)]
     #[serde(skip)]
     pub os_application_credential_secret: Option<Secret>,
-    /// PEM file of further authorities to trust
+    /// PEM file of additional authorities to trust
     #[arg(long, global = true, value_name = "FILE")]
     pub os_cacert: Option<String>,
-    /// Believe every certificate
+    /// Trust every certificate
     #[arg(long, global = true)]
     pub insecure: bool,
     /// Coriolis' URL instead of the catalog's, with or without version and project
@@ -83,7 +83,7 @@ pub struct CloudFlags {
     /// Region of the catalog
     #[arg(long, visible_alias = "os-region-name", global = true, value_name = "NAME")]
     pub region_name: Option<String>,
-    /// Service type in the catalog (otherwise `migration`)
+    /// Service type in the catalog (default: `migration`)
     #[arg(long, global = true, value_name = "TYPE", hide_short_help = true)]
     pub service_type: Option<String>,
     /// Service name in the catalog
@@ -92,18 +92,18 @@ pub struct CloudFlags {
 }
 
 impl CloudFlags {
-    /// Those that are given here, and `others` where nothing at all is.
+    /// The flags given here, or `others` if none is given.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         if serde_json::to_value(&self).ok() != serde_json::to_value(Self::default()).ok() {
             return self;
         }
-        // Secrets are never among those that were kept.
+        // The kept flags never include secrets.
         let Self { os_password, os_auth_token, os_application_credential_secret, .. } = self;
         Self { os_password, os_auth_token, os_application_credential_secret, ..others }
     }
 
-    /// Whether they say which cloud is meant.
+    /// True if they say which cloud is meant.
     pub fn name_a_cloud(&self) -> bool {
         self.os_cloud.is_some() || self.os_auth_url.is_some() || self.endpoint.is_some()
     }

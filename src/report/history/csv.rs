@@ -1,7 +1,7 @@
-//! A run as a table for spreadsheets: a row per item; and one for the run itself, without a wave, where no item tells why
-//! it did not end well.
+//! A run as a table for spreadsheets: a row per item, and one for the run itself, without a wave, if it did not end
+//! well and no item tells why.
 //!
-//! A text that a spreadsheet would take for a formula has an apostrophe before it, and so has one that begins with an
+//! A text that a spreadsheet would take for a formula gets an apostrophe before it, and so does one that begins with an
 //! apostrophe: without the first apostrophe every text is as it was.
 
 use crate::event::Cause;
@@ -10,7 +10,7 @@ use super::{Entry, History, machine_time};
 
 const HEAD: [&str; 8] = ["wave", "item", "outcome", "attempts", "started", "finished", "seconds", "cause"];
 
-/// With a head, in UTF-8, lines ended as CSV wants it.
+/// With a header, in UTF-8, with the line ends of CSV.
 pub fn table(history: &History) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let mut write = |row: [String; 8]| writer.write_record(&row).expect("memory takes what it is given");
@@ -25,7 +25,7 @@ pub fn table(history: &History) -> String {
     String::from_utf8(bytes).expect("it was made of texts")
 }
 
-/// The run itself, in one attempt for each process that worked on it.
+/// The run itself, with one attempt for each process that worked on it.
 fn whole(history: &History, cause: Option<&Cause>) -> [String; 8] {
     let empty = history.periods.is_empty();
     let time = |at| if empty { String::new() } else { machine_time(at) };

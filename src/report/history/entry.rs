@@ -1,4 +1,4 @@
-//! The waves and the items of a run, each with all that is known about it.
+//! The waves and the items of a run, each with everything that is known about it.
 use jiff::Timestamp;
 
 use crate::event::{Cause, Counts, Outcome};
@@ -8,21 +8,21 @@ use crate::report::live::wave::Wave;
 use super::track::{Span, Track};
 use super::{History, Phase};
 
-/// How an item ended, or where it stands.
+/// The outcome of an item, or its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     Ended(Outcome),
-    /// At work in a process that is alive.
+    /// Running in a living process.
     Running,
-    /// Begun, and the process that was at it is gone.
+    /// Begun, but its process is gone.
     Unfinished,
-    /// Not begun; a process may come to it.
+    /// Not begun; a process may still start it.
     Waiting,
-    /// Not begun, and no process is there.
+    /// Not begun, and there is no process.
     NotStarted,
 }
 
-/// One item of the run, with all that is known about it.
+/// One item of the run, with everything that is known about it.
 #[derive(Clone, Copy)]
 pub struct Entry<'history> {
     pub wave: &'history str,
@@ -61,12 +61,12 @@ impl<'history> WaveEntry<'history> {
         self.wave.started
     }
 
-    /// Why nothing new was started in it.
+    /// The reason why nothing new was started in it.
     pub fn stopping(&self) -> Option<&'history str> {
         self.wave.stopping.as_deref()
     }
 
-    /// Its items in their order.
+    /// Its items in order.
     pub fn items(&self) -> impl Iterator<Item = Entry<'_>> {
         let tracks = self.history.tracks.get(self.at);
         self.wave.items.iter().enumerate().map(move |(at, item)| Entry {
@@ -83,22 +83,22 @@ impl Entry<'_> {
         &self.item.key
     }
 
-    /// How many attempts were begun.
+    /// The number of attempts that began.
     pub fn attempts(&self) -> u32 {
         if self.item.started.is_some() { self.item.attempt.max(1) } else { 0 }
     }
 
-    /// Why it did not end well.
+    /// The error of its last attempt.
     pub fn cause(&self) -> Option<&Cause> {
         self.item.cause.as_ref().filter(|_| self.standing != Standing::Ended(Outcome::Ok))
     }
 
-    /// Why its first attempt failed, where that was something else.
+    /// The error of its first attempt, if that differs.
     pub fn first_cause(&self) -> Option<&Cause> {
         self.item.first.as_ref().filter(|_| self.standing != Standing::Ended(Outcome::Ok))
     }
 
-    /// Why it did not end well, with its place, and what to do about it.
+    /// The error with its place, and the hint.
     pub fn why(&self) -> (String, Option<&str>) {
         match self.cause() {
             Some(cause) => (cause.told(), cause.hint.as_deref()),
@@ -111,7 +111,7 @@ impl Entry<'_> {
         self.cause()?.failed_task.as_deref()
     }
 
-    /// When this run saw the source go off, if the VM then did not come up at its target.
+    /// The time at which this run saw the source go off, if the VM then did not come up at its target.
     pub fn source_off(&self) -> Option<Timestamp> {
         if self.standing == Standing::Ended(Outcome::Ok) {
             return None;
@@ -125,7 +125,7 @@ impl Entry<'_> {
         Some(end.duration_since(self.item.started?).as_secs_f64())
     }
 
-    /// What it was at when it was last seen.
+    /// The last span that was seen of it.
     pub fn last_seen(&self) -> Option<&Span> {
         self.track.spans.last()
     }
@@ -142,12 +142,12 @@ impl Standing {
         }
     }
 
-    /// Whether somebody has to look into it.
+    /// True if somebody has to look into it.
     pub fn is_bad(self) -> bool {
         matches!(self, Standing::Ended(Outcome::Failed | Outcome::Unknown))
     }
 
-    /// Whether it was begun and has no end.
+    /// True if it was begun and has no end.
     pub fn is_open(self) -> bool {
         matches!(self, Standing::Running | Standing::Unfinished)
     }

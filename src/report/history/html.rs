@@ -1,4 +1,4 @@
-//! A run as one page that needs nothing beside itself: what went wrong first, then the waves over time, then every item.
+//! A run as one self-contained page: the failures first, then the waves over time, then every item.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,7 +11,7 @@ use super::{Attempt, Entry, History, Standing, WaveEntry, text, timeline};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// Nothing is loaded from anywhere, whatever a VM is called.
+/// Nothing is loaded from anywhere, whatever the name of a VM.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 pub fn page(history: &History, zone: &TimeZone) -> String {
@@ -131,7 +131,7 @@ fn attempts(attempts: &[Attempt], zone: &TimeZone) -> Markup {
     }
 }
 
-/// What the run was asked to stop for, and what it was told.
+/// The gates of the run, with their answers.
 fn gates(history: &History, zone: &TimeZone) -> Markup {
     html! {
         @if !history.gates.is_empty() {
@@ -314,7 +314,7 @@ fn short(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%m-%d %H:%M:%S").to_string()
 }
 
-/// The zone of the run's beginning, by its name and its offset.
+/// The zone at the run's beginning, by its name and its offset.
 fn zone_word(history: &History, zone: &TimeZone) -> String {
     let zoned = history.started().to_zoned(zone.clone());
     match zone.iana_name() {

@@ -1,4 +1,4 @@
-//! A run as one JSON document, for programs. Its shape is stable: a field may be added, none goes or changes.
+//! A run as one JSON document, for programs. Its shape is stable: fields may be added, but none is removed or changed.
 //!
 //! ```text
 //! { "v": 1,

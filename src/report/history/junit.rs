@@ -1,5 +1,5 @@
-//! A run as CI servers read it: a suite per wave, a case per item; and one for the run itself, where no item tells why it
-//! did not end well.
+//! A run for CI servers: a suite per wave, a case per item, and a case for the run itself if it did not end well and no
+//! item tells why.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub fn document(history: &History) -> String {
     report.to_string().expect("memory takes what it is given")
 }
 
-/// The run itself: in error where it has not come to a good end and no item says why, skipped while it is at work.
+/// The run itself: an error if it did not end well and no item tells why, skipped while it is running.
 fn whole(history: &History) -> Option<TestSuite> {
     let status = match history.shortfall() {
         Some(cause) => {
@@ -48,7 +48,7 @@ fn whole(history: &History) -> Option<TestSuite> {
     Some(suite)
 }
 
-/// The text with what XML cannot hold, not even escaped, written as in Rust: `\u{1b}`.
+/// The text with characters that XML cannot hold, not even escaped, written as in Rust: `\u{1b}`.
 fn legible(text: &str) -> Cow<'_, str> {
     let fits = |letter: char| {
         matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{7e}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)

@@ -1,4 +1,4 @@
-//! A run in Markdown, for a ticket or a chat: what there is to say first, the failures, the waves.
+//! A run in Markdown, for a ticket or a chat: a summary, the failures, the waves.
 
 use std::fmt::Write as _;
 
@@ -56,7 +56,7 @@ fn failures(out: &mut String, history: &History, zone: &TimeZone) {
     }
 }
 
-/// What the run waits for.
+/// The gates that the run waits at.
 fn gates(out: &mut String, history: &History, zone: &TimeZone) {
     for gate in history.gates.iter().filter(|gate| gate.answer.is_none()) {
         let (name, asked) = (code(&gate.gate), when(gate.at, zone));

@@ -1,5 +1,5 @@
-//! A run as its events tell it afterwards: every wave, item, attempt and phase with its times, also of a run that
-//! crashed or is still at work. One pure function per format renders it.
+//! A run reconstructed from its events: every wave, item, attempt and phase with its times, also of a run that crashed
+//! or is still running. One pure function per format renders it.
 
 mod csv;
 mod entry;
@@ -30,25 +30,25 @@ pub use entry::{Entry, Standing, WaveEntry};
 pub use phase::Phase;
 pub use track::{Attempt, Span, Track, What};
 
-/// What is known of a run beside its events.
+/// The facts about a run besides its events.
 #[derive(Clone, Debug, Default)]
 pub struct Meta {
     pub id: String,
-    /// The runbook as it was named, or the expression.
+    /// The runbook's name as given, or the expression.
     pub name: String,
-    /// `NAME=VALUE` and the like, as they were given; without secrets.
+    /// `NAME=VALUE` and the like, as given; without secrets.
     pub arguments: Vec<String>,
-    /// Whether a process is at work on it now.
+    /// True if a process is working on it now.
     pub alive: bool,
-    /// How its last process ended, where its events do not say it: a disk may have been full.
+    /// The exit code of its last process if the events do not show it: a disk may have been full.
     pub exit_code: Option<u8>,
-    /// Why it ended badly, if it did, and what to do about it.
+    /// The error that ended it, with its hint.
     pub cause: Option<Cause>,
-    /// Changes of which nobody knows whether they were applied: the lane, and method and path.
+    /// Changes of unknown outcome: the lane, and method and path.
     pub unsettled: Vec<(String, String)>,
 }
 
-/// How a run is rendered.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Html,
@@ -69,14 +69,14 @@ pub struct History {
     pub notices: Vec<Notice>,
     pub gates: Vec<Gate>,
     board: Board,
-    /// For each item of each wave what it did; a wave may have more items than these.
+    /// The track of each item of each wave; a wave may have more items than these.
     tracks: Vec<Vec<Track>>,
     ended: HashMap<usize, Timestamp>,
-    /// What was waited for outside of all waves, by what it was waited for.
+    /// The waits outside of all waves, by their subject.
     pub loose: Vec<(String, Track)>,
 }
 
-/// A line of the log, and whose it is.
+/// A line of the log, and its origin.
 pub struct Notice {
     pub at: Timestamp,
     pub level: Level,
@@ -90,7 +90,7 @@ pub struct Gate {
     pub gate: String,
     pub question: String,
     pub at: Timestamp,
-    /// What, by whom, when.
+    /// The answer, the user, and the time.
     pub answer: Option<(String, String, Timestamp)>,
 }
 
@@ -116,7 +116,7 @@ impl History {
         history
     }
 
-    /// As text of this form; times that people read are in `zone`.
+    /// A report in this format; times for people are in `zone`.
     pub fn render(&self, form: Form, zone: &TimeZone) -> String {
         match form {
             Form::Html => html::page(self, zone),
@@ -171,7 +171,7 @@ impl History {
         }
     }
 
-    /// A resumed run asks again what it was not told.
+    /// Adds a question; a resumed run repeats an unanswered one.
     fn ask(&mut self, at: Timestamp, gate: &str, question: &str) {
         if !self.gates.iter().any(|asked| asked.gate == gate && asked.answer.is_none()) {
             let (gate, question) = (gate.to_owned(), question.to_owned());
@@ -179,7 +179,7 @@ impl History {
         }
     }
 
-    /// Where to keep what this fact says.
+    /// The track that this fact belongs to.
     fn track(&mut self, origin: &Origin, fact: &Fact) -> Option<&mut Track> {
         let Some(Place { wave, item }) = self.board.place(origin) else {
             let (Fact::WaitStarted { subject, .. }
@@ -205,7 +205,7 @@ impl History {
         tracks.get_mut(item)
     }
 
-    /// What is open when a process ends goes no further than its last event.
+    /// Ends everything that is open when a process ends at its last event.
     fn close_all(&mut self) {
         let Some((_, last)) = self.periods.last().copied() else { return };
         let tracks = self.tracks.iter_mut().flatten().chain(self.loose.iter_mut().map(|(_, track)| track));
@@ -216,17 +216,17 @@ impl History {
         self.periods.first().map_or(Timestamp::UNIX_EPOCH, |(from, _)| *from)
     }
 
-    /// The last that was heard of it.
+    /// The time of the last event.
     pub fn last(&self) -> Timestamp {
         self.periods.last().map_or(Timestamp::UNIX_EPOCH, |(_, to)| *to)
     }
 
-    /// How long it took so far, without the time in which nobody was at work on it.
+    /// The duration so far, without the times at which nobody worked on it.
     pub fn worked(&self) -> SignedDuration {
         self.periods.iter().map(|(from, to)| to.duration_since(*from)).sum()
     }
 
-    /// Where the run stands, in a word or two.
+    /// The status of the run, in a word or two.
     pub fn status(&self) -> &'static str {
         match self.exit_code {
             None if self.meta.alive => "running",
@@ -240,12 +240,12 @@ impl History {
         }
     }
 
-    /// Why it ended badly.
+    /// The error that ended it.
     pub fn cause(&self) -> Option<&Cause> {
         self.meta.cause.as_ref().filter(|_| self.exit_code.is_some())
     }
 
-    /// That it has not come to a good end, though no item failed for it; and why, as far as that is known.
+    /// `Some` if it has not ended well though no item failed, with the cause as far as that is known.
     pub fn shortfall(&self) -> Option<Option<&Cause>> {
         let told_by_items = || self.exit_code == Some(3) && !History::failures(&self.waves()).is_empty();
         let is_short = !self.meta.alive && self.exit_code != Some(0) && !told_by_items();
@@ -262,8 +262,8 @@ impl History {
         waves.iter().flat_map(WaveEntry::items).filter(|entry| entry.standing.is_open()).collect()
     }
 
-    /// The waves in the order of the script. Those that an attempt made anew did not come to are left out, and loops
-    /// inside of an item in which nothing went wrong.
+    /// The waves in the order of the script. Waves that a repeated attempt did not reach are left out, and so are loops
+    /// inside an item in which nothing failed.
     pub fn waves(&self) -> Vec<WaveEntry<'_>> {
         let is_dull = |wave: &Wave| wave.is_each() && wave.parent.is_some() && wave.counts().ok == wave.total;
         let told = |wave: &Wave| !(wave.repeated || is_dull(wave));
@@ -276,7 +276,7 @@ impl History {
             .collect()
     }
 
-    /// The counts of all waves that are not inside of another, without jobs.
+    /// The counts of all waves that are not inside another one, without jobs.
     pub fn counts(&self) -> (usize, Counts) {
         let mut counts = Counts::default();
         let outer = || self.board.waves.iter().filter(|wave| wave.parent.is_none() && !wave.repeated && !wave.gathered);
@@ -285,7 +285,7 @@ impl History {
         (outer().map(|wave| wave.total).sum(), counts)
     }
 
-    /// What goes on at the server, as far as it was seen: label, subject, status.
+    /// The work that goes on at the server, as far as it was seen: label, subject, status.
     pub fn left(&self) -> impl Iterator<Item = (&str, &Subject, &str)> {
         self.board.left.iter().map(|left| {
             let label = if left.label.is_empty() { &left.subject.label } else { &left.label };
@@ -304,7 +304,7 @@ impl History {
     }
 }
 
-/// RFC 3339 in UTC with whole seconds: what machines read.
+/// RFC 3339 in UTC with whole seconds, for programs.
 fn machine_time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

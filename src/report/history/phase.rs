@@ -1,6 +1,6 @@
-//! What the server's many tasks come to for whoever looks at a picture.
+//! The phases that the server's many tasks are summed up to in a picture.
 
-/// What time is spent on.
+/// The use of a stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Prepare,
@@ -9,7 +9,7 @@ pub enum Phase {
     Morph,
     Deploy,
     CleanUp,
-    /// Waited for, and no task is known.
+    /// A wait without a known task.
     Wait,
     Pause,
 }
@@ -26,7 +26,7 @@ impl Phase {
         Phase::Pause,
     ];
 
-    /// The phase of a task of what is waited for (`execution`, `deployment`, ...).
+    /// The phase of a task of a wait's subject (`execution`, `deployment`, ...).
     pub fn of(kind: &str, task: Option<&str>) -> Self {
         let Some(task) = task else { return Phase::Wait };
         let starts = |words: &[&str]| words.iter().any(|word| task.starts_with(word));
@@ -55,7 +55,7 @@ impl Phase {
         }
     }
 
-    /// What it means, for the legend.
+    /// Its explanation, for the legend.
     pub fn meaning(self) -> &'static str {
         match self {
             Phase::Prepare => "prepare",

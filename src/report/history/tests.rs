@@ -1,4 +1,4 @@
-//! Histories from events made by hand: ended, crashed, resumed, at work, and whatever comes.
+//! Histories from hand-made events: ended, crashed, resumed, running, and arbitrary ones.
 
 use proptest::prelude::*;
 
@@ -125,7 +125,7 @@ fn a_resumed_run_is_one_run_with_the_same_waves_and_a_gap() {
         second,
         scene::started(100.0, b()),
         scene::waiting(100.0, b(), "e1"),
-        // As it was recorded when it began.
+        // As it was recorded at its start.
         task(100.0, b(), "e1", "GET_INSTANCE_INFO"),
         task(105.0, b(), "e1", "REPLICATE_DISKS"),
         task(110.0, b(), "e1", "DELETE_TRANSFER_SOURCE_RESOURCES"),
@@ -341,7 +341,7 @@ fn nothing_in_a_page_is_markup_but_the_page_s_own() {
     }
 }
 
-/// A wave that went well, and after it the end of the run with this code.
+/// A wave that succeeded, and after it the end of the run with this code.
 fn ended_after_a_good_wave(exit_code: Option<u8>, alive: bool) -> History {
     let at = || scene::item("seed", "a");
     let mut events = vec![

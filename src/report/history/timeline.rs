@@ -1,4 +1,4 @@
-//! The picture of a wave over time: a bar per item, its phases as stretches of it, as inline SVG.
+//! The picture of a wave over time: a bar per item, its phases as parts of it, as inline SVG.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -7,17 +7,17 @@ use maud::{Markup, html};
 use super::phase::Phase;
 use super::{Entry, History, Span, Standing, Track, WaveEntry, What, text};
 
-/// Units of the picture: the names, the chart, what is said at the right.
+/// The widths of the picture in its units: the names, the chart, the words at the right.
 const NAMES: f64 = 190.0;
 const CHART: f64 = 800.0;
 const WORDS: f64 = 150.0;
 const ROW: f64 = 20.0;
 const BAR: f64 = 14.0;
 const AXIS: f64 = 26.0;
-/// No stretch, and no bar, is drawn narrower.
+/// The smallest width of a part, and of a bar.
 const HAIR: f64 = 0.4;
 const SLIM: f64 = 2.0;
-/// The letters of a name or of a phase are about so wide.
+/// The approximate width of a letter in the name of an item or a phase.
 const LETTER: f64 = 6.3;
 const LONGEST_NAME: usize = 28;
 const MOST_TICKS: i64 = 8;
@@ -28,13 +28,13 @@ struct Row<'history> {
     from: Timestamp,
     to: Timestamp,
     track: &'history Track,
-    /// What is said at its end, and how it is coloured.
+    /// The words at its end, and its colour.
     words: String,
     class: &'static str,
     open: bool,
 }
 
-/// From when to when a picture goes, in which zone.
+/// The range of times in a picture, and their zone.
 struct Scale<'zone> {
     from: Timestamp,
     seconds: f64,
@@ -51,7 +51,7 @@ impl<'zone> Scale<'zone> {
         NAMES + CHART * share.clamp(0.0, 1.0)
     }
 
-    /// Round times, as many as are easily read.
+    /// Round times, as many as are easy to read.
     fn ticks(&self) -> Vec<Timestamp> {
         const STEPS: [i64; 18] =
             [1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
@@ -67,7 +67,7 @@ impl<'zone> Scale<'zone> {
     }
 }
 
-/// All waves in one picture; nothing where there are less than two.
+/// All waves in one picture; `None` for fewer than two.
 pub fn overview(history: &History, waves: &[WaveEntry<'_>], zone: &TimeZone) -> Option<Markup> {
     let end = |wave: &WaveEntry<'_>| wave.finished.unwrap_or_else(|| history.last());
     let (from, to) = (waves.iter().map(WaveEntry::started).min()?, waves.iter().map(end).max()?);
@@ -107,7 +107,7 @@ pub fn wave(history: &History, wave: &WaveEntry<'_>, zone: &TimeZone) -> Option<
     picture(history, &rows, &format!("The items of {} over time", wave.label), zone)
 }
 
-/// What was waited for outside of all waves.
+/// The waits outside of all waves.
 pub fn loose(history: &History, zone: &TimeZone) -> Option<Markup> {
     let rows: Vec<Row<'_>> =
         history.loose.iter().filter_map(|(label, track)| loose_row(history, label, track)).collect();
@@ -135,7 +135,7 @@ fn loose_row<'history>(history: &History, label: &'history str, track: &'history
     Some(Row { name: label, from, to, track, words: text::duration(to.duration_since(from)), class: "plain", open })
 }
 
-/// Up to when something without an end is known.
+/// The last known time of something without an end.
 fn end_of(history: &History, track: &Track, from: Timestamp) -> Timestamp {
     if history.meta.alive {
         return history.last();
@@ -179,8 +179,7 @@ fn bar(row: &Row<'_>, scale: &Scale<'_>, at: f64) -> Markup {
     }
 }
 
-/// The spans that are wide enough to be seen, each with which part of the bar's height it has: what is waited for at
-/// the same time stands side by side.
+/// The spans that are wide enough to be seen, each with its share of the bar's height: simultaneous waits are stacked.
 fn stretches<'row>(row: &'row Row<'_>, scale: &Scale<'_>) -> Vec<(&'row Span, usize, usize)> {
     let end = |span: &Span| span.to.unwrap_or(row.to);
     let seen = |span: &&Span| scale.x(end(span)) - scale.x(span.from) >= HAIR / 4.0;
@@ -220,7 +219,7 @@ fn stretch(row: &Row<'_>, span: &Span, (part, parts): (usize, usize), scale: &Sc
     }
 }
 
-/// Which colour means what.
+/// The meaning of the colours.
 pub fn legend() -> Markup {
     html! {
         ul .legend {
@@ -238,7 +237,7 @@ pub fn legend() -> Markup {
     }
 }
 
-/// The patterns that tell some phases apart also without their colours; once in a page.
+/// The patterns that distinguish some phases without their colours as well; once per page.
 pub fn patterns() -> Markup {
     html! {
         svg .patterns aria-hidden="true" width="0" height="0" {
@@ -278,7 +277,7 @@ fn axis(scale: &Scale<'_>, height: f64) -> Markup {
     }
 }
 
-/// The times at which no process was at work on the run.
+/// The times at which no process worked on the run.
 fn pauses(history: &History, scale: &Scale<'_>, height: f64) -> Markup {
     let gaps = history.periods.windows(2).map(|pair| (pair[0].1, pair[1].0)).filter(|(from, to)| to > from);
     let shown = gaps.map(|(from, to)| (scale.x(from), scale.x(to), to.duration_since(from)));

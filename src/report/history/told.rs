@@ -1,4 +1,4 @@
-//! What happened in a run, for a terminal: the run in a few lines, then a row per item.
+//! A run for a terminal: a few lines for the run, then a row per item.
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::report::values::table;
 use super::{Entry, History, text};
 
 impl History {
-    /// Per item what happened, in at most `width` columns where that can be.
+    /// The run as text, in at most `width` columns where possible.
     pub fn told(&self, zone: &TimeZone, width: usize) -> String {
         let mut parts = vec![head(self, zone)];
         for gate in self.gates.iter().filter(|gate| gate.answer.is_none()) {

@@ -1,4 +1,4 @@
-//! What an item did: its attempts, and what its time was spent on.
+//! The track of an item: its attempts, and the use of its time.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ use crate::event::{Cause, Fact, Outcome, Subject};
 
 use super::phase::Phase;
 
-/// What an item did.
+/// The attempts of an item, and the use of its time.
 #[derive(Clone, Debug, Default)]
 pub struct Track {
     pub attempts: Vec<Attempt>,
@@ -19,30 +19,30 @@ pub struct Attempt {
     pub number: u32,
     pub started: Timestamp,
     pub finished: Option<Timestamp>,
-    /// Why it failed, if it did.
+    /// The error, if it failed.
     pub cause: Option<Cause>,
 }
 
-/// A stretch of time, and what it was spent on.
+/// A stretch of time, and its use.
 #[derive(Clone, Debug)]
 pub struct Span {
     pub from: Timestamp,
-    /// `None`: still at it when last seen.
+    /// `None`: it was still open when last seen.
     pub to: Option<Timestamp>,
     pub what: What,
 }
 
 #[derive(Clone, Debug)]
 pub enum What {
-    /// A task of what is waited for; no task where none was seen yet.
+    /// A task of a wait's subject; no task if none was seen yet.
     Task {
         subject: Subject,
         task: Option<String>,
         status: String,
-        /// It was waited for before, and nothing new was seen of it since.
+        /// An earlier process waited for it, and nothing new was seen of it since.
         taken_up: bool,
     },
-    /// Before something is tried again.
+    /// The pause before a retry.
     Pause { cause: Cause },
 }
 
@@ -62,7 +62,7 @@ impl Track {
                 self.end_attempt(at, Some(cause));
                 self.spans.push(Span { from: at, to: Some(at.max(*next)), what: What::Pause { cause: cause.clone() } });
             }
-            // It was told when it happened.
+            // It was reported when it happened.
             Fact::ItemFinished { earlier: true, .. } => {}
             Fact::ItemFinished { outcome, cause, .. } => {
                 self.clip(at);
@@ -91,7 +91,7 @@ impl Track {
         let seen_before = self.spans[..open].iter().any(|span| span.is_of(subject) && span.name() == task);
         let span = &mut self.spans[open];
         let What::Task { task: own, status: word, taken_up, .. } = &mut span.what else { return };
-        // The first look of a process that takes a wait up may be at what was recorded when it began.
+        // The first look of a process that takes up a wait may be the state recorded at its start.
         let is_stale = std::mem::take(taken_up) && seen_before;
         match own {
             Some(own) if own == task || is_stale => {}
@@ -108,7 +108,7 @@ impl Track {
     }
 
     fn open(&mut self, at: Timestamp, subject: &Subject, task: Option<&str>, status: &str) {
-        // What was waited for before a crash is waited for again.
+        // A wait from before a crash is started again.
         self.close(at, subject, "");
         let before = self.spans.iter().rev().find(|span| span.is_of(subject)).and_then(Span::task);
         let taken_up = task.is_none() && before.is_some();
@@ -135,7 +135,7 @@ impl Track {
         }
     }
 
-    /// Ends what is open at `at`, pauses that were cut short included.
+    /// Ends everything that is open at `at`, including pauses that were cut short.
     pub(super) fn clip(&mut self, at: Timestamp) {
         for span in &mut self.spans {
             let to = span.to.unwrap_or(at).min(at);
@@ -167,7 +167,7 @@ impl Span {
         }
     }
 
-    /// The task, or what else it is.
+    /// The name of the task, or of the span.
     pub fn name(&self) -> &str {
         match &self.what {
             What::Pause { .. } => "pause before the next try",

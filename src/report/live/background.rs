@@ -1,4 +1,4 @@
-//! What works in the background, told in lines: above a prompt, or above the picture of what is at work in front.
+//! Work in the background as lines: above a prompt, or above the picture of the work in front.
 use jiff::tz::TimeZone;
 
 use crate::event::{Event, Fact};
@@ -8,7 +8,7 @@ use crate::report::streams::text;
 use super::board::Board;
 use super::lines::Lines;
 
-/// The events of the background, folded by themselves.
+/// The events of the background, folded separately.
 pub struct Background {
     board: Board,
     lines: Lines,
@@ -19,7 +19,7 @@ impl Background {
         Self { board: Board::default(), lines: Lines::new(zone) }
     }
 
-    /// What an event says, a line each.
+    /// The lines for an event.
     pub fn lines(&mut self, event: &Event) -> Vec<Line> {
         self.board.apply(event);
         if let Fact::Printed { text } = &event.fact {

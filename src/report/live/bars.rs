@@ -10,16 +10,16 @@ use crate::report::streams::output::Stream;
 use crate::report::streams::paint::Line;
 use crate::report::streams::screen::{Measure, Screen};
 
-/// The drawing. All of it is one bar of indicatif's whose message is the picture: one frame, one write.
+/// The drawing: one bar of indicatif whose message is the picture, so that a frame is one write.
 pub struct Bars {
     all: MultiProgress,
-    /// Off the list while there is nothing to draw: an empty bar would still take a line.
+    /// Removed while there is nothing to draw: an empty bar would still take a line.
     picture: Option<ProgressBar>,
     terminal: Terminal,
     color: bool,
 }
 
-/// A terminal behind any stream; collects what is drawn until it is flushed.
+/// A terminal behind any stream; collects the drawing until it is flushed.
 #[derive(Clone)]
 struct Terminal {
     frame: Arc<Mutex<Frame>>,
@@ -29,7 +29,7 @@ struct Terminal {
 struct Frame {
     stream: Option<Stream>,
     pending: String,
-    /// The last line is written, its break is not.
+    /// The last line is written, but not its line break.
     unbroken: bool,
 }
 
@@ -42,7 +42,7 @@ impl Bars {
         Self { all: MultiProgress::with_draw_target(target), picture: None, terminal, color: screen.color }
     }
 
-    /// Shows the picture in place of the last one.
+    /// Replaces the picture.
     pub fn draw(&mut self, lines: &[Line]) {
         if lines.is_empty() {
             self.wipe();
@@ -61,8 +61,8 @@ impl Bars {
 
     fn wipe(&mut self) {
         if let Some(picture) = self.picture.take() {
-            // In this order: a bar that is finished first may take a line with it that is then nobody's to clear.
-            // A clear that fails leaves lines behind and nothing else.
+            // In this order: a finished bar may take a line with it that nobody clears afterwards. A clear that fails
+            // only leaves lines behind.
             let _ = self.all.clear();
             self.all.remove(&picture);
         }
@@ -73,7 +73,7 @@ impl Bars {
         let width = usize::from(self.terminal.width());
         for line in lines.iter().flat_map(|line| line.wrapped(width)) {
             let text = line.render(self.color);
-            // A terminal that went away is remembered by its stream.
+            // The stream remembers that its terminal was closed.
             let _ = match self.picture {
                 Some(_) => self.all.println(text),
                 None => self.terminal.push(&(text + "\n")).and_then(|()| self.terminal.flush()),
@@ -86,7 +86,7 @@ impl Bars {
         self.all.suspend(write)
     }
 
-    /// Takes the picture off the screen and gives the stream back.
+    /// Removes the picture from the screen and returns the stream.
     pub fn end(mut self) -> Stream {
         self.wipe();
         self.terminal.frame.lock().stream.take().expect("the bars end once")
@@ -141,7 +141,7 @@ impl TermLike for Terminal {
     }
 
     /// indicatif fills each line with blanks to the edge, so that the next one begins below. An echoed `^C` would break
-    /// a line filled so, and the next frame would begin too low: the break is written when there is a next line.
+    /// such a line, and the next frame would begin too low: the break is written when there is a next line.
     fn write_str(&self, text: &str) -> io::Result<()> {
         let mut frame = self.frame.lock();
         if text.bytes().all(|byte| byte == b' ') {

@@ -1,4 +1,4 @@
-//! The board: events folded into what is going on now, wave by wave and item by item.
+//! The board: events folded into the current state, wave by wave and item by item.
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,32 +11,32 @@ use super::item::Item;
 use super::wait::Wait;
 use super::wave::Wave;
 
-/// Everything that the events said so far, as it stands.
+/// The state after all events so far.
 #[derive(Clone, Debug, Default)]
 pub struct Board {
     /// In the order of their starts.
     pub waves: Vec<Wave>,
-    /// Which waves each lane opened.
+    /// The waves that each lane opened.
     opened: HashMap<Arc<str>, Vec<usize>>,
-    /// Waves that a process or an attempt before this one opened, and this one has not come to yet.
+    /// Waves that an earlier process or attempt opened, and this one has not reached yet.
     earlier: Vec<usize>,
-    /// Waits that belong to no item.
+    /// Waits outside of all items.
     pub loose: Vec<Wait>,
-    /// Calls under way that belong to no item, with their beginnings.
+    /// Running calls outside of all items, with the times of their starts.
     pub calls: Vec<(u64, String, Timestamp)>,
     /// The last request that had to be repeated.
     pub trouble: Option<Trouble>,
-    /// While nobody gets an answer from the cloud.
+    /// Set while nobody gets an answer from the cloud.
     pub away: Option<Away>,
-    /// Whether a stop was asked for, and whether at once.
+    /// Set once a stop was asked for; true for a stop at once.
     pub stop: Option<bool>,
-    /// What goes on at the server without us.
+    /// Work that goes on at the server without us.
     pub left: Vec<Left>,
     /// Set by the end of the run.
     pub elapsed_seconds: Option<f64>,
 }
 
-/// A request that is repeated, and when.
+/// A request that is repeated, and the time of the repetition.
 #[derive(Clone, Debug)]
 pub struct Trouble {
     pub request: String,
@@ -52,7 +52,7 @@ pub struct Away {
     pub until: Timestamp,
 }
 
-/// Left running at the server.
+/// Work left running at the server.
 #[derive(Clone, Debug)]
 pub struct Left {
     pub label: String,
@@ -60,7 +60,7 @@ pub struct Left {
     pub status: String,
 }
 
-/// Where on the board an item stands.
+/// The position of an item on the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub wave: usize,
@@ -68,7 +68,7 @@ pub struct Place {
 }
 
 impl Board {
-    /// Moves all that was seen by what the machine's clock was set by.
+    /// Moves all observed times by the shift of the machine's clock.
     pub fn shift(&mut self, by: SignedDuration) {
         for wave in &mut self.waves {
             wave.started += by;
@@ -83,7 +83,7 @@ impl Board {
         }
     }
 
-    /// Takes in what happened.
+    /// Applies an event.
     pub fn apply(&mut self, event: &Event) {
         let Event { at, origin, fact, .. } = event;
         match fact {
@@ -137,7 +137,7 @@ impl Board {
         }
     }
 
-    /// An item that begins in a wave that nobody opened, as a job does, is gathered with its like in one of their own.
+    /// Gathers an item outside of all waves, such as a job, with its like in a wave of their own.
     pub(in crate::report) fn gather(&mut self, event: &Event) {
         let Event { at, origin, fact: Fact::ItemStarted { .. }, .. } = event else { return };
         let (Some(name), Some((lane, _))) = (&origin.wave, origin.lane.rsplit_once('/')) else { return };
@@ -152,7 +152,7 @@ impl Board {
         self.waves.push(wave);
     }
 
-    /// Another process goes on with the run: what the one before it had at work is nobody's, and its waves come again.
+    /// Another process takes over the run: the earlier one's running work is dropped, and its waves come again.
     fn begin(&mut self) {
         self.earlier = (0..self.waves.len()).collect();
         (self.stop, self.elapsed_seconds, self.trouble, self.away) = (None, None, None, None);
@@ -165,7 +165,7 @@ impl Board {
         }
     }
 
-    /// Whether this is a wave that an earlier process, or an earlier attempt, opened; it is the lane's newest again.
+    /// True if an earlier process or attempt opened this wave; it becomes the lane's newest again.
     fn reopen(&mut self, origin: &Origin, name: &str, keys: &[Arc<str>], call: u64) -> bool {
         let same = |wave: &Wave| {
             wave.lane == origin.lane
@@ -182,7 +182,7 @@ impl Board {
         true
     }
 
-    /// A lane comes to another wave than it did before: those that it had from this call on are of no account any more.
+    /// A lane reaches another wave than before: its waves from this call on no longer count.
     fn leave(&mut self, lane: &str, call: u64) {
         if call == 0 {
             return;
@@ -196,8 +196,8 @@ impl Board {
         }
     }
 
-    /// An item that ended, or begins anew, has nothing at work inside it. When it begins anew, the waves inside may be
-    /// entered again; when it ended well without them, they are of no account any more.
+    /// Ends everything inside an item that ended or begins again. If it begins again, its waves may be entered again;
+    /// if it succeeded without them, they no longer count.
     fn close_inside(&mut self, place: Place, fact: &Fact) {
         let (begins, well) = match fact {
             Fact::ItemStarted { .. } => (true, false),
@@ -217,7 +217,7 @@ impl Board {
         }
     }
 
-    /// Whether one of the items that the wave is inside of is meant.
+    /// True if one of the items around the wave is meant.
     fn stands_in(&self, wave: usize, is_meant: impl Fn(Place) -> bool + Copy) -> bool {
         self.waves[wave].parent.is_some_and(|parent| is_meant(parent) || self.stands_in(parent.wave, is_meant))
     }
@@ -268,7 +268,7 @@ impl Board {
         opened.iter().rev().find(|wave| *self.waves[**wave].name == *name).copied()
     }
 
-    /// The newest wave of that name whose lane holds the origin's: an `each` may be open in many lanes at once.
+    /// The newest wave of that name whose lane contains the origin's: an `each` may be open in many lanes at once.
     fn wave_of(&self, origin: &Origin, name: &str) -> Option<usize> {
         let mut lane: &str = &origin.lane;
         loop {
@@ -284,7 +284,7 @@ impl Board {
         Some(&mut self.waves[at])
     }
 
-    /// Where the origin's item stands.
+    /// The place of the origin's item.
     pub fn place(&self, origin: &Origin) -> Option<Place> {
         let wave = self.wave_of(origin, origin.wave.as_deref()?)?;
         let item = self.waves[wave].find(origin.item.as_deref()?)?;
@@ -306,7 +306,7 @@ impl Board {
         &mut self.waves[place.wave].items[place.item]
     }
 
-    /// `seed/db-07`, or `seed/db-07/2` for what an `each` inside it does; the lane for what is in no item.
+    /// `seed/db-07`, or `seed/db-07/2` for an `each` inside it; the lane if there is no item.
     pub fn label(&self, origin: &Origin) -> String {
         match self.place(origin) {
             Some(place) => self.name(place),
@@ -325,7 +325,7 @@ impl Board {
         format!("{outer}/{}", text::one_line(&wave.items[place.item].key))
     }
 
-    /// The items at work that are not merely waiting for items inside them, in the waves' and items' order.
+    /// The running items that are not merely waiting for items inside them, in the order of waves and items.
     pub fn in_flight(&self) -> Vec<Place> {
         let open = |wave: &Wave| wave.finished.is_none();
         let outer: Vec<Place> = self.waves.iter().filter(|wave| open(wave)).filter_map(|wave| wave.parent).collect();
@@ -351,7 +351,7 @@ mod tests {
         }
     }
 
-    /// Two items of a wave, each with a loop of its own inside.
+    /// Two items of a wave, each with a loop inside.
     fn nested() -> Board {
         let loop_in = |outer: &str| {
             let mut event = scene::wave(1.0, "each", 2, &["0", "1"]);

@@ -1,4 +1,4 @@
-//! One element of a wave: what it is doing and how it ended.
+//! One element of a wave: its current work and its outcome.
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,18 +13,18 @@ pub struct Item {
     pub key: Arc<str>,
     pub state: State,
     pub attempt: u32,
-    /// How many attempts it may have, as far as known.
+    /// The number of attempts that it may have, as far as known.
     pub attempts: u32,
     pub started: Option<Timestamp>,
-    /// When anything about it was last new.
+    /// The time of the last change of anything about it.
     pub changed: Option<Timestamp>,
     pub calls: Vec<(u64, String)>,
     pub waits: Vec<Wait>,
-    /// Waits that ended in this attempt.
+    /// The waits that ended in this attempt.
     pub waited: usize,
     /// The last failure, also of an attempt that was repeated.
     pub cause: Option<Cause>,
-    /// The failure of its first attempt, where that was something else.
+    /// The failure of its first attempt, if that differs.
     pub first: Option<Cause>,
     pub elapsed_seconds: f64,
 }
@@ -98,14 +98,14 @@ impl Item {
         self.changed = Some(at);
     }
 
-    /// How it ended does not count any more, unless it ended well.
+    /// Takes back its outcome, unless it succeeded.
     pub(super) fn take_back(&mut self) {
         if self.outcome().is_some_and(|outcome| outcome != Outcome::Ok) {
             (self.state, self.cause, self.first) = (State::Queued, None, None);
         }
     }
 
-    /// The process that was at it is gone.
+    /// Its process is gone.
     pub(super) fn abandon(&mut self) {
         self.calls.clear();
         self.waits.clear();
@@ -122,12 +122,12 @@ impl Item {
         }
     }
 
-    /// The wait that is furthest from its end: the one that holds the item up.
+    /// The wait that is furthest from its end: the one that holds up the item.
     pub fn slowest_wait(&self) -> Option<&Wait> {
         self.waits.iter().min_by(|a, b| a.progress.percent.total_cmp(&b.progress.percent))
     }
 
-    /// How lively it is; a pause before the next attempt is none of its doing.
+    /// Its pace; a pause before the next attempt does not slow it down.
     pub fn pace(&self, now: Timestamp) -> Pace {
         let changed = self.slowest_wait().map(|wait| wait.changed).or(self.changed);
         match (self.state, changed) {
@@ -136,7 +136,7 @@ impl Item {
         }
     }
 
-    /// How much of it is done, when items of this wave go through so many waits.
+    /// The finished share of it, when the items of this wave have this many waits.
     pub(super) fn fraction(&self, waits: usize) -> f64 {
         if self.outcome().is_some() {
             return 1.0;

@@ -1,4 +1,4 @@
-//! For a log: one line per change, each with its time, wave and item, and a heartbeat for what does not change.
+//! Lines for a log: one per change, each with its time, wave and item, and a heartbeat for slow work.
 use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
@@ -13,7 +13,7 @@ use super::message::{self, Weight};
 use super::picture;
 use super::wait::{Pace, STALLED};
 
-/// What was last said about a wait: the status, the task, and the quarter it was in.
+/// The last line about a wait: the status, the task, and the quarter.
 #[derive(Clone, PartialEq)]
 struct Said {
     status: String,
@@ -21,19 +21,19 @@ struct Said {
     quarter: u8,
 }
 
-/// Remembers what was said, so that a line means something new.
+/// Remembers the lines that were written, so that each line is news.
 pub struct Lines {
     zone: TimeZone,
     said: HashMap<String, Said>,
-    /// Items said to stand still, and how long they did then.
+    /// Items that were reported as stalled, and for how long they were then.
     stalled: HashMap<(usize, usize), SignedDuration>,
-    /// When the last line was written.
+    /// The time of the last line.
     last: Option<Timestamp>,
-    /// When it was last looked for what stands still.
+    /// The time of the last check for stalled items.
     looked: Option<Timestamp>,
 }
 
-/// The pause between two looks for what stands still.
+/// The pause between two checks for stalled items.
 const LOOK: SignedDuration = SignedDuration::from_secs(10);
 
 impl Said {
@@ -49,12 +49,12 @@ impl Lines {
         Self { zone, said: HashMap::new(), stalled: HashMap::new(), last: None, looked: None }
     }
 
-    /// Moves what was seen by what the machine's clock was set by.
+    /// Moves all observed times by the shift of the machine's clock.
     pub fn shift(&mut self, by: SignedDuration) {
         self.last.iter_mut().chain(&mut self.looked).for_each(|at| *at += by);
     }
 
-    /// The lines for `event`, which `board` has taken in already.
+    /// The lines for `event`, which `board` has already applied.
     pub fn lines(&mut self, board: &Board, event: &Event) -> Vec<Line> {
         let mut lines = self.heartbeat(board, event.at);
         let message = message::message(board, event, &self.zone);
@@ -96,8 +96,8 @@ impl Lines {
         vec![Line::default().with(Tone::Strong, label).with(Tone::Plain, format!("  {}", words.join("  ")))]
     }
 
-    /// What is to be said at `now` though nothing happened: items that stand still (after 10 minutes, then each time
-    /// it has become twice as long), and where the waves are when nothing was said for 10 minutes.
+    /// The lines that are due at `now` without an event: stalled items (after 10 minutes, then after twice as long each
+    /// time), and the state of the waves after 10 minutes of silence.
     pub fn heartbeat(&mut self, board: &Board, now: Timestamp) -> Vec<Line> {
         if self.looked.is_some_and(|looked| now.duration_since(looked) < LOOK) {
             return Vec::new();
@@ -145,7 +145,7 @@ impl Lines {
     }
 }
 
-/// Whether a view that is not a log shows a message of this weight.
+/// True if a view other than a log shows a message of this weight.
 pub fn shows(quiet: bool, weight: Weight) -> bool {
     weight >= if quiet { Weight::Alarm } else { Weight::News }
 }

@@ -1,4 +1,4 @@
-//! Facts in words: what an event says to people beside the picture.
+//! Facts in words: the messages for people beside the picture.
 use jiff::tz::TimeZone;
 
 use crate::error::count;
@@ -9,14 +9,14 @@ use crate::report::streams::text;
 use super::board::Board;
 use super::picture;
 
-/// How much a message matters; a view shows it from some weight on.
+/// The importance of a message; a view shows those from some weight on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
     /// The ordinary course: for a log, not above bars that show the same.
     Course,
     /// Worth a line in any view.
     News,
-    /// Also for whoever asked for quiet.
+    /// Shown even if quiet was asked for.
     Alarm,
 }
 
@@ -25,9 +25,9 @@ pub enum Weight {
 pub struct Message {
     pub weight: Weight,
     pub tone: Tone,
-    /// `FAILED`, or nothing.
+    /// `FAILED`, or empty.
     pub head: &'static str,
-    /// The wave and the item, or nothing.
+    /// The wave and the item, or empty.
     pub label: String,
     /// May have several lines.
     pub text: String,
@@ -60,7 +60,7 @@ impl Message {
     }
 }
 
-/// What `event` says, when `board` has taken it in already.
+/// The message for `event`, which `board` has already applied.
 pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message> {
     let label = board.label(&event.origin);
     let message = |weight, text: String| Some(Message::new(weight, label.clone(), text));
@@ -153,7 +153,7 @@ fn retry(what: &str, attempt: u32, attempts: u32, next: &str, cause: &Cause) -> 
     format!("{what} {attempt} of {attempts} at {next}, after: {}", told(cause))
 }
 
-/// The message with its place, and what to do on a line of its own.
+/// The message with its place, and the hint on a line of its own.
 fn told(cause: &Cause) -> String {
     advised(&cause.told(), cause.hint.as_deref())
 }
@@ -207,7 +207,7 @@ fn stopping(now: bool) -> Message {
     Message::new(Weight::Alarm, String::new(), text).headed(Tone::Warning, head)
 }
 
-/// `36 ok, 1 failed`: what there is of each outcome.
+/// `36 ok, 1 failed`: the number of items for each outcome.
 pub fn tally(counts: &Counts) -> String {
     let words: Vec<String> = Outcome::ALL
         .into_iter()
@@ -217,7 +217,7 @@ pub fn tally(counts: &Counts) -> String {
     if words.is_empty() { "no items".to_owned() } else { words.join(", ") }
 }
 
-/// What people want to know at the very end: what goes on at the server without us, and how long it all took.
+/// The lines at the very end: the work that goes on at the server without us, and the elapsed time.
 pub fn farewell(board: &Board) -> Vec<Line> {
     let mut lines = Vec::new();
     if !board.left.is_empty() {

@@ -1,4 +1,4 @@
-//! The board as lines of a screen: one per item in flight, the rest summed, then one per wave.
+//! The board as lines of a screen: one per running item, a sum of the rest, then one per wave.
 use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,17 +13,17 @@ use super::item::{Item, State};
 use super::wait::{Pace, Wait};
 use super::wave::Wave;
 
-/// Lines of the screen that are left to what was there before.
+/// Lines of the screen that are left to earlier output.
 const MARGIN: usize = 2;
 
-/// A call that is over sooner is not worth a line.
+/// A shorter call is not worth a line.
 const BLINK: SignedDuration = SignedDuration::from_secs(1);
 /// The columns of percent and elapsed, and the gaps.
 const FIXED: usize = 16;
-/// The columns of `  stalled 1h23`: how it goes is worth more room than the bar.
+/// The columns of `  stalled 1h23`: this note is worth more room than the bar.
 const NOTE: usize = 14;
 
-/// What one line in flight says, before it is known how wide its columns are.
+/// The content of one running line, before the widths of its columns are known.
 struct Row {
     label: String,
     state: String,
@@ -34,7 +34,7 @@ struct Row {
     copied: Vec<String>,
 }
 
-/// How the columns of the rows in flight are cut.
+/// The widths of the columns of the running lines.
 struct Columns {
     label: usize,
     state: usize,
@@ -138,7 +138,7 @@ impl Board {
     }
 }
 
-/// All but `hidden` of the rows, in their order: what stands still stays in sight, then what came first.
+/// All but `hidden` of the rows, in order: stalled ones stay in sight, then the first ones.
 fn most_telling(rows: Vec<Row>, hidden: usize) -> Vec<Row> {
     let shown = rows.len() - hidden;
     let mut order: Vec<usize> = (0..rows.len()).collect();
@@ -159,7 +159,7 @@ fn loose_row(wait: &Wait, now: Timestamp) -> Row {
     }
 }
 
-/// What an item is doing, in a word or two.
+/// The current work of an item, in a word or two.
 pub fn state(item: &Item, now: Timestamp) -> String {
     if let State::Pausing { until } = item.state {
         let rest = until.duration_since(now);
@@ -175,7 +175,7 @@ pub fn state(item: &Item, now: Timestamp) -> String {
     }
 }
 
-/// The status, and the task at work.
+/// The status, and the current task.
 pub fn wait_state(wait: &Wait) -> String {
     let status = wait.progress.status.as_str();
     match &wait.progress.task {
@@ -185,7 +185,7 @@ pub fn wait_state(wait: &Wait) -> String {
     }
 }
 
-/// Bytes and rate, in the order in which they are worth their room.
+/// Bytes and rate, the most valuable first.
 fn copied(wait: &Wait, now: Timestamp) -> Vec<String> {
     let Some((done, total)) = wait.progress.bytes else { return Vec::new() };
     let rate = wait.rate(now).map(|rate| format!("{}/s", text::bytes(rate)));
@@ -196,7 +196,7 @@ impl Columns {
     fn of(rows: &[Row], width: usize) -> Self {
         let widest = |of: fn(&Row) -> &str| rows.iter().map(|row| text::width(of(row))).max().unwrap_or(0);
         let label = widest(|row| &row.label).min(width * 3 / 10);
-        // A task's name in full is worth more than a long bar.
+        // The full name of a task is worth more than a long bar.
         let spare = width.saturating_sub(label + FIXED + NOTE + 6);
         let state = widest(|row| &row.state).min(spare.max(width * 3 / 10));
         let room = width.saturating_sub(label + state + FIXED + NOTE);
@@ -255,7 +255,7 @@ fn wave_line(wave: &Wave, name: usize, now: Timestamp, width: usize) -> Line {
     line.fitting(width, Tone::Plain, &left)
 }
 
-/// The tone in which an outcome is told.
+/// The tone of an outcome.
 pub fn tone(outcome: Outcome) -> Tone {
     match outcome {
         Outcome::Ok => Tone::Good,
@@ -264,7 +264,7 @@ pub fn tone(outcome: Outcome) -> Tone {
     }
 }
 
-/// `seed: 15 of 36 items done, 20 active, 81%, ~2h10 left`, for where no bar can be drawn.
+/// `seed: 15 of 36 items done, 20 active, 81%, ~2h10 left`, for output without bars.
 pub fn wave_sentence(wave: &Wave, now: Timestamp) -> String {
     let counts = wave.counts();
     let mut words =

@@ -1,4 +1,4 @@
-//! What holds for every picture, whatever happened.
+//! Properties of every picture, whatever happened.
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 

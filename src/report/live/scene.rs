@@ -1,4 +1,4 @@
-//! A small run for the tests of the report: two waves, told in a few words each.
+//! A small run for the tests of the report: two waves with a few events each.
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +8,7 @@ use crate::event::{Cause, Counts, Event, Fact, Origin, Outcome, Progress, Subjec
 
 use super::board::Board;
 
-/// The run's time after so many minutes.
+/// The run's time after this many minutes.
 pub fn minute(minutes: f64) -> Timestamp {
     let start: Timestamp = REHEARSAL_START.parse().expect("the constant is a timestamp");
     start + SignedDuration::from_secs_f64(minutes * 60.0)
@@ -69,7 +69,7 @@ pub fn waiting(minutes: f64, origin: Origin, id: &str) -> Event {
     event(minutes, origin, Fact::WaitStarted { subject: subject(id), since: minute(minutes) })
 }
 
-/// A look at a copy of 40 GB.
+/// An observation of a copy of 40 GB.
 pub fn copying(minutes: f64, since: f64, origin: Origin, id: &str, percent: u32) -> Event {
     let progress = Progress {
         status: "RUNNING".to_owned(),
@@ -115,7 +115,7 @@ pub fn busy_wave() -> Vec<Event> {
     ]
 }
 
-/// Two waves at their end, one of them with every sort of outcome.
+/// Two waves at their end, one of them with every kind of outcome.
 pub fn ended_run() -> Vec<Event> {
     let (web, db) = (|key| item("web", key), |key| item("db", key));
     let quota = cause(

@@ -1,5 +1,5 @@
-//! The end of a run for stdout: the waves, the items that are not ok, and those that needed more than one try. Nothing
-//! in it tells one rehearsal from the next: no id, no time.
+//! The end of a run for stdout: the waves, the items that are not ok, and those with more than one attempt. It contains
+//! no ids and no times, so that rehearsals can be compared.
 use crate::event::{Counts, Outcome};
 use crate::report::streams::text;
 
@@ -14,7 +14,7 @@ struct Grid {
     right: &'static [usize],
 }
 
-/// The summary in at most `width` columns, without a final line break; nothing where there was no wave.
+/// The summary in at most `width` columns, without a final line break; `None` if there was no wave.
 pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
     let waves: Vec<(String, &Wave)> = rows(board, is_told).into_iter().map(|(_, label, wave)| (label, wave)).collect();
     if waves.is_empty() {
@@ -29,20 +29,21 @@ pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
     Some(parts.join("\n\n"))
 }
 
-/// The waves with their places on the board and their labels, in the order of the script: a wave inside an item stands where its item does.
+/// The waves with their indices on the board and their labels, in the order of the script: a wave inside an item stands
+/// where its item does.
 pub(in crate::report) fn rows(board: &Board, told: impl Fn(&Wave) -> bool) -> Vec<(usize, String, &Wave)> {
     let mut order: Vec<usize> = (0..board.waves.len()).filter(|at| told(&board.waves[*at])).collect();
     order.sort_by_cached_key(|at| position(board, *at));
     order.into_iter().map(|at| (at, label(board, at), &board.waves[at])).collect()
 }
 
-/// A loop of the script is told only when something in it went wrong.
+/// A loop of the script is listed only if something in it failed.
 fn is_told(wave: &Wave) -> bool {
     let counts = wave.counts();
     !wave.repeated && (!wave.is_each() || counts.ok != counts.total())
 }
 
-/// The path to a wave: at every level the item, and which wave of that item it is.
+/// The path to a wave: at every level the item, and the wave's number within that item.
 fn position(board: &Board, wave: usize) -> Vec<usize> {
     let parent = board.waves[wave].parent;
     let mut path = parent.map_or_else(Vec::new, |parent| {

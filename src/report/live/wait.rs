@@ -1,4 +1,4 @@
-//! Something that is waited for: how far it is, how fast it goes, and whether it still moves.
+//! The progress of a wait: how far it is, how fast it goes, and whether it still moves.
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
@@ -6,21 +6,21 @@ use jiff::{SignedDuration, Timestamp};
 use crate::event::{Progress, Subject};
 use crate::report::streams::text;
 
-/// How many looks at a wait are kept to tell its rate.
+/// The number of looks at a wait that are kept for its rate.
 const SAMPLES: usize = 16;
 
-/// What has not moved for so long is called slow.
+/// A wait without movement for this long is slow.
 pub const SLOW: SignedDuration = SignedDuration::from_mins(3);
-/// What has not moved for so long is called stalled.
+/// A wait without movement for this long is stalled.
 pub const STALLED: SignedDuration = SignedDuration::from_mins(10);
 
-/// Something that is waited for, and how it went so far.
+/// A wait, and its course so far.
 #[derive(Clone, Debug)]
 pub struct Wait {
     pub subject: Subject,
     pub since: Timestamp,
     pub progress: Progress,
-    /// When status, task, percent or bytes last changed.
+    /// The time of the last change of status, task, percent or bytes.
     pub changed: Timestamp,
     samples: VecDeque<Sample>,
 }
@@ -32,7 +32,7 @@ struct Sample {
     bytes: Option<u64>,
 }
 
-/// How lively something is.
+/// The liveliness of a wait or an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     Moving,
@@ -83,12 +83,12 @@ impl Wait {
         }
     }
 
-    /// The time left at the rate of the last looks; nothing while it does not move, or before a rate can be told.
+    /// The time left at the rate of the last looks; `None` while it does not move, or before there is a rate.
     pub fn time_left(&self, now: Timestamp) -> Option<SignedDuration> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let spent = last.at.duration_since(first.at).as_secs_f64();
         let gained = last.percent - first.percent;
-        // The first tasks say little about those to come, unless bytes are counted.
+        // The first tasks say little about the later ones, unless bytes are counted.
         let early = last.bytes.is_none() && last.percent < 15.0;
         if early || spent < 30.0 || gained < 3.0 || matches!(Pace::since(self.changed, now), Pace::Stalled(_)) {
             return None;
@@ -97,7 +97,7 @@ impl Wait {
         Some(text::span(rest)).filter(|left| *left >= SignedDuration::from_secs(1))
     }
 
-    /// Bytes a second over the last looks.
+    /// Bytes per second over the last looks.
     pub fn rate(&self, now: Timestamp) -> Option<u64> {
         if matches!(Pace::since(self.changed, now), Pace::Stalled(_)) {
             return None;

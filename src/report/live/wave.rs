@@ -1,4 +1,4 @@
-//! A wave, or an `each`: its items, how much of it is done, and how long the rest takes.
+//! A wave, or an `each`: its items, its finished share, and the time that the rest takes.
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -23,20 +23,20 @@ pub struct Wave {
     pub started: Timestamp,
     pub finished: Option<f64>,
     pub stopping: Option<String>,
-    /// It did not come to its own end: its item, or the process, ended before, or began anew.
+    /// It did not reach its own end: its item or the process ended before, or began again.
     pub cut: bool,
-    /// The run went another way, in an attempt that was made anew.
+    /// A repeated attempt of the run took another way.
     pub repeated: bool,
-    /// No wave of the script: it holds what began in none, as jobs do.
+    /// Not a wave of the script: it holds items outside of all waves, such as jobs.
     pub(in crate::report) gathered: bool,
     pub items: Vec<Item>,
     keys: HashMap<Arc<str>, usize>,
-    /// How much of each item is done, and of all together.
+    /// The finished share of each item, and of all together.
     shares: Vec<f64>,
     done: f64,
-    /// The waits that a finished item went through.
+    /// The number of waits of a finished item.
     waits: usize,
-    /// The most that was ever done of it: a bar does not go backwards.
+    /// The highest share so far: a bar does not go backwards.
     reached: f64,
 }
 
@@ -76,18 +76,18 @@ impl Wave {
         wave
     }
 
-    /// Nobody is at work on it.
+    /// No process works on it.
     pub(super) fn cut_off(&mut self) {
         if self.finished.is_none() {
             (self.finished, self.cut) = (Some(0.0), true);
         }
     }
 
-    /// It is entered again. What ended well in it stands; the rest is told again, or done again.
+    /// It is entered again. Its successes stand; the rest is reported or done again.
     pub(super) fn reopen(&mut self, call: u64) {
         (self.finished, self.stopping, self.cut, self.repeated) = (None, None, false, false);
         self.call = call;
-        // Older journals do not tell again what has ended.
+        // Older journals do not repeat the ends of items.
         if call > 0 {
             for at in 0..self.items.len() {
                 self.items[at].take_back();
@@ -106,12 +106,12 @@ impl Wave {
         at
     }
 
-    /// Where among the items the one of this key stands.
+    /// The index of the item with this key.
     pub(super) fn find(&self, key: &str) -> Option<usize> {
         self.keys.get(key).copied()
     }
 
-    /// Whether this is an `each`: a loop of the script rather than a wave of its plan.
+    /// True for an `each`: a loop of the script rather than a wave of its plan.
     pub fn is_each(&self) -> bool {
         &*self.name == "each"
     }
@@ -126,12 +126,12 @@ impl Wave {
         self.items.iter().filter(|item| item.is_in_flight()).count()
     }
 
-    /// How much is done, 0 to 1; never backwards.
+    /// The finished share, from 0 to 1; it never falls.
     pub fn fraction(&self) -> f64 {
         self.reached
     }
 
-    /// Counts anew what is done after a change of one item: a thousand items change sixty thousand times.
+    /// Updates the finished share after a change of one item: a thousand items change sixty thousand times.
     pub(super) fn advance(&mut self, changed: usize) {
         let item = &self.items[changed];
         if item.outcome().is_some() && item.waited > self.waits {
@@ -148,7 +148,7 @@ impl Wave {
         self.reached = self.reached.max(fraction.min(1.0));
     }
 
-    /// The time left, as far as it can be told: by the items that are through, else by the share that is done.
+    /// The time left, as far as it can be estimated: by the finished items, else by the finished share.
     pub fn time_left(&self, now: Timestamp) -> Option<SignedDuration> {
         let through: Vec<f64> = self
             .items
@@ -172,7 +172,7 @@ impl Wave {
         } else {
             Some(work_left(&through, &running, queued, self.limit))
         };
-        // No wave ends before the item that takes longest.
+        // A wave does not end before its slowest item.
         let longest = self
             .items
             .iter()
@@ -184,7 +184,7 @@ impl Wave {
     }
 }
 
-/// The seconds that the rest of a wave takes when its items take as long as those before them.
+/// The seconds for the rest of a wave if its items take as long as those before them.
 #[allow(clippy::cast_precision_loss, reason = "a few thousand items")]
 fn work_left(through: &[f64], running: &[f64], queued: usize, limit: usize) -> f64 {
     let usual = through.iter().sum::<f64>() / through.len() as f64;

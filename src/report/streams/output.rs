@@ -1,12 +1,12 @@
-//! The two streams: stdout for data, stderr for people; a reader that went away is no failure. What leaves the process
-//! by them has no known secret in it.
+//! The two streams: stdout for data, stderr for people; a reader that went away is not a failure. Everything that
+//! leaves the process through them is masked.
 use std::io::{self, Write};
 
 use crate::disk;
 use crate::error::{Error, Kind, Result, plain};
 use crate::secret::Known;
 
-/// A handle to the process's stdout and stderr. What cannot be written is remembered and left.
+/// A handle to the process's stdout and stderr. A failure to write is remembered, and later writes are skipped.
 pub struct Output {
     out: Stream,
     err: Stream,
@@ -14,10 +14,10 @@ pub struct Output {
 
 pub struct Stream {
     to: Box<dyn Write + Send>,
-    /// Secrets that the process has met: none of them is written.
+    /// The secrets that the process has met: none of them is written.
     known: Known,
     closed: bool,
-    /// What the system said, where it is no closed pipe: a full disk, say.
+    /// The system's error, unless it is a closed pipe: a full disk, for example.
     lost: Option<Error>,
 }
 
@@ -26,7 +26,7 @@ impl Output {
         Self { out: Stream::new(out), err: Stream::new(err) }
     }
 
-    /// The same with the secrets that the process knows.
+    /// Masks the secrets that the process knows.
     #[must_use]
     pub fn knowing(mut self, known: &Known) -> Self {
         self.out.known = known.clone();
@@ -44,7 +44,7 @@ impl Output {
         self.out.line(text);
     }
 
-    /// A line of data that is a secret on purpose: what a client of the sandbox needs.
+    /// A line of data that shows a secret on purpose: a setting for clients of the sandbox.
     pub fn data_in_clear(&mut self, text: &str) {
         self.out.write(&format!("{text}\n"));
     }
@@ -57,13 +57,13 @@ impl Output {
     /// Flushes both; a command that writes data ends with this.
     ///
     /// # Errors
-    /// `Storage` when stdout took no more. A reader that went away is none: it had seen enough.
+    /// `Storage` when stdout is full. A reader that went away is not an error: it had seen enough.
     pub fn close(&mut self) -> Result<()> {
         self.flush();
         self.out.lost.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether the reader of stdout went away.
+    /// True if the reader of stdout went away.
     pub fn data_closed(&self) -> bool {
         self.out.closed
     }

@@ -1,7 +1,7 @@
 //! A line of text in tones, which are colours on a terminal that has them and nothing elsewhere.
 use super::text;
 
-/// What a piece of text means to the eye. Nothing is said by a tone alone.
+/// The visual meaning of a piece of text. No information is in the tone alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Plain,
@@ -51,7 +51,7 @@ impl Line {
         self
     }
 
-    /// As [`Line::with`], two columns further on, if it still fits into `width`; else without it.
+    /// Like [`Line::with`], two columns further on, if it still fits into `width`; else without it.
     #[must_use]
     pub fn fitting(self, width: usize, tone: Tone, text: &str) -> Self {
         if text.is_empty() || self.width() + 2 + text::width(text) > width {
@@ -72,8 +72,8 @@ impl Line {
         self.0.iter().map(|(tone, text)| tone.paint(text, color)).collect()
     }
 
-    /// The line broken between words so that it fits into `width`, what follows a break further in. A word that is
-    /// wider than the screen is left to the terminal.
+    /// The line broken between words so that it fits into `width`, with the continuation indented. A word that is wider
+    /// than the screen is left to the terminal.
     pub fn wrapped(&self, width: usize) -> Vec<Self> {
         const INDENT: &str = "    ";
         const NARROWEST: usize = 20;
@@ -97,7 +97,7 @@ impl Line {
         lines.into_iter().map(Self::trimmed).collect()
     }
 
-    /// Without the spaces at its end.
+    /// The line without trailing spaces.
     fn trimmed(mut self) -> Self {
         while let Some((_, text)) = self.0.last_mut() {
             text.truncate(text.trim_end().len());

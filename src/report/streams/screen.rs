@@ -1,4 +1,4 @@
-//! What the streams lead to: how large a screen, and whether it has colours.
+//! The screen behind the streams: its size and its colours.
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -16,19 +16,19 @@ impl Default for Size {
     }
 }
 
-/// Tells the terminal's size, which changes while the program runs.
+/// Measures the terminal, whose size changes while the program runs.
 pub type Measure = Arc<dyn Fn() -> Size + Send + Sync>;
 
-/// Where the report is seen.
+/// The screen that shows the report.
 #[derive(Clone)]
 pub struct Screen {
-    /// The terminal's size, where stderr is one.
+    /// The size of the terminal, if stderr is one.
     pub measure: Measure,
-    /// The width that stdout has, where it is a terminal: tables on it fit.
+    /// The width of stdout, if it is a terminal: tables on it fit.
     pub data_width: Option<usize>,
-    /// Whether stderr is a terminal on which a picture can be drawn over the last one.
+    /// True if stderr is a terminal on which a picture can be redrawn.
     pub redraws: bool,
-    /// Whether stderr takes colours (a terminal, and no `NO_COLOR`).
+    /// True if stderr may have colours (a terminal, and no `NO_COLOR`).
     pub color: bool,
     /// The time zone of times of day.
     pub zone: TimeZone,

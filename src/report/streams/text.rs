@@ -2,7 +2,7 @@
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// What stands where text was cut off.
+/// The mark where text was cut off.
 const CUT: char = '…';
 
 /// `42s`, `6m`, `1h27`, `3d04h`.
@@ -17,12 +17,12 @@ pub fn duration(duration: SignedDuration) -> String {
     }
 }
 
-/// [`duration`] of so many seconds.
+/// [`duration`] of a number of seconds.
 pub fn seconds(seconds: f64) -> String {
     duration(span(seconds))
 }
 
-/// A duration of so many seconds; what is no number or too much for one is nothing.
+/// A duration of a number of seconds; zero for one that is not a number or too large.
 pub fn span(seconds: f64) -> SignedDuration {
     SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::ZERO)
 }
@@ -33,7 +33,7 @@ pub fn bytes(bytes: u64) -> String {
     format!("{number} {unit}")
 }
 
-/// `12/40 GB`: how much of how much, the unit once where it is the same.
+/// `12/40 GB`: the done share of a total, with the unit once if it is the same.
 pub fn bytes_of(done: u64, total: u64) -> String {
     let ((done, done_unit), (total, total_unit)) = (scaled(done), scaled(total));
     if done_unit == total_unit {
@@ -69,17 +69,17 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// As [`one_line`], with the line breaks kept.
+/// Like [`one_line`], with the line breaks kept.
 pub fn printable(text: &str) -> String {
     text.lines().map(one_line).collect::<Vec<_>>().join("\n")
 }
 
-/// The columns that `text` takes.
+/// The number of columns of `text`.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// `text` in at most `width` columns, cut with `…` where it is longer.
+/// `text` in at most `width` columns, cut with `…` if it is longer.
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -114,7 +114,7 @@ pub fn right(text: &str, width: usize) -> String {
     " ".repeat(width - text.width()) + text.as_str()
 }
 
-/// `####------` of so many columns; full only when all is done.
+/// `####------` in `width` columns; full only when everything is done.
 pub fn bar(fraction: f64, width: usize) -> String {
     let fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]

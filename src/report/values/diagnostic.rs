@@ -1,4 +1,4 @@
-//! What went wrong, told in full: the place in the script with a caret, or what the server answered.
+//! Errors in full: the place in the script with a caret, or the answer of the server.
 use std::error::Error as _;
 use std::sync::LazyLock;
 
@@ -11,15 +11,15 @@ use crate::report::streams::paint::Tone;
 use crate::report::streams::text;
 use crate::secret;
 
-/// What is longer is cut around the place: the caret has to stand under it on the narrowest terminal.
+/// A longer line is cut around the place: the caret has to stand under it on the narrowest terminal.
 const WIDTH: usize = 80;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// It would surely fail; a run of it is refused, or ends there.
+    /// It would certainly fail; a run of it is refused, or ends there.
     Error,
-    /// It runs, and does mostly something else than was meant.
+    /// It runs, but probably does something else than was meant.
     Warning,
 }
 
@@ -56,11 +56,11 @@ pub struct Place<'a> {
     pub source: &'a str,
     pub line: usize,
     pub column: usize,
-    /// How many characters are meant; the word that begins there, where it is not known.
+    /// The number of characters that are meant; `None` for the word that begins there.
     pub length: Option<usize>,
 }
 
-/// `title`, the line of the script with `message` under the place, and what to do; no final line break.
+/// `title`, the line of the script with `message` under the place, and the hint; without a final line break.
 pub fn render(
     severity: Severity,
     title: &str,
@@ -85,21 +85,21 @@ pub fn render(
     with_hint(told, hint, color)
 }
 
-/// An error with its place in the script, and everything else that is known of it; no final line break.
+/// An error with its place in the script and all its details; without a final line break.
 pub fn at(error: &Error, place: Place<'_>, color: bool) -> String {
     let mut lines = vec![render(Severity::Error, &error.message, "", place, None, color)];
     lines.extend(known(error));
     with_hint(lines.join("\n"), error.hint.as_deref(), color)
 }
 
-/// An error without a place: message, request, causes, and what to do; no final line break.
+/// An error without a place: message, request, causes and hint; without a final line break.
 pub fn error(error: &Error, color: bool) -> String {
     let mut lines = vec![format!("{} {}", Severity::Error.head(color), text::printable(&error.message))];
     lines.extend(known(error));
     with_hint(lines.join("\n"), error.hint.as_deref(), color)
 }
 
-/// The request, the server's id for it, the failed task, the causes: a line each.
+/// The request, the server's id for it, the failed task, and the causes, one line each.
 fn known(error: &Error) -> Vec<String> {
     let mut lines = Vec::new();
     let mut details = Value::Object(error.details.clone());
@@ -139,7 +139,7 @@ fn with_hint(told: String, hint: Option<&str>, color: bool) -> String {
     }
 }
 
-/// The line with the passwords that are written in it as `***`, and the column moved along.
+/// The line with its passwords replaced by `***`, and the column moved along.
 fn masked(line: &str, column: usize) -> (String, usize) {
     static SETTING: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"(\w+)"?\s*[:=]\s*("(?:[^"\\]|\\.)*"|`[^`]*`)"#).expect("the constant is a pattern")
@@ -166,7 +166,7 @@ fn masked(line: &str, column: usize) -> (String, usize) {
 }
 
 impl Place<'_> {
-    /// The bytes of `line` that are meant; one place behind it where the column is beyond its end.
+    /// The bytes of `line` that are meant; one position behind it if the column is beyond its end.
     fn span(&self, line: &str) -> std::ops::Range<usize> {
         let offset = |column: usize| line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
         let first = self.column.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Values for a terminal: a list of objects as a table, an object as a tree, in the width there is.
+//! Values for a terminal: a list of objects as a table, an object as a tree, in the available width.
 use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use crate::error::count;
 use crate::report::streams::text;
 use crate::secret;
 
-/// The columns that tell most, in the order in which they stand; others follow as they come.
+/// The most informative columns in their order; others follow as they come.
 const FIRST: [&str; 22] = [
     "id",
     "name",
@@ -31,10 +31,10 @@ const FIRST: [&str; 22] = [
     "destination_endpoint_id",
     "host",
 ];
-/// The columns that are for those who have room.
+/// The columns that are shown only if there is room.
 const LAST: [&str; 4] = ["description", "notes", "created_at", "updated_at"];
 
-/// What every row of the server has and nobody reads.
+/// The fields of every row of the server that nobody reads.
 const HIDDEN: [&str; 8] = [
     "user_id",
     "project_id",
@@ -46,15 +46,15 @@ const HIDDEN: [&str; 8] = [
     "maintenance_trust_id",
 ];
 
-/// Names may be longer than ids are; then they are cut.
+/// Names longer than an id are cut.
 const WIDEST: usize = 40;
-/// Elements of a list inside an object that are shown.
+/// The most elements of a list inside an object that are shown.
 const MOST: usize = 20;
-/// How deep a tree goes before what is below is written in one line.
+/// The depth of a tree below which values are written in one line.
 const DEPTH: usize = 3;
 
-/// `value` in at most `width` columns where that can be, without secrets and without a final line break; nothing for
-/// nothing.
+/// `value` in at most `width` columns where possible, without secrets and without a final line break; empty for a unit
+/// value.
 pub fn render(value: &Value, width: usize) -> String {
     let mut value = value.clone();
     secret::mask(&mut value);
@@ -66,7 +66,7 @@ pub fn render(value: &Value, width: usize) -> String {
     }
 }
 
-/// The columns of a list that have no room in so many columns of the screen.
+/// The columns of a list that have no room in `width` columns of the screen.
 pub fn left_out(value: &Value, width: usize) -> Vec<String> {
     let rows = value.as_array().and_then(|rows| rows.iter().map(Value::as_object).collect::<Option<Vec<_>>>());
     let Some(rows) = rows else { return Vec::new() };
@@ -96,7 +96,7 @@ fn rows_table(rows: &[&Map<String, Value>], width: usize) -> String {
     table.trim_fmt()
 }
 
-/// The columns worth showing, best first: what fits into a cell and is not empty throughout.
+/// The columns worth showing, best first: those that fit into cells and are not empty throughout.
 fn columns<'a>(rows: &[&'a Map<String, Value>]) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     for name in rows.iter().flat_map(|row| row.keys()) {
@@ -115,14 +115,14 @@ fn columns<'a>(rows: &[&'a Map<String, Value>]) -> Vec<&'a str> {
     flat
 }
 
-/// Where a field stands: scripts' maps come sorted by name, which tells nothing.
+/// The rank of a field: the maps of scripts are sorted by name, which tells nothing.
 fn rank(name: &str) -> usize {
     let first = FIRST.iter().position(|first| *first == name);
     let last = LAST.iter().chain(&HIDDEN).position(|last| *last == name).map(|at| FIRST.len() + 1 + at);
     first.or(last).unwrap_or(FIRST.len())
 }
 
-/// As many of the columns as fit beside each other; at least the first two.
+/// As many of the columns as fit side by side; at least the first two.
 fn fitting<'a>(rows: &[&Map<String, Value>], columns: Vec<&'a str>, width: usize) -> Vec<&'a str> {
     let mut taken = 1;
     let mut fitting = Vec::new();
@@ -144,7 +144,7 @@ fn cell(value: Option<&Value>) -> String {
 
 fn table(width: usize) -> Table {
     let mut table = Table::new();
-    // As the official client's tables look.
+    // The look of the official client's tables.
     table.load_style(presets::ASCII_FULL_CONDENSED.header_separator(LineStyle::new('+', '-', '+', '+')));
     table.force_no_tty().set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
@@ -165,7 +165,7 @@ fn object(fields: &Map<String, Value>, width: usize) -> String {
     table.trim_fmt()
 }
 
-/// The fields of an object as rows, those of objects inside it further in.
+/// The fields of an object as rows, those of objects inside it indented.
 fn branches(fields: &Map<String, Value>, depth: usize, rows: &mut Vec<(String, String)>) {
     let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
     fields.sort_by_key(|(name, _)| rank(name));
@@ -191,10 +191,10 @@ fn elements(values: &[Value]) -> String {
     lines.join("\n")
 }
 
-/// The fields of an object by which one tells it from others.
+/// The identifying fields of an object.
 fn gist(value: &Value) -> String {
     let Some(fields) = value.as_object() else { return compact(value) };
-    // A task is known by what it does; its id would take the line.
+    // A task is known by its type; its id would take the line.
     let is_told = |name: &&&str| **name != "id" || !fields.contains_key("task_type");
     let told = FIRST.iter().filter(is_told).filter_map(|name| fields.get(*name));
     let told = told.filter(|value| is_flat(value) && !is_empty(value));
@@ -222,7 +222,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// Whether a value fits into a cell: no object, and no list of lists or objects.
+/// True if a value fits into a cell: not an object, and not a list of lists or objects.
 fn is_flat(value: &Value) -> bool {
     match value {
         Value::Object(_) => false,

@@ -1,10 +1,10 @@
-//! A value as YAML, for people who read it so.
+//! A value as YAML, for people who prefer it.
 use serde_json::Value;
 
-/// Words that YAML takes for something else than a text.
+/// Words that YAML does not take for a text.
 const WORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
 
-/// A value in lines, without one at the end.
+/// A value in lines, without a line break at its end.
 pub fn pretty(value: &Value) -> String {
     lines(value).join("\n")
 }
@@ -18,7 +18,7 @@ fn lines(value: &Value) -> Vec<String> {
             items.iter().flat_map(|item| below("- ", "  ", lines(item))).collect()
         }
         Value::String(text) => vec![text_of(text)],
-        // What JSON can say YAML can.
+        // Everything in JSON is YAML.
         other => vec![other.to_string()],
     }
 }
@@ -39,7 +39,7 @@ fn below(first: &str, others: &str, lines: Vec<String>) -> Vec<String> {
     lines.into_iter().enumerate().map(prefix).collect()
 }
 
-/// A text as it is where nobody can take it for something else, in quotes otherwise.
+/// A text without quotes if it cannot be misread, in quotes otherwise.
 fn text_of(text: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '.' | '/' | ' ');
     let is_plain = text.starts_with(char::is_alphabetic) && !text.ends_with(' ') && text.chars().all(plain);
