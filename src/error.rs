@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 /// The detail with the seconds after which the server wants to be asked again.
 pub const RETRY_AFTER: &str = "retry_after";
 
+/// The detail of a change that nobody knows whether it was applied.
+pub const MAYBE_APPLIED: &str = "maybe_applied";
+
 /// The detail of a login whose connection was accepted, and then broke.
 pub const BROKEN: &str = "broken";
 

@@ -21,7 +21,7 @@ pub fn create(fields: Map<String, Value>) -> Request {
 
 /// `connection_info` is replaced whole; the same update twice is the same as once.
 pub fn update(endpoint: &str, fields: Map<String, Value>) -> Request {
-    Request::put(path(endpoint), json!({ "endpoint": fields }), Answer::Thing("endpoint"), Repeat::Safe)
+    Request::put(path(endpoint), json!({ "endpoint": fields }), Answer::Thing("endpoint"), Repeat::Find)
 }
 
 pub fn delete(endpoint: &str) -> Request {
@@ -72,7 +72,7 @@ mod tests {
         );
         assert_eq!(
             update("E", fields(json!({"name": "n"}))),
-            Request::put("endpoints/E", json!({"endpoint": {"name": "n"}}), Answer::Thing("endpoint"), Repeat::Safe)
+            Request::put("endpoints/E", json!({"endpoint": {"name": "n"}}), Answer::Thing("endpoint"), Repeat::Find)
         );
         assert_eq!(delete("E"), Request::delete("endpoints/E"));
         let inventory = Request::get("endpoints/E/inventory", Answer::Whole);

@@ -23,7 +23,7 @@ use super::shared::Shared;
 use super::wire::{Wire, stopped};
 use crate::cancel::{Cancel, Wish};
 use crate::clock::{Clock, Instant};
-use crate::error::{Error, Kind, Prospect, Result};
+use crate::error::{Error, Kind, MAYBE_APPLIED, Prospect, Result};
 use crate::event::{self, Cause, Event, Fact, Origin, Sink};
 use crate::model::Generation;
 
@@ -175,10 +175,15 @@ impl Client {
                     Err(_) => error,
                 },
                 None if next == Move::Wait => self.without_patience(error),
-                None => error,
+                None => {
+                    if let Notice::Away(silent) = notice {
+                        self.say_away(silent, &error);
+                    }
+                    error
+                }
             };
             return Err(match maybe && !retry::is_final_refusal(fault.reach) {
-                true => Failure::Lost(error.detail("maybe_applied", true)),
+                true => Failure::Lost(error.detail(MAYBE_APPLIED, true)),
                 false if stayed => Failure::Kept(error),
                 false => Failure::Refused(error),
             });

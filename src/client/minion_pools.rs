@@ -22,7 +22,7 @@ pub fn create(fields: Map<String, Value>) -> Request {
 
 /// Possible only while it is deallocated.
 pub fn update(pool: &str, fields: Map<String, Value>) -> Request {
-    Request::put(path(pool), json!({ "minion_pool": fields }), Answer::Thing("minion_pool"), Repeat::Safe)
+    Request::put(path(pool), json!({ "minion_pool": fields }), Answer::Thing("minion_pool"), Repeat::Find)
 }
 
 /// Possible only while it is deallocated or broken.
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(list(), Request::get("minion_pools", Answer::List("minion_pools")));
         assert_eq!(show("P"), Request::get("minion_pools/P", one));
         assert_eq!(create(fields.clone()), Request::post("minion_pools", body.clone(), one, Repeat::Find));
-        assert_eq!(update("P", fields), Request::put("minion_pools/P", body, one, Repeat::Safe));
+        assert_eq!(update("P", fields), Request::put("minion_pools/P", body, one, Repeat::Find));
         assert_eq!(delete("P"), Request::delete("minion_pools/P"));
         let action = |body, repeat| Request::post("minion_pools/P/actions", body, one, repeat);
         assert_eq!(allocate("P"), action(json!({"allocate": null}), Repeat::Find));

@@ -18,7 +18,7 @@ pub fn create(fields: Map<String, Value>) -> Request {
 }
 
 pub fn update(region: &str, fields: Map<String, Value>) -> Request {
-    Request::put(path(region), json!({ "region": fields }), Answer::Thing("region"), Repeat::Safe)
+    Request::put(path(region), json!({ "region": fields }), Answer::Thing("region"), Repeat::Find)
 }
 
 /// Also deletes a region that is in use.
@@ -44,7 +44,7 @@ mod tests {
             create(fields.clone()),
             Request::post("regions", body.clone(), Answer::Thing("region"), Repeat::Find)
         );
-        assert_eq!(update("R", fields), Request::put("regions/R", body, Answer::Thing("region"), Repeat::Safe));
+        assert_eq!(update("R", fields), Request::put("regions/R", body, Answer::Thing("region"), Repeat::Find));
         assert_eq!(delete("R"), Request::delete("regions/R"));
     }
 }

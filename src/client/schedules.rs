@@ -44,7 +44,7 @@ pub fn update(generation: Generation, transfer: &str, schedule: &str, fields: Ma
     if let Some(time) = body.get("schedule") {
         check_time(time)?;
     }
-    Ok(Request::put(path(generation, transfer, schedule), body, Answer::Thing("schedule"), Repeat::Safe))
+    Ok(Request::put(path(generation, transfer, schedule), body, Answer::Thing("schedule"), Repeat::Find))
 }
 
 pub fn delete(generation: Generation, transfer: &str, schedule: &str) -> Request {
@@ -133,7 +133,7 @@ mod tests {
         );
         assert_eq!(
             update(LEGACY, "T", "S", fields(json!({"enabled": false}))).expect("can be said"),
-            Request::put("replicas/T/schedules/S", json!({"enabled": false}), Answer::Thing("schedule"), Repeat::Safe)
+            Request::put("replicas/T/schedules/S", json!({"enabled": false}), Answer::Thing("schedule"), Repeat::Find)
         );
         assert_eq!(delete(CURRENT, "T", "S"), Request::delete("transfers/T/schedules/S"));
         assert!(update(LEGACY, "T", "S", fields(json!({"auto_deploy": true}))).is_err());

@@ -19,7 +19,7 @@ pub fn create(fields: Map<String, Value>) -> Request {
 }
 
 pub fn update(service: &str, fields: Map<String, Value>) -> Request {
-    Request::put(path(service), json!({ "service": fields }), Answer::Thing("service"), Repeat::Safe)
+    Request::put(path(service), json!({ "service": fields }), Answer::Thing("service"), Repeat::Find)
 }
 
 pub fn delete(service: &str) -> Request {
@@ -44,7 +44,7 @@ mod tests {
             create(fields.clone()),
             Request::post("services", body.clone(), Answer::Thing("service"), Repeat::Find)
         );
-        assert_eq!(update("S", fields), Request::put("services/S", body, Answer::Thing("service"), Repeat::Safe));
+        assert_eq!(update("S", fields), Request::put("services/S", body, Answer::Thing("service"), Repeat::Find));
         assert_eq!(delete("S"), Request::delete("services/S"));
     }
 }

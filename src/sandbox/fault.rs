@@ -19,6 +19,8 @@ pub enum Trouble {
     UnavailableBefore,
     /// It is done, and the answer is 503 nevertheless.
     UnavailableAfter,
+    /// Nothing is done, and what stands before the server says 502 with a page.
+    Gateway,
     /// Nothing is done, and the connection ends without an answer.
     DroppedBefore,
     /// It is done, and the connection ends without an answer.

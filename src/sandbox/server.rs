@@ -220,6 +220,11 @@ impl Sandbox {
         self.app.faults.lock().push(fault);
     }
 
+    /// From now on nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.app.faults.lock().clear();
+    }
+
     /// Lets something go wrong with the one changing request that comes after so many others from now on.
     pub fn inject_at_change(&self, others: usize, what: Trouble) {
         *self.app.at_change.lock() = Some((others, what));
@@ -337,6 +342,10 @@ impl App {
             let refusal = Refusal::new(503, "The service is not available at the moment.");
             Answer::refused(&refusal, self.generation)
         };
+        if trouble == Some(Trouble::Gateway) {
+            let body = b"<html><title>502 Bad Gateway</title></html>".to_vec();
+            return Answer { status: 502, body, content: "text/html", ..unavailable() };
+        }
         if trouble.is_some_and(|trouble| !trouble.acts()) {
             return unavailable();
         }

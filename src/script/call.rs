@@ -159,7 +159,8 @@ impl Call<'_> {
                 None => return Ok((key, Sent::Done(answer))),
                 Some(lacks) => {
                     let error = Error::new(Kind::Unknown, format!("the answer on record has {lacks}"));
-                    return Ok((key, Sent::Lost(Lost { error, before: Value::Null, earlier: None })));
+                    let earlier = Some(self.host.clock.now());
+                    return Ok((key, Sent::Lost(Lost { error, before: Value::Null, earlier })));
                 }
             },
             Known::Refused(error) => return Ok((key, Sent::Refused(error.into()))),

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::duration::server_time;
+
 /// What a look for the effect of a lost change has found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
@@ -11,6 +13,8 @@ pub struct Found {
     agree: Vec<Value>,
     /// Those that do not show whether they agree.
     unclear: Vec<Value>,
+    /// What is no longer as it was, without being what was asked for; as people read it.
+    changed: Option<String>,
 }
 
 /// What follows from it.
@@ -27,6 +31,11 @@ pub enum Verdict {
 impl Found {
     pub fn marked(things: Vec<Value>) -> Self {
         Self { marked: things, ..Self::default() }
+    }
+
+    /// A thing that is neither as it was nor as was asked for.
+    pub fn changed(how: String) -> Self {
+        Self { changed: Some(how), ..Self::default() }
     }
 
     /// One thing.
@@ -58,7 +67,7 @@ impl Found {
     pub fn verdict(&self) -> Verdict {
         match (self.marked.as_slice(), self.agree.as_slice(), self.unclear.as_slice()) {
             ([made, ..], _, _) | ([], [made], []) => Verdict::Made(made.clone()),
-            ([], [], []) => Verdict::Nothing,
+            ([], [], []) => self.changed.clone().map_or(Verdict::Nothing, Verdict::Unsure),
             _ => {
                 let all: Vec<String> = self.agree.iter().chain(&self.unclear).map(named).collect();
                 Verdict::Unsure(all.join(", "))
@@ -106,9 +115,15 @@ impl From<bool> for Agrees {
     }
 }
 
-/// Whether a value holds another: objects may have more keys.
+/// Whether a value holds another: objects may have more keys, lists another order, and times another form.
 pub fn holds(value: &Value, part: &Value) -> bool {
     match (value, part) {
+        (Value::Array(values), Value::Array(parts)) => {
+            values.len() == parts.len() && parts.iter().all(|part| values.iter().any(|value| holds(value, part)))
+        }
+        (Value::String(value), Value::String(part)) => {
+            value == part || server_time(value).is_some_and(|time| server_time(part) == Some(time))
+        }
         (Value::Object(fields), Value::Object(parts)) => {
             parts.iter().all(|(name, part)| holds(fields.get(name).unwrap_or(&Value::Null), part))
         }
@@ -154,6 +169,16 @@ mod tests {
         let twins = Found::marked(vec![json!({"id": "T1"}), json!({"id": "T2"})]);
         assert_eq!(twins.verdict(), Verdict::Made(json!({"id": "T1"})));
         assert_eq!(twins.others(&json!({"id": "T1"})).collect::<Vec<_>>(), [&json!({"id": "T2"})]);
+    }
+
+    #[test]
+    fn what_a_server_writes_in_another_way_is_the_same() {
+        let same = |shown: Value, asked: Value| holds(&shown, &asked);
+        assert!(same(json!({"a": {"b": 1, "c": 2}}), json!({"a": {"b": 1}})));
+        assert!(same(json!(["r2", "r1"]), json!(["r1", "r2"])) && !same(json!(["r1"]), json!(["r1", "r2"])));
+        assert!(same(json!("2031-01-01T00:00:00.000000"), json!("2031-01-01T00:00:00Z")));
+        assert!(!same(json!("2031-01-01T00:00:01.000000"), json!("2031-01-01T00:00:00Z")));
+        assert!(!same(json!("theirs"), json!("ours")) && !same(json!(null), json!("ours")));
     }
 
     #[test]

@@ -7,17 +7,18 @@ use serde_json::{Map, Value};
 
 use super::call::{Call, Guard, Lost, Sent, unguarded};
 use super::earlier;
-use super::found::{Found, Verdict, holds};
+use super::found::{Agrees, Found, Verdict, holds};
 use super::saved;
 use super::sends::Again;
-use crate::client::Request;
+use crate::client::{self, Repeat, Request};
 use crate::clock::Instant;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, MAYBE_APPLIED, Prospect, Result};
 use crate::journal::StepKey;
 use crate::journal::marker::Marker;
 use crate::journal::replay::Known;
 
-/// How often one process, or one attempt, sends a change at most.
+/// How often a change is sent at least, though patience is over before: a look takes longer than some have patience.
+/// And at most, where the server has seen it and failed at it.
 const TRIES: u32 = 3;
 /// When it is looked for after its answer was lost. The server hands a request on for 60 s (its RPC timeout), and what
 /// stands before the server may hold it longer than a client waits: one that was delayed by 40 s was once sent again
@@ -30,6 +31,9 @@ const FURTHER_LOOKS: [i64; 6] = [90, 120, 180, 300, 450, 600];
 const LAST_LOOK: SignedDuration = SignedDuration::from_secs(15);
 /// What an earlier process left open may have been under way for as long as a client waits for an answer, and arrive then.
 const LONGEST_WAY: SignedDuration = SignedDuration::from_secs(120 + 75);
+
+/// How [`update`] is repeated.
+pub const UPDATED: Again = Again::Compared("a value that was not there before");
 
 /// Sends a change. `guard` is asked whenever it is about to leave, the first time and each time after. When its answer is
 /// lost, `look` tells what it may have made, by what the guard has seen there before. What is nowhere to be found when it
@@ -50,8 +54,7 @@ pub fn change(
     }
     // The first sending that was found nowhere: its step, and what was there before.
     let mut first: Option<(StepKey, Value)> = None;
-    // How often it left since this process is at it.
-    let mut sendings = 0;
+    let mut losses = Losses::default();
     loop {
         let is_new = call.knows_next(request) == Known::Nothing;
         let late = |first: &Option<(StepKey, Value)>, refusal: &Error| -> Result<Option<(StepKey, Value)>> {
@@ -77,6 +80,7 @@ pub fn change(
         };
         let Lost { error, before, earlier } = match sent {
             Sent::Done(answer) => {
+                losses.tell_end(call, &what);
                 if let Some((_, before)) = first.filter(|_| is_new) {
                     tell_twins(call, &what, &answer, |call| look(call, &before))?;
                 }
@@ -96,8 +100,10 @@ pub fn change(
             Sent::Lost(lost) => lost,
         };
         call.is_open()?;
-        sendings += u32::from(earlier.is_none());
         let clock = &call.host.clock;
+        if earlier.is_none() {
+            losses.add(clock.instant());
+        }
         let until = match earlier {
             Some(began) => clock.instant_of(began).min(clock.instant()) + LONGEST_WAY,
             None => clock.instant() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1]),
@@ -118,15 +124,67 @@ pub fn change(
             }
             Verdict::Nothing => {
                 call.settle(&key, None)?;
-                if sendings >= TRIES {
-                    call.warn(format!("{lost}: it was sent {TRIES} times and not carried out"));
-                    return Err(error);
-                }
-                call.warn(format!("{lost}: it was not carried out, sending it again"));
+                losses.tell_first(call, || format!("{lost}: it was not carried out, sending it again"));
+                losses.pause(call, not_applied(error))?;
             }
         }
         first.get_or_insert((key, before));
     }
+}
+
+/// The answers to one change that this process has lost.
+#[derive(Default)]
+struct Losses {
+    count: u32,
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Losses {
+    fn add(&mut self, now: Instant) {
+        self.count += 1;
+        self.first.get_or_insert(now);
+        self.last = Some(now);
+    }
+
+    /// Waits until the change may be sent again. As with what changes nothing: what the server has not looked at is tried
+    /// while patience lasts, what it fails at a few times.
+    ///
+    /// # Errors
+    /// `error`, where it has been tried for long enough; `Interrupted`.
+    fn pause(&self, call: &Call<'_>, error: Error) -> Result<()> {
+        let (Some(first), Some(last)) = (self.first, self.last) else { return Ok(()) };
+        let rest = match error.prospect() {
+            Prospect::Back => call.cloud()?.client.pause_after(error, self.count, first),
+            _ => Err(error),
+        };
+        let pause = match rest {
+            Err(_) if self.count < TRIES => client::pause(self.count),
+            rest => rest?,
+        };
+        call.host.cancel.sleep_until(&call.host.clock, last + pause)
+    }
+
+    /// Says what becomes of the first loss; those after it are more of the same.
+    fn tell_first(&self, call: &Call<'_>, told: impl FnOnce() -> String) {
+        if self.count <= 1 {
+            call.warn(told());
+        }
+    }
+
+    /// Says that it went through at last, where that took more than one sending more.
+    fn tell_end(&self, call: &Call<'_>, what: &str) {
+        if let Some(first) = self.first.filter(|_| self.count > 1) {
+            let after = SignedDuration::from_secs(call.host.clock.instant().duration_since(first).as_secs());
+            call.warn(format!("{what} went through after {} lost answers, {after:#} after the first", self.count));
+        }
+    }
+}
+
+/// The loss of a change of which a look has shown that it was not carried out.
+fn not_applied(mut error: Error) -> Error {
+    error.details.remove(MAYBE_APPLIED);
+    error
 }
 
 /// Goes on with what arrived after it was no longer looked for, and kept the second sending from being carried out.
@@ -165,85 +223,40 @@ fn shown_id(thing: &Value) -> &str {
 /// Sends a change that may be sent twice: the second time it changes nothing, or says that there is nothing to change.
 ///
 /// # Errors
-/// What the server says; `Unknown` when it answers none of several tries.
+/// What the server says; `Unknown` when nothing is known of it although it was tried for long enough.
 pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bool) -> Result<Value> {
-    repeat_unless(call, request, &unguarded, is_done, |_| Ok(Verdict::Nothing))
-}
-
-/// Changes `fields` of a thing that is shown where it is changed. What an earlier process left open is not sent over what
-/// somebody else has made of these fields since.
-///
-/// # Errors
-/// As [`repeat`]; `Unknown` when nobody says whether what others changed is changed back.
-pub fn update(call: &Call<'_>, request: &Request, fields: &Map<String, Value>) -> Result<Value> {
-    let show = Request::get(request.path.clone(), request.answer);
-    let named = |thing: &Value| -> Value {
-        let named: Map<String, Value> = fields.keys().map(|name| (name.clone(), thing[name].clone())).collect();
-        saved::seal_json(call.host, named.into())
-    };
-    let seen = |call: &Call<'_>| Ok(named(&call.read(&show)?));
-    repeat_unless(
-        call,
-        request,
-        &seen,
-        |_| false,
-        |before| {
-            let now = call.read(&show)?;
-            let of_now = named(&now);
-            let differ = |name: &&String| !fields.get(*name).is_some_and(|wanted| holds(&now[*name], wanted));
-            let others: Vec<String> = fields.keys().filter(differ).map(|name| format!("`{name}`")).collect();
-            Ok(match (others.is_empty(), before.is_null() || of_now == *before) {
-                (true, _) => Verdict::Made(now),
-                (false, true) => Verdict::Nothing,
-                (false, false) => {
-                    let others = others.join(", ");
-                    Verdict::Unsure(format!("{others} changed since, and not to what was asked for"))
-                }
-            })
-        },
-    )
-}
-
-/// As [`repeat`]; `look` tells what became of what an earlier process left open, by what its guard had seen.
-fn repeat_unless(
-    call: &Call<'_>,
-    request: &Request,
-    guard: Guard<'_>,
-    is_done: impl Fn(&Error) -> bool,
-    look: impl Fn(&Value) -> Result<Verdict>,
-) -> Result<Value> {
     as_told(call, request, |again| again == Again::Safe);
+    let what = format!("{} {}", request.method.word(), request.path);
     let mut repeated = false;
-    for tries in 1.. {
-        let (key, sent) = call.send(request, guard)?;
-        let Lost { error, before, earlier } = match sent {
-            Sent::Done(answer) => return Ok(answer),
+    let mut losses = Losses::default();
+    loop {
+        let (key, sent) = call.send(request, &unguarded)?;
+        let Lost { error, earlier, .. } = match sent {
+            Sent::Done(answer) => {
+                losses.tell_end(call, &what);
+                return Ok(answer);
+            }
             Sent::Refused(error) if repeated && is_done(&error) => return Ok(Value::Null),
             Sent::Refused(error) => return Err(error),
             Sent::Absent(_) => {
                 repeated = true;
                 continue;
             }
-            Sent::Lost(lost) if tries >= TRIES => return Err(unknown(lost.error)),
             Sent::Lost(lost) => lost,
         };
         call.is_open()?;
-        let lost = format!("lost the answer to {} {} ({error})", request.method.word(), request.path);
-        match earlier.map_or(Ok(Verdict::Nothing), |_| look(&before))? {
-            Verdict::Made(made) => {
-                call.settle(&key, Some(&made))?;
-                call.warn(format!("{lost}: it is as was asked for, going on"));
-                return Ok(made);
+        if earlier.is_none() {
+            // The client has repeated such ones for as long as it may.
+            if request.repeat == Some(Repeat::Safe) {
+                return Err(unknown(error));
             }
-            Verdict::Unsure(seen) => consent(call, &key, request, error, &seen)?,
-            Verdict::Nothing => {
-                call.settle(&key, None)?;
-                call.warn(format!("{lost}: sending it again does no harm"));
-            }
+            losses.add(call.host.clock.instant());
         }
+        losses.tell_first(call, || format!("lost the answer to {what} ({error}): sending it again does no harm"));
+        losses.pause(call, error).map_err(|error| if error.kind.is_final() { error } else { unknown(error) })?;
+        call.settle(&key, None)?;
         repeated = true;
     }
-    unreachable!("the loop ends with its last try")
 }
 
 /// Deletes: what is gone the second time was deleted the first time.
@@ -252,6 +265,37 @@ fn repeat_unless(
 /// As [`repeat`].
 pub fn remove(call: &Call<'_>, request: &Request) -> Result<Value> {
     repeat(call, request, |refusal| refusal.status() == Some(404))
+}
+
+/// Changes `fields` of a thing that is shown where it is changed, and never over what somebody else has made of these
+/// fields since the request left: when its answer is lost, they show what became of it.
+///
+/// # Errors
+/// As [`change`].
+pub fn update(call: &Call<'_>, request: &Request, fields: &Map<String, Value>) -> Result<Value> {
+    let show = Request::get(request.path.clone(), request.answer);
+    let named = |thing: &Value| -> Value {
+        let named: Map<String, Value> = fields.keys().map(|name| (name.clone(), thing[name].clone())).collect();
+        saved::seal_json(call.host, named.into())
+    };
+    let seen = |call: &Call<'_>| Ok(named(&call.read(&show)?));
+    change(call, request, &seen, |call, before| {
+        // What an earlier process has changed is changed again: that does no more.
+        if earlier::is_for_any_round(before) {
+            return Ok(Found::default());
+        }
+        let now = call.read(&show)?;
+        let differ = |name: &&String| !fields.get(*name).is_some_and(|wanted| holds(&now[*name], wanted));
+        let others: Vec<String> = fields.keys().filter(differ).map(|name| format!("`{name}`")).collect();
+        let is_as_before = before.is_null() || named(&now) == *before;
+        Ok(match (others.is_empty(), is_as_before) {
+            (true, _) => Found::of(now, Agrees::Yes),
+            (false, true) => Found::default(),
+            (false, false) => {
+                Found::changed(format!("{} changed since, and not to what was asked for", others.join(", ")))
+            }
+        })
+    })
 }
 
 /// Makes a thing that can be found again: its field `mark` gets a line that names the run and the step. `guard` is as in

@@ -289,6 +289,31 @@ fn what_a_colleague_updates_is_no_twin_of_ours() {
 }
 
 #[test]
+fn what_a_colleague_makes_of_a_thing_while_our_update_is_lost_is_not_overwritten_unasked() {
+    let regions = r#"region_create("east")"#;
+    for generation in GENERATIONS {
+        for (trouble, after) in
+            [(Trouble::DroppedBefore, "500ms"), (Trouble::Late(30), "40s"), (Trouble::Gateway, "70s")]
+        {
+            let stage = Stage::new(Options::of(generation));
+            stage.play(regions).value();
+            stage.inject("PUT", "", trouble);
+            let played = stage.play(&format!(
+                r#"each(["ours", "theirs"], |who| {{
+                       if who == "theirs" {{ sleep("{after}"); }}
+                       region_update("east", #{{ description: who }})
+                   }})"#
+            ));
+            let name = format!("{trouble:?} {after} on {}", generation.word());
+            assert_eq!(played.kind().exit_code(), ExitCode::NeedsAnswer, "{name}: {:?}", played.error());
+            assert!(played.error().message.contains("`description` changed since"), "{name}: {:?}", played.error());
+            let now = stage.play(r#"region_show("east").description"#);
+            assert_eq!(now.value(), &json!("theirs"), "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_copy_that_completed_meanwhile_is_not_called_cancelled() {
     for generation in GENERATIONS {
         let stage = Stage::new(Options::of(generation));
@@ -312,4 +337,118 @@ fn what_was_never_carried_out_is_no_riddle_and_the_next_attempt_sends_it_again()
     let script = r#"wave("w", ["east"], #{ retries: 1, backoff: "1s" }, |name| region_create(name).name).ok"#;
     assert_eq!(stage.play(script).value(), &json!(["east"]));
     assert_eq!(stage.play("region_list().len()").value(), &json!(1));
+}
+
+/// One change of each sort of repetition: what is there before, its request on either generation, and the work of an item,
+/// which gives 1 where there is one of what it makes.
+const SORTS: [(&str, &str, [&str; 2], &str); 9] = [
+    ("()", "POST", ["/regions"; 2], r#"region_create("east"); region_list().len()"#),
+    (
+        "()",
+        "POST",
+        ["/transfers", "/replicas"],
+        r#"
+        replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+        replica_list().len()"#,
+    ),
+    (
+        WEB,
+        "POST",
+        ["/executions"; 2],
+        r#"
+        let r = replica_of("web-01"); wait_for(replica_execute(r)); replica_execution_list(r).len() - 1"#,
+    ),
+    (
+        WEB,
+        "POST",
+        ["/deployments", "/migrations"],
+        r#"
+        replica_deploy(replica_of("web-01")); deployment_list().len()"#,
+    ),
+    (
+        WEB,
+        "POST",
+        ["/schedules"; 2],
+        r#"
+        let r = replica_of("web-01"); replica_schedule_create(r, #{ hour: 2, minute: 0, disabled: true });
+        replica_schedule_list(r).len()"#,
+    ),
+    (
+        WEB,
+        "PUT",
+        [""; 2],
+        r#"
+        let r = replica_of("web-01"); wait_for(replica_update(r, #{ notes: "n" })); replica_execution_list(r).len() - 1"#,
+    ),
+    (
+        r#"region_create("east")"#,
+        "PUT",
+        [""; 2],
+        r#"
+        region_update("east", #{ description: "d" }); region_list().filter(|region| region.description == "d").len()"#,
+    ),
+    (r#"region_create("east")"#, "DELETE", [""; 2], r#"region_delete("east"); 1 + region_list().len()"#),
+    (
+        r#"replica_execute(replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack",
+                                          instance: "web-01" }))"#,
+        "POST",
+        ["/actions"; 2],
+        r#"
+        let execution = replica_execution_list(replica_of("web-01"))[0];
+        replica_execution_cancel(execution);
+        let end = ();
+        try { wait_for(execution) } catch (error) { end = error.kind; }
+        if end == "cancelled" { 1 } else { 0 }"#,
+    ),
+];
+
+/// Every such request of one item without retries goes wrong, for `minutes` or for ever.
+fn ill(generation: Generation, sort: usize, what: Trouble, minutes: Option<u32>) -> Rehearsal {
+    let (before, method, paths, work) = SORTS[sort];
+    let stage = Stage::new(Options::of(generation));
+    stage.play(before).value();
+    let path = paths[usize::from(generation == Generation::Legacy)].to_owned();
+    stage.sandbox.inject(Fault { method, path, times: usize::MAX, what });
+    let time =
+        minutes.map(|minutes| format!(r#"spawn(|| {{ sleep("{minutes}m"); print("well"); }});"#)).unwrap_or_default();
+    let script = format!(r#"{time} wave("w", ["item"], |item| {{ {work} }}).items["item"]"#);
+    stage.play_with(&script, |sandbox, _| sandbox.heal())
+}
+
+/// Each sort on either generation, behind a broken connection or a gateway.
+fn ills() -> impl Iterator<Item = (Generation, usize, Trouble)> {
+    let troubles = [Trouble::DroppedBefore, Trouble::Gateway].into_iter().cycle();
+    let sorts = GENERATIONS.into_iter().flat_map(|generation| (0..SORTS.len()).map(move |sort| (generation, sort)));
+    sorts.zip(troubles).map(|((generation, sort), trouble)| (generation, sort, trouble))
+}
+
+fn lost_answers(rehearsal: &Rehearsal) -> usize {
+    let lost =
+        |event: &Event| matches!(&event.fact, Fact::Logged { message, .. } if message.starts_with("lost the answer"));
+    rehearsal.count(lost)
+}
+
+#[test]
+fn a_server_that_takes_no_change_for_minutes_burns_no_attempt_and_is_told_once() {
+    for (generation, sort, what) in ills() {
+        let played = ill(generation, sort, what, Some(5));
+        let name = format!("{:?} {what:?} on {}", SORTS[sort], generation.word());
+        assert_eq!((&played.value()["value"], &played.value()["attempts"]), (&json!(1), &json!(1)), "{name}");
+        assert!(lost_answers(&played) <= 1, "{name}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_no_change_for_longer_than_patience_lasts_is_the_cause() {
+    for (generation, sort, what) in ills() {
+        let played = ill(generation, sort, what, None);
+        let (error, cause) = (played.error(), if what == Trouble::Gateway { "502" } else { "no answer" });
+        let name = format!("{:?} {what:?} on {}: {error:?}", SORTS[sort], generation.word());
+        // A look shows that it was not carried out; where none does, it may be on its way still.
+        let is_seen = !matches!(SORTS[sort].1, "DELETE") && !SORTS[sort].2[0].ends_with("/actions");
+        let kind = if is_seen { Kind::Unreachable } else { Kind::Unknown };
+        assert_eq!((error.kind, error.details.contains_key("maybe_applied")), (kind, !is_seen), "{name}");
+        assert!(error.message.contains(cause) && error.message.ends_with("it was tried for 10m"), "{name}");
+        assert!(lost_answers(&played) <= 1, "{name}");
+    }
 }

@@ -121,7 +121,7 @@ pub const ROWS: &[Function] = &[
             Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
         ])
             .returns(Returns::object(Noun::Endpoint).with(" as it is now"))
-            .sends(&[KEEP_CONNECTION, Sends::changes("PUT /endpoints/{endpoint}", Again::Safe)])
+            .sends(&[KEEP_CONNECTION, Sends::changes("PUT /endpoints/{endpoint}", settle::UPDATED)])
             .example("print(endpoint_update(\"vcenter\", #{ description: \"old data centre\" }).description);"),
         body: update,
     },

@@ -122,7 +122,7 @@ pub const ROWS: &[Function] = &[
             ),
         ])
             .returns(Returns::object(Noun::MinionPool).with(" as it is now"))
-            .sends(&[Sends::changes("PUT /minion_pools/{pool}", Again::Safe)])
+            .sends(&[Sends::changes("PUT /minion_pools/{pool}", settle::UPDATED)])
             .given(A_POOL)
 .example("print(minion_pool_update(pool, #{ notes: \"for the web tier\" }).notes);"),
         body: update,

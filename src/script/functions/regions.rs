@@ -82,7 +82,7 @@ pub const ROWS: &[Function] = &[
             Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
         ])
             .returns(Returns::object(Noun::Region).with(" as it is now"))
-            .sends(&[Sends::changes("PUT /regions/{region}", Again::Safe)])
+            .sends(&[Sends::changes("PUT /regions/{region}", settle::UPDATED)])
             .example("region_ensure(\"east\");\nprint(region_update(\"east\", #{ disabled: true }).enabled);"),
         body: update,
     },

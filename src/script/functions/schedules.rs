@@ -126,7 +126,7 @@ pub const ROWS: &[Function] = &[
             Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
                 .legacy("GET /replicas/{replica}/schedules/{schedule}")
                 .when("where parts of the time are changed"),
-            Sends::changes("PUT /transfers/{transfer}/schedules/{schedule}", Again::Safe)
+            Sends::changes("PUT /transfers/{transfer}/schedules/{schedule}", settle::UPDATED)
                 .legacy("PUT /replicas/{replica}/schedules/{schedule}"),
         ])
         .given(A_SCHEDULE)

@@ -72,7 +72,7 @@ pub const ROWS: &[Function] = &[
             Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
         ])
             .returns(Returns::object(Noun::Service).with(" as it is now"))
-            .sends(&[Sends::changes("PUT /services/{service}", Again::Safe)])
+            .sends(&[Sends::changes("PUT /services/{service}", settle::UPDATED)])
             .example("print(service_update(service_list()[0], #{ disabled: true }).enabled);"),
         body: update,
     },
