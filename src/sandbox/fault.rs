@@ -1,23 +1,23 @@
-//! Faults that a test puts into the server's way: what happens to the next request that fits.
+//! Faults that a test injects: the fate of the next matching request.
 
 use serde_json::{Value, json};
 
-/// What is to happen to the next requests of this method whose path ends so.
+/// A fault for the next requests of this method with this end of the path.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub method: &'static str,
     /// The end of the path, without the query.
     pub path: String,
-    /// How often; it is over then.
+    /// The number of requests that it affects.
     pub times: usize,
     pub what: Trouble,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nothing is done, and 503 says so.
+    /// Nothing is done, and the answer is 503.
     UnavailableBefore,
-    /// It is done, and the answer is 503 nevertheless.
+    /// It is done, but the answer is 503.
     UnavailableAfter,
     /// Nothing is done, and what stands before the server says 502 with a page.
     Gateway,
@@ -25,13 +25,13 @@ pub enum Trouble {
     DroppedBefore,
     /// It is done, and the connection ends without an answer.
     DroppedAfter,
-    /// It is done, and the answer says so without what it has made: `{"execution": {}}`.
+    /// It is done, and the answer lacks the new object: `{"execution": {}}`.
     Hollow,
-    /// It is done, and the answer has a text in the place of what it has made.
+    /// It is done, and the answer has a text in place of the new object.
     Surprise,
-    /// The connection ends without an answer, and it is done so many seconds later: a balancer had held it.
+    /// The connection ends without an answer, and it is done this many seconds later, as if a balancer had held it.
     Late(u32),
-    /// The token is refused, though it is good.
+    /// The token is refused, though it is valid.
     Unauthorized,
 }
 
@@ -40,7 +40,7 @@ impl Trouble {
         matches!(self, Trouble::UnavailableAfter | Trouble::DroppedAfter | Trouble::Hollow | Trouble::Surprise)
     }
 
-    /// What stands in the answer in the place of what was made.
+    /// The value in the answer in place of the new object.
     pub(super) fn instead(self) -> Option<Value> {
         match self {
             Trouble::Hollow => Some(json!({})),
@@ -54,7 +54,7 @@ impl Trouble {
     }
 }
 
-/// The trouble for this request, if one waits for it.
+/// The trouble for this request, if a fault matches it.
 pub(super) fn take(faults: &mut Vec<Fault>, method: &str, path: &str) -> Option<Trouble> {
     let at = faults.iter().position(|fault| fault.method == method && path.ends_with(&fault.path))?;
     let fault = &mut faults[at];

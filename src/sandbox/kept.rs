@@ -1,7 +1,7 @@
-//! What stays of a request in the ledger: everything that the simulated service acts on, and no secret.
+//! The part of a request that stays in the ledger: everything that the simulated service acts on, and no secret.
 //!
-//! The service compares connections, so that two secrets stay two: each is a mask with a number of its own. And it
-//! knows three passwords that do not let anybody in.
+//! The service compares connections, so two secrets must stay different: each becomes a mask with a number of its own.
+//! It also recognizes three passwords that let nobody in.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::routes::call::Incoming;
 use super::world::{Caller, TELLING, licensing, secrets};
 use crate::secret::{self, Known, Place};
 
-/// One change, and with which status it was answered.
+/// One change, and the status of its answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub at: Timestamp,
@@ -25,29 +25,29 @@ pub(super) struct Entry {
     pub query: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Caller>,
-    /// Whether the body was said to be JSON.
+    /// True if the body was declared as JSON.
     #[serde(default)]
     pub json: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
-    /// What stays of a body that is none.
+    /// The remaining text of a body that is not JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     pub status: u16,
 }
 
-/// The masks that were given out.
+/// The masks in use.
 #[derive(Default)]
 pub(super) struct Masks {
     given: HashMap<String, usize>,
-    /// How many there were before; the ledger does not say of what.
+    /// The number of earlier masks; the ledger does not say of which secrets.
     earlier: usize,
     /// The secrets that the process has met.
     pub(super) known: Known,
 }
 
 impl Masks {
-    /// Takes the masks in this value as given out.
+    /// Records the masks in this value as used.
     pub(super) fn learn(&mut self, value: &Value) {
         match value {
             Value::String(text) => self.earlier = self.earlier.max(number(text).unwrap_or(0)),
@@ -76,7 +76,7 @@ impl Masks {
         }
     }
 
-    /// The body as JSON, or what stays of one that is none.
+    /// The body as JSON, or the remaining text of one that is not JSON.
     fn body(&mut self, incoming: &Incoming) -> (Option<Value>, Option<String>) {
         if incoming.body.is_empty() {
             return (None, None);
@@ -86,7 +86,7 @@ impl Masks {
             return (None, licence.then(|| licensing::BEGIN.into()));
         }
         match serde_json::from_slice::<Value>(&incoming.body) {
-            // Neither a body that is not looked at nor one that cannot be read says more than that it was there.
+            // A body that is ignored and one that cannot be parsed only show that there was one.
             _ if !incoming.json => (None, Some(secret::MASK.into())),
             Err(_) => (None, Some(secret::MASK.into())),
             Ok(Value::Null) => (None, Some("null".into())),
@@ -119,7 +119,7 @@ impl Masks {
         }
     }
 
-    /// Masks whatever is in there.
+    /// Masks everything inside.
     fn cover(&mut self, value: &mut Value) {
         let secret = match value {
             Value::Array(values) => return values.iter_mut().for_each(|value| self.cover(value)),
@@ -145,7 +145,7 @@ fn number(word: &str) -> Option<usize> {
     }
 }
 
-/// What Barbican acts on in a secret that it has taken.
+/// The fields of a stored secret that Barbican acts on.
 fn secret_kept(body: &Value) -> Value {
     const FIELDS: [&str; 8] = [
         "name",
@@ -171,7 +171,7 @@ fn secret_kept(body: &Value) -> Value {
     kept.into()
 }
 
-/// A secret's payload, as far as an endpoint that is connected with it depends on it.
+/// A secret's payload, as far as an endpoint connected with it depends on it.
 fn payload_kept(payload: &[u8]) -> String {
     match serde_json::from_slice::<Value>(payload) {
         Ok(connection @ Value::Object(_)) => {

@@ -12,7 +12,7 @@ use super::world::scenario::Scenario;
 use super::world::secrets::PREFIX;
 use super::world::{Caller, draw};
 
-/// How long the service goes on trusting a token that it has validated once.
+/// The time for which the service trusts a token that it has validated once.
 const CACHED: SignedDuration = SignedDuration::from_secs(300);
 const ROLES: [&str; 5] = ["reader", "member", "creator", "manager", "admin"];
 
@@ -21,7 +21,7 @@ pub(super) struct Keystone {
     pub user: User,
     pub projects: Vec<Project>,
     region: String,
-    /// Whether v2.0 is served, and v3 is not.
+    /// Serves v2.0 instead of v3.
     pub only_v2: bool,
     pub credential: Credential,
     lifetime: SignedDuration,
@@ -64,7 +64,7 @@ struct Token {
     system: bool,
 }
 
-/// Why a request to Keystone fails: status, message.
+/// The refusal of a request to Keystone: status, message.
 pub(super) struct Denied {
     pub status: u16,
     pub message: String,
@@ -101,7 +101,7 @@ impl Keystone {
         }
     }
 
-    /// Who a token belongs to, as the service's middleware sees it; nothing for one it refuses.
+    /// The owner of a token, as the service's middleware sees it; `None` for a refused one.
     pub(super) fn caller(&mut self, token: &str, now: Timestamp) -> Option<Caller> {
         let found = self.tokens.get_mut(token)?;
         if found.expires <= now {
@@ -117,7 +117,7 @@ impl Keystone {
         Some(Caller { project, user: self.user.id.clone(), delegates: !found.by_credential })
     }
 
-    /// Takes every token back, also where the service still trusts it.
+    /// Revokes every token, even those that the service still trusts.
     pub(super) fn revoke_all(&mut self) {
         self.tokens.clear();
     }
@@ -191,7 +191,7 @@ impl Keystone {
         token.methods = vec!["token"];
         token.methods.extend(old.methods.iter().filter(|method| **method != "token"));
         token.audit_ids = old.audit_ids.last().cloned().into_iter().collect();
-        // A new token never outlives the one it was made from.
+        // A new token never outlives the one that it was made from.
         token.expires = old.expires;
         token.project = old.project;
         Ok(())
@@ -248,7 +248,7 @@ impl Keystone {
         Ok(self.described(found, true))
     }
 
-    /// DELETE /v3/auth/tokens. The service goes on trusting it for a while if it has seen it.
+    /// DELETE /v3/auth/tokens. The service trusts it for a while longer if it has seen it.
     pub(super) fn revoke(&mut self, token: &str, subject: &str, now: Timestamp) -> Result<(), Denied> {
         self.valid(token, now).ok_or_else(Denied::unauthorized)?;
         let Some(found) = self.tokens.get_mut(subject) else {
@@ -300,7 +300,7 @@ impl Keystone {
         Ok(json!({"application_credentials": shown, "links": self.links(&path)}))
     }
 
-    /// A role in full; those that the bootstrap makes cannot be changed.
+    /// A role in full; the roles of the bootstrap cannot be changed.
     fn role(&self, name: &str) -> Value {
         let id = draw(self.seed, &["role", name]).hex();
         let mut role = json!({"id": id, "name": name, "domain_id": null, "description": null, "options": {}});
@@ -326,7 +326,7 @@ impl Keystone {
         Ok(())
     }
 
-    /// As a deletion that was accepted leaves it.
+    /// The state after a deletion that was accepted.
     pub(super) fn forget_credential(&mut self) {
         self.credential.deleted = true;
     }
@@ -404,7 +404,8 @@ impl Keystone {
         services.into()
     }
 
-    /// POST /v2.0/tokens: a password, or a token, and the name or the id of a project; the answer of that age.
+    /// POST /v2.0/tokens: a password or a token, and the name or the id of a project; the answer is in the format of
+    /// its time.
     pub(super) fn authenticate_v2(&mut self, body: &Value, now: Timestamp) -> Result<Value, Denied> {
         let Some(auth) = body.get("auth") else { return Err(Denied::lacks("auth in request body")) };
         let domain = json!({"id": "default"});
@@ -433,7 +434,7 @@ impl Keystone {
 
     fn described_v2(&self, id: &str, described: &Value) -> Value {
         let time = |key: &str| described[key].as_str().unwrap_or_default();
-        // The one without fractions, the other without a zone.
+        // One without fractions, the other without a zone.
         let (expires, issued) = (time("expires_at").replace(".000000Z", "Z"), time("issued_at").replace('Z', ""));
         let mut token = json!({"id": id, "expires": expires, "issued_at": issued});
         if let Some(project) = described.get("project") {
@@ -465,7 +466,7 @@ impl Denied {
         Self { status, message: message.into(), identity: false }
     }
 
-    /// One and the same for a bad password, an unknown user, project or domain, and a missing role.
+    /// The same answer for a bad password, an unknown user, project or domain, and a missing role.
     fn unauthorized() -> Self {
         Self::new(401, "The request you have made requires authentication.")
     }
@@ -490,7 +491,7 @@ impl Denied {
     }
 }
 
-/// A service of a catalog in the words of v2.0: one endpoint with all of its addresses.
+/// A service of a catalog in the words of v2.0: one endpoint with all its addresses.
 fn service_v2(service: &Value) -> Value {
     let endpoints = service["endpoints"].as_array();
     let url = |interface: &str| {

@@ -1,8 +1,8 @@
-//! The ledger of a sandbox: every change that it carried out, one JSON line each, from which the same sandbox is made
-//! again.
+//! The ledger of a sandbox: every change that it carried out, one JSON line each, from which the same sandbox can be
+//! rebuilt.
 //!
-//! A line is written after the change and before its answer leaves. It holds no secret: `kept` says what stays of a
-//! request.
+//! A line is written after the change and before its answer leaves. It holds no secret: `kept` decides which part of a
+//! request stays.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -19,25 +19,25 @@ use crate::model::Generation;
 use crate::secret::Known;
 
 const VERSION: u32 = 1;
-/// What stands in the ledger for the address at which the sandbox is served: that changes.
+/// The placeholder in the ledger for the sandbox's address, which changes.
 const HERE: &str = "http://here.invalid";
 
-/// A sandbox's changes on disk, and what was read of them when it was opened.
+/// A sandbox's changes on disk, and those read when it was opened.
 pub struct Ledger {
     path: PathBuf,
     file: File,
-    /// How long the file is: what is written in part is cut off.
+    /// The length of the file: a partial line is cut off.
     length: u64,
     head: Option<Head>,
     entries: Vec<Entry>,
     masks: Masks,
-    /// Where the sandbox is served now.
+    /// The current address of the sandbox.
     base: String,
-    /// Why nothing more is written.
+    /// The reason why nothing more is written.
     closed: Option<String>,
 }
 
-/// The first line: which sandbox this is.
+/// The first line, which identifies the sandbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Head {
     v: u32,
@@ -47,8 +47,7 @@ struct Head {
 }
 
 impl Ledger {
-    /// Opens the ledger of this name, which need not exist. A last line without its end was never answered: it is
-    /// dropped.
+    /// Opens the ledger of this name, which need not exist. An incomplete last line was never answered: it is dropped.
     ///
     /// # Errors
     /// Those of the file; `InvalidData` for a damaged line, with its number.
@@ -84,14 +83,14 @@ impl Ledger {
         })
     }
 
-    /// The same with the secrets that the process knows: none of them is written, wherever a request has it.
+    /// Masks the secrets that the process knows in every request.
     #[must_use]
     pub fn knowing(mut self, known: &Known) -> Self {
         self.masks.known = known.clone();
         self
     }
 
-    /// One that cannot be written to.
+    /// A ledger that cannot be written.
     #[cfg(test)]
     pub(super) fn full(generation: Generation, seed: u64, began: Timestamp) -> Self {
         Self {
@@ -106,12 +105,12 @@ impl Ledger {
         }
     }
 
-    /// The time of the last change: a clock that goes on with this sandbox begins no earlier.
+    /// The time of the last change: a clock that continues this sandbox begins no earlier.
     pub fn stopped(&self) -> Option<Timestamp> {
         self.entries.last().map(|entry| entry.at).or_else(|| self.head.as_ref().map(|head| head.began))
     }
 
-    /// Says which sandbox this is the ledger of, or checks that it is the one. The time at which that began.
+    /// Identifies the sandbox of this ledger, or checks that it is the same. Returns the time at which it began.
     ///
     /// # Errors
     /// `InvalidInput` for another sandbox and for a time before the last change; those of writing.
@@ -147,12 +146,12 @@ impl Ledger {
         Ok(head.began)
     }
 
-    /// The changes that were read, with their lines' numbers.
+    /// The changes that were read, with the numbers of their lines.
     pub(super) fn entries(&self) -> impl Iterator<Item = (usize, &Entry)> {
         (2..).zip(&self.entries)
     }
 
-    /// The body of a change, as if it were sent to where the sandbox is served now.
+    /// The body of a change, as if sent to the sandbox's current address.
     pub(super) fn body(&self, entry: &Entry) -> Vec<u8> {
         match (&entry.body, &entry.text) {
             (Some(body), _) => body.to_string().replace(HERE, &self.base).into_bytes(),
@@ -160,7 +159,7 @@ impl Ledger {
         }
     }
 
-    /// Why the change of a line does not give what it gave.
+    /// The error for a change with another result than before.
     pub(super) fn differs(&self, line: usize, entry: &Entry, status: u16) -> io::Error {
         let (path, then) = (self.path.display(), entry.status);
         invalid(format!(
@@ -169,7 +168,7 @@ impl Ledger {
         ))
     }
 
-    /// Why nothing can be changed any more.
+    /// The reason why nothing can be changed any more.
     pub(super) fn closed(&self) -> Option<&str> {
         self.closed.as_deref()
     }
@@ -178,7 +177,7 @@ impl Ledger {
         self.closed.get_or_insert_with(|| "the sandbox has ended".into());
     }
 
-    /// Writes down a change that was carried out; after a failure nothing more is written.
+    /// Records a change that was carried out; after a failure nothing more is written.
     ///
     /// # Errors
     /// Those of writing.
@@ -192,12 +191,12 @@ impl Ledger {
             return Err(io::Error::other(why.clone()));
         }
         let bytes = (serde_json::to_string(line)? + "\n").replace(&self.base, HERE).into_bytes();
-        // Not in append mode: the place is known, also after a line was cut off.
+        // Not in append mode: the position is known, even after a line was cut off.
         let written = self.file_at_end().and_then(|()| self.file.write_all(&bytes));
         match written {
             Ok(()) => self.length += bytes.len() as u64,
             Err(error) => {
-                // If that fails as well, the part is the file's last line: it is dropped when that is read.
+                // If that fails as well, the fragment is the file's last line: the next reader drops it.
                 let _ = self.file.set_len(self.length);
                 self.closed = Some(error.to_string());
                 return Err(error);
@@ -215,7 +214,7 @@ impl Ledger {
 fn parsed<Line: DeserializeOwned>(path: &Path, line: &[u8], number: usize) -> io::Result<Line> {
     serde_json::from_slice(line).map_err(|error| {
         let text = error.to_string();
-        // The place in the line is of no use.
+        // The position in the line is of no use.
         let why = text.split_once(" at line ").map_or(text.as_str(), |(why, _)| why);
         invalid(format!("line {number} of `{}` is damaged: {why}", path.display()))
     })

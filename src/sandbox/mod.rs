@@ -1,9 +1,9 @@
 //! The sandbox: a simulated Keystone and Coriolis of both generations, served over real HTTP on loopback.
 //!
-//! `world` holds the facts, one model for both generations, and says what becomes of an execution as time passes; `rules`
-//! are the operations on it; `view` and `routes` put it on the wire in the words of a generation; `keystone` gives
-//! tokens; `server` and `wire` listen; `ledger` keeps every change, and `rebuild` makes the same world of that again.
-//! Each imports only those named before it.
+//! `world` holds the facts, one model for both generations, and computes the course of executions; `rules` are the
+//! operations on it; `view` and `routes` put it on the wire in the words of a generation; `keystone` issues tokens;
+//! `server` and `wire` listen; `ledger` keeps every change, and `rebuild` makes the same world from it. Each imports
+//! only those named before it.
 
 mod fault;
 mod kept;

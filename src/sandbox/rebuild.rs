@@ -1,4 +1,4 @@
-//! Makes a cloud again: each change of a ledger is applied at its time, through the same routes.
+//! Rebuilds a cloud: each change of a ledger is applied at its time, through the same routes.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use super::routes::answer;
 use super::routes::call::{Incoming, Services};
 use super::world::{Cloud, licensing, secrets};
 
-/// Where application credentials are.
+/// The path of application credentials.
 const USERS: &str = "/v3/users/";
 
-/// Whether this method on this path is for something that outlives the process. Tokens do not.
+/// True if this method on this path may change something that outlives the process. Tokens do not.
 pub(super) fn may_change(method: &str, path: &str) -> bool {
     let served = ["/v1/", secrets::PREFIX, licensing::PREFIX].iter().any(|at| path.starts_with(at));
     match method {
@@ -22,17 +22,17 @@ pub(super) fn may_change(method: &str, path: &str) -> bool {
     }
 }
 
-/// Whether a ledger has to keep this request, which was answered so: anything that may have changed the cloud. The
-/// migration service counts, and leaves things behind, also where it refuses.
+/// True if a ledger has to keep this request, given its status: anything that may have changed the cloud. The migration
+/// service leaves things behind even when it refuses.
 pub(super) fn is_kept(incoming: &Incoming, status: u16) -> bool {
     let done = if incoming.changes() { incoming.caller.is_some() } else { status < 300 };
     done && may_change(&incoming.method, &incoming.path)
 }
 
-/// Applies what the ledger holds, and tells each change with its status.
+/// Applies the changes of the ledger, and reports each with its status.
 ///
 /// # Errors
-/// `InvalidData` for a change that is answered otherwise than it was.
+/// `InvalidData` for a change with another answer than before.
 pub(super) fn rebuild(
     ledger: &Ledger,
     cloud: &mut Cloud,

@@ -34,15 +34,15 @@ use super::world::{Caller, Cloud, Refusal, draw};
 use crate::clock::Clock;
 use crate::model::Generation;
 
-/// What to serve, where, and in which time.
+/// The cloud to serve, its address, and its clock.
 pub struct Options {
     pub generation: Generation,
-    /// Two sandboxes of one seed and scenario give the same ids, durations and faults.
+    /// Two sandboxes with the same seed and scenario give the same ids, durations and faults.
     pub seed: u64,
     pub scenario: Scenario,
     pub listen: SocketAddr,
     pub clock: Clock,
-    /// How long tokens live, in wall time.
+    /// The lifetime of tokens, in wall time.
     pub token_lifetime: Duration,
 }
 
@@ -60,7 +60,7 @@ pub struct Accepted {
     /// Without the project.
     pub path: String,
     pub status: u16,
-    /// What was sent; null where nothing was.
+    /// The body; null if there was none.
     pub body: Value,
 }
 
@@ -71,12 +71,12 @@ struct App {
     region: String,
     cloud: Arc<Mutex<Cloud>>,
     keystone: Mutex<Keystone>,
-    /// Taken while the cloud is held, so that its lines are in the order of the changes.
+    /// Locked while the cloud is, so that its lines are in the order of the changes.
     ledger: Mutex<Option<Ledger>>,
     faults: Mutex<Vec<Fault>>,
-    /// The trouble of a changing request to come, and how many come before it.
+    /// The trouble for a coming changing request, and the number of those before it.
     at_change: Mutex<Option<(usize, Trouble)>>,
-    /// What was held back on its way, and when it arrives.
+    /// Delayed requests, with their times of arrival.
     late: Mutex<Vec<(Timestamp, Incoming)>>,
     accepted: Mutex<Vec<Accepted>>,
     requests: AtomicU64,
@@ -93,12 +93,12 @@ pub async fn serve(options: Options) -> io::Result<Sandbox> {
     begin(options, None).await
 }
 
-/// Starts a sandbox that keeps its changes in a ledger, and has those that the ledger already holds: a sandbox that is
-/// served again with the same options goes on as if it had never ended. Tokens are gone, and secrets are masks.
+/// Starts a sandbox that keeps its changes in a ledger, and repeats those that the ledger already holds: a sandbox that
+/// is served again with the same options continues as if it had never ended. Tokens are gone, and secrets are masks.
 ///
 /// # Errors
-/// Those of [`serve`] and of the file; `InvalidInput` for the ledger of another sandbox and for a clock that stands
-/// before its last change ([`Ledger::stopped`]); `InvalidData` for a change that does not give what it gave.
+/// Those of [`serve`] and of the file; `InvalidInput` for the ledger of another sandbox and for a clock before its last
+/// change ([`Ledger::stopped`]); `InvalidData` for a change with another result than before.
 pub async fn serve_kept(options: Options, ledger: Ledger) -> io::Result<Sandbox> {
     begin(options, Some(ledger)).await
 }
@@ -125,7 +125,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
     }
     let cloud = Arc::new(Mutex::new(cloud));
     let world = cloud.clone();
-    // The clock asks with its own lock held: nobody may call it while holding the cloud, except for the time.
+    // The clock calls this with its own lock held: holding the cloud, only its time may be asked.
     clock.set_world(move |after| world.lock().next_change(after));
     let app = Arc::new(App {
         clock,
@@ -153,7 +153,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
     let port = Port { listener, stray: generation == Generation::Legacy };
     let service = router.into_make_service_with_connect_info::<Cut>();
     let server = tokio::spawn(async move {
-        // Serving ends with the task alone.
+        // Serving ends only with the task.
         let _ = axum::serve(port, service).await;
     });
     Ok(Sandbox { app, address, server })
@@ -164,7 +164,7 @@ impl Sandbox {
         self.address
     }
 
-    /// What a client's environment needs to reach this cloud.
+    /// The environment that a client needs to reach this cloud.
     pub fn environment(&self) -> Vec<(String, String)> {
         let keystone = self.app.keystone.lock();
         let project = keystone.projects.first().map_or("", |project| &project.name);
@@ -195,27 +195,27 @@ impl Sandbox {
         self.app.keystone.lock().projects.first().map_or_else(String::new, |project| project.id.clone())
     }
 
-    /// Every changing request that was carried out or refused, in order.
+    /// All changing requests that were carried out or refused, in order.
     pub fn accepted(&self) -> Vec<Accepted> {
         self.app.accepted.lock().clone()
     }
 
-    /// The most changing requests that were in flight at a time.
+    /// The highest number of changing requests in flight at a time.
     pub fn peak_changes_in_flight(&self) -> usize {
         self.app.peak.load(Ordering::Acquire)
     }
 
-    /// The changing requests that are in flight now.
+    /// The number of changing requests in flight now.
     pub fn changes_in_flight(&self) -> usize {
         self.app.changing.load(Ordering::Acquire)
     }
 
-    /// While held, changing requests are taken in and not carried out.
+    /// While held, changing requests are accepted but not carried out.
     pub fn hold_changes(&self, held: bool) {
         self.app.held.send_replace(held);
     }
 
-    /// Lets something go wrong with requests to come.
+    /// Injects a fault into coming requests.
     pub fn inject(&self, fault: Fault) {
         self.app.faults.lock().push(fault);
     }
@@ -225,12 +225,12 @@ impl Sandbox {
         self.app.faults.lock().clear();
     }
 
-    /// Lets something go wrong with the one changing request that comes after so many others from now on.
+    /// Injects a fault into one changing request, after this many others from now on.
     pub fn inject_at_change(&self, others: usize, what: Trouble) {
         *self.app.at_change.lock() = Some((others, what));
     }
 
-    /// Makes every token given so far worthless.
+    /// Revokes all tokens given so far.
     pub fn revoke_tokens(&self) {
         self.app.keystone.lock().revoke_all();
     }
@@ -239,7 +239,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.server.abort();
-        // Connections may outlive the listener: what they still carry is not carried out.
+        // Connections may outlive the listener: requests on them are not carried out.
         if let Some(ledger) = self.app.ledger.lock().as_mut() {
             ledger.close();
         }
@@ -278,8 +278,8 @@ async fn handle(
     answer
 }
 
-/// The logging service's websocket: what was written so far, then what is written until the client leaves. On a virtual
-/// clock, which jumps, it says nothing more.
+/// The logging service's websocket: the messages so far, then new ones until the client leaves. On a virtual clock,
+/// which jumps, there are no new ones.
 async fn stream_logs(
     State(app): State<Arc<App>>,
     method: Method,
@@ -311,7 +311,7 @@ async fn stream_logs(
     })
 }
 
-/// The answer with something else in the place of what it holds.
+/// The answer with another value in place of its content.
 fn without(mut answer: Answer, instead: &Value) -> Answer {
     if let Ok(Value::Object(mut fields)) = serde_json::from_slice(&answer.body) {
         fields.values_mut().for_each(|value| *value = instead.clone());
@@ -321,7 +321,7 @@ fn without(mut answer: Answer, instead: &Value) -> Answer {
 }
 
 impl App {
-    /// What the logs say by now.
+    /// The messages of the logs by now.
     fn log_messages(&self, incoming: &Incoming) -> Vec<String> {
         let now = self.clock.now();
         let mut cloud = self.cloud.lock();
@@ -329,7 +329,7 @@ impl App {
         logs::messages(&cloud, incoming, now)
     }
 
-    /// How long a stream listens to its client before it looks into the logs again.
+    /// The time for which a stream listens to its client before it checks the logs again.
     fn log_pause(&self) -> Duration {
         if self.clock.is_virtual() { Duration::MAX } else { Duration::from_secs(1) }
     }
@@ -378,7 +378,7 @@ impl App {
         }
     }
 
-    /// Carries out what was late and is due: before whatever comes next can see a difference.
+    /// Carries out delayed requests that are due, before the next request can see a difference.
     fn let_arrive(&self) {
         let now = self.clock.now();
         let due: Vec<Incoming> =
@@ -388,7 +388,7 @@ impl App {
         }
     }
 
-    /// Who changes what cannot be kept is not told that it is done: it would be gone after the next start.
+    /// The answer to a change that cannot be recorded: a success would be forgotten at the next start.
     fn unkept(&self, why: &str) -> Answer {
         Answer::refused(&Refusal::new(500, format!("The sandbox cannot keep changes: {why}")), self.generation)
     }
@@ -419,7 +419,7 @@ impl App {
     }
 }
 
-/// The trouble of this changing request, when enough others came before.
+/// The trouble for this changing request, once enough others came before.
 fn due(at_change: &mut Option<(usize, Trouble)>) -> Option<Trouble> {
     match at_change {
         Some((0, _)) => at_change.take().map(|(_, trouble)| trouble),
@@ -431,7 +431,7 @@ fn due(at_change: &mut Option<(usize, Trouble)>) -> Option<Trouble> {
     }
 }
 
-/// One changing request, counted as long as it is in flight.
+/// One changing request, counted while it is in flight.
 struct InFlight(Arc<App>);
 
 impl InFlight {
@@ -465,7 +465,7 @@ fn incoming(method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Inc
     }
 }
 
-/// As [`Accepted`], if it is one.
+/// The request as [`Accepted`], if it is one.
 fn noted(incoming: &Incoming, status: u16) -> Option<Accepted> {
     if !incoming.changes() {
         return None;

@@ -263,7 +263,7 @@ async fn a_legacy_migration_copies_and_deploys_in_one() {
     let tasks: Vec<&str> =
         migration["tasks"].as_array().unwrap().iter().map(|task| task["task_type"].as_str().unwrap()).collect();
     assert_eq!(tasks[6..9], ["REPLICATE_DISKS", "SHUTDOWN_INSTANCE", "REPLICATE_DISKS"]);
-    // Its answer carries bytes after a 204, and the next request still works.
+    // Its answer carries bytes after a 204; the next request must still work.
     assert_eq!(client.send("DELETE", &path, None).await.0, 204);
     assert_eq!(client.get("/migrations").await["migrations"], json!([]));
 }

@@ -1,4 +1,4 @@
-//! How the state looks on the wire, in the words of either generation.
+//! The state on the wire, in the words of either generation.
 
 use std::borrow::Cow;
 
@@ -11,12 +11,12 @@ use super::world::{
 };
 use crate::model::Generation;
 
-/// What every rendering needs to know.
+/// The context of every rendering.
 #[derive(Clone, Copy)]
 pub(super) struct Look<'cloud> {
     pub cloud: &'cloud Cloud,
     pub now: Timestamp,
-    /// Whether `info` (and in lists the executions) is asked for; a legacy server does not know the wish.
+    /// True if `info` (and in lists the executions) is asked for; a legacy server ignores it.
     pub info: bool,
 }
 
@@ -28,14 +28,14 @@ pub(super) struct EndpointView<'cloud>(pub &'cloud Endpoint);
 pub(super) struct TransferView<'cloud> {
     pub look: Look<'cloud>,
     pub transfer: &'cloud Transfer,
-    /// Whether its executions are listed inside.
+    /// True if its executions are listed inside.
     pub executions: bool,
 }
 
 pub(super) struct DeploymentView<'cloud> {
     pub look: Look<'cloud>,
     pub deployment: &'cloud Deployment,
-    /// Shown by itself: with its tasks in place of `executions`.
+    /// True if shown alone: with its tasks in place of `executions`.
     pub shown: bool,
 }
 
@@ -74,7 +74,7 @@ impl Serialize for Stamp {
     }
 }
 
-/// The fields that every record of the service has.
+/// The fields of every record of the service.
 pub(super) fn record(id: &str, created: Timestamp, updated: Option<Timestamp>) -> Map<String, Value> {
     let fields: [(&str, Value); 5] = [
         ("created_at", stamp(created).into()),
@@ -105,7 +105,7 @@ impl Look<'_> {
         map.serialize_entry("created_at", &Stamp(Some(created)))?;
         map.serialize_entry("updated_at", &Stamp(updated))?;
         map.serialize_entry("deleted_at", &Stamp(deleted))?;
-        // Some id when deleted, on the real one not even its own.
+        // A random id when deleted; on the real server it is not even its own.
         let mark = deleted.map_or("0".into(), |time| draw(0, &["deleted", &stamp(time)]).uuid());
         map.serialize_entry("deleted", &mark)
     }
@@ -131,7 +131,7 @@ impl Serialize for EndpointView<'_> {
     }
 }
 
-/// The fields of an action, up to the timestamps and what follows them; `id` and the rest are the caller's.
+/// The fields of an action up to the timestamps, and those after them; `id` and the rest are the caller's.
 fn action<M: SerializeMap>(
     map: &mut M,
     look: &Look<'_>,
@@ -326,7 +326,7 @@ impl Serialize for UpdateView<'_> {
     }
 }
 
-/// The type of a task in the words of the legacy generation. Direct migrations exist there only.
+/// The type of a task in the words of the legacy generation. Only that one has direct migrations.
 fn legacy_kind(kind: &'static str, direct: bool) -> Cow<'static, str> {
     if direct {
         return kind.into();

@@ -13,14 +13,14 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What legacy servers, and current ones before 1.2.2, send after a 204 on a connection that they keep open.
+/// The bytes that legacy servers, and current ones before 1.2.2, send after a 204 on a connection that they keep open.
 const STRAY: &[u8; 64] = br#"{"error": {"fault": "computeFault", "code": 204, "message": ""}}"#;
 const NO_CONTENT: &[u8] = b"HTTP/1.1 204";
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 pub(super) struct Port {
     pub listener: TcpListener,
-    /// Whether a 204 carries its stray bytes.
+    /// True if a 204 carries its stray bytes.
     pub stray: bool,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Wire {
     stream: TcpStream,
     cut: Cut,
     stray: bool,
-    /// Bytes that were taken but not written yet.
+    /// Accepted bytes that have not been written yet.
     pending: Vec<u8>,
 }
 
@@ -50,12 +50,12 @@ impl Listener for Port {
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
-                    // Small answers must not wait for each other; a failure costs speed alone.
+                    // Small answers must not wait for each other; a failure only costs speed.
                     let _ = stream.set_nodelay(true);
                     let wire = Wire { stream, cut: Cut::default(), stray: self.stray, pending: Vec::new() };
                     return (wire, address);
                 }
-                // Out of descriptors, or a client that left: others may still be served.
+                // Out of descriptors, or a client that left: others can still be served.
                 Err(_) => tokio::task::yield_now().await,
             }
         }
@@ -105,7 +105,7 @@ impl AsyncWrite for Wire {
             return Pin::new(&mut self.stream).poll_write(context, bytes);
         }
         self.pending = with_stray(bytes);
-        // Taken as a whole; what cannot be written now is written by the flush that follows.
+        // Accepted as a whole; the following flush writes the rest.
         match self.write_pending(context) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(bytes.len())),

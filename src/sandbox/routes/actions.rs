@@ -1,4 +1,4 @@
-//! Actions on things: exactly one key in the body.
+//! Actions on objects: exactly one key in the body.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ impl Call<'_> {
         }
     }
 
-    /// Whether a cancel is forced.
+    /// True if a cancel is forced.
     pub(super) fn cancel_wish(&self) -> Result<bool, Refusal> {
         match self.incoming.action()? {
             (action, argument) if action == "cancel" => {

@@ -1,4 +1,4 @@
-//! A request and its answer, as far as they depend on each other.
+//! Requests and answers, without the transport.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::sandbox::keystone::Keystone;
 use crate::sandbox::view::Look;
 use crate::sandbox::world::{Caller, Cloud, Refusal};
 
-/// A request, as far as an answer depends on it.
+/// The parts of a request that its answer depends on.
 pub(in crate::sandbox) struct Incoming {
     pub method: String,
     pub path: String,
@@ -19,18 +19,18 @@ pub(in crate::sandbox) struct Incoming {
     pub token: Option<String>,
     pub subject: Option<String>,
     pub body: Vec<u8>,
-    /// Whose token that is, where the service asks.
+    /// The owner of the token, if the service asks.
     pub caller: Option<Caller>,
 }
 
-/// What is sent back.
+/// The answer to send.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Answer {
     pub status: u16,
     pub content: &'static str,
     pub body: Vec<u8>,
     pub headers: Vec<(&'static str, String)>,
-    /// Whether a controller was reached: it adds a request id of its own.
+    /// True if a controller was reached: it adds a request id of its own.
     pub routed: bool,
 }
 
@@ -42,7 +42,7 @@ pub(in crate::sandbox) struct Services<'app> {
     pub wall: Timestamp,
 }
 
-/// A routed request of somebody known.
+/// A routed request of a known caller.
 pub(super) struct Call<'app> {
     pub cloud: &'app mut Cloud,
     pub caller: Caller,
@@ -53,7 +53,7 @@ pub(super) struct Call<'app> {
 const JSON: &str = "application/json";
 
 impl Incoming {
-    /// Whether it is for the migration service, and to change something there.
+    /// True if it is for the migration service and changes something there.
     pub(in crate::sandbox) fn changes(&self) -> bool {
         self.path.starts_with("/v1/") && matches!(self.method.as_str(), "POST" | "PUT" | "DELETE")
     }
@@ -66,13 +66,13 @@ impl Incoming {
         self.query.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// As the service reads booleans; junk is false.
+    /// A boolean as the service reads it; anything unknown is false.
     pub(super) fn flag(&self, key: &str) -> bool {
         let word = self.value(key).unwrap_or_default().to_lowercase();
         matches!(word.as_str(), "true" | "1" | "t" | "yes" | "y" | "on")
     }
 
-    /// The body; nothing where there is none, or one of another content type.
+    /// The body; `None` if there is none, or one of another content type.
     pub(super) fn document(&self) -> Result<Option<Value>, Refusal> {
         if !self.json || self.body.is_empty() {
             return Ok(None);
@@ -80,7 +80,7 @@ impl Incoming {
         serde_json::from_slice(&self.body).map(Some).map_err(|_| Refusal::bad("Malformed request body"))
     }
 
-    /// The fields inside of `wrapper`, which `what` (creation, update) needs.
+    /// The fields inside `wrapper`, which `what` (creation, update) needs.
     pub(super) fn wrapped(&self, wrapper: &str, what: &str) -> Result<Map<String, Value>, Refusal> {
         match self.document()?.ok_or_else(Refusal::no_body)? {
             Value::Object(mut fields) => match fields.remove(wrapper) {
@@ -110,8 +110,8 @@ impl Incoming {
     }
 }
 
-/// Whether the server's database takes the texts of a body: no more than a column holds, and no character of four
-/// bytes, which its character set does not know.
+/// True if the server's database accepts the texts of a body: none longer than its column, and no four-byte characters,
+/// which its character set lacks.
 fn fits(wrapper: &str, fields: &Map<String, Value>) -> bool {
     let mut texts = ["notes", "description"].into_iter().filter_map(|name| fields.get(name)?.as_str());
     texts.all(|text| {
@@ -159,7 +159,7 @@ impl Answer {
         Self { routed: true, ..Self::json(refusal.status, &error) }
     }
 
-    /// A path or method that the service's router does not know.
+    /// A path or method unknown to the service's router.
     pub(super) fn unrouted(incoming: &Incoming) -> Self {
         let accept = incoming.accept.as_deref().unwrap_or_default();
         if accept.contains("json") {
@@ -175,14 +175,14 @@ impl Answer {
         Self::new(404, "text/plain; charset=UTF-8", "404 Not Found\n\nThe resource could not be found.\n\n   ")
     }
 
-    /// The token is missing, unknown or expired. The same for paths that do not exist.
+    /// The token is missing, unknown or expired. Paths that do not exist get the same answer.
     pub(in crate::sandbox) fn unauthorized(base: &str) -> Self {
         let message = "The request you have made requires authentication.";
         let body = json!({"error": {"code": 401, "title": "Unauthorized", "message": message}});
         Self::json(401, &body).with("www-authenticate", format!("Keystone uri=\"{base}/v3\""))
     }
 
-    /// Outside of both services.
+    /// A path outside both services.
     pub(super) fn outside(path: &str) -> Self {
         let text = format!("404 Not Found\r\nThe resource could not be found.\r\n{path}\r\n\r\n");
         Self::new(404, "text/plain; charset=utf8", text)

@@ -1,4 +1,4 @@
-//! Endpoints, what can be listed through them, and the providers behind them.
+//! Endpoints, the objects listed through them, and the providers behind them.
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -100,10 +100,10 @@ impl Call<'_> {
     /// A query parameter that holds JSON in URL-safe base64.
     fn decoded(&self, key: &str) -> Result<Option<Value>, Refusal> {
         let Some(encoded) = self.incoming.value(key) else { return Ok(None) };
-        // Letters outside of the alphabet are skipped, as Python's decoder does.
+        // Characters outside the alphabet are skipped, as in Python's decoder.
         let encoded: String =
             encoded.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-_=".contains(*letter)).collect();
-        // A legacy server wants the padding, a current one adds it.
+        // A legacy server needs the padding, a current one adds it.
         let padded = self.cloud.generation == Generation::Current || encoded.len().is_multiple_of(4);
         let bytes = URL_SAFE.decode(encoded).ok().filter(|_| padded);
         let bytes = bytes.ok_or_else(|| Refusal::input("Incorrect padding"))?;

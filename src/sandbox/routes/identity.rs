@@ -41,7 +41,7 @@ pub(super) fn answer(keystone: &mut Keystone, incoming: &Incoming, now: Timestam
     answered.unwrap_or_else(|denied| refused(&denied))
 }
 
-/// A Keystone that serves v2.0 alone.
+/// A Keystone that serves only v2.0.
 fn second(keystone: &mut Keystone, incoming: &Incoming, now: Timestamp) -> Answer {
     let answered = match (incoming.method.as_str(), incoming.path.trim_end_matches('/')) {
         ("GET" | "HEAD", "") => {

@@ -1,4 +1,4 @@
-//! The licensing service's routes. It asks for no token.
+//! The licensing service's routes. It needs no token.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
         ("GET", ["appliances"]) => Ok(of("appliances", licensing.appliances())),
         ("POST", ["appliances"]) => {
             let made = licensing.create(now);
-            // The official client looks for a misspelt key.
+            // The official client reads a misspelt key.
             Ok(json!({"appliance": made, "apppliance": made}))
         }
         ("GET", ["appliances", id]) => licensing.appliance(id).map(|shown| of("appliance", shown)),

@@ -1,4 +1,4 @@
-//! Pages of a list: order, filter, marker, limit. A legacy server knows none of it and lists by id.
+//! Pages of a list: order, filter, marker, limit. A legacy server has none of these and lists by id.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use crate::sandbox::world::Refusal;
 use crate::sandbox::world::stamp;
 use crate::sandbox::world::{Action, Deployment, Execution, Transfer};
 
-/// What a transfer may be filtered by: the states of *tasks*, by the service's mistake.
+/// The states that transfers may be filtered by: those of *tasks*, by the service's mistake.
 const TASK_STATES: [&str; 20] = [
     "SCHEDULED",
     "PENDING",
@@ -43,13 +43,13 @@ const EXECUTION_STATES: [&str; 9] = [
     "ERROR_ALLOCATING_MINIONS",
 ];
 
-/// One thing with the columns it can be sorted by.
+/// One object with the columns that it can be sorted by.
 struct Row<Thing> {
     thing: Thing,
     id: String,
     created: String,
     status: &'static str,
-    /// The wished columns; `None` is what a database holds as NULL.
+    /// The wanted columns; `None` stands for NULL in the database.
     keys: Vec<Option<String>>,
 }
 
@@ -86,7 +86,7 @@ impl Call<'_> {
         let column = |execution: &&Execution, key: &str| {
             Some(match key {
                 "id" => Some(execution.id.clone()),
-                // Sorted as a text: give it its digits.
+                // Sorted as a text: padded with zeros.
                 "number" => Some(format!("{:08}", execution.number)),
                 "status" => Some(execution.plan.status(self.now).into()),
                 "created_at" => Some(stamp(execution.plan.created)),
@@ -138,7 +138,7 @@ impl Call<'_> {
     fn order(&self) -> Result<Order, Refusal> {
         let keys: Vec<String> = self.incoming.values("sort_key").map(String::from).collect();
         let directions: Vec<&str> = self.incoming.values("sort_dir").collect();
-        // Two default directions are filled in, which makes a lone key one too few.
+        // Two default directions are filled in, so a single key is one too few.
         let given = if directions.is_empty() { 2 } else { directions.len() };
         if !keys.is_empty() && given > keys.len() {
             return Err(Refusal::input("Sort direction array size exceeds sort key array size."));
@@ -157,7 +157,7 @@ impl Order {
         Self { keys: Vec::new(), descending: Vec::new() }
     }
 
-    /// By the wished columns (NULL is the smallest), then the newest first.
+    /// By the wanted columns (NULL is the smallest), then the newest first.
     fn compare<Thing>(&self, one: &Row<Thing>, other: &Row<Thing>) -> Ordering {
         let columns = one.keys.iter().zip(&other.keys).zip(&self.descending);
         for ((own, others), descending) in columns {
@@ -170,7 +170,7 @@ impl Order {
     }
 }
 
-/// A column of an action: outer `None` for one that does not exist.
+/// A column of an action; the outer `None` means that it does not exist.
 fn action_column(action: &Action, key: &str) -> Option<Option<String>> {
     Some(match key {
         "id" | "base_id" => Some(action.id.clone()),

@@ -1,4 +1,4 @@
-//! The logging service's routes: lists, downloads, and what a stream says.
+//! The logging service's routes: lists, downloads, and the messages of a stream.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::call::{Answer, Incoming, Services};
 use crate::sandbox::rules::{LOGS, LOGS_PREFIX, LogLine};
 use crate::sandbox::world::Cloud;
 
-/// Where it is served; the catalog says so.
+/// The path of the service; the catalog has it.
 pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     let Services { cloud, keystone, now, .. } = services;
     if incoming.caller.is_none() {
@@ -35,7 +35,7 @@ fn download(cloud: &Cloud, incoming: &Incoming, log: &str, now: Timestamp) -> St
     cloud.log_lines(now).into_iter().filter(wanted).map(|line| line.text() + "\n").collect()
 }
 
-/// The messages of a stream: what was written so far, of one log or all, up to a severity.
+/// The messages of a stream so far, of one log or all, up to a severity.
 pub(in crate::sandbox) fn messages(cloud: &Cloud, incoming: &Incoming, now: Timestamp) -> Vec<String> {
     let log = incoming.value("app_name");
     let severity = incoming.value("severity").and_then(|value| value.parse::<u8>().ok()).unwrap_or(7);

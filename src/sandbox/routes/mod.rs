@@ -22,7 +22,7 @@ use super::world::Refusal;
 use super::world::licensing::PREFIX as LICENSING;
 use super::world::secrets::PREFIX;
 
-/// Whether who asks matters to the service behind this path; Keystone looks at tokens itself.
+/// True if the service behind this path checks the caller; Keystone looks at tokens itself.
 pub(super) fn asks_who(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/") || path.starts_with(PREFIX) || path.starts_with(LOGS_PREFIX)
 }

@@ -70,7 +70,7 @@ impl Call<'_> {
         Ok(Answer::of("minion_pool", shown))
     }
 
-    /// As in a list, which leaves some out.
+    /// A pool as in a list, which omits some fields.
     fn listed(&self, pool: &Pool) -> Value {
         let seen = pool.story.seen(self.now);
         let mut shown = record(&pool.id, pool.created, seen.updated);
@@ -96,7 +96,7 @@ impl Call<'_> {
     }
 }
 
-/// A machine; what would let somebody into it is not shown.
+/// A machine, without its access data.
 fn minion(pool: &Pool, machine: &Minion<'_>) -> Value {
     let mut shown = record(machine.id, machine.created, Some(machine.updated));
     let login = || json!({"ip": "192.0.2.10", "port": 22, "username": "root", "password": "***"});

@@ -1,8 +1,8 @@
-//! Which paths and methods the service's router knows, whatever the ids: all others are 404 in another shape.
+//! The paths and methods that the service's router knows, whatever the ids: all others are 404 in another form.
 
 use crate::model::Generation;
 
-/// What can be listed through an endpoint.
+/// The kinds of objects that can be listed through an endpoint.
 const OFFERS: [&str; 7] = [
     "instances",
     "networks",
@@ -13,13 +13,13 @@ const OFFERS: [&str; 7] = [
     "destination-minion-pool-options",
 ];
 
-/// Which last words a member of a collection takes in a POST.
+/// The last path segments that a member of a collection accepts in a POST.
 #[derive(Clone, Copy)]
 enum Verbs {
     None,
     /// `actions`, which is answered.
     Actions,
-    /// `action`, which is routed to nothing.
+    /// `action`, which has no route.
     Action,
     Both,
 }

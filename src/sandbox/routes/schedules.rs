@@ -38,7 +38,7 @@ impl Call<'_> {
     }
 
     /// # Errors
-    /// 500 for a word that is no boolean: this one parameter is read strictly.
+    /// 500 for a word that is not a boolean: only this parameter is read strictly.
     fn shows_expired(&self) -> Result<bool, Refusal> {
         match self.incoming.value("show_expired").map(str::to_lowercase).as_deref() {
             None | Some("true" | "1" | "t" | "yes" | "y" | "on") => Ok(true),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Incoming, Services};
 use crate::sandbox::world::secrets::{Denied, LONGEST_REQUEST, PREFIX, Page, Wanted, reference};
 
-/// How many secrets a page has when nobody says, and at most.
+/// The default and the largest size of a page.
 const PAGE: (usize, usize) = (10, 100);
 
 pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
@@ -48,7 +48,7 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     answered.unwrap_or_else(|denied| Answer::json(denied.status, &denied.body()))
 }
 
-/// A payload in the form asked for; whoever takes any is told that it is any.
+/// A payload in the requested form; a client that accepts any form gets it marked as any.
 fn formed(accept: &str, payload: Vec<u8>) -> Result<Answer, Denied> {
     let forms = [
         ("text/plain", "text/plain; charset=UTF-8"),
@@ -65,7 +65,7 @@ fn wanted(incoming: &Incoming) -> Wanted {
     Wanted { name: given("name").map(unquoted), algorithm: text("alg"), mode: text("mode") }
 }
 
-/// Numbers that make no sense are mended and not refused.
+/// Numbers out of range are corrected rather than refused.
 fn page(incoming: &Incoming) -> Page {
     let number = |key: &str| incoming.value(key).and_then(|value| value.parse::<i64>().ok());
     let limit = number("limit").map_or(PAGE.0, |limit| usize::try_from(limit).unwrap_or(1).clamp(1, PAGE.1));

@@ -61,7 +61,7 @@ impl Call<'_> {
         }
     }
 
-    /// `{}` will do; `{"execution": null}` is more than the service can take.
+    /// `{}` is accepted; `{"execution": null}` makes the service fail.
     fn execution_wishes(&self) -> Result<(bool, bool), Refusal> {
         let document = self.incoming.document()?.ok_or_else(Refusal::no_body)?;
         let wishes = match document.get("execution") {

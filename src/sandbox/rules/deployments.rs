@@ -1,4 +1,4 @@
-//! Deployments of transfers; a legacy server calls them migrations and has direct ones beside them.
+//! Deployments of transfers; a legacy server calls them migrations and has direct ones as well.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ impl Cloud {
             })
     }
 
-    /// Whether a deployment of this transfer runs. The newest are looked at first: there is one at most.
+    /// True if a deployment of this transfer is running. The newest are checked first: there is at most one.
     pub(super) fn being_deployed(&self, transfer: usize, now: Timestamp) -> bool {
         let last = self.transfers[transfer].last_deployment;
         last.is_some_and(|deployment| self.deployments[deployment].is_active(now))
@@ -63,7 +63,7 @@ impl Cloud {
         self.idle(position, now)?;
         self.deployable(position, force, now)?;
         let action = &self.transfers[position].action;
-        // Left out means the default; null means what the transfer says.
+        // A missing field means the default; null means the transfer's own setting.
         let flag = |key: &str, default: bool, own: bool| match body.get(key) {
             None => default,
             Some(Value::Bool(flag)) => *flag,
@@ -95,7 +95,7 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 400 for a transfer that was never executed, or never with success (`force` lifts that), or has no volumes.
+    /// 400 for a transfer that was never executed, never completed (`force` lifts that), or has no volumes.
     fn deployable(&self, position: usize, force: bool, now: Timestamp) -> Result<(), Refusal> {
         let words = self.words();
         let noun = words.transfer.to_lowercase();
@@ -194,7 +194,7 @@ impl Cloud {
         self.watch(Running::Deployment(deployment), now);
     }
 
-    /// The service looks whether a waiting deployment may start.
+    /// The service checks if a waiting deployment may start.
     pub(super) fn look(&mut self, deployment: usize, at: Timestamp) {
         let found = &self.deployments[deployment];
         let Deployed::Transfer { position, .. } = found.deployed else { return };
@@ -215,7 +215,7 @@ impl Cloud {
         }
     }
 
-    /// A direct migration: creating it starts it.
+    /// Creates and starts a direct migration.
     pub(in crate::sandbox) fn migrate(
         &mut self,
         caller: &Caller,
@@ -303,7 +303,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Applies what a deployment leaves behind.
+    /// Applies the effects of a deployment that has ended.
     pub(super) fn deployment_ended(&mut self, position: usize, at: Timestamp) {
         let deployment = &self.deployments[position];
         let completed = deployment.plan.as_ref().is_some_and(|plan| plan.end().1 == "COMPLETED");
@@ -333,7 +333,7 @@ impl Cloud {
     }
 }
 
-/// How the OS of an instance is prepared.
+/// The way in which the OS of an instance is prepared.
 fn morphing(action: &Action, instance: &str) -> Morphing {
     match (action.skip_os_morphing, action.morphing_pools.contains_key(instance)) {
         (true, _) => Morphing::Skipped,

@@ -1,4 +1,4 @@
-//! Endpoints and what can be asked of them.
+//! Endpoints and the operations on them.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -125,7 +125,7 @@ impl Cloud {
         })
     }
 
-    /// What an endpoint is connected with, also where it is kept as a secret.
+    /// The connection of an endpoint, even if it is kept as a secret.
     ///
     /// # Errors
     /// 500 for a secret that cannot be read.
@@ -136,7 +136,7 @@ impl Cloud {
         }
     }
 
-    /// The machines that an endpoint lists, after the marker, whose name matches.
+    /// The machines that an endpoint lists after the marker and whose name matches.
     pub(in crate::sandbox) fn instances(
         &self,
         caller: &Caller,
@@ -164,7 +164,7 @@ impl Cloud {
     pub(in crate::sandbox) fn instance(&self, caller: &Caller, id: &str, wanted: &str) -> Result<Value, Refusal> {
         let endpoint = self.endpoint(caller, id)?;
         self.capable(endpoint, Needs::Instances)?;
-        // `Datacenter/vm/NAME` finds it as well.
+        // `Datacenter/vm/NAME` is accepted as well.
         let name = wanted.rsplit('/').next().unwrap_or(wanted);
         self.machine(name)
             .or_else(|| self.machines.iter().find(|machine| machine.id == wanted))
@@ -174,14 +174,14 @@ impl Cloud {
             })
     }
 
-    /// All machines as a table: one line each, ended as CSV wants it.
+    /// All machines as CSV.
     pub(in crate::sandbox) fn inventory(&self, caller: &Caller, id: &str) -> Result<String, Refusal> {
         self.capable(self.endpoint(caller, id)?, Needs::Inventory)?;
         let head = "VM ID,VM Name,Guest OS,Firmware,Num CPUs,Memory (MB),Disks,NICs\r\n".to_owned();
         Ok(std::iter::once(head).chain(self.machines.iter().map(Machine::row)).collect())
     }
 
-    /// All networks, or those of the availability zone that an environment names.
+    /// All networks, or those of the availability zone in an environment.
     pub(in crate::sandbox) fn networks(
         &self,
         caller: &Caller,
@@ -212,11 +212,11 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 503 when no worker's provider can do it: the wrong side, or an unknown platform.
+    /// 503 if no worker's provider can do it: the wrong side, or an unknown platform.
     pub(super) fn capable(&self, endpoint: &Endpoint, needs: Needs) -> Result<(), Refusal> {
         let (name, number) = (&endpoint.platform, needs as u32);
         let mapped = endpoint.mapped_regions.as_array().into_iter().flatten().filter_map(Value::as_str);
-        // A region that was deleted takes its mappings along.
+        // A deleted region takes its mappings along.
         let wanted: Vec<&str> = mapped.filter(|id| self.region(id).is_ok()).collect();
         let regions: Vec<String> = wanted.iter().map(|id| format!("'{id}'")).collect();
         let usable = |id: &&str| self.region(id).is_ok_and(|region| region.enabled);
@@ -250,7 +250,7 @@ impl Cloud {
         .classed("NoSuitableWorkerServiceError"))
     }
 
-    /// The platform behind an endpoint, where it may play this role in a transfer.
+    /// The platform behind an endpoint, if it may play this role in a transfer.
     pub(super) fn platform_for(&self, endpoint: &Endpoint, role: Role) -> Result<&scenario::Platform, Refusal> {
         let number = if role == Role::Source { 8 } else { 64 };
         self.platforms
@@ -265,7 +265,7 @@ fn crashed() -> String {
     "An unexpected connection validation exception ocurred: unexpected provider crash".into()
 }
 
-/// A pattern is a regular expression; one that does not parse is looked for as it is.
+/// A pattern is a regular expression; one that does not parse is taken literally.
 fn name_filter(pattern: Option<&str>) -> Box<dyn Fn(&str) -> bool + '_> {
     match pattern {
         None | Some("") => Box::new(|_| true),

@@ -11,7 +11,7 @@ use crate::sandbox::world::{
 };
 
 impl Cloud {
-    /// The executions of a transfer: of one that is not there, none.
+    /// The executions of a transfer; empty for an unknown one.
     pub(in crate::sandbox) fn executions(&self, caller: &Caller, transfer: &str) -> Vec<&Execution> {
         self.transfer(caller, transfer).map_or_else(|_| Vec::new(), |transfer| transfer.live_executions().collect())
     }
@@ -50,7 +50,7 @@ impl Cloud {
         self.idle(position, now)?;
         let specs = self.copy_tasks(position, shutdown);
         if !caller.delegates {
-            // The service makes the execution, then fails to make the trust it needs.
+            // The service creates the execution, then fails to create the trust that it needs.
             self.leave_execution(position, specs, "UNEXECUTED", now);
             return Err(Refusal::internal());
         }
@@ -69,7 +69,7 @@ impl Cloud {
         Ok(&self.transfers[position].executions[number])
     }
 
-    /// What is answered when no worker can take the first task.
+    /// The answer if no worker can take the first task.
     fn unschedulable(&self, position: usize) -> Option<Refusal> {
         let action = &self.transfers[position].action;
         let of = |id: &str| self.endpoints.iter().find(|endpoint| endpoint.id == id);
@@ -162,7 +162,7 @@ impl Cloud {
         Ok(&self.transfers[position].executions[number])
     }
 
-    /// An execution that begins at once, or when the machines that it has taken are ready.
+    /// Creates an execution that begins at once, or when its machines are ready.
     fn start_execution(
         &mut self,
         position: usize,
@@ -184,7 +184,7 @@ impl Cloud {
         number
     }
 
-    /// An execution that never starts, for what is refused all the same.
+    /// Creates an execution that never starts, for a request that is refused all the same.
     fn leave_execution(&mut self, position: usize, specs: Vec<Spec>, status: &'static str, now: Timestamp) {
         let transfer = &self.transfers[position];
         let number = transfer.executions.len();
@@ -244,7 +244,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Applies what an execution leaves behind.
+    /// Applies the effects of an execution that has ended.
     pub(super) fn execution_ended(&mut self, position: usize, number: usize, at: Timestamp) {
         let seed = self.seed;
         let disks: Vec<usize> = self.transfers[position]
@@ -300,7 +300,7 @@ impl Cloud {
     }
 }
 
-/// The plan of what begins at once, or has to wait for machines, or gets none.
+/// The plan of an execution that begins at once, waits for machines, or gets none.
 pub(super) fn planned(id: String, now: Timestamp, specs: Vec<Spec>, taken: Option<Taken>) -> Plan {
     match taken {
         None => Plan::new(id, now, specs),

@@ -74,7 +74,7 @@ impl Cloud {
                 "size_bytes": disk.size_bytes,
                 "volume_dev": format!("/dev/vd{}", char::from(b'b' + number as u8 % 24)),
             });
-            // There once a copy has completed.
+            // Present once a copy has completed.
             if copied.whole {
                 info["replica_state"] = json!({"chunks": 1000, "run": 1});
             }
@@ -92,7 +92,7 @@ fn environments(action: &Action) -> impl Iterator<Item = (String, Value)> {
     environments.into_iter().map(|(key, value)| (key.into(), value))
 }
 
-/// What an update has looked at.
+/// The properties that an update has looked at.
 fn properties(action: &Action) -> impl Iterator<Item = (String, Value)> {
     let properties = [
         ("network_map", action.network_map.clone()),
@@ -105,7 +105,7 @@ fn properties(action: &Action) -> impl Iterator<Item = (String, Value)> {
     properties.into_iter().map(|(key, value)| (key.into(), value))
 }
 
-/// Workers that are gone again.
+/// Workers that no longer exist.
 fn resources() -> impl Iterator<Item = (String, Value)> {
     let keys = ["source_resources", "target_resources"];
     keys.into_iter().flat_map(|key| [(key.into(), Value::Null), (format!("{key}_connection_info"), Value::Null)])

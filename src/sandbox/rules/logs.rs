@@ -1,9 +1,9 @@
-//! What the services have written into their logs: told from what has happened so far.
+//! The logs of the services, derived from the events so far.
 
 use crate::sandbox::world::{Cloud, Execution, Transfer, stamp};
 use jiff::Timestamp;
 
-/// One line of a log. Its severity is syslog's: 6 informs, 3 is an error.
+/// One line of a log, with syslog's severity: 6 is information, 3 is an error.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::sandbox) struct LogLine {
     pub at: Timestamp,
@@ -12,14 +12,14 @@ pub(in crate::sandbox) struct LogLine {
     pub message: String,
 }
 
-/// Where the logging service is served; the catalog says so.
+/// The path of the logging service; the catalog has it.
 pub(in crate::sandbox) const LOGS_PREFIX: &str = "/logger";
 
 pub(in crate::sandbox) const LOGS: [&str; 4] =
     ["coriolis-api", "coriolis-conductor", "coriolis-scheduler", "coriolis-worker"];
 
 impl Cloud {
-    /// Everything written by `now`, the oldest first.
+    /// All lines written by `now`, the oldest first.
     pub(in crate::sandbox) fn log_lines(&self, now: Timestamp) -> Vec<LogLine> {
         let started = self.services.first().map_or(now, |service| service.created);
         let mut lines: Vec<LogLine> =
@@ -35,7 +35,7 @@ impl Cloud {
         lines
     }
 
-    /// How many instances were ever copied as a whole.
+    /// The number of instances that were ever copied as a whole.
     pub(in crate::sandbox) fn copied_instances(&self, now: Timestamp) -> usize {
         let copied = self.transfers.iter().filter(|transfer| transfer.ever_completed(now));
         copied.map(|transfer| transfer.action.instances.len()).sum()
@@ -43,7 +43,7 @@ impl Cloud {
 }
 
 impl LogLine {
-    /// As it stands in the file.
+    /// The line as it stands in the file.
     pub(in crate::sandbox) fn text(&self) -> String {
         let level = if self.severity <= 3 { "ERROR" } else { "INFO" };
         format!("{} {level} {} {}", stamp(self.at), self.log.replace('-', "."), self.message)

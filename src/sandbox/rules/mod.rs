@@ -1,4 +1,4 @@
-//! The rules: what each operation of the service does to the world, and what it refuses. All are methods of the cloud.
+//! The rules: the effect of each operation of the service on the world, and its refusals. All are methods of the cloud.
 
 mod deployments;
 mod endpoints;

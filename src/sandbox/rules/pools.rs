@@ -12,10 +12,10 @@ use crate::sandbox::world::scenario::Role;
 use crate::sandbox::world::{Action, Caller, Cloud, Pool, Refusal, Story, empty, notes, python, role_word};
 
 const SYSTEMS: [&str; 5] = ["bsd", "linux", "osx", "solaris", "windows"];
-/// How long an execution waits at least for its machines, and how long until it is told that there are none.
+/// The shortest time that an execution waits for its machines, and the time until it learns that there are none.
 const HANDED_OVER: SignedDuration = SignedDuration::from_secs(10);
 
-/// Which machines an action wants, by pool, and what for.
+/// The machines that an action wants, by pool, with their purpose.
 pub(super) type Wanted<'own> = BTreeMap<&'own str, (&'static str, usize)>;
 
 impl Cloud {
@@ -94,7 +94,7 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 400, whatever is wrong: also where another call would answer 404 or 503.
+    /// 400 for every mistake, even where another call would answer 404 or 503.
     fn pool_environment_checked(
         &self,
         caller: &Caller,
@@ -235,7 +235,7 @@ impl Cloud {
         Ok(&self.pools[position])
     }
 
-    /// There is nothing to do for a pool that is deallocated, and that is no error.
+    /// Deallocates a pool; for a deallocated one this does nothing, and is not an error.
     pub(in crate::sandbox) fn deallocate_pool(
         &mut self,
         caller: &Caller,
@@ -269,7 +269,7 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 404 for the first pool that an action names and that is not there.
+    /// 404 for the first unknown pool that an action names.
     pub(super) fn pools_exist(&self, caller: &Caller, action: &Action) -> Result<(), Refusal> {
         let named = [&action.origin_pool, &action.destination_pool].into_iter().flatten().map(String::as_str);
         for id in named.chain(action.morphing_pools.values().map(String::as_str)) {
@@ -280,7 +280,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Takes machines for a copy; says from when on they can be used, nothing when no pool is asked for.
+    /// Reserves machines for a copy; returns the time from which they can be used, `None` if no pool is wanted.
     ///
     /// # Errors
     /// 400 for a pool that is not allocated.
@@ -325,7 +325,7 @@ impl Cloud {
         Ok(starts.map(Taken::From))
     }
 
-    /// How many machines a pool can still give: those that are free, and those that it may add.
+    /// The number of machines that a pool can still give: free ones, and those that it may add.
     fn room(&self, id: &str, now: Timestamp) -> usize {
         let Some(pool) = self.pools.iter().find(|pool| pool.id == id) else { return 0 };
         let seen = pool.story.seen(now);
@@ -353,7 +353,7 @@ impl Cloud {
         starts
     }
 
-    /// Gives back the machines of an action that has ended.
+    /// Releases the machines of an action that has ended.
     pub(super) fn release_minions(&mut self, action: &str, at: Timestamp) {
         for pool in &mut self.pools {
             pool.story.release(action, at);
@@ -370,12 +370,12 @@ pub(super) fn morphing_wishes(action: &Action) -> Wanted<'_> {
     wanted
 }
 
-/// What became of a wish for machines.
+/// The result of asking for machines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Taken {
-    /// They can be used from then on.
+    /// They can be used from this time on.
     From(Timestamp),
-    /// There are not enough, as will be said then.
+    /// There are not enough, which is reported at this time.
     Nothing(Timestamp),
 }
 
@@ -407,7 +407,7 @@ fn retention(body: &Map<String, Value>) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// The least and the most machines, and how long one may idle.
+/// The smallest and the largest number of machines, and the time that one may idle.
 fn numbers(
     body: &Map<String, Value>,
     (minimum, maximum, idle): (i64, Option<i64>, i64),

@@ -1,10 +1,10 @@
-//! What the providers can do: their capabilities by number, the schemas of what they take, the options they offer.
+//! The providers: their capabilities by number, the schemas of their settings, the options that they offer.
 
 use crate::sandbox::world::scenario::{Platform, Role, Setting};
 use crate::sandbox::world::{Caller, Cloud, Refusal};
 use serde_json::{Map, Value, json};
 
-/// A capability of a provider, by the number it has in the list of providers.
+/// A capability of a provider, by its number in the list of providers.
 #[derive(Clone, Copy, PartialEq)]
 pub(in crate::sandbox) enum Needs {
     Connection = 16,
@@ -18,7 +18,7 @@ pub(in crate::sandbox) enum Needs {
     Inventory = 2_097_152,
 }
 
-/// What an endpoint can be asked for by name and value.
+/// A kind of option that an endpoint offers by name and value.
 #[derive(Clone, Copy, PartialEq)]
 pub(in crate::sandbox) enum Offer {
     Source,
@@ -29,7 +29,7 @@ pub(in crate::sandbox) enum Offer {
 
 const SOURCE_TYPES: [u32; 8] = [8, 16, 32, 4096, 65536, 131_072, 524_288, 2_097_152];
 const DESTINATION_TYPES: [u32; 10] = [4, 16, 64, 128, 256, 512, 16384, 32768, 262_144, 1_048_576];
-/// What the environment of a minion pool may hold; `fail` makes its validation fail, `image: broken` its machines.
+/// The settings in the environment of a minion pool; `fail` makes its validation fail, `image: broken` its machines.
 const POOL_SETTINGS: [(&str, &str); 4] =
     [("flavor", "string"), ("image", "string"), ("fail", "boolean"), ("task_seconds", "number")];
 

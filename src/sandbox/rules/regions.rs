@@ -18,7 +18,7 @@ impl Cloud {
         self.regions.iter().find(|region| region.id == id).ok_or_else(unknown)
     }
 
-    /// What is mapped to a region: endpoints of all projects, and services.
+    /// The endpoints (of all projects) and the services that are mapped to a region.
     pub(in crate::sandbox) fn mapped(&self, region: &str) -> (Vec<&str>, Vec<&str>) {
         let names = |regions: &Value| regions.as_array().is_some_and(|ids| ids.iter().any(|id| id == region));
         let endpoints = self.endpoints.iter().filter(|endpoint| names(&endpoint.mapped_regions));
@@ -67,7 +67,7 @@ impl Cloud {
         Ok(region)
     }
 
-    /// Also one that is in use.
+    /// Deletes a region, even one that is in use.
     pub(in crate::sandbox) fn delete_region(&mut self, id: &str) -> Result<(), Refusal> {
         let found = self.regions.iter().position(|region| region.id == id);
         let position = found.ok_or_else(|| Refusal::missing("0 region entries were soft deleted"))?;
@@ -76,7 +76,7 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 404 for the first of these regions that is not there.
+    /// 404 for the first of these regions that does not exist.
     pub(super) fn regions_exist(&self, regions: &Value, what: &str, id: &str) -> Result<(), Refusal> {
         let known = |wanted: &&Value| !self.regions.iter().any(|region| **wanted == region.id);
         let Some(unknown) = regions.as_array().into_iter().flatten().find(known) else { return Ok(()) };
@@ -87,9 +87,9 @@ impl Cloud {
         .classed("NotFound"))
     }
 
-    /// The worker that is there from the start: it serves every platform.
+    /// Registers the worker that exists from the start: it serves every platform.
     pub(in crate::sandbox) fn register_worker(&mut self, host: &str, now: Timestamp) {
-        // What was recorded: the current server ran all of its services in one process.
+        // As recorded: the current server ran all its services in one process.
         let binary = if self.generation == Generation::Current { "coriolis-all" } else { "coriolis-worker" };
         self.services.push(Service {
             id: self.draw(&["worker"]).uuid(),
@@ -103,7 +103,7 @@ impl Cloud {
         });
     }
 
-    /// Where tasks run.
+    /// The host on which tasks run.
     pub(in crate::sandbox) fn host(&self) -> &str {
         self.hosts.first().map_or("", String::as_str)
     }
@@ -118,7 +118,7 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 409 for one that is registered already, 500 for a host where no worker answers.
+    /// 409 for one that is already registered, 500 for a host without a worker.
     pub(in crate::sandbox) fn create_service(
         &mut self,
         body: &Map<String, Value>,
@@ -183,7 +183,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// What every service of this installation says about itself.
+    /// The diagnostics of every service of this installation.
     pub(in crate::sandbox) fn diagnostics(&self) -> Value {
         let legacy = ["conductor", "replica-cron", "minion-manager", "scheduler", "worker", "worker", "api"];
         let applications = legacy.iter().map(|name| match self.generation {
@@ -194,7 +194,7 @@ impl Cloud {
         applications.map(|application| self.specs(&application, host)).collect::<Vec<_>>().into()
     }
 
-    /// The machine a service runs on.
+    /// The machine that a service runs on.
     pub(in crate::sandbox) fn specs(&self, application: &str, host: &str) -> Value {
         let address = json!({"addr": "192.0.2.2", "netmask": "255.255.255.0", "broadcast": "192.0.2.255"});
         let address6 = json!({"addr": "fd00::2", "netmask": "ffff:ffff:ffff:ffff::/64"});

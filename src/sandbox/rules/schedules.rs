@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::transfers::unclassed;
 use crate::sandbox::world::{Caller, Cloud, Due, Refusal, Schedule, empty, python};
 
-/// The fields of a schedule, their bounds included.
+/// The fields of a schedule with their inclusive bounds.
 const FIELDS: [(&str, i64, i64); 5] =
     [("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6)];
-/// What a body says; what it does not say stays.
+/// The fields of a body; missing ones stay unchanged.
 #[derive(Default)]
 struct Wishes {
     schedule: Option<Value>,
@@ -21,7 +21,7 @@ struct Wishes {
 }
 
 impl Cloud {
-    /// The schedules of a transfer, the newest first; also of one that is gone.
+    /// The schedules of a transfer, the newest first; also of a deleted one.
     pub(in crate::sandbox) fn schedules(&self, transfer: &str, expired: bool, now: Timestamp) -> Vec<&Schedule> {
         let mut found: Vec<&Schedule> = self
             .schedules
@@ -83,7 +83,7 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 500 for an id that is not known: the service does not look before it writes.
+    /// 500 for an unknown id: the service does not look before it writes.
     pub(in crate::sandbox) fn update_schedule(
         &mut self,
         transfer: &str,
@@ -137,8 +137,8 @@ impl Cloud {
         }
     }
 
-    /// A schedule's minute has come. One that finds its transfer busy does nothing; one whose transfer is gone would
-    /// go on failing where nobody sees it.
+    /// Fires a schedule at its minute. One whose transfer is busy does nothing; one whose transfer is deleted would go
+    /// on failing where nobody sees it.
     pub(super) fn fire(&mut self, position: usize, version: usize, at: Timestamp) {
         let schedule = &self.schedules[position];
         if schedule.deleted || schedule.version != version {
@@ -149,7 +149,7 @@ impl Cloud {
         if self.transfer_position(&owner, &transfer).map_err(unclassed).is_err() {
             return;
         }
-        // A refusal is written to the service's own log.
+        // A refusal goes to the service's own log.
         let _ = self.execute(&owner, &transfer, shutdown, deploy, at);
         self.plan_fire(position, at);
     }
@@ -201,7 +201,7 @@ fn refused(problem: &str) -> Refusal {
     Refusal::bad(format!("Schema validation failed: {problem}\n\nFailed validating the schema of a schedule"))
 }
 
-/// RFC 3339, with or without a zone; without one it is UTC.
+/// RFC 3339; a time without a zone is UTC.
 fn expiration(value: &Value, now: Timestamp) -> Result<Timestamp, Refusal> {
     let unreadable = || Refusal::bad(format!("Unable to parse date string {}", python(value)));
     let text = value.as_str().filter(|text| text.contains(['T', ' '])).ok_or_else(unreadable)?;

@@ -1,4 +1,4 @@
-//! User scripts: what the service makes of them before it keeps them.
+//! User scripts, as the service normalizes them before it keeps them.
 
 use serde_json::{Map, Value, json};
 

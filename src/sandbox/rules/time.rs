@@ -1,4 +1,4 @@
-//! What becomes of the world as time passes: nothing ticks, what has ended by then is applied in its order.
+//! The passing of time: nothing ticks; everything that has ended by then is applied in order.
 
 use jiff::Timestamp;
 
@@ -32,7 +32,7 @@ impl Cloud {
             self.agenda.remove(&(at, serial));
             match due {
                 Due::Ended(running) => {
-                    // A cancel has moved the end: that one is on the agenda as well.
+                    // A cancel has moved the end: the new one is on the agenda as well.
                     if self.plan(running).is_some_and(|plan| plan.end().0 == at) {
                         self.ended(running, at);
                     }
@@ -50,8 +50,8 @@ impl Cloud {
         }
     }
 
-    /// Notes when a plan moves next and when it ends: after it was made, and after it was cancelled. A moment noted
-    /// before a cancel stays; it costs one look.
+    /// Notes the next change and the end of a plan, after it was made and after it was cancelled. A moment noted before
+    /// a cancel stays; it costs one look.
     pub(super) fn watch(&mut self, running: Running, now: Timestamp) {
         let Some(plan) = self.plan(running) else { return };
         let (next, (end, _)) = (plan.next_moment(now), plan.end());

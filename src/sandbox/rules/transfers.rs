@@ -10,7 +10,7 @@ use super::scripts::normalised_scripts;
 use crate::sandbox::world::scenario::{Role, Setting};
 use crate::sandbox::world::{Action, Caller, Cloud, Copied, Refusal, Transfer, empty, notes};
 
-/// A transfer or a direct migration to be: checked.
+/// A checked request for a transfer or a direct migration.
 pub(in crate::sandbox) struct TransferDraft {
     pub action: Action,
 }
@@ -141,7 +141,7 @@ impl Cloud {
         Ok(TransferDraft { action })
     }
 
-    /// Checks an update's body: what is to be changed when its execution completes.
+    /// Checks an update's body; returns the changes to apply when its execution completes.
     pub(super) fn changes(&self, transfer: &Action, body: &Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
         let noun = self.words().transfer;
         if body.contains_key("instances") {
@@ -188,7 +188,7 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 400 while an execution of the transfer, or a deployment of it, runs.
+    /// 400 while an execution of the transfer, or a deployment of it, is running.
     pub(super) fn idle(&self, position: usize, now: Timestamp) -> Result<(), Refusal> {
         let transfer = &self.transfers[position];
         if let Some(execution) = transfer.running(now) {
@@ -202,10 +202,10 @@ impl Cloud {
     }
 }
 
-/// Which pool prepares the OS of which instance, as a body says it.
+/// The pool that prepares the OS of each instance, according to a body.
 ///
 /// # Errors
-/// 400 for an instance that is not of this transfer.
+/// 400 for an instance that does not belong to this transfer.
 pub(super) fn morphing_pools(
     body: &Map<String, Value>,
     instances: &[String],
@@ -322,7 +322,7 @@ fn environment_checked(environment: &Value, allowed: Option<&[Setting]>, words: 
 }
 
 /// # Errors
-/// 500 for what is no boolean: the service does not check before it stores.
+/// 500 for a value that is not a boolean: the service does not check before it stores.
 fn flag(body: &Map<String, Value>, key: &str, default: bool) -> Result<bool, Refusal> {
     match body.get(key) {
         None | Some(Value::Null) => Ok(default),

@@ -1,9 +1,10 @@
-//! What stands beside the migration itself: schedules, workers, minion pools, secrets, logs, licences, an old Keystone.
+//! The services beside the migration itself: schedules, workers, minion pools, secrets, logs, licences, an old
+//! Keystone.
 
 use super::*;
 
 impl Client {
-    /// At another service, by its prefix.
+    /// A request to another service, by its prefix.
     async fn elsewhere(&self, method: &str, path: &str, body: Option<&str>) -> (u16, Value) {
         let url = format!("http://{}{path}", self.sandbox.address());
         let mut request = self.http.request(method.parse().unwrap(), url).header("x-auth-token", &self.token);
@@ -141,7 +142,7 @@ async fn a_stream_goes_on_with_what_is_written_later() {
     assert!(!later.contains("has started"), "said twice: {later}");
 }
 
-/// What a websocket says at first, handshake and all.
+/// The first messages of a websocket, with the handshake.
 async fn stream(client: &Client, query: &str) -> String {
     hear(&mut open_stream(client, query).await, "was created").await
 }
@@ -159,7 +160,7 @@ async fn open_stream(client: &Client, query: &str) -> tokio::net::TcpStream {
     socket
 }
 
-/// Everything up to where `end` was said.
+/// Everything up to `end`.
 async fn hear(socket: &mut tokio::net::TcpStream, end: &str) -> String {
     use tokio::io::AsyncReadExt;
     let mut text = String::new();

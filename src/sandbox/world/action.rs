@@ -25,7 +25,7 @@ pub(in crate::sandbox) struct Action {
     pub live_migration: bool,
     pub origin_pool: Option<String>,
     pub destination_pool: Option<String>,
-    /// Which pool prepares the OS of which instance.
+    /// The pool that prepares the OS of each instance.
     pub morphing_pools: BTreeMap<String, String>,
     pub created: Timestamp,
     pub updated: Option<Timestamp>,
@@ -39,7 +39,7 @@ impl Action {
         merge(&mut self.destination_environment, &of("destination_environment"));
         merge(&mut self.network_map, &of("network_map"));
         merge(&mut self.storage_mappings, &of("storage_mappings"));
-        // From the first update on, all parts are there.
+        // From the first update on, all parts are present.
         for part in ["backend_mappings", "disk_mappings"] {
             self.storage_mappings
                 .as_object_mut()

@@ -1,12 +1,12 @@
-//! The one who asks.
+//! The caller of a request.
 
 use serde::{Deserialize, Serialize};
 
-/// Who asks, and for which project.
+/// The caller of a request, and its project.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Caller {
     pub project: String,
     pub user: String,
-    /// Whether the token may be delegated: one of an application credential may not.
+    /// True if the token may be delegated: not one of an application credential.
     pub delegates: bool,
 }

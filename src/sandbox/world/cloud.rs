@@ -1,4 +1,4 @@
-//! The state of the simulated service: one model for both generations. What its operations do is said by `rules`.
+//! The state of the simulated service: one model for both generations. Its operations are in `rules`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -39,18 +39,18 @@ pub(in crate::sandbox) struct Cloud {
     pub licensing: Licensing,
     pub regions: Vec<Region>,
     pub services: Vec<Service>,
-    /// Where workers can be registered.
+    /// The hosts on which workers can be registered.
     pub hosts: Vec<String>,
-    /// How many of a kind there were, by kind and name.
+    /// The number of objects so far, by kind and name.
     pub counts: HashMap<String, u32>,
-    /// What is to be applied when its time has come.
+    /// The changes to apply when their time has come.
     pub agenda: BTreeMap<(Timestamp, u64), Due>,
     pub serial: u64,
     /// The next moment of each running plan.
     pub upcoming: BTreeSet<(Timestamp, Running)>,
 }
 
-/// A plan, by where it is.
+/// A plan, by its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::sandbox) enum Running {
     Execution(usize, usize),
@@ -61,7 +61,7 @@ pub(in crate::sandbox) enum Running {
 pub(in crate::sandbox) enum Due {
     /// A plan ends.
     Ended(Running),
-    /// The service looks at a deployment that waits for an execution.
+    /// The service checks a deployment that waits for an execution.
     Look(usize),
     /// A schedule's minute comes, if it is still at this version.
     Fire(usize, usize),

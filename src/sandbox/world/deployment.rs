@@ -11,21 +11,21 @@ use super::lifecycle::Plan;
 pub(in crate::sandbox) struct Deployment {
     pub action: Action,
     pub deployed: Deployed,
-    /// `None` while it waits for an execution, and when it failed to start.
+    /// `None` while it waits for an execution, and if it failed to start.
     pub plan: Option<Plan>,
     /// The status while there is no plan.
     pub unplanned: &'static str,
     /// The execution that it waits for.
     pub deployer: Option<String>,
     pub trust: Option<String>,
-    /// The new machines, once it has completed.
+    /// The new machines, after it has completed.
     pub result: Option<Value>,
 }
 
-/// What is deployed.
+/// The source of a deployment.
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) enum Deployed {
-    /// The transfer of this id, at this place.
+    /// The transfer with this id, at this position.
     Transfer {
         id: String,
         position: usize,

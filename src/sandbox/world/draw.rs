@@ -2,11 +2,11 @@
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// 32 bytes that look random and depend on what they were drawn for.
+/// 32 bytes that look random and depend only on their inputs.
 #[derive(Clone, Copy)]
 pub(in crate::sandbox) struct Draw([u8; 32]);
 
-/// Draws for `parts`, which name the thing: its kind, its owner, how many came before.
+/// Draws for `parts`, which name the object: its kind, its owner, the number of earlier ones.
 pub(in crate::sandbox) fn draw(seed: u64, parts: &[&str]) -> Draw {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes());
@@ -24,7 +24,7 @@ impl Draw {
         bytes.copy_from_slice(&self.0[..16]);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        // Every task and every line of progress has one: no formatting machinery.
+        // Every task and every line of progress has one, so the formatting machinery is avoided.
         let mut text = String::with_capacity(36);
         for (position, byte) in bytes.into_iter().enumerate() {
             if matches!(position, 4 | 6 | 8 | 10) {
@@ -47,7 +47,7 @@ impl Draw {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// A whole number from `low` to `high`, both included.
+    /// A whole number from `low` to `high`, both inclusive.
     pub(in crate::sandbox) fn between(&self, low: i64, high: i64) -> i64 {
         low + (self.fraction() * (high - low + 1) as f64) as i64
     }

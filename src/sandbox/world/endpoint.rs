@@ -20,7 +20,7 @@ pub(in crate::sandbox) struct Endpoint {
     pub updated: Option<Timestamp>,
 }
 
-/// An endpoint to be; nothing of it is checked.
+/// An unchecked request for an endpoint.
 pub(in crate::sandbox) struct EndpointDraft {
     pub name: String,
     pub platform: String,

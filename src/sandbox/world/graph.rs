@@ -1,18 +1,18 @@
-//! The tasks of each kind of execution: which wait for which, how long they take, what they say, where they fail.
+//! The tasks of each kind of execution: their dependencies, durations, messages and failures.
 
 use super::draw::draw;
 use super::machine::{Disk, Machine};
 
-/// One task to be.
+/// One planned task.
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Spec {
     /// Its type in the words of the current generation.
     pub kind: &'static str,
     pub instance: String,
     pub parents: Vec<usize>,
-    /// A clean-up task: runs after failures as well.
+    /// A clean-up task: it runs after failures as well.
     pub on_error: bool,
-    /// A clean-up task that is there only when something failed.
+    /// A clean-up task that appears only after a failure.
     pub hidden: bool,
     pub seconds: i64,
     pub notes: Vec<Note>,
@@ -46,26 +46,26 @@ const SOURCE_POOL: &str = "VALIDATE_SOURCE_MINION_POOL_COMPATIBILITY";
 const DESTINATION_POOL: &str = "VALIDATE_DESTINATION_MINION_POOL_COMPATIBILITY";
 const MORPHING_POOL: &str = "VALIDATE_OSMORPHING_MINION_POOL_COMPATIBILITY";
 
-/// What the tasks of one instance depend on.
+/// The properties that the tasks of one instance depend on.
 pub(in crate::sandbox) struct Subject<'cloud> {
     pub seed: u64,
     pub name: &'cloud str,
-    /// `None`: not on the source.
+    /// `None` if it is not on the source.
     pub machine: Option<&'cloud Machine>,
-    /// How many of this kind came before, for this thing: what its durations are drawn from.
+    /// Its kind and the number of earlier ones for this object: the durations are drawn from it.
     pub key: String,
 }
 
-/// How a copy goes.
+/// The circumstances of a copy.
 pub(in crate::sandbox) struct Copying {
     /// The volumes are new, or their first copy never ended.
     pub full: bool,
-    /// The volumes are there already.
+    /// The volumes exist already.
     pub volumes_exist: bool,
-    /// A copy onto these volumes has failed before.
+    /// An earlier copy onto these volumes has failed.
     pub failed_before: bool,
     pub shutdown: bool,
-    /// Whether machines of a pool read the source, and write the volumes.
+    /// Set if machines of a pool read the source, and write the volumes.
     pub source_pool: bool,
     pub destination_pool: bool,
 }
@@ -75,13 +75,13 @@ pub(in crate::sandbox) struct Copying {
 pub(in crate::sandbox) struct Direct {
     pub replication_count: i64,
     pub shutdown_instances: bool,
-    /// Whether these instances were migrated directly before.
+    /// True if these instances were migrated directly before.
     pub again: bool,
-    /// Whether its source and its destination work with machines of a pool.
+    /// True for the source and for the destination if machines of a pool work there.
     pub pools: (bool, bool),
 }
 
-/// How the OS of an instance is prepared.
+/// The way in which the OS of an instance is prepared.
 #[derive(Clone, Copy, PartialEq)]
 pub(in crate::sandbox) enum Morphing {
     Skipped,
@@ -104,7 +104,7 @@ impl Subject<'_> {
         self.machine.map_or(&[], |machine| &machine.disks)
     }
 
-    /// Seconds of a whole copy: 20 to 60 minutes for the first, 2 to 8 for a later one.
+    /// The seconds of a whole copy: 20 to 60 minutes for the first, 2 to 8 for a later one.
     fn copy_seconds(&self, full: bool) -> i64 {
         if !full {
             return self.between("delta", 130, 450);
@@ -131,7 +131,7 @@ impl Subject<'_> {
 struct Booted {
     resources: usize,
     end: usize,
-    /// The clean-up of the OS morphing, where there is one.
+    /// The clean-up of the OS morphing, if there is one.
     morphed: Option<usize>,
 }
 
@@ -181,7 +181,7 @@ impl Graph {
         position
     }
 
-    /// GET_INSTANCE_INFO, which fails for what is not there.
+    /// GET_INSTANCE_INFO, which fails for an unknown instance.
     fn instance_info(&mut self, subject: &Subject<'_>) -> usize {
         let position = self.step(subject, "GET_INSTANCE_INFO", &[], &["Retrieving instance information"]);
         // Longer than the validation beside it, which has then ended when this fails.
@@ -251,12 +251,12 @@ impl Graph {
         };
     }
 
-    /// Whether a machine of a pool can do the work.
+    /// Checks that a machine of a pool can do the work.
     fn compatible(&mut self, subject: &Subject<'_>, kind: &'static str, parents: &[usize]) -> usize {
         self.step(subject, kind, parents, &["Validating minion pool compatibility"])
     }
 
-    /// The volumes leave the machine of a pool, which is free then.
+    /// Detaches the volumes from the machine of a pool, which is then free.
     fn detach(&mut self, subject: &Subject<'_>, pool: usize, attached: usize, copy: usize) -> usize {
         let kind = "DETACH_VOLUMES_FROM_DESTINATION_MINION";
         let detached = self.cleanup(subject, kind, &[attached, copy], "Detaching volumes");
@@ -271,14 +271,14 @@ impl Graph {
         self.step(subject, "UPDATE_DESTINATION_TRANSFER", &[info, source], &lines);
     }
 
-    /// The provider refuses an update, for every instance.
+    /// Makes the provider refuse an update, for every instance.
     pub(in crate::sandbox) fn refuse_update(&mut self, text: &str) {
         for spec in self.specs.iter_mut().filter(|spec| spec.kind == "UPDATE_DESTINATION_TRANSFER") {
             spec.failure = Some(Failure { after: 1.0, text: text.into() });
         }
     }
 
-    /// A user script of this instance fails while its OS is prepared.
+    /// Makes a user script of this instance fail while its OS is prepared.
     pub(in crate::sandbox) fn refuse_script(&mut self, instance: &str) {
         for spec in self.specs.iter_mut().filter(|spec| spec.kind == "OS_MORPHING" && spec.instance == instance) {
             spec.failure = Some(Failure { after: 0.5, text: "User script failed with exit code 1".into() });
@@ -468,7 +468,7 @@ fn volume_lines(subject: &Subject<'_>, exist: bool) -> Vec<Note> {
     lines_of(&lines.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A line, a bar per disk (each as long as its size says), a line.
+/// A line, a bar per disk (each as long as its size), a line.
 fn bars_of(subject: &Subject<'_>) -> Vec<Note> {
     let disks = subject.disks();
     let whole = disks.iter().map(|disk| disk.size_bytes).sum::<u64>().max(1) as f64;

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::draw::draw;
 use super::stamp::stamp;
 
-/// Where it is served; the catalog says so.
+/// The path of the service; the catalog has it.
 pub(in crate::sandbox) const PREFIX: &str = "/licensing";
-/// What a licence begins with: nothing else of it is looked at.
+/// The beginning of a licence: nothing else of it is checked.
 pub(in crate::sandbox) const BEGIN: &str = "-----BEGIN";
 const PERIOD: SignedDuration = SignedDuration::from_hours(365 * 24);
-/// What one licence is good for.
+/// The number of migrations in one licence.
 const EACH: usize = 100;
 
 pub(in crate::sandbox) struct Licensing {
@@ -23,7 +23,7 @@ struct Appliance {
     id: String,
     licences: Vec<Licence>,
     reservations: Vec<Reservation>,
-    /// How many licences it ever had.
+    /// The number of licences that it ever had.
     registered: usize,
 }
 
@@ -37,15 +37,15 @@ struct Reservation {
     created: Timestamp,
 }
 
-/// Why it refuses: status, message.
+/// A refusal: status, message.
 pub(in crate::sandbox) type Denied = (u16, String);
 
 impl Licensing {
-    /// One appliance with one licence, of which something is reserved.
+    /// One appliance with one licence, partly reserved.
     pub(in crate::sandbox) fn new(seed: u64, now: Timestamp) -> Self {
         let mut licensing = Self { seed, appliances: Vec::new() };
         let id = licensing.create(now)["id"].as_str().unwrap_or_default().to_owned();
-        // That appliance is there, and that is a licence.
+        // That appliance exists, and that is a licence.
         let _ = licensing.register(&id, BEGIN, now);
         let reservation = Reservation { id: draw(seed, &["reservation", &id]).uuid(), created: now };
         licensing.appliances[0].reservations.push(reservation);
@@ -108,7 +108,7 @@ impl Licensing {
     }
 
     /// # Errors
-    /// 400 for what is no PEM.
+    /// 400 for a text that is not PEM.
     pub(in crate::sandbox) fn register(&mut self, appliance: &str, pem: &str, now: Timestamp) -> Result<Value, Denied> {
         let seed = self.seed;
         let appliance = self.found_mut(appliance)?;
@@ -172,7 +172,7 @@ impl Licence {
             "replicas": EACH,
             "period_start": stamp(self.issued),
             "period_end": stamp(self.issued + PERIOD),
-            // Its unit is nowhere written down: days, here.
+            // Its unit is documented nowhere: days, here.
             "period_duration": PERIOD.as_hours() / 24,
             "licence_version": "v2",
         })

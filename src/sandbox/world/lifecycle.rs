@@ -1,7 +1,7 @@
-//! What becomes of an execution: computed once when it is created, and once more when it is cancelled.
+//! The course of an execution: computed once when it is created, and once more when it is cancelled.
 //!
-//! Nothing ticks here. A [`Plan`] holds every change of every task with its time; what a client sees is a function of
-//! the plan and the time it asks at.
+//! Nothing ticks here. A [`Plan`] holds every change of every task with its time; a client's view is a function of the
+//! plan and the time.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,11 +31,12 @@ pub(in crate::sandbox) struct Plan {
     pub id: String,
     pub created: Timestamp,
     pub tasks: Vec<Task>,
-    /// Every status with the time from which it holds; the first from the creation.
+    /// Every status with the time from which it holds; the first one holds from the creation.
     statuses: Vec<(Timestamp, &'static str)>,
-    /// When a task begins or ends, or the status changes: sorted, what a watcher can notice besides progress.
+    /// The sorted times at which a task begins or ends, or the status changes: all that a watcher can notice besides
+    /// progress.
     moments: Vec<Timestamp>,
-    /// From when a failure or a cancel has been known: hidden clean-up tasks appear, nothing new starts.
+    /// The time from which a failure or a cancel is known: hidden clean-up tasks appear, and nothing new starts.
     troubled: Option<Timestamp>,
     cancelled: bool,
 }
@@ -76,9 +77,9 @@ pub(in crate::sandbox) struct Seen<'plan> {
     pub status: &'plan str,
     pub details: Option<&'plan str>,
     pub updated: Option<Timestamp>,
-    /// When its process began, if it has.
+    /// The time at which its process began.
     pub began: Option<Timestamp>,
-    /// The time up to which progress counts: now, or when it ended.
+    /// The time up to which progress counts: now, or its end.
     pub until: Timestamp,
 }
 
@@ -97,7 +98,7 @@ impl Plan {
         plan
     }
 
-    /// An execution that waits for machines of a pool, and is told at `told` that there are none.
+    /// An execution that waits for machines of a pool, and learns at `told` that there are none.
     pub(in crate::sandbox) fn unallocated(id: String, created: Timestamp, told: Timestamp, specs: Vec<Spec>) -> Self {
         let mut plan = Self::unstarted(id, created, specs, AWAITING);
         for task in &mut plan.tasks {
@@ -108,7 +109,7 @@ impl Plan {
         plan
     }
 
-    /// An execution that never starts: what a failed POST leaves behind. One that is deadlocked says so in its tasks.
+    /// An execution that never starts: the remains of a failed POST. A deadlocked one shows that in its tasks.
     pub(in crate::sandbox) fn unstarted(
         id: String,
         created: Timestamp,
@@ -151,7 +152,7 @@ impl Plan {
         self.statuses[known.max(1) - 1].1
     }
 
-    /// When the status last changed; nothing for one that never started.
+    /// The time of the last change of status; `None` for one that never started.
     pub(in crate::sandbox) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
         let known = self.statuses.partition_point(|(at, _)| *at <= now).max(1);
         (self.statuses[0].1 != "UNEXECUTED").then(|| self.statuses[known - 1].0)
@@ -161,7 +162,7 @@ impl Plan {
         matches!(self.status(now), "RUNNING" | "CANCELLING" | AWAITING)
     }
 
-    /// When and how it ends, as planned by now.
+    /// The time and the status of its end, as planned by now.
     pub(in crate::sandbox) fn end(&self) -> (Timestamp, &'static str) {
         *self.statuses.last().expect("a plan has a first status")
     }
@@ -171,19 +172,19 @@ impl Plan {
         self.moments.get(self.moments.partition_point(|at| *at <= after)).copied()
     }
 
-    /// The tasks a client sees, by their index.
+    /// The tasks that a client sees, by their index.
     pub(in crate::sandbox) fn seen(&self, now: Timestamp) -> impl Iterator<Item = Seen<'_>> {
         let troubled = self.troubled.is_some_and(|at| at <= now);
         self.tasks.iter().filter(move |task| !task.spec.hidden || troubled).map(move |task| task.seen(now))
     }
 
-    /// How the task of this kind ended for this instance.
+    /// The outcome of the task of this kind for this instance.
     pub(in crate::sandbox) fn outcome(&self, instance: &str, kind: &str) -> Option<&'static str> {
         let of = |task: &&Task| task.spec.instance == instance && task.spec.kind == kind;
         self.tasks.iter().rfind(of)?.changes.last().map(|change| change.status)
     }
 
-    /// Whether the task of this kind had completed for this instance by `now`.
+    /// True if the task of this kind had completed for this instance by `now`.
     pub(in crate::sandbox) fn completed(&self, instance: &str, kind: &str, now: Timestamp) -> bool {
         let of = |seen: Seen<'_>| {
             seen.task.spec.instance == instance && seen.task.spec.kind == kind && seen.status == "COMPLETED"
@@ -191,14 +192,14 @@ impl Plan {
         self.seen(now).any(of)
     }
 
-    /// When the last task of these kinds completed.
+    /// The time at which the last task of these kinds completed.
     pub(in crate::sandbox) fn last_completed(&self, kinds: &[&str], now: Timestamp) -> Option<Timestamp> {
         let of = |task: &&Task| kinds.contains(&task.spec.kind);
         let ends = self.tasks.iter().filter(of).filter_map(|task| task.changes.last());
         ends.filter(|change| change.status == "COMPLETED" && change.at <= now).map(|change| change.at).max()
     }
 
-    /// Winds everything down that runs. With `force` a second time, the clean-up as well.
+    /// Winds down everything that is running. With `force` a second time, the clean-up as well.
     pub(in crate::sandbox) fn cancel(&mut self, now: Timestamp, force: bool) {
         let again = self.status(now) == "CANCELLING";
         self.forget_after(now);
@@ -224,7 +225,7 @@ impl Plan {
         self.settle(now);
     }
 
-    /// Takes back what was planned for after `now`.
+    /// Discards everything planned after `now`.
     fn forget_after(&mut self, now: Timestamp) {
         self.statuses.retain(|(at, _)| *at <= now);
         self.troubled = self.troubled.filter(|at| *at <= now);
@@ -240,7 +241,7 @@ impl Plan {
         }
     }
 
-    /// Plays everything that follows from `from` on.
+    /// Computes everything that follows from `from` on.
     fn settle(&mut self, from: Timestamp) {
         let mut now = from;
         loop {
@@ -295,7 +296,7 @@ impl Plan {
         }
     }
 
-    /// Starts or drops waiting tasks whose parents are done. Says whether anything changed.
+    /// Starts or drops waiting tasks whose parents are done. Returns whether anything changed.
     fn decide(&mut self, now: Timestamp) -> bool {
         let mut changed = false;
         for position in 0..self.tasks.len() {
@@ -313,7 +314,7 @@ impl Plan {
         changed
     }
 
-    /// Whether a waiting task may start; nothing while a parent is not done.
+    /// Decides if a waiting task may start; `None` while a parent is not done.
     fn judge(&self, task: &Task) -> Option<Result<(), &'static str>> {
         let parents = || task.spec.parents.iter().map(|parent| &self.tasks[*parent]);
         if parents().any(|parent| parent.stage != Stage::Final) {
@@ -391,7 +392,7 @@ impl<'plan> Seen<'plan> {
             .filter(move |(at, _)| *at <= until)
     }
 
-    /// How far a bar has come, in whole percent, and when that was written.
+    /// The progress of a bar in whole percent, and the time of its last update.
     pub(in crate::sandbox) fn percent(&self, note: &Note) -> (i64, Option<Timestamp>) {
         let Some(began) = self.began else { return (0, None) };
         let start = began + part_of(self.task.spec.seconds, note.from);

@@ -57,7 +57,7 @@ impl Machine {
         self.disks.iter().map(|disk| disk.size_bytes).sum()
     }
 
-    /// As in a list of instances.
+    /// The machine as in a list of instances.
     pub(in crate::sandbox) fn summary(&self) -> Value {
         json!({
             "id": self.id,
@@ -71,7 +71,7 @@ impl Machine {
         })
     }
 
-    /// As in an endpoint's inventory.
+    /// The machine as in an endpoint's inventory.
     pub(in crate::sandbox) fn row(&self) -> String {
         let name = match self.name.contains([',', '"']) {
             true => format!("\"{}\"", self.name.replace('"', "\"\"")),
@@ -83,7 +83,7 @@ impl Machine {
         format!("{},{name},{system},{firmware},{},{},{disks},{nics}\r\n", self.id, self.cpus, self.memory_mb)
     }
 
-    /// As when one instance is shown.
+    /// The machine as shown alone.
     pub(in crate::sandbox) fn details(&self) -> Value {
         let mut value = self.summary();
         let disks: Vec<Value> = self.disks.iter().enumerate().map(|(unit, disk)| disk.value(unit)).collect();
@@ -127,7 +127,7 @@ impl Nic {
     }
 }
 
-/// The first disk holds the system and is the smaller one.
+/// The first disk holds the system and is smaller.
 fn disk(machine: &str, number: i64, draw: &Draw) -> Disk {
     let tens = if number == 0 { draw.between(2, 10) } else { draw.between(5, 50) };
     Disk {

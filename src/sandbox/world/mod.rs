@@ -1,5 +1,5 @@
-//! The facts: what there is in the simulated clouds, and what becomes of a plan as time passes. Nothing here decides what a
-//! request does.
+//! The facts: the objects of the simulated clouds, and the course of a plan as time passes. The effects of requests are
+//! decided elsewhere.
 
 mod action;
 mod caller;

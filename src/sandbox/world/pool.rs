@@ -29,7 +29,7 @@ pub(in crate::sandbox) struct Pool {
 }
 
 impl Pool {
-    /// How long its machines take to boot.
+    /// The time that its machines take to boot.
     pub(in crate::sandbox) fn boots(&self, seed: u64) -> SignedDuration {
         let seconds = draw(seed, &["boot", &self.id]).between(12, 24) * 5;
         SignedDuration::from_secs(seconds)

@@ -1,11 +1,11 @@
-//! What the service answers when it does not do what was asked.
+//! The answers of the service when it refuses a request.
 
-/// An answer that is no success.
+/// An answer other than success.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::sandbox) struct Refusal {
     pub status: u16,
     pub message: String,
-    /// The exception's class, where it shows in front of the message; a legacy server adds `_Remote` to it.
+    /// The exception's class, if it shows in front of the message; a legacy server adds `_Remote` to it.
     pub class: Option<&'static str>,
 }
 
@@ -14,7 +14,7 @@ impl Refusal {
         Self { status, message: message.into(), class: None }
     }
 
-    /// Conflicts are this as well: the service has no 409 for them.
+    /// Conflicts are 400 as well: the service has no 409 for them.
     pub(in crate::sandbox) fn bad(message: impl Into<String>) -> Self {
         Self::new(400, message)
     }
@@ -28,17 +28,17 @@ impl Refusal {
         Self::new(404, message)
     }
 
-    /// Behind the message bus, where the class shows.
+    /// From behind the message bus, where the class shows.
     pub(in crate::sandbox) fn classed(self, class: &'static str) -> Self {
         Self { class: Some(class), ..self }
     }
 
-    /// No such method on a path that is routed.
+    /// An unsupported method on a path that has a route.
     pub(in crate::sandbox) fn no_method() -> Self {
         Self::missing("The resource could not be found.")
     }
 
-    /// A body that is not there, or of another content type.
+    /// A missing body, or one of another content type.
     pub(in crate::sandbox) fn no_body() -> Self {
         Self::bad("The server could not comply with the request since it is either malformed or otherwise incorrect.")
     }

@@ -12,7 +12,7 @@ pub(in crate::sandbox) struct Region {
     pub updated: Option<Timestamp>,
 }
 
-/// A worker that has registered: it carries out what providers do.
+/// A registered worker: it carries out the work of providers.
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Service {
     pub id: String,

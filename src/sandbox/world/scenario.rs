@@ -1,21 +1,21 @@
-//! What a sandbox holds when it starts: users, projects, endpoints, platforms and machines.
+//! The initial content of a sandbox: users, projects, endpoints, platforms and machines.
 
 use serde_json::{Value, json};
 
 use super::machine::Machine;
 
-/// What a sandbox holds when it starts.
+/// The initial content of a sandbox.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub user: String,
     /// `None`: drawn from the seed.
     pub password: Option<String>,
-    /// What Keystone's passwords and tokens are drawn from instead of the seed, which anybody may guess.
+    /// The source of Keystone's passwords and tokens in place of the seed, which anybody may guess.
     pub own: Option<u64>,
-    /// The first is the one that the endpoints are in; the user may enter all of them.
+    /// The endpoints belong to the first; the user may enter all of them.
     pub projects: Vec<String>,
     pub region: String,
-    /// Whether Keystone is so old that it serves v2.0 alone.
+    /// True for a Keystone so old that it serves only v2.0.
     pub keystone_v2: bool,
     /// The host that the worker runs on.
     pub worker: String,
@@ -24,12 +24,12 @@ pub struct Scenario {
     pub machines: Vec<Source>,
 }
 
-/// A provider: what an endpoint's `type` says.
+/// A provider, named by an endpoint's `type`.
 #[derive(Clone, Debug)]
 pub struct Platform {
     pub name: String,
     pub role: Role,
-    /// What its environments may hold; `None`: anything.
+    /// The settings that its environments may hold; `None`: anything.
     pub environment: Option<Vec<Setting>>,
 }
 
@@ -37,7 +37,7 @@ pub struct Platform {
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub name: String,
-    /// The values it may have; none: any.
+    /// The allowed values; empty for any.
     pub values: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ pub enum Role {
     Destination,
 }
 
-/// An endpoint that is there from the start.
+/// An endpoint that exists from the start.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     pub name: String,
@@ -62,7 +62,7 @@ pub struct Endpoint {
     pub connection_info: Value,
 }
 
-/// A machine: by its name, its size drawn from the seed, or in full.
+/// A machine: by its name, with its size drawn from the seed, or in full.
 #[derive(Clone, Debug)]
 pub enum Source {
     Named(String),
@@ -77,7 +77,7 @@ impl Default for Scenario {
 }
 
 impl Scenario {
-    /// The two default endpoints, and machines of these names.
+    /// The two default endpoints, and machines with these names.
     pub fn of<Name: Into<String>>(names: impl IntoIterator<Item = Name>) -> Self {
         Self {
             endpoints: vec![

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::caller::Caller;
 
-/// How far ahead a match is looked for: a day that exists in leap years alone comes within eight years.
+/// The range of the search for a match: a day that exists only in leap years comes within eight years.
 const DAYS_AHEAD: i64 = 8 * 366;
 
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Schedule {
     pub id: String,
     pub transfer: String,
-    /// As it was sent, with whatever keys it had: a key that is not known, like one that is missing, means "every".
+    /// As it was sent, with all its keys: an unknown key, like a missing one, means "every".
     pub schedule: Value,
     pub enabled: bool,
     pub shutdown_instance: bool,
@@ -23,7 +23,7 @@ pub(in crate::sandbox) struct Schedule {
     pub created: Timestamp,
     pub updated: Option<Timestamp>,
     pub owner: Caller,
-    /// How often it was changed: what was noted for an older version does not fire.
+    /// The number of changes: an event noted for an older version does not fire.
     pub version: usize,
     pub deleted: bool,
 }

@@ -11,7 +11,7 @@ use super::stamp::stamp;
 use schema::Draft;
 pub(in crate::sandbox) use schema::LONGEST_REQUEST;
 
-/// Where it is served; the catalog says so.
+/// The path of the service; the catalog has it.
 pub(in crate::sandbox) const PREFIX: &str = "/key-manager";
 
 #[derive(Default)]
@@ -28,15 +28,15 @@ struct Secret {
     deleted: bool,
 }
 
-/// Which secrets of a list.
+/// The selected part of a list of secrets.
 pub(in crate::sandbox) struct Page {
     pub from: usize,
     pub limit: usize,
-    /// The rest of the query, as the links have it.
+    /// The rest of the query, for the links.
     pub query: String,
 }
 
-/// What secrets are asked for by: each exactly, where it is given.
+/// The filters of a list: each is matched exactly if it is given.
 pub(in crate::sandbox) struct Wanted {
     pub name: Option<String>,
     pub algorithm: Option<String>,
@@ -76,7 +76,7 @@ impl Denied {
         Self::new(400, "Bad Request", "Malformed JSON")
     }
 
-    /// A payload is not to be had in this form.
+    /// The payload is not available in this form.
     pub(in crate::sandbox) fn wrong_form() -> Self {
         let text = "Secret payload retrieval issue seen - Wrong payload content-type.";
         Self::new(406, "Not Acceptable", text)
@@ -90,7 +90,7 @@ impl Denied {
         Self::new(405, "Method Not Allowed", "")
     }
 
-    /// A method or form that there is not for all secrets together; without a word.
+    /// A method or form that the collection does not support; without a message.
     pub(in crate::sandbox) fn not_acceptable() -> Self {
         Self { status: 406, title: "Not Acceptable", description: None }
     }
@@ -127,7 +127,7 @@ impl Secrets {
         self.found(caller, id)?.draft.payload.clone().ok_or_else(missing)
     }
 
-    /// A page of the project's secrets, the oldest first; `query` is what else was asked.
+    /// A page of the project's secrets, the oldest first; `query` is the rest of the query.
     pub(in crate::sandbox) fn listed(&self, base: &str, caller: &Caller, wanted: &Wanted, page: &Page) -> Value {
         let Page { from, limit, query } = page;
         let (from, limit) = (*from, *limit);
@@ -154,7 +154,7 @@ impl Secrets {
         Ok(())
     }
 
-    /// What an endpoint's `secret_ref` leads to; nothing for what is gone or another's.
+    /// The target of an endpoint's `secret_ref`; `None` if it is gone or another project's.
     pub(in crate::sandbox) fn resolved(&self, project: &str, reference: &str) -> Option<Value> {
         let id = reference.trim_end_matches('/').rsplit('/').next()?;
         let own = |secret: &&Secret| !secret.deleted && secret.project == project && secret.id == id;

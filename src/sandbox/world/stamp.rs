@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 pub(in crate::sandbox) fn stamp(time: Timestamp) -> String {
     let time = TimeZone::UTC.to_datetime(time);
     let mut text = *b"0000-00-00T00:00:00.000000";
-    // Every answer holds dozens: no formatting machinery.
+    // Every answer holds dozens, so the formatting machinery is avoided.
     let mut put = |at: usize, digits: usize, number: i16| {
         let mut rest = number.unsigned_abs();
         for digit in (at..at + digits).rev() {

@@ -1,9 +1,9 @@
-//! What becomes of a minion pool: every change with its time, written when it is asked for; what a client sees is a
-//! function of these and of the time it asks at.
+//! The course of a minion pool: every change with its time, computed when it is requested; a client's view is a
+//! function of these and of the time.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// What is done to a pool is done by a process of its own, which has to start first.
+/// Work on a pool is done by a process of its own, which has to start first.
 const START: SignedDuration = SignedDuration::from_secs(3);
 const VALIDATION: SignedDuration = SignedDuration::from_secs(10);
 const SHARED: SignedDuration = SignedDuration::from_secs(30);
@@ -19,7 +19,7 @@ pub(in crate::sandbox) struct Story {
 #[derive(Clone, Debug)]
 enum Step {
     Status(&'static str),
-    /// Something was changed that no status shows.
+    /// A change that no status shows.
     Touched,
     Event(&'static str, String),
     Shared(bool),
@@ -27,11 +27,11 @@ enum Step {
     Gone(String),
 }
 
-/// What a machine is doing.
+/// The state of a machine.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::sandbox) struct State {
     pub allocation: &'static str,
-    /// The transfer or deployment that has it.
+    /// The transfer or deployment that uses it.
     pub action: Option<String>,
 }
 
@@ -51,11 +51,11 @@ pub(in crate::sandbox) struct Minion<'story> {
     pub state: &'story State,
     pub created: Timestamp,
     pub updated: Timestamp,
-    /// When it was last ready for use; nothing before its machine runs.
+    /// The time at which it was last ready for use; `None` before its machine runs.
     pub ready: Option<Timestamp>,
 }
 
-/// Where an allocation goes wrong.
+/// The point at which an allocation fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::sandbox) enum Flaw {
     Options,
@@ -102,8 +102,8 @@ impl Story {
         self.push(now, [Step::Touched, info("Successfully updated minion pool properties")]);
     }
 
-    /// From nothing to machines that wait for work. `since` is the status that it has until that begins: a pool that
-    /// was made just now looks like one that nobody wants allocated.
+    /// From nothing to machines that wait for work. `since` is the status until that begins: a pool that was just
+    /// created looks like one that nobody wants allocated.
     pub(in crate::sandbox) fn allocate(
         &mut self,
         now: Timestamp,
@@ -145,7 +145,7 @@ impl Story {
         self.go(booted, "ALLOCATING_MACHINES", "ALLOCATED");
     }
 
-    /// One more machine for a pool that may grow.
+    /// Adds a machine to a pool that may grow.
     pub(in crate::sandbox) fn grow(&mut self, id: &str, now: Timestamp, takes: SignedDuration) {
         self.boot(id, now);
         self.booted(id, now + takes);
@@ -191,7 +191,7 @@ impl Story {
         self.push(to, [Step::Machine(id.into(), then), info(&ended)]);
     }
 
-    /// Back to nothing; what was planned before is forgotten.
+    /// Back to nothing; everything planned before is discarded.
     pub(in crate::sandbox) fn deallocate(&mut self, now: Timestamp) {
         self.steps.retain(|(at, _)| *at <= now);
         let machines: Vec<String> = self.seen(now).machines.iter().map(|machine| machine.id.to_owned()).collect();
@@ -224,7 +224,7 @@ impl Story {
         self.check_health(id, now, starts, state("RESERVED"), state("IN_USE"));
     }
 
-    /// Frees every machine that an action has.
+    /// Frees the machines of an action.
     pub(in crate::sandbox) fn release(&mut self, action: &str, at: Timestamp) {
         let of_action = |step: &Step| match step {
             Step::Machine(_, state) => state.action.as_deref() == Some(action),
@@ -239,7 +239,7 @@ impl Story {
                 held.push(id.clone());
             }
         }
-        // An action that was cancelled while it waited never gets to use its machines.
+        // An action that was cancelled while it waited never uses its machines.
         self.steps.retain(|(time, step)| *time <= at || !of_action(step));
         let taken: Vec<String> = {
             let seen = self.seen(at);
@@ -251,7 +251,7 @@ impl Story {
         }
     }
 
-    /// A change of status that no event tells of.
+    /// A change of status without an event.
     fn rest(&mut self, at: Timestamp, status: &'static str) {
         if self.seen(at).status != status {
             self.push(at, [Step::Status(status)]);
@@ -315,7 +315,7 @@ mod tests {
         story
     }
 
-    /// The statuses that the story goes through, with the number of machines.
+    /// The statuses of the story, with the number of machines.
     fn statuses(story: &Story, mut at: Timestamp) -> Vec<(&'static str, usize)> {
         let mut found = Vec::new();
         loop {

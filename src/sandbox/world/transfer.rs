@@ -15,14 +15,14 @@ pub(in crate::sandbox) struct Transfer {
     pub executions: Vec<Execution>,
     /// One per instance.
     pub copies: Vec<Copied>,
-    /// The deployment that was started last.
+    /// The latest deployment.
     pub last_deployment: Option<usize>,
 }
 
-/// What there is of one instance on the target.
+/// The state of one instance on the target.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sandbox) struct Copied {
-    /// Ids of its volumes, in the order of the disks; empty: there are none.
+    /// The ids of its volumes, in the order of the disks; empty if there are none.
     pub volumes: Vec<String>,
     /// A copy onto them has completed: the next one is a delta.
     pub whole: bool,
@@ -33,12 +33,12 @@ pub(in crate::sandbox) struct Copied {
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Execution {
     pub id: String,
-    /// From 1, per transfer, over all kinds; never used again.
+    /// From 1, per transfer, over all kinds; never reused.
     pub number: usize,
     pub kind: ExecutionKind,
     pub plan: Plan,
     pub deleted: Option<Timestamp>,
-    /// What an update will have changed when it completes.
+    /// The changes that an update makes when it completes.
     pub changes: Map<String, Value>,
     /// The deployment that waits for this execution.
     pub deploys: Option<usize>,
@@ -57,7 +57,7 @@ impl Transfer {
         self.executions.last().map_or("UNEXECUTED", |execution| execution.plan.status(now))
     }
 
-    /// When it last changed: its status, or what its newest execution keeps about it when a task ends.
+    /// The time of its last change: of its status, or of the facts that a finished task of its newest execution adds.
     pub(in crate::sandbox) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
         let kept = self.executions.last().and_then(|execution| execution.plan.last_completed(&KEPT, now));
         self.action.updated.max(kept)

@@ -1,4 +1,4 @@
-//! What becomes of executions, at every moment.
+//! The course of executions, at every moment.
 
 use super::super::graph::{Copying, Graph, Morphing, Subject};
 use super::super::machine::Machine;

@@ -1,4 +1,4 @@
-//! What Barbican takes as a new secret, and in which words it refuses the rest.
+//! Barbican's schema for a new secret, and the words of its refusals.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Denied;
 use crate::sandbox::world::python::python;
 
-/// How long a request may be: what is beyond is not read, so that the rest is no JSON.
+/// The longest request: the rest is not read, so that the text is no longer JSON.
 pub(in crate::sandbox) const LONGEST_REQUEST: usize = 25_000;
 const LONGEST_PAYLOAD: usize = 20_000;
 const LONGEST_TEXT: usize = 255;
@@ -22,7 +22,7 @@ const CONTENT_TYPES: [&str; 5] = [
 ];
 const KINDS: [&str; 6] = ["symmetric", "passphrase", "private", "public", "certificate", "opaque"];
 
-/// A secret as it was asked for.
+/// A requested secret.
 pub(in crate::sandbox) struct Draft {
     pub name: Option<String>,
     pub kind: String,
@@ -31,12 +31,12 @@ pub(in crate::sandbox) struct Draft {
     pub bits: Option<i64>,
     pub expiration: Option<String>,
     pub payload: Option<Vec<u8>>,
-    /// Whether the payload is a text.
+    /// True if the payload is a text.
     pub plain: bool,
 }
 
 /// # Errors
-/// 400 for what does not fit, 413 for what is too long.
+/// 400 for a body that does not match, 413 for one that is too long.
 pub(in crate::sandbox) fn draft(body: &Value, now: Timestamp) -> Result<Draft, Denied> {
     if !body.is_object() {
         return Err(invalid(&format!("{} is not of type 'object'", python(body)), "None"));
@@ -106,7 +106,7 @@ fn payload(body: &Value, content: Option<&str>, encoding: Option<&str>) -> Resul
     }
 }
 
-/// A time to come, as it is shown afterwards: in UTC, without an offset.
+/// A future time, as it is shown afterwards: in UTC, without an offset.
 fn future(text: &str, now: Timestamp) -> Result<String, Denied> {
     let utc = || text.parse::<DateTime>().and_then(|time| time.to_zoned(TimeZone::UTC)).map(|time| time.timestamp());
     let time = text.trim().parse::<Timestamp>().or_else(|_| utc());
