@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::StepKey;
-use super::record::Identity;
+use super::record::{Identity, StepKey};
 
 const BEGIN: &str = "[coriolis-run ";
 

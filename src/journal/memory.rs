@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::StepKey;
 use super::marker::Marker;
-use super::record::{Record, Saved, Settlement};
+use super::record::{Record, Saved, Settlement, StepKey};
 
 /// It only grows.
 #[derive(Clone, Debug, Default)]

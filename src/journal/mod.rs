@@ -29,16 +29,9 @@ use crate::model::Generation;
 use crate::secret;
 use file::Log;
 use marker::Marker;
+pub use record::StepKey;
 use record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
 use replay::{Item, Known, Replay, State, Unsettled, Wish};
-
-/// The key of a step: its lane, call and number; never a line number, never the order of arrival.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StepKey {
-    pub lane: Arc<str>,
-    pub call: u64,
-    pub step: u32,
-}
 
 /// The traces of earlier processes of a run.
 #[derive(Clone, Copy, Debug)]

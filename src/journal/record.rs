@@ -13,6 +13,14 @@ use crate::model::Generation;
 /// The version of the lines; a reader refuses newer ones.
 pub const VERSION: u32 = 2;
 
+/// The key of a step: its lane, call and number; never a line number, never the order of arrival.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepKey {
+    pub lane: Arc<str>,
+    pub call: u64,
+    pub step: u32,
+}
+
 /// One line: a record and its time, in the run's clock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {

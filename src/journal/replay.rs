@@ -8,10 +8,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::StepKey;
 use super::lane::parent;
 use super::memory::Memory;
-use super::record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
+use super::record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement, StepKey};
 use crate::error::{Causes, Error, Result};
 use crate::event::Outcome;
 use crate::model::Generation;

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::MASK;
+use super::names::MASK;
 
 /// Two planes of private use.
 const FIRST: u32 = 0xF0000;

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::is_secret_name;
+use super::names::{MASK, is_secret_name};
+
+/// Shorter secrets are too often part of other words: they are masked as whole values, not inside texts.
+pub const SHORTEST: usize = 6;
 
 /// The passwords in a text: that of each URL, and the value of each `name=value` with a secret's name. Pure.
 pub fn passwords(text: &str) -> Vec<Range<usize>> {
@@ -32,7 +35,7 @@ fn of_url(text: &str, begin: usize) -> Option<Range<usize>> {
     let (login, _) = authority.rsplit_once('@')?;
     let (_, password) = login.split_once(':')?;
     let range = begin + login.len() - password.len()..begin + login.len();
-    (!password.is_empty() && password != super::MASK).then_some(range)
+    (!password.is_empty() && password != MASK).then_some(range)
 }
 
 /// `password=VALUE` around the `=` at this position, without spaces. A short number is a count.
@@ -47,7 +50,7 @@ fn of_assignment(text: &str, at: usize) -> Option<Range<usize>> {
     let value = &text[begin..begin + length];
     let plain = value.is_empty()
         || value.starts_with(['=', '>', '*', '.', '$', '{'])
-        || (value.len() < super::SHORTEST && value.bytes().all(|byte| byte.is_ascii_digit()))
+        || (value.len() < SHORTEST && value.bytes().all(|byte| byte.is_ascii_digit()))
         || matches!(value, "true" | "false" | "null" | "none" | "None");
     (is_secret_name(name) && !plain).then(|| begin..begin + length)
 }

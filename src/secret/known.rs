@@ -12,11 +12,9 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::carried;
-use super::found::passwords;
-use super::{MASK, Place, is_secret_name};
-
-/// Shorter secrets are too often part of other words: they are masked as whole values, not inside texts.
-pub const SHORTEST: usize = 6;
+use super::found::{SHORTEST, passwords};
+use super::names::{MASK, is_secret_name};
+use super::place::Place;
 
 /// Common words: masking them would ruin reports, and somebody who uses one as a password gains nothing by it.
 const WORDS: [&str; 16] = [

@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::layers::{Place, ROWS, Setting};
+use super::setting::{Place, ROWS, Setting};
+use super::sourced::{Origin, Read, Sourced};
 use super::yaml::{self, Node, Value};
-use super::{Origin, Read, Sourced};
 use crate::decode;
 use crate::error::{Error, Result, plain, suggest};
 

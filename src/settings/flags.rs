@@ -2,8 +2,8 @@
 
 use secrecy::ExposeSecret;
 
-use super::layers::{Place, Setting};
-use super::{Origin, Secret, Sourced};
+use super::setting::{Place, Setting};
+use super::sourced::{Origin, Secret, Sourced};
 
 /// The cloud, and our identity there. Each flag has an environment variable of the same name (`OS_AUTH_URL`), and a
 /// place in clouds.yaml.

@@ -6,40 +6,22 @@ mod layers;
 #[cfg(test)]
 mod openstacksdk;
 mod overridden;
+mod setting;
+mod sourced;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use crate::error::{Error, Result};
 pub use flags::CloudFlags;
-use layers::{Layers, Setting};
-
-/// A value and its origin, so that a message can name the place to mend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sourced<T> {
-    pub value: T,
-    pub origin: Origin,
-}
-
-/// The origin of a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Flag(&'static str),
-    Environment(&'static str),
-    /// A key of one cloud in clouds.yaml or secure.yaml.
-    File {
-        key: &'static str,
-        path: PathBuf,
-    },
-    Default,
-}
+use layers::Layers;
+use setting::{CredentialKind, Setting};
+pub use sourced::{Note, Origin, Read, Secret, Sourced};
 
 /// A cloud: the login, the service to use, the certificates to trust.
 #[derive(Clone, Debug)]
@@ -51,13 +33,6 @@ pub struct Cloud {
     pub trust: Trust,
     /// Notes for people about their settings: values that are ignored or not supported.
     pub notes: Vec<Note>,
-}
-
-/// A note about settings, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    pub message: String,
-    pub hint: Option<String>,
 }
 
 /// The way to get a token.
@@ -115,9 +90,6 @@ impl Cloud {
     }
 }
 
-/// A secret of the settings; never shown.
-pub type Secret = SecretString;
-
 /// A user or a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
@@ -149,9 +121,6 @@ pub struct Trust {
     pub insecure: bool,
 }
 
-/// Reads a file; fails with [`io::ErrorKind::NotFound`] if there is none.
-pub type Read<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
-
 /// Combines the flags, the environment and clouds.yaml.
 ///
 /// A cloud named by `--os-cloud` comes before the environment, since a flag does; one named by `OS_CLOUD` comes after
@@ -168,6 +137,7 @@ pub fn cloud(
     let layers = Layers::new(flags, environment, directory, read)?;
     let endpoint = layers.get(Setting::Endpoint);
     let login = if layers.switch(Setting::NoAuth) { without_login(&layers, &endpoint)? } else { keystone(&layers)? };
+    let overridden = credential_kind(&layers).ok().and_then(|kind| overridden::note(&layers, kind));
     let normal = |interface: Sourced<String>| interface.map(|word| word.trim_end_matches("URL").to_owned());
     Ok(Cloud {
         login,
@@ -182,7 +152,7 @@ pub fn cloud(
             cacert: layers.get(Setting::Cacert).map(|path| path.map(|path| home(&path, environment, directory))),
             insecure: layers.switch(Setting::Insecure),
         },
-        notes: layers.notes().to_vec(),
+        notes: layers.notes().iter().cloned().chain(overridden).collect(),
     })
 }
 
@@ -232,12 +202,6 @@ fn version(layers: &Layers) -> Result<IdentityVersion> {
         _ => Err(Error::input(format!("Keystone has no version `{}`, which {} asks for", given.value, given.origin))
             .hint("write `3` or `2`, or leave it out")),
     }
-}
-
-enum CredentialKind {
-    Password,
-    Token,
-    ApplicationCredential,
 }
 
 /// The kind of credential in the first place that has any.
@@ -361,32 +325,5 @@ fn home(path: &str, environment: &BTreeMap<String, String>, directory: &Path) ->
     match (path.strip_prefix("~/"), environment.get("HOME")) {
         (Some(rest), Some(home)) => Path::new(home).join(rest),
         _ => directory.join(path),
-    }
-}
-
-impl<T> Sourced<T> {
-    pub fn new(value: T, origin: Origin) -> Self {
-        Self { value, origin }
-    }
-
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Sourced<U> {
-        Sourced { value: change(self.value), origin: self.origin }
-    }
-}
-
-impl Sourced<String> {
-    fn assumed(value: &str) -> Self {
-        Self::new(value.to_owned(), Origin::Default)
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Flag(name) => write!(f, "`{name}`"),
-            Origin::Environment(name) => write!(f, "`{name}` in the environment"),
-            Origin::File { key, path } => write!(f, "`{key}` in `{}`", path.display()),
-            Origin::Default => f.write_str("the default"),
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! A named cloud, beside an environment that means another one: a forgotten `source` of an openrc file.
 
-use super::layers::{Layers, Named, Place, ROWS, Setting};
-use super::{CredentialKind, Note, Origin, Sourced, credential_kind};
+use super::layers::{Layers, Named};
+use super::setting::{CredentialKind, Place, ROWS, Setting};
+use super::sourced::{Note, Origin, Sourced};
 use crate::secret::Known;
 
 /// A part of a login, and its settings in the order of use.
@@ -39,11 +40,10 @@ const BESIDES: [Setting; 8] = [
 ];
 
 /// The note about values of the environment that override those of the named cloud; none where they agree.
-pub(super) fn note(layers: &Layers) -> Option<Note> {
+pub(super) fn note(layers: &Layers, kind: CredentialKind) -> Option<Note> {
     let named = layers.named()?;
     let (cloud, environment) = (&named.cloud, &named.environment);
     // An application credential has a project of its own.
-    let kind = credential_kind(layers).ok()?;
     let has_scope = !matches!(kind, CredentialKind::ApplicationCredential);
     let parts: Vec<Part> = PARTS.into_iter().filter(|(what, _)| has_scope || *what != PROJECT).collect();
     let told: Vec<(String, &[Setting])> = parts
