@@ -187,6 +187,55 @@ fn a_machine_that_was_cut_over_is_not_copied_again_whatever_happened_since() {
     }
 }
 
+#[test]
+fn what_was_moved_is_not_moved_again_when_its_replica_is_gone() {
+    for generation in GENERATIONS {
+        let stage = Stage::new(Options::of(generation));
+        let rehearsal = play(
+            &stage,
+            r#"
+            let gone = ensured("web-01");
+            replica_sync(gone, #{ shutdown_instances: true });
+            replica_deploy(gone);
+            wait_for(replica_disks_delete(gone));
+            replica_delete(gone);
+            let replica = ensured("web-01");
+            let caught = [];
+            try { replica_sync(replica, #{ shutdown_instances: true }); } catch (e) { caught.push(e); }
+            replica_sync(replica);
+            try { replica_deploy(replica); } catch (e) { caught.push(e); }
+            #{ kinds: caught.map(|e| e.kind), messages: caught.map(|e| e.message), gone: gone.id,
+               copies: replica_execution_list(replica).len(), deployments: deployment_list().len() }
+        "#,
+        );
+        let told = rehearsal.value();
+        assert_eq!(told["kinds"], json!(["refused", "refused"]), "{told}");
+        assert_eq!((&told["copies"], &told["deployments"]), (&json!(1), &json!(1)), "{told}");
+        for message in told["messages"].as_array().unwrap() {
+            assert!(message.as_str().unwrap().contains(told["gone"].as_str().unwrap()), "{told}");
+        }
+    }
+}
+
+#[test]
+fn two_origins_may_each_have_a_machine_of_one_name() {
+    for generation in GENERATIONS {
+        let stage = Stage::new(Options::of(generation));
+        let rehearsal = play(
+            &stage,
+            r#"
+            endpoint_ensure(#{ name: "vc2", provider: "vmware_vsphere",
+                               connection: #{ host: "vc2.example", username: "m", password: "planted" } });
+            let other = replica_ensure(#{ origin_endpoint: "vc2", destination_endpoint: "openstack", instance: "web-01" });
+            let replica = ensured("web-01");
+            replica_sync(replica, #{ shutdown_instances: true });
+            #{ two: other.id != replica.id, deployed: replica_deploy(replica).status }
+        "#,
+        );
+        assert_eq!(*rehearsal.value(), json!({ "two": true, "deployed": "COMPLETED" }));
+    }
+}
+
 /// Both generations with every pair.
 fn cases<'a>(left: &'a [&str], right: &'a [&str]) -> impl Iterator<Item = (Generation, &'a str, &'a str)> {
     GENERATIONS.into_iter().flat_map(move |generation| {

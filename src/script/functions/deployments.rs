@@ -209,6 +209,7 @@ pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
 pub struct There {
     /// The newest ones.
     pub executions: Vec<Value>,
+    /// Of every transfer.
     pub deployments: Vec<Value>,
 }
 
@@ -230,10 +231,10 @@ pub fn start(
     let request = deployments::create(call.generation()?, fields)?;
     let leaving = |call: &Call<'_>| {
         let executions = executions::newest(call, transfer, COPIES)?;
-        let there = There { executions, deployments: now_of_transfer(call, transfer)? };
+        let there = There { executions, deployments: lists::deployments_now(call)? };
         guard(call, &there)?;
         let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
-        Ok(json!({ "ids": ours::ids(&there.deployments), "copy": copy }))
+        Ok(json!({ "ids": ours::ids(&of(&there.deployments, transfer)), "copy": copy }))
     };
     let begun = settle::change(call, &request, &leaving, |call, before| {
         // Journals of version 1 have the ids alone, as what was decided.
@@ -255,8 +256,7 @@ pub fn start(
 /// # Errors
 /// What the server or the network says.
 pub fn of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
-    let all = lists::deployments(call)?;
-    Ok(all.iter().filter(|deployment| deployment["transfer_id"] == transfer).cloned().collect())
+    Ok(of(&lists::deployments(call)?, transfer))
 }
 
 /// The deployments of a transfer as they are now: what others have begun since the last list is among them.
@@ -264,6 +264,9 @@ pub fn of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
 /// # Errors
 /// What the server or the network says.
 pub fn now_of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
-    let all = lists::deployments_now(call)?;
-    Ok(all.into_iter().filter(|deployment| deployment["transfer_id"] == transfer).collect())
+    Ok(of(&lists::deployments_now(call)?, transfer))
+}
+
+fn of(deployments: &[Value], transfer: &str) -> Vec<Value> {
+    deployments.iter().filter(|deployment| deployment["transfer_id"] == transfer).cloned().collect()
 }

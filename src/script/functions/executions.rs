@@ -5,7 +5,7 @@ use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use super::deployments::now_of_transfer;
-use super::guards::{before_copy, status, switches_off};
+use super::guards::{before_copy, of_machines, status, switches_off};
 use super::ours::{self, Wanted};
 use super::resolve;
 use super::transfers::{FILTERS, TRANSFER, fetch, filters, listed};
@@ -17,6 +17,7 @@ use crate::script::call::Call;
 use crate::script::error::Fault;
 use crate::script::found::Found;
 use crate::script::function::Function;
+use crate::script::lists;
 use crate::script::returns::Returns;
 use crate::script::sends::{Again, Sends};
 use crate::script::settle;
@@ -177,7 +178,7 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
     let guard = |call: &Call<'_>, newest: &[Value]| {
         if (shutdown || newest.iter().any(switches_off)) && !copies_again {
             let of = fetch(call, transfer)?;
-            before_copy(&label(&of), newest, &now_of_transfer(call, transfer)?, shutdown)?;
+            before_copy((&label(&of), transfer), newest, &of_machines(&lists::deployments_now(call)?, &of), shutdown)?;
         }
         Ok(())
     };

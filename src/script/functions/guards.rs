@@ -14,8 +14,9 @@ pub struct Facts<'a> {
     pub transfer: &'a str,
     /// Of every type, in any order.
     pub executions: &'a [Value],
+    /// Of this transfer and of any other one of the same machines, also of one that is gone by now.
     pub deployments: &'a [Value],
-    /// Of the same VMs.
+    /// The transfers of the same machines.
     pub others: &'a [Value],
     /// The id of the execution whose data is to be deployed.
     pub requires: Option<&'a str>,
@@ -47,9 +48,8 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
         facts.deployments.iter().find(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active));
     if let Some(deployment) = done.filter(|_| !overrides.deploy_again) {
         return Err(refused(format!(
-            "`{label}` was deployed before (deployment {}, {}): deploying again makes a second VM of that name",
-            text(deployment, "id"),
-            text(deployment, "status")
+            "{}: deploying again makes a second VM of that name",
+            deployed_before(label, facts.transfer, deployment)
         ))
         .hint("say `deploy_again: true` if that is what you want"));
     }
@@ -84,17 +84,25 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
 /// Refuses to copy again what was cut over: deployed after a copy that had switched the source off, whatever was copied,
 /// cancelled, changed or deleted since. A copy that would itself switch the source off (`shutdown`) is refused of anything
 /// that is deployed, as its own deployment would be afterwards. `executions` are the newest ones of every type, with their
-/// tasks.
+/// tasks; `deployments` as those of `Facts`.
 ///
 /// # Errors
 /// `Refused`, with what would have happened and the way out.
-pub fn before_copy(label: &str, executions: &[Value], deployments: &[Value], shutdown: bool) -> Result<()> {
+pub fn before_copy(
+    (label, transfer): (&str, &str),
+    executions: &[Value],
+    deployments: &[Value],
+    shutdown: bool,
+) -> Result<()> {
     let alive: Vec<&Value> = deployments
         .iter()
         .filter(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active))
         .collect();
     let cut_over = executions.iter().filter(|execution| switched_off(execution)).find_map(|execution| {
-        let after = |deployment: &&&Value| deployment["created_at"].as_str() >= execution["created_at"].as_str();
+        let after = |deployment: &&&Value| {
+            deployment["transfer_id"] == transfer
+                && deployment["created_at"].as_str() >= execution["created_at"].as_str()
+        };
         alive.iter().find(after).map(|deployment| (execution, *deployment))
     });
     if let Some((execution, deployment)) = cut_over {
@@ -108,12 +116,37 @@ pub fn before_copy(label: &str, executions: &[Value], deployments: &[Value], shu
     }
     let Some(deployment) = alive.first().filter(|_| shutdown) else { return Ok(()) };
     Err(refused(format!(
-        "`{label}` was deployed before (deployment {}, {}): this copy would switch the source off, and what it copies \
-         would not be deployed",
-        text(deployment, "id"),
-        text(deployment, "status")
+        "{}: this copy would switch the source off, and what it copies would not be deployed",
+        deployed_before(label, transfer, deployment)
     ))
     .hint("look who deployed it; if that was a test, say `copy_again: true` here and `deploy_again: true` behind it"))
+}
+
+fn deployed_before(label: &str, transfer: &str, deployment: &Value) -> String {
+    let by = if deployment["transfer_id"] == transfer {
+        String::new()
+    } else {
+        match deployment["transfer_id"].as_str() {
+            Some(other) => format!(" of another replica, {other}"),
+            None => " without a replica".to_owned(),
+        }
+    };
+    format!("`{label}` was deployed before (deployment {}{by}, {})", text(deployment, "id"), text(deployment, "status"))
+}
+
+/// The deployments of a transfer's machines, also those of other transfers and of ones that are gone: a deployment's record
+/// names its origin and its machines for as long as it is kept.
+pub fn of_machines(deployments: &[Value], transfer: &Value) -> Vec<Value> {
+    let of = |deployment: &&Value| deployment["transfer_id"] == transfer["id"] || share_a_machine(deployment, transfer);
+    deployments.iter().filter(of).cloned().collect()
+}
+
+/// Whether two objects (transfers, deployments) are of the same machine: its name alone says nothing, since two origins may
+/// each have one of that name.
+pub fn share_a_machine(one: &Value, other: &Value) -> bool {
+    let names = |object: &Value| object["instances"].as_array().cloned().unwrap_or_default();
+    let others = names(other);
+    one["origin_endpoint_id"] == other["origin_endpoint_id"] && names(one).iter().any(|name| others.contains(name))
 }
 
 /// Whether an execution has switched its sources off: it completed, or its task did before it failed or was cancelled.
@@ -198,8 +231,10 @@ mod tests {
                 if off.is_empty() { json!([]) } else { json!([{"task_type": "SHUTDOWN_INSTANCE", "status": off}]) };
             json!({"number": number, "status": status, "tasks": tasks, "created_at": at(number)})
         };
-        let deployed = |hour: u8, status: &str| json!({"id": "D", "status": status, "created_at": at(hour)});
-        let refused = |copies: &[Value], deployments: &[Value]| before_copy("db", copies, deployments, false).is_err();
+        let deployed =
+            |hour: u8, status: &str| json!({"id": "D", "transfer_id": "T", "status": status, "created_at": at(hour)});
+        let refused =
+            |copies: &[Value], deployments: &[Value]| before_copy(("db", "T"), copies, deployments, false).is_err();
         let off = copy(2, "COMPLETED", "COMPLETED");
         assert!(refused(std::slice::from_ref(&off), &[deployed(3, "COMPLETED")]));
         assert!(refused(std::slice::from_ref(&off), &[deployed(3, "RUNNING")]));
@@ -219,12 +254,24 @@ mod tests {
         // A test deployment while the source goes on.
         assert!(!refused(&[plain(2, "COMPLETED")], &[deployed(3, "COMPLETED")]));
         // The source stays on where what is copied could not be deployed.
-        let switched = |deployments: &[Value]| before_copy("db", &[plain(2, "COMPLETED")], deployments, true);
+        let switched = |deployments: &[Value]| before_copy(("db", "T"), &[plain(2, "COMPLETED")], deployments, true);
         assert!(
             switched(&[deployed(3, "COMPLETED")])
                 .is_err_and(|error| error.message.contains("would switch the source off"))
         );
         assert!(switched(&[deployed(3, "ERROR")]).is_ok() && switched(&[]).is_ok());
+        // The record of a deployment remembers what was moved when its replica is gone.
+        let elsewhere = json!({"id": "D", "transfer_id": "gone", "status": "COMPLETED", "created_at": at(1)});
+        assert!(switched(std::slice::from_ref(&elsewhere)).is_err_and(|error| error.message.contains("replica, gone")));
+        assert!(!refused(std::slice::from_ref(&off), &[elsewhere]));
+    }
+
+    #[test]
+    fn a_machine_is_a_name_at_an_origin() {
+        let of = |origin: &str, names: &[&str]| json!({"origin_endpoint_id": origin, "instances": names});
+        assert!(share_a_machine(&of("A", &["web-01", "db-01"]), &of("A", &["db-01"])));
+        assert!(!share_a_machine(&of("A", &["web-01"]), &of("B", &["web-01"])));
+        assert!(!share_a_machine(&of("A", &["web-01"]), &of("A", &["web-02"])));
     }
 
     #[test]

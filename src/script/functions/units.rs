@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::deployments::{self, COPIES, DEPLOY, DEPLOYS, There};
 use super::executions::{self, COPY_AGAIN, EXECUTES};
-use super::guards::{Facts, Overrides, before_deploy, newest_copy, status, switches_off};
+use super::guards::{Facts, Overrides, before_deploy, newest_copy, of_machines, share_a_machine, status, switches_off};
 use super::transfers::{ENDS, MAKE, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
 use super::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION};
 use super::{ours, resolve};
@@ -320,10 +320,7 @@ fn same_transfer(transfer: &Value, fields: &Map<String, Value>) -> bool {
 
 fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>, there: &There) -> Result<()> {
     let all = lists::transfers_now(call)?;
-    let instances = transfer["instances"].as_array().cloned().unwrap_or_default();
-    let shares =
-        |other: &&Value| instances.iter().filter_map(Value::as_str).any(|name| resolve::has_instance(other, name));
-    let others: Vec<Value> = all.iter().filter(shares).cloned().collect();
+    let others: Vec<Value> = all.into_iter().filter(|other| share_a_machine(other, transfer)).collect();
     let option = |name| call.options().flag(name).unwrap_or(false);
     let overrides = Overrides {
         allow_stale: option("allow_stale"),
@@ -335,7 +332,7 @@ fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>, th
         label: &label(transfer),
         transfer: id,
         executions: &there.executions,
-        deployments: &there.deployments,
+        deployments: &of_machines(&there.deployments, transfer),
         others: &others,
         requires,
     };
