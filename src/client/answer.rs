@@ -5,6 +5,7 @@ use jiff::fmt::rfc2822;
 use serde_json::Value;
 
 use super::request::{Answer, Request, Service};
+use super::shape;
 use crate::error::{Error, Kind, RETRY_AFTER, Result};
 use crate::secret;
 
@@ -47,7 +48,7 @@ pub(super) fn read(request: &Request, reply: &Reply) -> Result<Value, Fault> {
     let spoken = body.as_ref().is_some_and(|body| body["error"].is_object() || body["description"].is_string());
     let error = match reply.status {
         200..=299 if request.answer == Answer::Text => return Ok(String::from_utf8_lossy(&reply.body).into()),
-        200..=299 => match take(request.answer, body) {
+        200..=299 => match take(request, body) {
             Ok(value) => return Ok(value),
             Err(missing) => unreadable(request, reply, &missing),
         },
@@ -56,7 +57,8 @@ pub(super) fn read(request: &Request, reply: &Reply) -> Result<Value, Fault> {
     Err(Fault { error, reach: Reach::Answered { status: reply.status, spoken } })
 }
 
-fn take(answer: Answer, body: Option<Value>) -> Result<Value, String> {
+fn take(request: &Request, body: Option<Value>) -> Result<Value, String> {
+    let answer = request.answer;
     let mut body = match (answer, body) {
         (Answer::Empty, _) => return Ok(Value::Null),
         (_, Some(body)) => body,
@@ -68,7 +70,8 @@ fn take(answer: Answer, body: Option<Value>) -> Result<Value, String> {
         }
         Answer::Reference(_) | Answer::Whole | Answer::Text | Answer::Empty => body,
     };
-    answer.lacks(&result).map_or(Ok(result), |lacks| Err(format!("it has {lacks}")))
+    let lacks = answer.lacks(&result).or_else(|| shape::lacks(request, &result));
+    lacks.map_or(Ok(result), |lacks| Err(format!("it has {lacks}")))
 }
 
 fn unreadable(request: &Request, reply: &Reply, missing: &str) -> Error {
@@ -347,10 +350,18 @@ mod tests {
     #[test]
     fn an_answer_without_what_was_asked_for_is_not_one() {
         let list = Request::get("transfers", Answer::List("transfers"));
-        assert_eq!(read(&list, &reply(200, r#"{"transfers":[{}]}"#)).expect("a list"), json!([{}]));
-        for body in
-            ["", "<html>", "{}", r#"{"transfers":{}}"#, r#"{"transfers":[1]}"#, "[]", "null", r#"{"transfers":[{"id""#]
-        {
+        assert_eq!(read(&list, &reply(200, r#"{"transfers":[]}"#)).expect("a list"), json!([]));
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            r#"{"transfers":{}}"#,
+            r#"{"transfers":[1]}"#,
+            r#"{"transfers":[{}]}"#,
+            "[]",
+            "null",
+            r#"{"transfers":[{"id""#,
+        ] {
             let fault = read(&list, &reply(200, body)).expect_err(body);
             assert_eq!(fault.error.kind, Kind::Unreachable, "{body}");
         }

@@ -53,6 +53,9 @@ impl Names {
     }
 }
 
+/// How often both are asked before a server counts as neither: an answer may have been damaged on its way.
+pub(super) const ROUNDS: u32 = 3;
+
 /// The requests to ask in turn: for an object that cannot exist, so that the answer costs neither the database nor a
 /// worker.
 pub(super) fn probes() -> [(Generation, Request); 2] {

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{self, Fault, Reach, Reply};
 use super::departure::{Departure, Unguarded};
+use super::filled::Filled;
 use super::generation;
 use super::identity::{Access, Identity};
 use super::outage::{Notice, Outage};
@@ -82,6 +83,7 @@ struct Inner {
     generation: Shared<Generation>,
     /// Set once the server has answered as a Coriolis server does.
     known: AtomicBool,
+    filled: Filled,
     outage: Outage,
 }
 
@@ -97,9 +99,12 @@ impl Client {
         options: Options,
     ) -> Result<Client> {
         let wire = Arc::new(Wire::new(identity, clock.clone(), &options)?);
-        let (generation, known) = (Shared::default(), AtomicBool::new(false));
+        let (generation, known, filled) = (Shared::default(), AtomicBool::new(false), Filled::default());
         let outage = Outage::new(SignedDuration::try_from(options.patience).unwrap_or(SignedDuration::MAX));
-        Ok(Client { shared: Arc::new(Inner { wire, runtime, clock, events, generation, known, outage }), cancel })
+        Ok(Client {
+            shared: Arc::new(Inner { wire, runtime, clock, events, generation, known, filled, outage }),
+            cancel,
+        })
     }
 
     /// The same client, stopped by another `Cancel`.
@@ -144,7 +149,10 @@ impl Client {
                 false => self.attempt(request, tries > 1),
             };
             let fault = match attempt {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    self.shared.filled.changed(request);
+                    return Ok(value);
+                }
                 Err(fault) => fault,
             };
             let notice = self.notice(request, &fault);
@@ -223,6 +231,28 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub fn list(&self, origin: &Origin, request: &Request) -> Result<Vec<Value>> {
+        let filled = &self.shared.filled;
+        let mut looks = 0;
+        loop {
+            let entries = self.whole_list(origin, request)?;
+            if !entries.is_empty() {
+                filled.note(request);
+                return Ok(entries);
+            }
+            looks += 1;
+            match filled.pause(request, looks) {
+                None => return Ok(entries),
+                Some(pause) if pause.is_zero() => {}
+                Some(pause) => {
+                    let message = "an empty list, which had entries before";
+                    let error = answer::of_request(request, Kind::Unreachable, message);
+                    self.pause(origin, request, pause, &error, Notice::First)?;
+                }
+            }
+        }
+    }
+
+    fn whole_list(&self, origin: &Origin, request: &Request) -> Result<Vec<Value>> {
         if !paging::is_paged(request) {
             return self.send(origin, request).map(entries);
         }
@@ -250,14 +280,23 @@ impl Client {
     }
 
     fn probe(&self, origin: &Origin) -> Result<Generation> {
-        for (generation, request) in generation::probes() {
-            if generation::speaks(self.send(origin, &request))? {
-                let url = self.access()?.url;
-                self.emit(origin, Fact::CloudFound { generation, url });
-                return Ok(generation);
+        let mut rounds = 0;
+        loop {
+            for (generation, request) in generation::probes() {
+                if generation::speaks(self.send(origin, &request))? {
+                    let url = self.access()?.url;
+                    self.emit(origin, Fact::CloudFound { generation, url });
+                    return Ok(generation);
+                }
             }
+            rounds += 1;
+            let neither = generation::neither(&self.access()?.url);
+            if rounds >= generation::ROUNDS {
+                return Err(neither);
+            }
+            let [(_, first), _] = generation::probes();
+            self.pause(origin, &first, retry::pause(rounds), &neither, Notice::First)?;
         }
-        Err(generation::neither(&self.access()?.url))
     }
 
     fn access(&self) -> Result<Access> {

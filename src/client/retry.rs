@@ -10,7 +10,7 @@ use crate::duration;
 use crate::error::{BROKEN, Error, Kind, Prospect, RETRY_AFTER};
 
 /// The most tries of a request that the server answers with a failure.
-const TRIES: u32 = 5;
+const TRIES: u32 = 8;
 
 /// The most tries before the server has ever answered: its address may be wrong.
 const FIRST_TRIES: u32 = 3;

@@ -16,6 +16,7 @@ use super::answer::{self, Fault, Reach, Reply};
 use super::http::Options;
 use super::identity::{Access, Identity};
 use super::request::{Answer, Method, Request, Service};
+use super::shape;
 use super::trust;
 use super::websocket::{self, Frame};
 use crate::cancel::{Cancel, Wish};
@@ -79,8 +80,11 @@ impl Ear {
 
 pub(super) struct Wire {
     http: Http,
-    /// Bypasses any proxy: this machine is never reached through one.
+    /// Past any proxy, for this machine.
     direct: Http,
+    /// As these, each request on a connection of its own.
+    fresh: Http,
+    fresh_direct: Http,
     identity: Arc<dyn Identity>,
     clock: Clock,
     in_flight: Arc<Semaphore>,
@@ -100,11 +104,15 @@ pub(super) struct Ready {
 
 impl Wire {
     pub(super) fn new(identity: Arc<dyn Identity>, clock: Clock, options: &Options) -> Result<Self> {
-        let direct = connections(options, false)?;
-        let http = if options.proxies { connections(options, true)? } else { direct.clone() };
+        let pair = |kept: usize| -> Result<(Http, Http)> {
+            let direct = connections(options, false, kept)?;
+            let http = if options.proxies { connections(options, true, kept)? } else { direct.clone() };
+            Ok((http, direct))
+        };
+        let ((http, direct), (fresh, fresh_direct)) = (pair(options.in_flight.max(1))?, pair(0)?);
         let in_flight = Arc::new(Semaphore::new(options.in_flight.max(1)));
         let changes = Arc::new(Semaphore::new(options.changes_in_flight.max(1)));
-        Ok(Self { http, direct, identity, clock, in_flight, changes })
+        Ok(Self { http, direct, fresh, fresh_direct, identity, clock, in_flight, changes })
     }
 
     pub(super) fn identity(&self) -> &dyn Identity {
@@ -178,8 +186,7 @@ impl Wire {
         for (name, value) in UPGRADE {
             message.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        let http = if is_this_machine(message.url()) { &self.direct } else { &self.http };
-        let response = http.execute(message).await.map_err(failed)?;
+        let response = self.way(request, message.url()).execute(message).await.map_err(failed)?;
         let status = response.status().as_u16();
         if status != 101 {
             let (request_id, retry_after) = (request_id(response.headers()), self.retry_after(response.headers()));
@@ -219,8 +226,7 @@ impl Wire {
     async fn transfer(&self, request: &Request, ready: Ready) -> Result<(Access, Reply), Fault> {
         let Ready { message, access, base, _place } = ready;
         let failed = |error: reqwest::Error| broken(request, &base, &error);
-        let http = if is_this_machine(message.url()) { &self.direct } else { &self.http };
-        let mut response = http.execute(message).await.map_err(failed)?;
+        let mut response = self.way(request, message.url()).execute(message).await.map_err(failed)?;
         let status = response.status().as_u16();
         let (request_id, retry_after) = (request_id(response.headers()), self.retry_after(response.headers()));
         let mut body = Vec::new();
@@ -233,6 +239,18 @@ impl Wire {
             body.extend_from_slice(&chunk);
         }
         Ok((access, Reply { status, request_id, retry_after, body }))
+    }
+
+    /// The connections for a request. On a kept one there may be an answer left that belongs to the request before: one
+    /// that came twice. Changes do without them, and reads of which nothing in the answer tells that it is theirs.
+    fn way(&self, request: &Request, url: &Url) -> &Http {
+        let is_fresh = request.changes() || !shape::tells(request.answer);
+        match (is_this_machine(url), is_fresh) {
+            (true, true) => &self.fresh_direct,
+            (true, false) => &self.direct,
+            (false, true) => &self.fresh,
+            (false, false) => &self.http,
+        }
     }
 
     fn retry_after(&self, headers: &HeaderMap) -> Option<i64> {
@@ -300,14 +318,15 @@ pub(super) fn stopped() -> Fault {
     Fault { error: Error::interrupted(), reach: Reach::Kept }
 }
 
-fn connections(options: &Options, proxies: bool) -> Result<Http> {
+/// Connections of which so many are kept when they are idle.
+fn connections(options: &Options, proxies: bool, kept: usize) -> Result<Http> {
     let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
     let configure = || {
         let builder = Http::builder()
             .default_headers(accept.clone())
             .user_agent(concat!("coriolis-run/", env!("CARGO_PKG_VERSION")))
             .http1_only()
-            .pool_max_idle_per_host(options.in_flight.max(1))
+            .pool_max_idle_per_host(kept)
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             .connect_timeout(CONNECT)

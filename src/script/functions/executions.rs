@@ -241,8 +241,7 @@ pub fn begun(
 /// What the server or the network says.
 pub fn newest(call: &Call<'_>, transfer: &str, count: usize) -> Result<Vec<Value>> {
     let filters = Filters::newest(count);
-    let answer = call.read(&executions::list(call.generation()?, transfer, &filters))?;
-    Ok(filters.apply(answer.as_array().cloned().unwrap_or_default()))
+    Ok(filters.apply(call.read_list(&executions::list(call.generation()?, transfer, &filters))?))
 }
 
 /// An update at its end: before that nothing shows what it changes.

@@ -151,8 +151,7 @@ fn halves(call: &Call<'_>, id: &str, otherwise: Error) -> Result<(Value, Value, 
 fn deployment_of(call: &Call<'_>, execution: &str) -> Result<Option<Value>> {
     let generation = call.generation()?;
     let filters = Filters::newest(100);
-    let newest = call.read(&deployments::list(generation, &filters))?;
-    let listed = filters.apply(newest.as_array().cloned().unwrap_or_default());
+    let listed = filters.apply(call.read_list(&deployments::list(generation, &filters))?);
     let Some(found) = listed.into_iter().find(|deployment| deployment["deployer_id"] == execution) else {
         return Ok(None);
     };

@@ -208,8 +208,7 @@ pub fn execution(call: &Call<'_>) -> Result<(String, String)> {
 /// What the server or the network says.
 pub fn newest_execution(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
     let filters = Filters::newest(1);
-    let answer = call.read(&executions::list(call.generation()?, transfer, &filters))?;
-    let all = answer.as_array().cloned().unwrap_or_default();
+    let all = call.read_list(&executions::list(call.generation()?, transfer, &filters))?;
     Ok(filters.apply(all).into_iter().next())
 }
 

@@ -173,9 +173,7 @@ fn instance_list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         refresh: options.flag("refresh").unwrap_or(false),
         environment: environment(call)?,
     };
-    let request = instances::list(&endpoint, &query);
-    let found = if query.limit.is_some() { call.read(&request)? } else { call.read_list(&request)?.into() };
-    Ok(call.shown(found))
+    Ok(call.shown(call.read_list(&instances::list(&endpoint, &query))?.into()))
 }
 
 fn instance_show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

@@ -39,7 +39,7 @@ fn a_change_that_waits_for_its_turn_when_the_operator_stops_has_not_left() {
         // No answer before the waiting ones have given up.
         Box::pin(async move {
             waiting.wait_for(|kept| *kept == 4).await.unwrap();
-            Act::Json(200, json!({"execution": {"id": "E"}}))
+            execution()
         })
     });
     *cancel.lock() = Some(world.cancel.clone());
