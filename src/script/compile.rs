@@ -4,8 +4,7 @@ use rhai::{AST, Engine, ParseError, Scope};
 
 use super::check::check;
 use super::finding::Finding;
-use super::parser::lax;
-use super::syntax::recover;
+use super::syntax::{Recovered, recover};
 use super::variables::undefined;
 use crate::error::Error;
 
@@ -27,50 +26,39 @@ pub(super) fn compile_with(
     scope: &Scope<'_>,
     check: impl FnOnce(&AST) -> Vec<Finding>,
 ) -> Result<AST, Vec<Finding>> {
-    let syntax = recover(source);
-    let known: Vec<&str> =
-        scope.iter_raw().map(|(name, ..)| name).chain(syntax.lost.iter().map(String::as_str)).collect();
-    let mut findings = undefined(engine, syntax.text(), &known);
-    for finding in &mut findings {
+    let (syntax, tree) = recover(source);
+    let known: Vec<&str> = scope.iter_raw().map(|(name, ..)| name).collect();
+    let found = findings(engine, &syntax, tree.as_ref(), &known, check);
+    if !found.is_empty() {
+        return Err(found);
+    }
+    // Closures are found by what the engine that runs them has hashed.
+    engine.compile_with_scope(scope, source).map_err(|error| vec![unparsed(&error)])
+}
+
+/// Every mistake of a text, by its syntax and by the check of its tree, in its order; `known` are variables that it finds.
+pub fn findings(
+    engine: &Engine,
+    syntax: &Recovered,
+    tree: Option<&AST>,
+    known: &[&str],
+    check: impl FnOnce(&AST) -> Vec<Finding>,
+) -> Vec<Finding> {
+    let Some(tree) = tree else { return syntax.findings.clone() };
+    let known: Vec<&str> = known.iter().copied().chain(syntax.lost.iter().map(String::as_str)).collect();
+    let placed = |mut finding: Finding| {
         (finding.line, finding.column) = syntax.place(finding.line, finding.column);
-    }
-    let parsed = engine.compile_with_scope(scope, source);
-    if let Err(error) = &parsed
-        && findings.is_empty()
-        && syntax.findings.is_empty()
-    {
-        findings.push(unparsed(error));
-    }
-    if syntax.findings.is_empty() {
-        // What is checked beside is none the worse for a variable that is not there.
-        let lenient;
-        let readable = match &parsed {
-            Ok(ast) => Some(ast),
-            Err(_) => {
-                lenient = lax().compile(source).ok();
-                lenient.as_ref()
-            }
-        };
-        findings.extend(readable.map(check).unwrap_or_default());
-    } else if let Ok(readable) = lax().compile(syntax.text()) {
-        // What was left out may declare what is called elsewhere.
-        let lost =
-            |finding: &Finding| syntax.lost.iter().any(|word| finding.error.message.contains(&format!("`{word}`")));
-        for mut finding in check(&readable).into_iter().filter(|finding| !lost(finding)) {
-            (finding.line, finding.column) = syntax.place(finding.line, finding.column);
-            // A line that was repaired says what its author never wrote.
-            if !syntax.repairs(finding.line) {
-                findings.push(finding);
-            }
-        }
-    }
-    findings.extend(syntax.findings);
+        finding
+    };
+    let mut findings: Vec<Finding> = undefined(engine, tree, syntax.text(), &known).into_iter().map(placed).collect();
+    // What was left out may declare what is called elsewhere, and a line that was repaired says what its author never wrote.
+    let lost = |finding: &Finding| syntax.lost.iter().any(|word| finding.error.message.contains(&format!("`{word}`")));
+    let checked = check(tree).into_iter().filter(|finding| !lost(finding)).map(placed);
+    findings.extend(checked.filter(|finding| !syntax.repairs(finding.line)));
+    findings.extend(syntax.findings.iter().cloned());
     findings.sort_by_key(|finding| (finding.line, finding.column));
     findings.dedup_by_key(|finding| (finding.line, finding.column));
-    match parsed {
-        Ok(ast) if findings.is_empty() => Ok(ast),
-        _ => Err(findings),
-    }
+    findings
 }
 
 /// The parser's own words, where nobody has better ones.

@@ -1,8 +1,10 @@
 //! Texts of a script that are secrets: found by what they belong to, masked in what is kept, and put back from the
 //! script itself. Pure.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 use super::lexer::{Kind, Token, lex};
@@ -31,25 +33,31 @@ pub fn secret_literals(input: &str) -> Vec<Range<usize>> {
 }
 
 fn literals(input: &str, care: Care) -> Vec<Range<usize>> {
-    let tokens = lex(input).tokens;
-    let passed = passed(input, &tokens, care);
+    let script = Tokens::of(input);
+    let passed = passed(&script, care);
     let is_value = |token: &Token| match token.kind {
         Kind::Text => true,
         Kind::Number => token.range.len() >= FEWEST_DIGITS,
         _ => false,
     };
-    let texts: Vec<(usize, &Token)> = tokens.iter().enumerate().filter(|(_, token)| is_value(token)).collect();
+    let values = script.tokens.iter().enumerate().filter(|(_, token)| is_value(token));
     let inner = |token: &Token| input[token.range.clone()].trim_matches(['"', '`', '\'']).trim();
-    let is_kept = |(index, token): &&(usize, &Token)| {
+    let is_kept = |index: usize, token: &Token| {
         !EMPTY.contains(&inner(token))
-            && (is_secret(input, &tokens, *index, &passed, care)
+            && (script.is_secret(index, &passed, care)
                 || holds_secret(inner(token))
                 || names_secret(&input[token.range.clone()]))
     };
-    let kept: Vec<&str> = texts.iter().filter(is_kept).map(|(_, token)| inner(token)).collect();
+    let values: Vec<(bool, &Token)> = values.map(|(index, token)| (is_kept(index, token), token)).collect();
+    let kept: BTreeSet<&str> = values
+        .iter()
+        .filter(|(kept, token)| *kept && inner(token).len() >= SHORTEST)
+        .map(|(_, token)| inner(token))
+        .collect();
     // The same secret may be written where nothing says that it is one.
-    let again = |token: &Token| kept.iter().any(|kept| kept.len() >= SHORTEST && inner(token).contains(kept));
-    let found = texts.iter().filter(|text| is_kept(text) || again(text.1));
+    let again = AhoCorasick::new(kept).ok();
+    let again = |token: &Token| again.as_ref().is_some_and(|kept| kept.is_match(inner(token)));
+    let found = values.iter().filter(|(kept, token)| *kept || again(token));
     found.map(|(_, token)| token.range.clone()).collect()
 }
 
@@ -66,15 +74,15 @@ pub fn learn(input: &str, known: &Known) {
 }
 
 /// Variables whose value goes where a secret belongs: `password: pw`.
-fn passed<'a>(input: &'a str, tokens: &[Token], care: Care) -> Vec<&'a str> {
+fn passed<'a>(script: &Tokens<'a>, care: Care) -> BTreeSet<&'a str> {
     let alone = |index: usize| {
-        let beside = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|token| token.kind);
+        let beside = |at: Option<usize>| at.and_then(|at| script.tokens.get(at)).map(|token| token.kind);
         matches!(beside(index.checked_sub(1)), Some(Kind::Colon | Kind::Operator))
             && matches!(beside(Some(index + 1)), Some(Kind::Comma | Kind::Close | Kind::Semicolon))
     };
-    let words = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word);
-    let kept = words.filter(|(index, _)| alone(*index) && is_secret(input, tokens, *index, &[], care));
-    kept.map(|(_, token)| &input[token.range.clone()]).collect()
+    let words = script.tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word);
+    let kept = words.filter(|(index, _)| alone(*index) && script.is_secret(*index, &BTreeSet::new(), care));
+    kept.map(|(_, token)| &script.input[token.range.clone()]).collect()
 }
 
 /// Whether a text is a form or an object that names a secret: `{\"password\": ...}`.
@@ -140,98 +148,145 @@ pub fn opened(kept: &str, original: Option<&str>, hash: impl Fn(&str) -> String)
 
 /// Whether an input has a mask in the place of a secret, as history gives it back.
 pub fn lacks_secret(input: &str) -> bool {
-    let tokens = lex(input).tokens;
-    tokens.iter().enumerate().any(|(index, token)| {
+    let script = Tokens::of(input);
+    script.tokens.iter().enumerate().any(|(index, token)| {
         token.kind == Kind::Text
             && input[token.range.clone()].contains(MASK)
-            && is_secret(input, &tokens, index, &[], Care::Near)
+            && script.is_secret(index, &BTreeSet::new(), Care::Near)
     })
 }
 
-/// Whether the text at `index` is the value of something that is a secret by its name, or lies inside of one.
-fn is_secret(input: &str, tokens: &[Token], index: usize, passed: &[&str], care: Care) -> bool {
-    let word = |at: usize| input[tokens[at].range.clone()].trim_matches('"');
-    let mut place = Place::default();
-    let mut names: Vec<&str> = Vec::new();
-    let mut depth = 0_usize;
-    let mut at = index;
-    while at > 0 {
-        at -= 1;
-        match tokens[at].kind {
-            Kind::Close => depth += 1,
-            Kind::Open if depth > 0 => depth -= 1,
-            // An argument, or the key of an index: what it is for is not said by what surrounds it.
-            Kind::Open if care == Care::Itself && at > 0 && opens_use(input, tokens, at) => {
-                if word(at - 1) == "secret_store" && names.first() == Some(&"payload") {
-                    return true;
-                }
-                break;
-            }
-            // Out of a call: its function is what counts further out.
-            Kind::Open if at > 0 && tokens[at - 1].kind == Kind::Word && input[tokens[at].range.clone()] == *"(" => {
-                names.push(word(at - 1));
-            }
-            // `map["name"] = "..."`.
-            Kind::Operator
-                if depth == 0
-                    && at > 1
-                    && input[tokens[at].range.clone()] == *"="
-                    && tokens[at - 1].kind == Kind::Close
-                    && tokens[at - 2].kind == Kind::Text =>
-            {
-                names.push(word(at - 2));
-            }
-            // `map.set("name", "...")`.
-            Kind::Comma if at + 1 == index && tokens[at - 1].kind == Kind::Text => names.push(word(at - 1)),
-            // `name: "..."`, `name = "..."`, `name == "..."`, `let name = "..."`.
-            Kind::Colon | Kind::Operator
-                if depth == 0 && at > 0 && matches!(tokens[at - 1].kind, Kind::Word | Kind::Text) =>
-            {
-                let assigns = tokens[at].kind == Kind::Colon
-                    || matches!(&input[tokens[at].range.clone()], "=" | "+=")
-                    || (care == Care::Near && matches!(&input[tokens[at].range.clone()], "==" | "!="));
-                // A value that ended before the place does not hold it.
-                let ended =
-                    tokens[at + 1..index].iter().any(|token| matches!(token.kind, Kind::Comma | Kind::Semicolon));
-                let inside = tokens[at + 1..index].iter().filter(|token| token.kind == Kind::Open).count()
-                    > tokens[at + 1..index].iter().filter(|token| token.kind == Kind::Close).count();
-                if assigns && (!ended || inside) {
-                    names.push(word(at - 1));
-                }
-            }
-            Kind::Semicolon if depth == 0 => break,
-            _ => {}
-        }
-    }
-    for name in names.iter().rev() {
-        // Functions of secrets, and options that name one or hold what is none.
-        let takes_names = [
-            "connection_secret",
-            "licence_pem",
-            "secret_store",
-            "secret_env",
-            "secret_file",
-            "secret_prompt",
-            "secret_get",
-            "secret_list",
-        ];
-        let keeps = match tokens[index].kind {
-            Kind::Number => place.inside(name).keeps(&Value::from(0)),
-            _ => place.is_secret(name),
-        };
-        if keeps && !takes_names.contains(name) || (care == Care::Near && *name == "payload") || passed.contains(name) {
-            return true;
-        }
-        place = place.inside(name);
-    }
-    false
+/// Functions of secrets: what they take names a secret, or is none.
+const TAKE_NAMES: [&str; 8] = [
+    "connection_secret",
+    "licence_pem",
+    STORE,
+    "secret_env",
+    "secret_file",
+    "secret_prompt",
+    "secret_get",
+    "secret_list",
+];
+const STORE: &str = "secret_store";
+
+/// A script in pieces.
+struct Tokens<'a> {
+    input: &'a str,
+    tokens: Vec<Token>,
+    /// By token: the innermost bracket that is open there, and of a closing one that which it closes.
+    opened: Vec<Option<usize>>,
 }
 
-/// Whether the bracket at this place begins a call or an index.
-fn opens_use(input: &str, tokens: &[Token], at: usize) -> bool {
-    let bracket = &input[tokens[at].range.clone()];
-    let behind = matches!(tokens[at - 1].kind, Kind::Word | Kind::Close | Kind::Text);
-    behind && matches!(bracket, "(" | "[" | "?[")
+impl<'a> Tokens<'a> {
+    fn of(input: &'a str) -> Self {
+        let tokens = lex(input).tokens;
+        let mut open = Vec::new();
+        let mut opened = Vec::with_capacity(tokens.len());
+        for (index, token) in tokens.iter().enumerate() {
+            opened.push(open.last().copied());
+            match token.kind {
+                Kind::Open => open.push(index),
+                Kind::Close => drop(open.pop()),
+                _ => {}
+            }
+        }
+        Self { input, tokens, opened }
+    }
+
+    fn raw(&self, index: usize) -> &'a str {
+        &self.input[self.tokens[index].range.clone()]
+    }
+
+    fn word(&self, index: usize) -> &'a str {
+        self.raw(index).trim_matches('"')
+    }
+
+    fn is(&self, index: Option<usize>, kinds: &[Kind]) -> bool {
+        index.is_some_and(|index| kinds.contains(&self.tokens[index].kind))
+    }
+
+    /// Whether the text at `index` is the value of something that is a secret by its name, or lies inside of one.
+    fn is_secret(&self, index: usize, passed: &BTreeSet<&str>, care: Care) -> bool {
+        let names = self.belongs_to(index, care);
+        if matches!(names[..], ["payload", .., STORE]) {
+            return true;
+        }
+        let mut place = Place::default();
+        names.iter().rev().any(|name| {
+            let keeps = match self.tokens[index].kind {
+                Kind::Number => place.inside(name).keeps(&Value::from(0)),
+                _ => place.is_secret(name),
+            };
+            place = place.inside(name);
+            (keeps && !TAKE_NAMES.contains(name)) || (care == Care::Near && *name == "payload") || passed.contains(name)
+        })
+    }
+
+    /// The names of the fields, variables and functions that a value is for, innermost first: a walk to the left and
+    /// outwards that leaves out what stands beside, so that a long list takes no longer than a short one.
+    fn belongs_to(&self, index: usize, care: Care) -> Vec<&'a str> {
+        let mut names = Vec::new();
+        // `map.set("name", "...")`.
+        if let Some(at) = index.checked_sub(2)
+            && self.is(Some(at + 1), &[Kind::Comma])
+            && self.is(Some(at), &[Kind::Text])
+        {
+            names.push(self.word(at));
+        }
+        let mut next = index.checked_sub(1);
+        while let Some(at) = next {
+            let before = at.checked_sub(1);
+            next = before;
+            match self.tokens[at].kind {
+                Kind::Close => match self.opened[at] {
+                    Some(open) => next = open.checked_sub(1),
+                    None => break,
+                },
+                Kind::Comma => match self.opened[at] {
+                    Some(open) => next = Some(open),
+                    None => break,
+                },
+                Kind::Semicolon => break,
+                Kind::Keyword if self.begins_statement(at) => break,
+                // An argument, or the key of an index: what it is for is not said by what surrounds it.
+                Kind::Open if care == Care::Itself && self.opens_use(at) => {
+                    names.extend(before.map(|at| self.word(at)).filter(|name| *name == STORE));
+                    break;
+                }
+                // Out of a call: its function is what counts further out.
+                Kind::Open if self.raw(at) == "(" && self.is(before, &[Kind::Word]) => {
+                    names.extend(before.map(|at| self.word(at)));
+                }
+                Kind::Colon | Kind::Operator => names.extend(self.assigned(at, care)),
+                _ => {}
+            }
+        }
+        names
+    }
+
+    /// The name that stands before an operator which gives it a value: `name: "..."`, `name = "..."`,
+    /// `map["name"] = "..."`.
+    fn assigned(&self, at: usize, care: Care) -> Option<&'a str> {
+        let before = at.checked_sub(1)?;
+        if self.raw(at) == "=" && self.tokens[before].kind == Kind::Close {
+            return before.checked_sub(1).filter(|at| self.is(Some(*at), &[Kind::Text])).map(|at| self.word(at));
+        }
+        let assigns = self.tokens[at].kind == Kind::Colon
+            || matches!(self.raw(at), "=" | "+=")
+            || (care == Care::Near && matches!(self.raw(at), "==" | "!="));
+        (assigns && self.is(Some(before), &[Kind::Word, Kind::Text])).then(|| self.word(before))
+    }
+
+    /// Whether the bracket at this place begins a call or an index.
+    fn opens_use(&self, at: usize) -> bool {
+        self.is(at.checked_sub(1), &[Kind::Word, Kind::Close, Kind::Text]) && matches!(self.raw(at), "(" | "[" | "?[")
+    }
+
+    /// Whether no value goes on to the left of this keyword: functions, and what follows a block, need no semicolon.
+    fn begins_statement(&self, at: usize) -> bool {
+        matches!(self.raw(at), "fn" | "private")
+            || (!matches!(self.raw(at), "else" | "catch") && at.checked_sub(1).is_some_and(|at| self.raw(at) == "}"))
+    }
 }
 
 #[cfg(test)]
@@ -275,6 +330,13 @@ mod tests {
             ),
             ("wave(\"copy: a;b\", [\"web\"], |vm| vm)", "wave(\"copy: a;b\", [\"web\"], |vm| vm)"),
             ("print(\"a met-before b\")", "print(\"a *** b\")"),
+            ("f(#{ password: g(a, b) + \"planted\", a: \"b\" })", "f(#{ password: g(a, b) + \"***\", a: \"b\" })"),
+            ("let pw = if a { \"planted\" } else { \"planted2\" };", "let pw = if a { \"***\" } else { \"***\" };"),
+            (
+                "f(#{ password: x }) if a { } if b { print(\"c\") }",
+                "f(#{ password: x }) if a { } if b { print(\"c\") }",
+            ),
+            ("let pw = x fn a() { 1 } fn b() { \"c\" }", "let pw = x fn a() { 1 } fn b() { \"c\" }"),
             ("replica_of(\"web-01\")", "replica_of(\"web-01\")"),
             ("group_by(vms, \"key\")", "group_by(vms, \"key\")"),
         ] {

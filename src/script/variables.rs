@@ -11,7 +11,6 @@ use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnCallExpr, FnPtr, ParseErrorTy
 use super::bodies::{Bodies, bodies, is_closure, named};
 use super::catalog;
 use super::finding::Finding;
-use super::parser::lax;
 use super::scope::Names;
 use crate::error::{Error, suggest};
 
@@ -20,11 +19,7 @@ pub const UNDEFINED: &str = "undefined";
 
 /// The undefined variables and modules of a script that parses, in the order of the text; `globals` are known before.
 /// The modules that `engine` has are known as well.
-pub fn undefined(engine: &Engine, source: &str, globals: &[&str]) -> Vec<Finding> {
-    lax().compile(source).map_or_else(|_| Vec::new(), |ast| undefined_in(engine, &ast, source, globals))
-}
-
-fn undefined_in(engine: &Engine, ast: &AST, source: &str, globals: &[&str]) -> Vec<Finding> {
+pub fn undefined(engine: &Engine, ast: &AST, source: &str, globals: &[&str]) -> Vec<Finding> {
     let mut walk = Walk::new(engine, ast, source);
     walk.names = globals.iter().map(|name| (*name, ())).collect();
     walk.statements(ast.statements());
@@ -399,13 +394,14 @@ mod tests {
 
     use super::*;
     use crate::script::engine::bare;
+    use crate::script::syntax::recover;
 
     fn told(source: &str) -> Vec<String> {
         let told = |finding: Finding| {
             let hint = finding.error.hint.unwrap_or_default();
             format!("{}:{} {}; {hint}", finding.line, finding.column, finding.error.message)
         };
-        undefined(&bare(), source, &["it"]).into_iter().map(told).collect()
+        undefined(&bare(), &recover(source).1.unwrap(), source, &["it"]).into_iter().map(told).collect()
     }
 
     #[test]

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use rhai::Engine;
 use serde_json::Value;
 
+use super::check;
 use super::natives::Natives;
 use super::program::{File, load};
 use super::walk::walk;
 use crate::error::Error;
 use crate::report::values::diagnostic::Severity;
-use crate::script::compile::compile;
+use crate::script::compile::findings;
 use crate::script::finding::Finding;
 use crate::script::literals::secret_literals;
 use crate::script::variables::UNDEFINED;
@@ -35,10 +36,10 @@ pub fn examine(engine: &Engine, name: &str, text: &str, folder: &Path, now: Time
     for (index, file) in files.iter().enumerate() {
         let remark = |severity, finding| Remark { file: file.name.clone(), severity, finding, text: file.text.clone() };
         let mut found: Vec<Remark> = Vec::new();
-        if let Err(findings) = compile(engine, &file.text) {
-            let findings = findings.into_iter().map(|finding| outside(finding, index, &files));
-            found.extend(findings.map(|finding| remark(Severity::Error, finding)));
-        }
+        let tree = file.tree.as_ref().map(|tree| &tree.ast);
+        let mistakes = findings(engine, &file.syntax, tree, &[], |ast| check(engine, ast));
+        let mistakes = mistakes.into_iter().map(|finding| outside(finding, index, &files));
+        found.extend(mistakes.map(|finding| remark(Severity::Error, finding)));
         let imports = file.imports.iter().cloned().map(|(error, position)| (Severity::Error, error, position));
         let of_walk =
             told.extract_if(.., |told| told.file == index).map(|told| (told.severity, told.error, told.position));

@@ -12,7 +12,6 @@ use crate::script::access::Access;
 use crate::script::bodies::{Bodies, Body, bodies, is_closure};
 use crate::script::captures::{captured_writes, changing_methods};
 use crate::script::finding::CapturedWrites;
-use crate::script::parser::lax;
 use crate::script::source::read_module;
 use crate::script::syntax::{Recovered, recover};
 
@@ -70,8 +69,8 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// `within` are the modules that are just being read, outermost first.
     fn read(&mut self, name: String, text: String, path: Option<PathBuf>, within: &mut Vec<PathBuf>) -> usize {
-        let syntax = recover(&text);
-        let tree = lax().compile(syntax.text()).ok().map(Tree::of);
+        let (syntax, tree) = recover(&text);
+        let tree = tree.map(Tree::of);
         let index = self.files.len();
         let imports = tree.as_ref().map(|tree| imports(&tree.ast)).unwrap_or_default();
         self.files.push((path.clone(), File { name, text, tree, syntax, imports: Vec::new() }));

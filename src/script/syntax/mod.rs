@@ -11,7 +11,7 @@ mod judge;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use rhai::{ParseError, ParseErrorType};
+use rhai::{AST, ParseError, ParseErrorType};
 
 use self::draft::{Draft, Piece};
 use super::finding::Finding;
@@ -95,30 +95,31 @@ impl Mistake {
     }
 }
 
-/// Every mistake of syntax, in the order of the text.
-pub fn mistakes(source: &str) -> Vec<Finding> {
-    recover(source).findings
-}
-
-/// The same, and what can be read of the rest.
-pub fn recover(source: &str) -> Recovered {
+/// Every mistake of syntax, in the order of the text, and the tree of what can be read; `None` where there are too many.
+/// A text without mistakes is parsed once: the parser takes longer than all that is done with its tree.
+pub fn recover(source: &str) -> (Recovered, Option<AST>) {
+    let mut tree = None;
     let mut draft = Draft::new(source);
     let mut found: Vec<Mistake> = Vec::new();
     let mut places = Vec::new();
     let mut lost = BTreeSet::new();
     for _ in 0..MOST {
         let pieces = draft.pieces();
-        let stopped = parse(&draft);
+        let parsed = parse(&draft);
+        let stopped = parsed.as_ref().err();
         // Repairs of the rest would each take as long as this.
-        if let Some(error) = stopped.as_ref().filter(|error| matches!(error.err_type(), ParseErrorType::ExprTooDeep)) {
+        if let Some(error) = stopped.filter(|error| matches!(error.err_type(), ParseErrorType::ExprTooDeep)) {
             let mistake = too_deep(stopped_byte(&draft, error));
             places.push(draft.place(mistake.at));
             found.push(mistake);
             break;
         }
-        let (mistake, stopped_at) = match (unreadable(&draft, &pieces, stopped.is_some()), &stopped) {
+        let (mistake, stopped_at) = match (unreadable(&draft, &pieces, stopped.is_some()), stopped) {
             (Some(mistake), _) => (mistake, None),
-            (None, None) => break,
+            (None, None) => {
+                tree = parsed.ok();
+                break;
+            }
             (None, Some(error)) => {
                 let at = stopped_byte(&draft, error);
                 match brackets::brackets(&draft, &pieces) {
@@ -147,7 +148,7 @@ pub fn recover(source: &str) -> Recovered {
         found.into_iter().zip(places).map(|(mistake, place)| finding(mistake, place)).collect();
     findings.sort_by_key(|finding| (finding.line, finding.column));
     findings.dedup_by_key(|finding| (finding.line, finding.column));
-    Recovered { findings, lost, draft }
+    (Recovered { findings, lost, draft }, tree)
 }
 
 /// More than [`EXPRESSION_DEPTH`] brackets or blocks inside of each other, or as many operators in a row.
@@ -172,7 +173,7 @@ fn opening(draft: &Draft, pieces: &[Piece], stopped: usize, closes: &Mistake) ->
     let gets_behind = |at: usize, open: &str| {
         let mut trial = Draft::new(&draft.text);
         trial.replace(at..at, open);
-        parse(&trial).is_none_or(|error| stopped_byte(&trial, &error) > close.end + open.len())
+        parse(&trial).err().is_none_or(|error| stopped_byte(&trial, &error) > close.end + open.len())
     };
     let places = pieces.iter().take(index + 2).rev().take(MOST_PLACES);
     let places = places.filter(|_| stopped < close.start).map(|piece| piece.range.start);
@@ -200,8 +201,8 @@ pub fn parses(text: &str) -> bool {
     lax().compile(text).is_ok()
 }
 
-fn parse(draft: &Draft) -> Option<ParseError> {
-    lax().compile(&draft.text).err()
+fn parse(draft: &Draft) -> Result<AST, ParseError> {
+    lax().compile(&draft.text)
 }
 
 fn stopped_byte(draft: &Draft, error: &ParseError) -> usize {

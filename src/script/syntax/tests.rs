@@ -5,7 +5,7 @@ fn told(code: &str) -> Vec<String> {
         let hint = finding.error.hint.unwrap_or_default();
         format!("{}:{} {}; {hint}", finding.line, finding.column, finding.error.message)
     };
-    mistakes(code).into_iter().map(told).collect()
+    recover(code).0.findings.into_iter().map(told).collect()
 }
 
 /// Line, column and message; and what to write instead.
@@ -275,7 +275,7 @@ proptest::proptest! {
     fn no_text_makes_it_panic_or_go_on_for_ever(
         text in "(let |x|=|\\(|\\)|\\[|\\]|\\{|#\\{|\\}|,|;|\n|\"|'|`|\\$\\{|é|1| if | for | in |fn |\\||\\+|:|=>|/\\*|# |\\.){0,25}"
     ) {
-        for finding in mistakes(&text) {
+        for finding in recover(&text).0.findings {
             proptest::prop_assert!(finding.line >= 1 && finding.column >= 1);
         }
     }
@@ -317,7 +317,8 @@ fn what_is_nested_too_deeply_is_told_once_with_what_to_do() {
         ("if x { 1 } else ", "{ 2 }", ""),
         ("f(", "", ""),
     ] {
-        let found = mistakes(&format!("let x = {}{inside}{};\nlet y = = 1;", opens.repeat(2000), closes.repeat(2000)));
+        let text = format!("let x = {}{inside}{};\nlet y = = 1;", opens.repeat(2000), closes.repeat(2000));
+        let found = recover(&text).0.findings;
         let [told] = found.as_slice() else { panic!("{opens}: {found:?}") };
         assert!(told.error.message.contains("more than 128 expressions"), "{opens}: {}", told.error.message);
         assert_eq!(told.line, 1, "{opens}");
