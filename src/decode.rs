@@ -120,13 +120,13 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_told_with_their_line() {
-        let told = |bytes: &[u8]| text(bytes).expect_err("no text").to_string();
-        assert_eq!(told(b"name\nM\xfcller\n"), "line 2 is not UTF-8 text (the byte 0xfc)");
-        assert_eq!(told(b"\xef\xbb\xbfa\nb\n\x80"), "line 3 is not UTF-8 text (the byte 0x80)");
-        assert_eq!(told(b"\xff\xfea\0\n\0b"), "line 2 is not UTF-16 text");
-        assert_eq!(told(b"\xff\xfea\0\n\0\0\xd8b\0"), "line 2 is not UTF-16 text");
-        assert_eq!(told(b"PK\x03\x04\x14\0"), "it is an archive or a spreadsheet (.xlsx), and no text");
-        assert_eq!(told(b"n\0a\0m\0e\0\n\0"), "line 1 holds a NUL, which no text does");
+        let complaint = |bytes: &[u8]| text(bytes).expect_err("no text").to_string();
+        assert_eq!(complaint(b"name\nM\xfcller\n"), "line 2 is not UTF-8 text (the byte 0xfc)");
+        assert_eq!(complaint(b"\xef\xbb\xbfa\nb\n\x80"), "line 3 is not UTF-8 text (the byte 0x80)");
+        assert_eq!(complaint(b"\xff\xfea\0\n\0b"), "line 2 is not UTF-16 text");
+        assert_eq!(complaint(b"\xff\xfea\0\n\0\0\xd8b\0"), "line 2 is not UTF-16 text");
+        assert_eq!(complaint(b"PK\x03\x04\x14\0"), "it is an archive or a spreadsheet (.xlsx), and no text");
+        assert_eq!(complaint(b"n\0a\0m\0e\0\n\0"), "line 1 holds a NUL, which no text does");
     }
 
     #[test]

@@ -337,7 +337,7 @@ impl Cause {
     }
 
     /// The message, with its place behind it.
-    pub fn told(&self) -> String {
+    pub fn with_place(&self) -> String {
         match &self.place {
             Some(place) => format!("{} (at {place})", self.message),
             None => self.message.clone(),
@@ -382,7 +382,7 @@ mod tests {
             .detail("through", "`seed` called at w.rhai:9:1")
             .detail("task", "REPLICATE_DISKS");
         let cause = Cause::of(&error);
-        assert_eq!(cause.told(), "gone (at w.rhai:2:5 in `seed` called at w.rhai:9:1)");
+        assert_eq!(cause.with_place(), "gone (at w.rhai:2:5 in `seed` called at w.rhai:9:1)");
         let (cause, first) = (Some(cause), Some(Cause::from("before")));
         let (outcome, attempts, elapsed_seconds) = (Outcome::Failed, 2, 1.5);
         let fact = Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, first, earlier: false };

@@ -42,7 +42,7 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
         CheckFormat::Json => output.data(&pretty(&remarks.iter().map(entry).collect::<Vec<_>>().into())),
         CheckFormat::Text => {
             for remark in &remarks {
-                output.note(&told(remark, process.color()));
+                output.note(&render(remark, process.color()));
             }
             if unread.is_empty() || files.len() > unread.len() {
                 output.data(&total(&remarks, files.len() - unread.len()));
@@ -82,7 +82,7 @@ fn entry(remark: &Remark) -> Value {
     })
 }
 
-fn told(remark: &Remark, color: bool) -> String {
+fn render(remark: &Remark, color: bool) -> String {
     let source = Source { name: remark.file.clone(), text: remark.text.clone(), folder: PathBuf::new() };
     source.remark(remark.severity, &remark.finding, color)
 }

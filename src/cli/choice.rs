@@ -31,7 +31,7 @@ pub fn choose(runs: &[Candidate], retry_failed: bool) -> Result<usize> {
     let newest = if at == 0 { "the newest run" } else { "the newest run with failures" };
     if run.status == Status::Running {
         let holder = run.holder.as_deref().unwrap_or("another process");
-        return Err(Error::input(format!("{newest}, {}, is in the hands of {holder}", run.told()))
+        return Err(Error::input(format!("{newest}, {}, is in the hands of {holder}", run.label()))
             .hint(format!("wait for its end, or stop it there with Ctrl-C{}", others(runs, at, ". Others"))));
     }
     if run.status.is_unfinished() || retry_failed {
@@ -39,27 +39,27 @@ pub fn choose(runs: &[Candidate], retry_failed: bool) -> Result<usize> {
     }
     let unfinished = others(runs, at, "name the one that is meant");
     Err(if unfinished.is_empty() {
-        Error::input(format!("there is no unfinished run: {newest}, {}, is done", run.told()))
+        Error::input(format!("there is no unfinished run: {newest}, {}, is done", run.label()))
             .hint("`coriolis-run runs` lists all runs")
     } else {
-        Error::input(format!("{newest}, {}, is done", run.told())).hint(unfinished)
+        Error::input(format!("{newest}, {}, is done", run.label())).hint(unfinished)
     })
 }
 
 /// The unfinished runs except the one at index `but`, behind an introduction; empty without any.
 fn others(runs: &[Candidate], but: usize, introduction: &str) -> String {
     let others = runs.iter().enumerate().filter(|(at, run)| *at != but && run.status.is_unfinished());
-    let told: Vec<String> = others.map(|(_, run)| format!("{}, {}", run.told(), run.status.word())).collect();
-    match told.len() {
+    let labels: Vec<String> = others.map(|(_, run)| format!("{}, {}", run.label(), run.status.word())).collect();
+    match labels.len() {
         0 => String::new(),
-        1..=5 => format!("{introduction}: {}", told.join("; ")),
-        more => format!("{introduction}: {}; and {} more", told[..5].join("; "), more - 5),
+        1..=5 => format!("{introduction}: {}", labels.join("; ")),
+        more => format!("{introduction}: {}; and {} more", labels[..5].join("; "), more - 5),
     }
 }
 
 impl Candidate {
     /// `m4k7t2qa (night.rhai, begun 2026-06-01 20:00 UTC)`
-    fn told(&self) -> String {
+    fn label(&self) -> String {
         format!("{} ({}, begun {})", self.id, self.name, self.started.strftime("%Y-%m-%d %H:%M UTC"))
     }
 }
@@ -82,7 +82,7 @@ mod tests {
         statuses.iter().enumerate().map(run).collect()
     }
 
-    fn told(statuses: &[(Status, bool)], retry_failed: bool) -> String {
+    fn chosen(statuses: &[(Status, bool)], retry_failed: bool) -> String {
         match choose(&runs(statuses), retry_failed) {
             Ok(at) => format!("run{at}"),
             Err(error) => format!("{}\n{}", error.message, error.hint.unwrap_or_default()),
@@ -93,8 +93,8 @@ mod tests {
     fn the_newest_run_is_meant_and_an_older_one_never_unasked() {
         use Status::{Done, Failed, Interrupted, Paused, Running, Waiting};
         for unfinished in [Failed, Paused, Waiting, Interrupted] {
-            assert_eq!(told(&[(unfinished, false), (Paused, false)], false), "run0");
-            let older = told(&[(Done, false), (unfinished, false)], false);
+            assert_eq!(chosen(&[(unfinished, false), (Paused, false)], false), "run0");
+            let older = chosen(&[(Done, false), (unfinished, false)], false);
             let expected = format!(
                 "the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is done\nname the one that is meant: run1 \
                  (night.rhai, begun 2026-06-27 20:00 UTC), {}",
@@ -103,13 +103,13 @@ mod tests {
             assert_eq!(older, expected);
         }
         assert_eq!(
-            told(&[(Running, false), (Paused, false)], false),
+            chosen(&[(Running, false), (Paused, false)], false),
             "the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is in the hands of ann@host, process 7\nwait for \
              its end, or stop it there with Ctrl-C. Others: run1 (night.rhai, begun 2026-06-27 20:00 UTC), paused"
         );
-        assert_eq!(told(&[], false), "there is no unfinished run of a runbook\n`coriolis-run runs` lists all runs");
+        assert_eq!(chosen(&[], false), "there is no unfinished run of a runbook\n`coriolis-run runs` lists all runs");
         assert_eq!(
-            told(&[(Done, true), (Done, true)], false),
+            chosen(&[(Done, true), (Done, true)], false),
             "there is no unfinished run: the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is done\n\
              `coriolis-run runs` lists all runs"
         );
@@ -118,9 +118,9 @@ mod tests {
     #[test]
     fn what_failed_is_done_again_in_the_newest_run_in_which_something_did() {
         use Status::{Done, Failed, Running};
-        assert_eq!(told(&[(Done, true), (Failed, true)], true), "run0", "also when it ended within its budget");
-        assert_eq!(told(&[(Done, false), (Done, true), (Failed, true)], true), "run1");
-        assert!(told(&[(Done, false), (Running, true)], true).starts_with("the newest run with failures, run1 "));
-        assert!(told(&[(Done, false)], true).starts_with("there is no run of a runbook with failures\n"));
+        assert_eq!(chosen(&[(Done, true), (Failed, true)], true), "run0", "also when it ended within its budget");
+        assert_eq!(chosen(&[(Done, false), (Done, true), (Failed, true)], true), "run1");
+        assert!(chosen(&[(Done, false), (Running, true)], true).starts_with("the newest run with failures, run1 "));
+        assert!(chosen(&[(Done, false)], true).starts_with("there is no run of a runbook with failures\n"));
     }
 }

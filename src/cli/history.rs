@@ -31,12 +31,12 @@ pub fn read(run: &Directory) -> Result<History> {
         cause: meta.finished.as_ref().and_then(|end| end.cause.clone()),
         unsettled,
     };
-    Ok(History::new(meta, &told(&lines)))
+    Ok(History::new(meta, &events(&lines)))
 }
 
 /// The events of a journal. A recorded end whose event is missing, because the process died in between, gets one; a
 /// wave that is entered again repeats the ends of its items.
-pub fn told(lines: &[Line]) -> Vec<Event> {
+pub fn events(lines: &[Line]) -> Vec<Event> {
     let mut origins: HashMap<String, Origin> = HashMap::new();
     let mut untold: HashMap<String, usize> = HashMap::new();
     let mut events: Vec<Event> = Vec::new();
@@ -116,7 +116,7 @@ mod tests {
                     Line { at, record: Record::Event { event: started } },
                     Line { at, record: Record::Ended { lane: lane.into(), ended } },
                 ];
-                let events = told(&lines);
+                let events = events(&lines);
                 let finished = events.iter().filter(|event| matches!(event.fact, Fact::ItemFinished { .. }));
                 prop_assert_eq!(finished.map(|event| event.origin.clone()).collect::<Vec<_>>(), [origin]);
             }

@@ -50,7 +50,7 @@ pub fn holder(process: &Process, wall: Timestamp) -> Holder {
 
 /// The kept state of one run.
 pub struct Kept {
-    place: Arc<Place>,
+    place: Arc<Files>,
     pub journal: Arc<Journal>,
     /// The process that worked on it and left without a word.
     pub before: Option<Holder>,
@@ -58,7 +58,7 @@ pub struct Kept {
 
 /// The place of a run's files: from the beginning, or from the first change on.
 #[derive(Default)]
-struct Place {
+struct Files {
     directory: OnceLock<Mutex<Directory>>,
     /// Prevents that another process takes the run for one that was left.
     lock: OnceLock<Lock>,
@@ -86,13 +86,13 @@ impl Kept {
         let log = Log::new(Arc::new(noted(&directory, file::create(&path, clock.now())?)?), path);
         let journal =
             Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log)).knowing(known.clone());
-        let kept = Self { place: Place::of(directory, lock), journal: Arc::new(journal), before: None };
+        let kept = Self { place: Files::of(directory, lock), journal: Arc::new(journal), before: None };
         Ok((kept, world))
     }
 
     /// A run whose directory is created at its first change: most expressions have none.
     pub fn at_first_change(store: &Result<Store>, meta: Meta, sources: Sources, known: &Known, clock: &Clock) -> Self {
-        let place = Arc::new(Place::default());
+        let place = Arc::new(Files::default());
         let (id, made, store) = (meta.id.clone(), place.clone(), store.clone());
         let path = store.as_ref().map_or_else(|_| PathBuf::new(), |store| store.run_folder(&id)).join("journal.jsonl");
         // Without a key no run can be kept either, and its first change will say so.
@@ -140,12 +140,12 @@ impl Kept {
             journal.falls_behind()?;
         }
         let before = lock.before.clone();
-        Ok(Self { place: Place::of(directory, lock), journal: Arc::new(journal), before })
+        Ok(Self { place: Files::of(directory, lock), journal: Arc::new(journal), before })
     }
 
     /// A run without any files.
     pub fn nothing(known: &Known, clock: Clock) -> Self {
-        let place = Arc::new(Place::default());
+        let place = Arc::new(Files::default());
         Self { place, journal: Arc::new(Journal::in_memory(clock).knowing(known.clone())), before: None }
     }
 
@@ -186,7 +186,7 @@ impl Kept {
     }
 }
 
-impl Place {
+impl Files {
     fn of(directory: Directory, lock: Lock) -> Arc<Self> {
         Arc::new(Self { directory: Mutex::new(directory).into(), lock: lock.into() })
     }

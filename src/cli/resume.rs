@@ -110,7 +110,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
         kept.journal.retry_failed()?;
     }
     kept.finish(None)?;
-    let earlier = super::history::told(&read.lines);
+    let earlier = super::history::events(&read.lines);
     let (kept, resumed) = (Arc::new(kept), Some(Resumed { calls, earlier }));
     Performance { process, arguments: run, source, world, kept, plan, resumed, typing }.play(given)
 }

@@ -89,7 +89,7 @@ fn listed(run: &Directory) -> Value {
         "status": run.status().word(),
         "finished": meta.finished.as_ref().map(|end| end.at),
         "exit_code": meta.finished.as_ref().map(|end| end.exit_code),
-        "cause": cause.map(Cause::told),
+        "cause": cause.map(Cause::with_place),
         "hint": cause.and_then(|cause| cause.hint.as_deref()),
     });
     match history::read(run) {
@@ -137,7 +137,7 @@ fn tell(process: &Process, store: &Store, show: &ShowArguments, format: Option<F
     let mut output = process.output();
     match standard(process, format) {
         Format::Json => output.data(history.render(Form::Json, &process.screen().zone).trim_end()),
-        Format::Table => output.data(&history.told(&process.screen().zone, process.data_width().unwrap_or(WIDTH))),
+        Format::Table => output.data(&history.overview(&process.screen().zone, process.data_width().unwrap_or(WIDTH))),
     }
     output.close()?;
     Ok(ExitCode::Done)

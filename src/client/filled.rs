@@ -1,5 +1,5 @@
-//! Lists that were seen with entries: an empty one in their place is asked for again before it is believed. A proxy's
-//! empty answer is whole and wrong, and "there is none" is what copies, replicas and deployments are made by.
+//! Lists that had entries before: an empty answer is asked for again before it is believed. A proxy's empty answer is
+//! complete and wrong, and decisions about copies, replicas and deployments depend on "there is none".
 
 use std::collections::HashSet;
 
@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use super::request::{Method, Request};
 use super::{retry, shape};
 
-/// The number of empty answers in a row that are believed of a list that had entries.
+/// The number of empty answers in a row that are believed for a list that had entries.
 const OF_FILLED: u32 = 4;
-/// The same for one that had none yet.
+/// The same for a list that had none yet.
 const OF_NEW: u32 = 3;
 
 /// The lists of this process that had entries.
@@ -24,7 +24,7 @@ impl Filled {
         self.0.lock().extend(name(request));
     }
 
-    /// Notes a change that was carried out: the list has an entry more, or may have none any longer.
+    /// Notes a change that was carried out: the list has another entry, or may no longer have any.
     pub(super) fn changed(&self, request: &Request) {
         match (request.method, request.path.rsplit_once('/')) {
             (Method::Post, _) => self.note(request),
@@ -33,7 +33,7 @@ impl Filled {
         }
     }
 
-    /// How long to wait before the list is asked for again, after so many empty answers in a row; `None` once they are
+    /// The pause before asking for the list again after `answers` empty answers in a row; `None` once they are
     /// believed.
     pub(super) fn pause(&self, request: &Request, answers: u32) -> Option<SignedDuration> {
         let had_entries = name(request).is_some_and(|name| self.0.lock().contains(&name));

@@ -53,7 +53,7 @@ impl Names {
     }
 }
 
-/// How often both are asked before a server counts as neither: an answer may have been damaged on its way.
+/// The number of rounds of probes before a server counts as neither: an answer may have been damaged on its way.
 pub(super) const ROUNDS: u32 = 3;
 
 /// The requests to ask in turn: for an object that cannot exist, so that the answer costs neither the database nor a

@@ -1,17 +1,17 @@
-//! The fields that an answer about a noun has on every server: one that lacks them was damaged on its way, and nothing may
-//! be decided by it. Pure.
+//! The fields that every server's answer about a noun has: an answer without one was damaged on its way, and nothing
+//! may be decided by it. Pure.
 //!
-//! Seen in each answer of the recordings, of both generations; a value may be null where it is not told otherwise.
+//! Seen in every answer of the recordings, of both generations; a value may be null unless stated otherwise.
 
 use serde_json::Value;
 
 use super::request::{Answer, Method, Request};
 
-/// The fields of one noun: those that decisions are made by.
+/// The fields of one noun that decisions depend on.
 struct Shape {
     /// Texts that are not empty.
     texts: &'static [&'static str],
-    /// What is there, whatever it is.
+    /// Fields with any value.
     present: &'static [&'static str],
 }
 
@@ -50,12 +50,12 @@ impl Shape {
     }
 }
 
-/// Whether an answer shows what it is about.
+/// True if the shape of such an answer is known.
 pub(super) fn tells(answer: Answer) -> bool {
     matches!(answer, Answer::Thing(key) | Answer::List(key) if Shape::of(key).is_some())
 }
 
-/// What a result lacks that the answer to this request has; continues "it has".
+/// The part that the answer to this request must have and `result` lacks; continues "it has".
 pub(super) fn lacks(request: &Request, result: &Value) -> Option<String> {
     let (key, things) = match (request.answer, result) {
         (Answer::Thing(key), thing) => (key, std::slice::from_ref(thing)),
@@ -75,7 +75,7 @@ pub(super) fn lacks(request: &Request, result: &Value) -> Option<String> {
     })
 }
 
-/// Whether an answer is about something else than its request: that of an earlier request on the same connection.
+/// True if an answer belongs to another request: an earlier one on the same connection.
 fn is_of_another(request: &Request, key: &str, thing: &Value) -> bool {
     let differs = |field: &str, id: &str| !thing[field].as_str().is_some_and(|shown| shown.eq_ignore_ascii_case(id));
     let path: Vec<&str> = request.path.split('/').collect();
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::client::Repeat;
 
-    /// Each request with an answer that is whole.
+    /// Each request with a complete answer.
     fn whole() -> Vec<(Request, Value)> {
         let transfer = json!({"id": "T", "origin_endpoint_id": "O", "destination_endpoint_id": "D", "instances": ["db"],
                               "notes": null, "last_execution_status": "RUNNING"});

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::commands;
 use super::names::{Name, Thing, What};
-use super::place::{Argument, Inside, Link, Place, Wanted};
+use super::place::{Argument, Context, Inside, Link, Wanted};
 use super::target::{Target, target};
 use crate::report::streams::text;
 use crate::script::catalog;
@@ -43,7 +43,7 @@ pub trait Knowledge {
 }
 
 /// The completions of the typed word, the best first.
-pub fn complete(place: &Place, known: &dyn Knowledge) -> Vec<Candidate> {
+pub fn complete(place: &Context, known: &dyn Knowledge) -> Vec<Candidate> {
     let typed = place.typed.as_str();
     match &place.wanted {
         Wanted::Nothing => Vec::new(),

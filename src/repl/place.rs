@@ -5,7 +5,7 @@ use super::lexer::{Kind, Lexed, Token, is_word, lex};
 
 /// The place of the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Context {
     /// The start of the word being typed; a choice replaces the word.
     pub begin: usize,
     /// The word so far.
@@ -96,13 +96,13 @@ enum Bracket {
 }
 
 /// The place of the byte `cursor` in `text`.
-pub fn at(text: &str, cursor: usize) -> Place {
+pub fn at(text: &str, cursor: usize) -> Context {
     let before = &text[..cursor];
     if let Some(place) = of_prompt(before) {
         return place;
     }
     let Lexed { tokens, .. } = lex(before);
-    let nothing = |begin: usize| Place { begin, typed: before[begin..].to_owned(), wanted: Wanted::Nothing };
+    let nothing = |begin: usize| Context { begin, typed: before[begin..].to_owned(), wanted: Wanted::Nothing };
     let (typed, earlier) = match tokens.split_last() {
         Some((last, earlier)) if last.range.end == cursor => match last.kind {
             Kind::Word | Kind::Keyword => (Some(last), earlier),
@@ -126,7 +126,7 @@ pub fn at(text: &str, cursor: usize) -> Place {
     {
         let of = chain(before, &earlier[..earlier.len() - 1]);
         let begin = if typed.is_some() { begin } else { last.range.end };
-        return Place { begin, typed: before[begin..].trim_start().to_owned(), wanted: Wanted::Field { of } };
+        return Context { begin, typed: before[begin..].trim_start().to_owned(), wanted: Wanted::Field { of } };
     }
     let wants_key = frames.last().is_some_and(|frame| matches!(frame.kind, Bracket::Map) && frame.key.is_none());
     let argument = argument(before, &frames);
@@ -135,7 +135,7 @@ pub fn at(text: &str, cursor: usize) -> Place {
         // An interpolation in a text in backticks ended just before.
         let inside = if matches!(quote, '"' | '`' | '\'') { begin + 1 } else { begin };
         let wanted = if wants_key { Wanted::QuotedKey(argument, quote) } else { Wanted::Text(argument, quote) };
-        return Place { begin: inside, typed: before[inside..].to_owned(), wanted };
+        return Context { begin: inside, typed: before[inside..].to_owned(), wanted };
     }
     let wanted = match earlier.last() {
         _ if wants_key => Wanted::Key(argument),
@@ -143,7 +143,7 @@ pub fn at(text: &str, cursor: usize) -> Place {
         Some(last) if last.kind == Kind::Keyword && matches!(&before[last.range.clone()], "import") => Wanted::Nothing,
         _ => Wanted::Value(argument),
     };
-    Place { begin, typed: before[begin..].to_owned(), wanted }
+    Context { begin, typed: before[begin..].to_owned(), wanted }
 }
 
 /// The innermost call around the cursor: its function, and the index of the argument at the cursor.
@@ -159,23 +159,23 @@ pub fn call(text: &str, cursor: usize) -> Option<(String, usize)> {
 }
 
 /// `:comm`, `:save fi`, `?wav`, `help(wav`.
-fn of_prompt(before: &str) -> Option<Place> {
+fn of_prompt(before: &str) -> Option<Context> {
     let spaces = before.len() - before.trim_start().len();
     let rest = &before[spaces..];
     if let Some(command) = rest.strip_prefix(':') {
         return Some(match command.split_once(' ') {
-            None => Place { begin: spaces + 1, typed: command.to_owned(), wanted: Wanted::Command },
+            None => Context { begin: spaces + 1, typed: command.to_owned(), wanted: Wanted::Command },
             Some((command, operand)) => {
                 let typed = operand.trim_start().to_owned();
                 let begin = before.len() - typed.len();
-                Place { begin, typed, wanted: Wanted::Operand { command: command.to_owned() } }
+                Context { begin, typed, wanted: Wanted::Operand { command: command.to_owned() } }
             }
         });
     }
     let topic = rest.strip_prefix('?').or_else(|| rest.strip_prefix("help("))?;
     let typed = topic.trim_start_matches(['"', ' ']);
     let only = typed.chars().all(is_word);
-    only.then(|| Place { begin: before.len() - typed.len(), typed: typed.to_owned(), wanted: Wanted::Topic })
+    only.then(|| Context { begin: before.len() - typed.len(), typed: typed.to_owned(), wanted: Wanted::Topic })
 }
 
 /// True if a piece of text ends with its quote.
@@ -356,7 +356,7 @@ mod tests {
     use super::*;
 
     /// The place of `^`.
-    fn place(text: &str) -> Place {
+    fn place(text: &str) -> Context {
         let cursor = text.find('^').expect("a cursor");
         at(&text.replace('^', ""), cursor)
     }
@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn functions_and_arguments() {
-        assert_eq!(place("endp^"), Place { begin: 0, typed: "endp".into(), wanted: Wanted::Value(None) });
+        assert_eq!(place("endp^"), Context { begin: 0, typed: "endp".into(), wanted: Wanted::Value(None) });
         assert_eq!(place("let e = ^").wanted, Wanted::Value(None));
         assert_eq!(place("let e^").wanted, Wanted::Nothing);
         assert_eq!(place("replica_of(^").wanted, Wanted::Value(argument("replica_of", &[], vec![])));

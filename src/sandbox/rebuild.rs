@@ -37,7 +37,7 @@ pub(super) fn rebuild(
     ledger: &Ledger,
     cloud: &mut Cloud,
     keystone: &mut Keystone,
-    mut told: impl FnMut(&Incoming, u16),
+    mut report: impl FnMut(&Incoming, u16),
 ) -> io::Result<()> {
     for (line, entry) in ledger.entries() {
         if entry.path.starts_with(USERS) {
@@ -50,7 +50,7 @@ pub(super) fn rebuild(
         if status != entry.status {
             return Err(ledger.differs(line, entry, status));
         }
-        told(&incoming, status);
+        report(&incoming, status);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Located, Step};
 use super::finding::Finding;
 use crate::decode;
-use crate::report::values::diagnostic::{self, Place, Severity};
+use crate::report::values::diagnostic::{self, Excerpt, Severity};
 
 /// More calls than this are shortened.
 const MOST_STEPS: usize = 8;
@@ -66,9 +66,9 @@ impl Source {
     }
 
     /// The place, moved onto the key that is meant, where the call's own place is all that is known.
-    fn place<'a>(&'a self, line: usize, column: usize, key: Option<&str>) -> Place<'a> {
+    fn place<'a>(&'a self, line: usize, column: usize, key: Option<&str>) -> Excerpt<'a> {
         let (line, column) = key.and_then(|key| find_word(&self.text, line, column, key)).unwrap_or((line, column));
-        Place { file: &self.name, source: &self.text, line, column, length: None }
+        Excerpt { file: &self.name, source: &self.text, line, column, length: None }
     }
 
     fn module(&self, name: &str) -> Option<Source> {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::setting::{Place, ROWS, Setting};
+use super::setting::{ROWS, Setting, Values};
 use super::sourced::{Origin, Read, Sourced};
 use super::yaml::{self, Node, Value};
 use crate::decode;
@@ -50,7 +50,7 @@ struct Region {
 impl Files<'_> {
     /// The values of the files for one cloud in the wanted region, or in its first: the region's own values, then
     /// secure.yaml, then clouds.yaml, then the profile that it names. Also returns notes for people.
-    pub fn cloud(&self, name: &Sourced<String>, region: Option<&Sourced<String>>) -> Result<(Place, Vec<String>)> {
+    pub fn cloud(&self, name: &Sourced<String>, region: Option<&Sourced<String>>) -> Result<(Values, Vec<String>)> {
         let wanted = &name.value;
         let candidates = self.candidates("OS_CLIENT_CONFIG_FILE", "clouds", None);
         let Some(clouds) = self.find(&candidates)? else {
@@ -247,7 +247,7 @@ impl Layered<'_> {
         Ok(Vec::new())
     }
 
-    fn place(&self) -> Result<Place> {
+    fn place(&self) -> Result<Values> {
         for layer in &self.layers {
             if !matches!(*layer.cloud, Value::Map(_) | Value::Null) {
                 let (name, file) = (self.name, layer.path.display());
@@ -257,7 +257,7 @@ impl Layered<'_> {
                 return Err(self.wrong(&["auth"], &layer.path, "a map"));
             }
         }
-        let mut place = Place::new();
+        let mut place = Values::new();
         for row in ROWS {
             for key in row.keys {
                 let path: Vec<&str> = key.split('.').collect();

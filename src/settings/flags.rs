@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::setting::{Place, Setting};
+use super::setting::{Setting, Values};
 use super::sourced::{Origin, Secret, Sourced};
 
 /// The cloud, and our identity there. Each flag has an environment variable of the same name (`OS_AUTH_URL`), and a
@@ -108,7 +108,7 @@ impl CloudFlags {
         self.os_cloud.is_some() || self.os_auth_url.is_some() || self.endpoint.is_some()
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Values {
         let text = |value: &Option<String>| value.clone();
         let secret = |value: &Option<Secret>| value.as_ref().map(|value| value.expose_secret().to_owned());
         let switch = |on: bool| on.then(|| "true".to_owned());

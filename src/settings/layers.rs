@@ -5,13 +5,13 @@ use std::path::Path;
 
 use super::file;
 use super::flags::CloudFlags;
-use super::setting::{Place, ROWS, Row, Setting};
+use super::setting::{ROWS, Row, Setting, Values};
 use super::sourced::{Note, Origin, Read, Sourced};
 use crate::error::Result;
 
 /// The values of all places, the first one first. Holds secrets, so it cannot be shown.
 pub(super) struct Layers {
-    places: Vec<Place>,
+    places: Vec<Values>,
     named: Option<Named>,
     clouds: String,
     notes: Vec<Note>,
@@ -20,8 +20,8 @@ pub(super) struct Layers {
 /// A cloud of clouds.yaml that was named, and the environment in which that was done.
 pub(super) struct Named {
     pub name: String,
-    pub cloud: Place,
-    pub environment: Place,
+    pub cloud: Values,
+    pub environment: Values,
 }
 
 impl Layers {
@@ -35,7 +35,7 @@ impl Layers {
         let (variables, mut notes) = variables(environment);
         let files = file::Files { environment, directory, read };
         let mut named = None;
-        let mut remember = |name: &Sourced<String>, cloud: &Place, environment: &Place| {
+        let mut remember = |name: &Sourced<String>, cloud: &Values, environment: &Values| {
             named = Some(Named { name: name.value.clone(), cloud: cloud.clone(), environment: environment.clone() });
         };
         let places = match (flags.get(&Setting::Cloud), variables.get(&Setting::Cloud)) {
@@ -65,7 +65,7 @@ impl Layers {
 
     /// The first place that holds any of `settings`, and the first of these that it holds.
     pub fn first_of(&self, settings: &[Setting]) -> Option<(Setting, Sourced<String>)> {
-        let first = |place: &Place| settings.iter().find_map(|setting| Some((*setting, place.get(setting)?.clone())));
+        let first = |place: &Values| settings.iter().find_map(|setting| Some((*setting, place.get(setting)?.clone())));
         self.places.iter().find_map(first)
     }
 
@@ -97,7 +97,7 @@ impl Layers {
 
 /// Reads the environment. An empty variable counts as unset, as everywhere in OpenStack's tools. A carriage return at
 /// the end is dropped and reported: an openrc file with Windows line ends puts one behind every value.
-fn variables(environment: &BTreeMap<String, String>) -> (Place, Vec<String>) {
+fn variables(environment: &BTreeMap<String, String>) -> (Values, Vec<String>) {
     let mut trimmed = Vec::new();
     let mut first = |row: &'static Row| {
         row.variables.iter().find_map(|name| {

@@ -1,7 +1,7 @@
 //! A named cloud, beside an environment that means another one: a forgotten `source` of an openrc file.
 
 use super::layers::{Layers, Named};
-use super::setting::{CredentialKind, Place, ROWS, Setting};
+use super::setting::{CredentialKind, ROWS, Setting, Values};
 use super::sourced::{Note, Origin, Sourced};
 use crate::secret::Known;
 
@@ -81,7 +81,7 @@ pub(super) fn note(layers: &Layers, kind: CredentialKind) -> Option<Note> {
 }
 
 /// A part that comes from the environment although the cloud has its own.
-fn instead(layers: &Layers, cloud: &Place, environment: &Place, what: &str, settings: &[Setting]) -> Option<String> {
+fn instead(layers: &Layers, cloud: &Values, environment: &Values, what: &str, settings: &[Setting]) -> Option<String> {
     let (setting, used) = layers.first_of(settings)?;
     let Origin::Environment(variable) = used.origin else { return None };
     let (own_setting, own) = settings.iter().find_map(|setting| Some((*setting, cloud.get(setting)?)))?;
@@ -112,7 +112,7 @@ fn beside(layers: &Layers, Named { name, environment, .. }: &Named, used: &[Sett
 }
 
 /// The variables of such settings, in the order of all settings.
-fn variables(environment: &Place, is_meant: impl Fn(&Setting) -> bool) -> Vec<&'static str> {
+fn variables(environment: &Values, is_meant: impl Fn(&Setting) -> bool) -> Vec<&'static str> {
     let meant = ROWS.iter().filter(|row| is_meant(&row.setting)).filter_map(|row| environment.get(&row.setting));
     meant
         .filter_map(|value| match value.origin {

@@ -119,7 +119,7 @@ impl Setting {
 }
 
 /// The values of one place.
-pub(super) type Place = BTreeMap<Setting, Sourced<String>>;
+pub(super) type Values = BTreeMap<Setting, Sourced<String>>;
 
 /// A way to log in.
 #[derive(Clone, Copy)]

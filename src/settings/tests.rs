@@ -110,7 +110,7 @@ fn found(flags: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
     shown(&given(flags, environment).unwrap())
 }
 
-fn told(flags: &[&str], environment: &[(&str, &str)]) -> String {
+fn complaint(flags: &[&str], environment: &[(&str, &str)]) -> String {
     let error = given(flags, environment).expect_err("something is wrong");
     assert_eq!(error.kind, error::Kind::Input);
     format!("{} | {}", error.message, error.hint.unwrap_or_default())
@@ -240,7 +240,7 @@ fn the_version_of_keystone_is_asked_for_by_number_or_by_the_name_of_a_plugin() {
     assert_eq!(version(&[], &[("OS_AUTH_TYPE", "v2password")]), IdentityVersion::Two);
     assert_eq!(version(&["--os-cloud", "lab"], &[]), IdentityVersion::Two, "from clouds.yaml");
     assert_eq!(
-        told(&[], &[&OPENRC[..], &[("OS_IDENTITY_API_VERSION", "4")]].concat()),
+        complaint(&[], &[&OPENRC[..], &[("OS_IDENTITY_API_VERSION", "4")]].concat()),
         "Keystone has no version `4`, which `OS_IDENTITY_API_VERSION` in the environment asks for | write `3` or `2`, \
          or leave it out"
     );
@@ -274,7 +274,7 @@ fn no_auth_needs_an_endpoint_and_nothing_of_keystone() {
     let cloud = given(&["-N", "-E", "http://c:7667/v1/p1"], &[]).unwrap();
     assert_eq!(shown(&cloud), ["no login"]);
     assert_eq!(
-        told(&["--no-auth"], &OPENRC),
+        complaint(&["--no-auth"], &OPENRC),
         "`--no-auth` needs the URL of the server, as no catalog can be asked for it | add `--endpoint \
          http://host:7667/v1/PROJECT_ID` (or set `CORIOLIS_ENDPOINT`)"
     );
@@ -283,13 +283,13 @@ fn no_auth_needs_an_endpoint_and_nothing_of_keystone() {
 #[test]
 fn all_that_is_missing_is_told_at_once() {
     assert_eq!(
-        told(&[], &[]),
+        complaint(&[], &[]),
         "no cloud to log in to is given | set `OS_AUTH_URL`, `OS_USERNAME` or `OS_USER_ID`, `OS_PASSWORD`, \
          `OS_PROJECT_NAME` or `OS_PROJECT_ID`, as an openrc file does, or name a cloud of clouds.yaml with \
          `--os-cloud` (`lab`, `robot`, `vendored`), or rehearse with `--sandbox`, which needs nothing"
     );
     assert_eq!(
-        told(
+        complaint(
             &[],
             &[("OS_AUTH_URL", "http://h"), ("OS_USERNAME", "admin"), ("OS_PROJECT_NAME", "p"), ("OS_PASSWORD", "")]
         ),
@@ -302,22 +302,22 @@ fn all_that_is_missing_is_told_at_once() {
 fn a_cloud_that_does_not_exist_is_told_with_those_that_do() {
     let file = "`/home/anna/.config/openstack/clouds.yaml`";
     assert_eq!(
-        told(&["--os-cloud", "labb"], &[]),
+        complaint(&["--os-cloud", "labb"], &[]),
         format!("`--os-cloud` asks for the cloud `labb`, which {file} does not hold | did you mean `lab`")
     );
     assert_eq!(
-        told(&[], &[("OS_CLOUD", "elsewhere")]),
+        complaint(&[], &[("OS_CLOUD", "elsewhere")]),
         format!(
             "`OS_CLOUD` in the environment asks for the cloud `elsewhere`, which {file} does not hold | it holds \
              `lab`, `robot`, `vendored`"
         )
     );
     assert_eq!(
-        told(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "none.yaml")]),
+        complaint(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "none.yaml")]),
         "`--os-cloud` asks for the cloud `lab`, and there is no clouds.yaml | make one of `/plan/none.yaml`, or set \
          `OS_CLIENT_CONFIG_FILE`"
     );
-    let broken = told(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "broken.yaml")]);
+    let broken = complaint(&["--os-cloud", "lab"], &[("OS_CLIENT_CONFIG_FILE", "broken.yaml")]);
     assert!(broken.starts_with("`/plan/broken.yaml` is not valid YAML at line 2"), "{broken}");
 }
 
@@ -332,14 +332,14 @@ fn what_a_file_has_wrong_is_told_by_its_key_and_never_by_its_value() {
     let odd = [("OS_CLIENT_CONFIG_FILE", "odd.yaml")];
     assert_eq!(
         [
-            told(&["--os-cloud", "nowhere"], &odd),
-            told(&["--os-cloud", "shape"], &odd),
-            told(&["--os-cloud", "list"], &odd),
-            told(&["--os-cloud", "odd-regions"], &odd),
-            told(&["--os-cloud", "regions", "--region-name", "south"], &odd),
-            told(&["--os-cloud", "word"], &odd),
-            told(&["--os-cloud", "bare"], &odd),
-            told(&["--os-cloud", "pigeon"], &odd),
+            complaint(&["--os-cloud", "nowhere"], &odd),
+            complaint(&["--os-cloud", "shape"], &odd),
+            complaint(&["--os-cloud", "list"], &odd),
+            complaint(&["--os-cloud", "odd-regions"], &odd),
+            complaint(&["--os-cloud", "regions", "--region-name", "south"], &odd),
+            complaint(&["--os-cloud", "word"], &odd),
+            complaint(&["--os-cloud", "bare"], &odd),
+            complaint(&["--os-cloud", "pigeon"], &odd),
         ],
         [
             "cloud `nowhere` has the profile `unheard-of`, which no clouds-public.yaml holds | write the settings of the \
@@ -400,7 +400,7 @@ fn an_environment_that_overrides_the_named_cloud_is_told_with_what_to_unset() {
         cloud.notes.into_iter().map(|note| (note.message, note.hint.unwrap_or_default())).collect::<Vec<_>>()
     };
     let with = |more: &[(&'static str, &'static str)]| said(&[], &[&[("OS_CLOUD", "lab")], more].concat());
-    let told = |parts: &str, variables: &str| {
+    let complaint = |parts: &str, variables: &str| {
         let hint = format!(
             "`unset {variables}` to use the cloud as clouds.yaml has it; leave the name of the cloud out to use the \
              environment"
@@ -416,7 +416,7 @@ fn an_environment_that_overrides_the_named_cloud_is_told_with_what_to_unset() {
     // It means another one.
     assert_eq!(
         with(&OPENRC),
-        told(
+        complaint(
             "auth URL `http://h:5000/v2.0` (`OS_AUTH_URL`) in place of `https://lab:5000/v3`, user `admin` \
              (`OS_USERNAME`) in place of `anna`, project `old` (`OS_TENANT_NAME`) in place of `4711`",
             "OS_AUTH_URL OS_USERNAME OS_PASSWORD OS_TENANT_NAME",
@@ -424,15 +424,15 @@ fn an_environment_that_overrides_the_named_cloud_is_told_with_what_to_unset() {
     );
     assert_eq!(
         with(&[("OS_AUTH_URL", "https://u:planted-one@h/v3")]),
-        told("auth URL `https://u:***@h/v3` (`OS_AUTH_URL`) in place of `https://lab:5000/v3`", "OS_AUTH_URL")
+        complaint("auth URL `https://u:***@h/v3` (`OS_AUTH_URL`) in place of `https://lab:5000/v3`", "OS_AUTH_URL")
     );
     assert_eq!(
         with(&[("OS_PROJECT_ID", "p1")]),
-        told("project `p1` (`OS_PROJECT_ID`) in place of `4711`", "OS_PROJECT_ID")
+        complaint("project `p1` (`OS_PROJECT_ID`) in place of `4711`", "OS_PROJECT_ID")
     );
     assert_eq!(
         with(&[("OS_TOKEN", "planted-two"), ("OS_USER_DOMAIN_NAME", "x")]),
-        told("user a token (`OS_TOKEN`) in place of `anna`", "OS_TOKEN OS_USER_DOMAIN_NAME")
+        complaint("user a token (`OS_TOKEN`) in place of `anna`", "OS_TOKEN OS_USER_DOMAIN_NAME")
     );
     // A cloud named by a flag comes first; settings that it omits may be another cloud's.
     assert_eq!(said(&["--os-cloud", "lab"], &OPENRC), none);

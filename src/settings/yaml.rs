@@ -231,14 +231,14 @@ mod tests {
 
     #[test]
     fn what_is_no_yaml_is_told_by_its_place_alone() {
-        let told = |text: &str| parse(text).expect_err("no YAML").to_string();
-        assert!(told("clouds:\n  a: {password: s3cret").starts_with("is not valid YAML at line "));
-        assert!(!told("password: \"s3cret\nx: [").contains("s3cret"));
-        assert!(told("a: *nobody").starts_with("is not valid YAML at line 1"));
-        assert!(told(&"[".repeat(20_000)).starts_with("is not valid YAML"));
-        assert!(told(&"- ".repeat(20_000)).starts_with("is not valid YAML"));
-        assert!(told("a: &a [*a]").starts_with("is not valid YAML"));
-        assert_eq!(told("a: b\n---\nc: d\n"), "holds a second document, which begins in line 2");
+        let complaint = |text: &str| parse(text).expect_err("no YAML").to_string();
+        assert!(complaint("clouds:\n  a: {password: s3cret").starts_with("is not valid YAML at line "));
+        assert!(!complaint("password: \"s3cret\nx: [").contains("s3cret"));
+        assert!(complaint("a: *nobody").starts_with("is not valid YAML at line 1"));
+        assert!(complaint(&"[".repeat(20_000)).starts_with("is not valid YAML"));
+        assert!(complaint(&"- ".repeat(20_000)).starts_with("is not valid YAML"));
+        assert!(complaint("a: &a [*a]").starts_with("is not valid YAML"));
+        assert_eq!(complaint("a: b\n---\nc: d\n"), "holds a second document, which begins in line 2");
         assert_eq!(read("%YAML 1.1\n---\na: b\n...\n"), "{a=\"b\"}");
         assert_eq!(parse("a:\n\tb: c\n").map_err(|broken| broken.why), Err(Why::Tab));
     }

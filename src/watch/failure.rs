@@ -86,16 +86,16 @@ impl<'a> Cause<'a> {
         let tasks = tasks(value);
         let with = |wanted: &str| tasks.iter().position(|task| task.status == wanted);
         let culprit = with("ERROR").or_else(|| with("FAILED_TO_SCHEDULE"));
-        let (task, instance, said) = culprit.map_or(("", "", ""), |place| told(&tasks[place]));
-        if !said.is_empty() {
-            return Self { task, instance, text: said.to_owned(), hint: None };
+        let (task, instance, text) = culprit.map_or(("", "", ""), |place| reason(&tasks[place]));
+        if !text.is_empty() {
+            return Self { task, instance, text: text.to_owned(), hint: None };
         }
         let (text, hint) = unexplained(subject, status(value), &tasks);
         Self { task, instance, text: text.to_owned(), hint }
     }
 }
 
-fn told<'a>(task: &Task<'a>) -> (&'a str, &'a str, &'a str) {
+fn reason<'a>(task: &Task<'a>) -> (&'a str, &'a str, &'a str) {
     (task.kind, task.instance, task.exception.trim())
 }
 

@@ -76,16 +76,16 @@ pub struct Machine {
 #[derive(Debug)]
 struct Item {
     key: String,
-    state: State,
+    state: Standing,
     /// The state from which it was launched.
-    before: State,
+    before: Standing,
     attempts: u32,
     began: Option<Instant>,
     causes: Causes<Error>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
+enum Standing {
     Fresh,
     Running,
     /// An earlier process began it: it goes first, and goes on even if nothing new starts.
@@ -113,8 +113,8 @@ impl Machine {
         refuse_duplicates(&keys)?;
         let item = |key| Item {
             key,
-            state: State::Fresh,
-            before: State::Fresh,
+            state: Standing::Fresh,
+            before: Standing::Fresh,
             attempts: 0,
             began: None,
             causes: Causes::default(),
@@ -136,7 +136,7 @@ impl Machine {
         match earlier {
             Earlier::Ended { outcome, attempts, elapsed, causes, began } => {
                 (item.attempts, item.began, item.causes) = (attempts, Some(began), causes);
-                item.state = State::Ended(outcome, elapsed);
+                item.state = Standing::Ended(outcome, elapsed);
                 self.news.push(News::Restored { item: number });
                 if matches!(outcome, Outcome::Failed | Outcome::Unknown) {
                     self.failures += 1;
@@ -144,11 +144,11 @@ impl Machine {
             }
             Earlier::Interrupted { attempt, began, causes } => {
                 (item.attempts, item.began, item.causes) = (attempt.saturating_sub(1), Some(began), causes);
-                item.state = State::Interrupted;
+                item.state = Standing::Interrupted;
             }
             Earlier::Waiting { attempt, began, not_before, causes } => {
                 (item.attempts, item.began, item.causes) = (attempt.saturating_sub(1), Some(began), causes);
-                item.state = State::Waiting(not_before);
+                item.state = Standing::Waiting(not_before);
             }
         }
         self.began = self.began.into_iter().chain(self.items[number].began).min();
@@ -167,7 +167,7 @@ impl Machine {
         while let Some(item) = self.candidate(now) {
             actions.push(self.launch(item, now));
         }
-        if self.items.iter().all(|item| matches!(item.state, State::Ended(..))) {
+        if self.items.iter().all(|item| matches!(item.state, Standing::Ended(..))) {
             actions.push(Action::Finished);
         } else if let Some(at) = self.first_wake().filter(|_| self.running < self.options.limit) {
             actions.push(Action::Wake { at });
@@ -192,7 +192,7 @@ impl Machine {
 
     /// Takes the result of the item's running attempt.
     pub fn finished(&mut self, item: usize, result: Result<()>, now: Instant) {
-        assert_eq!(self.items[item].state, State::Running, "only what runs can finish");
+        assert_eq!(self.items[item].state, Standing::Running, "only what runs can finish");
         self.running -= 1;
         let Err(mut error) = result else {
             self.items[item].causes = Causes::default();
@@ -211,7 +211,7 @@ impl Machine {
             let cause = error.clone();
             self.news.push(News::Retried { item, attempt: attempt + 1, attempts, cause, next });
             self.items[item].causes.add(error);
-            self.items[item].state = State::Waiting(next);
+            self.items[item].state = Standing::Waiting(next);
             return;
         }
         self.items[item].causes.add(error);
@@ -262,7 +262,7 @@ impl Machine {
     /// The outcome of this item; `None` before its end.
     pub fn outcome(&self, item: usize) -> Option<ItemOutcome> {
         let item = &self.items[item];
-        let State::Ended(outcome, elapsed) = item.state else { return None };
+        let Standing::Ended(outcome, elapsed) = item.state else { return None };
         Some(ItemOutcome {
             key: item.key.clone(),
             outcome,
@@ -291,19 +291,19 @@ impl Machine {
         if self.running >= self.options.limit || self.is_paused() {
             return None;
         }
-        if let Some(item) = self.items.iter().position(|item| item.state == State::Interrupted) {
+        if let Some(item) = self.items.iter().position(|item| item.state == Standing::Interrupted) {
             return Some(item);
         }
         if self.stopped.is_some() {
             return None;
         }
         let due = self.waiting().filter(|(at, _)| *at <= now).min();
-        due.map(|(_, item)| item).or_else(|| self.items.iter().position(|item| item.state == State::Fresh))
+        due.map(|(_, item)| item).or_else(|| self.items.iter().position(|item| item.state == Standing::Fresh))
     }
 
     fn waiting(&self) -> impl Iterator<Item = (Instant, usize)> {
         self.items.iter().enumerate().filter_map(|(number, item)| match item.state {
-            State::Waiting(at) => Some((at, number)),
+            Standing::Waiting(at) => Some((at, number)),
             _ => None,
         })
     }
@@ -315,7 +315,7 @@ impl Machine {
     fn launch(&mut self, number: usize, now: Instant) -> Action {
         self.running += 1;
         let item = &mut self.items[number];
-        item.before = std::mem::replace(&mut item.state, State::Running);
+        item.before = std::mem::replace(&mut item.state, Standing::Running);
         item.attempts += 1;
         item.began.get_or_insert(now);
         Action::Launch { item: number, attempt: item.attempts }
@@ -324,7 +324,7 @@ impl Machine {
     fn end(&mut self, number: usize, outcome: Outcome, now: Instant) {
         let item = &mut self.items[number];
         let elapsed = item.began.map_or(SignedDuration::ZERO, |began| now.duration_since(began));
-        item.state = State::Ended(outcome, elapsed);
+        item.state = Standing::Ended(outcome, elapsed);
         self.news.push(News::Ended { item: number });
     }
 
@@ -337,15 +337,15 @@ impl Machine {
         self.news.push(News::Stopping { reason });
         for item in 0..self.items.len() {
             match self.items[item].state {
-                State::Fresh => self.end(item, Outcome::Skipped, now),
-                State::Waiting(_) | State::Interrupted if stop != Stop::Failures => {
+                Standing::Fresh => self.end(item, Outcome::Skipped, now),
+                Standing::Waiting(_) | Standing::Interrupted if stop != Stop::Failures => {
                     self.end(item, Outcome::Cancelled, now)
                 }
-                State::Waiting(_) => {
+                Standing::Waiting(_) => {
                     self.failures += 1;
                     self.end(item, Outcome::Failed, now);
                 }
-                State::Interrupted | State::Running | State::Ended(..) => {}
+                Standing::Interrupted | Standing::Running | Standing::Ended(..) => {}
             }
         }
     }

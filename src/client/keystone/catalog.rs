@@ -219,7 +219,7 @@ mod tests {
         .unwrap()
     }
 
-    fn told(service: Service) -> String {
+    fn complaint(service: Service) -> String {
         let error = choose(&catalog(), &service).expect_err("nothing fits");
         format!("{} | {}", error.message, error.hint.unwrap_or_default())
     }
@@ -249,16 +249,19 @@ mod tests {
         let wanted = service(None, "public", None);
         let url = json!([{"interface": "public", "url": null}, {"interface": "public", "url": "http://one/v1/p", "region": null}]);
         assert_eq!(choose(&with(migration(Value::Null, url)), &wanted).unwrap(), "http://one/v1/p");
-        let told = |entry: Value, wanted: &Service| choose(&with(entry), wanted).expect_err("it is odd").message;
+        let complaint = |entry: Value, wanted: &Service| choose(&with(entry), wanted).expect_err("it is odd").message;
         let one = |endpoint: Value| migration(json!("coriolis"), json!([endpoint]));
         assert_eq!(
             [
-                told(one(json!({"interface": "public", "url": null})), &wanted),
-                told(one(json!({"interface": null, "url": "http://one"})), &wanted),
-                told(one(json!({"interface": "public", "url": "http://one"})), &service(None, "public", Some("One"))),
-                told(migration(json!("coriolis"), Value::Null), &wanted),
-                told(migration(Value::Null, json!([])), &service(Some("coriolis"), "public", None)),
-                told(json!({"name": "coriolis", "endpoints": []}), &wanted),
+                complaint(one(json!({"interface": "public", "url": null})), &wanted),
+                complaint(one(json!({"interface": null, "url": "http://one"})), &wanted),
+                complaint(
+                    one(json!({"interface": "public", "url": "http://one"})),
+                    &service(None, "public", Some("One"))
+                ),
+                complaint(migration(json!("coriolis"), Value::Null), &wanted),
+                complaint(migration(Value::Null, json!([])), &service(Some("coriolis"), "public", None)),
+                complaint(json!({"name": "coriolis", "endpoints": []}), &wanted),
             ],
             [
                 "the `public` endpoint of `migration` in the catalog has no URL",
@@ -287,10 +290,10 @@ mod tests {
         let wrong_kind = Service { kind: sourced("migrations"), ..service(None, "public", None) };
         assert_eq!(
             [
-                told(wrong_kind),
-                told(service(Some("corioli"), "public", None)),
-                told(service(None, "admin", None)),
-                told(service(None, "public", Some("RegionNine"))),
+                complaint(wrong_kind),
+                complaint(service(Some("corioli"), "public", None)),
+                complaint(service(None, "admin", None)),
+                complaint(service(None, "public", Some("RegionNine"))),
             ],
             [
                 "the catalog has no service of type `migrations`; it has `identity`, `migration` | did you mean `--service-type migration`; what was asked for comes from the default",
@@ -314,9 +317,9 @@ mod tests {
 
     #[test]
     fn an_endpoint_without_project_or_scheme_is_refused() {
-        let told = |given: &str| with_project(&sourced(given), None).expect_err("incomplete").message;
-        assert_eq!(told("http://h:7667/v1"), "`http://h:7667/v1` does not say which project");
-        assert_eq!(told("h:7667"), "`h:7667` is not a URL");
+        let complaint = |given: &str| with_project(&sourced(given), None).expect_err("incomplete").message;
+        assert_eq!(complaint("http://h:7667/v1"), "`http://h:7667/v1` does not say which project");
+        assert_eq!(complaint("h:7667"), "`h:7667` is not a URL");
         assert_eq!(with_project(&sourced("http://h/v1/p"), None).unwrap(), "http://h/v1/p");
     }
 }

@@ -23,7 +23,7 @@ struct Fake {
 }
 
 #[derive(Clone)]
-struct Told {
+struct Script {
     answer: Answer,
     /// The version document at its root; empty where nobody answers there.
     version: &'static str,
@@ -37,7 +37,7 @@ impl Fake {
 
     async fn of(version: &'static str, answer: Answer) -> Self {
         let asked = Arc::new(StdMutex::new(Vec::new()));
-        let routes = Router::new().fallback(respond).with_state(Told { answer, version, asked: asked.clone() });
+        let routes = Router::new().fallback(respond).with_state(Script { answer, version, asked: asked.clone() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -53,7 +53,7 @@ impl Fake {
     }
 }
 
-async fn respond(State(told): State<Told>, method: Method, uri: Uri, _body: Bytes) -> Response {
+async fn respond(State(told): State<Script>, method: Method, uri: Uri, _body: Bytes) -> Response {
     let logins = {
         let mut asked = told.asked.lock();
         let logins = asked.iter().filter(|line| line.starts_with("POST")).count();
@@ -119,7 +119,7 @@ fn identity(auth_url: &str, more: &[(&str, &str)]) -> Arc<dyn Identity> {
     Keystone::new(&cloud, Clock::new(Speed::Real)).unwrap()
 }
 
-fn told(error: Error) -> String {
+fn summary(error: Error) -> String {
     format!("{}: {} | {}", error.kind.word(), error.message, error.hint.unwrap_or_default())
 }
 
@@ -186,7 +186,7 @@ async fn a_login_that_version_2_refuses_names_every_part_that_it_knows() {
     let error = fake.identity("/v2.0", &[]).access().await.unwrap_err();
     assert_eq!(error.details["url"], format!("{}/v2.0/tokens", fake.url));
     assert_eq!(
-        told(error),
+        summary(error),
         "login: Keystone refuses user `admin` for project `lab` (HTTP 401): The request you have made requires \
          authentication | check the user (`OS_USERNAME` in the environment), the password (`OS_PASSWORD` in the \
          environment), the project (`OS_PROJECT_NAME` in the environment), that the user has a role there"
@@ -272,7 +272,7 @@ async fn a_refused_login_names_every_part_that_may_be_wrong_and_no_secret() {
     assert_eq!(error.details["request_id"], "req-1");
     assert!(!format!("{error:?}").contains("sesame"));
     assert_eq!(
-        told(error),
+        summary(error),
         "login: Keystone refuses user `admin` for project `lab` (HTTP 401): The request you have made requires \
          authentication | check the user (`OS_USERNAME` in the environment), its domain (not given, so `Default`), the \
          password (`OS_PASSWORD` in the environment), the project (`OS_PROJECT_NAME` in the environment), its domain `d1` \
@@ -288,7 +288,7 @@ async fn a_keystone_that_is_ill_or_none_counts_as_unreachable() {
     let nobody = Fake::start(granted).await;
     let error = nobody.identity("/elsewhere/v3", &[]).access().await.unwrap_err();
     assert_eq!(
-        told(error),
+        summary(error),
         format!(
             "unreachable: what answers at `{}/elsewhere/v3` is not Keystone: it answers 404 Not Found | check the URL, \
              which comes from `OS_AUTH_URL` in the environment",
@@ -303,7 +303,7 @@ async fn a_refused_connection_is_told_as_such() {
     let url = format!("http://{}/v3", listener.local_addr().unwrap());
     drop(listener);
     assert_eq!(
-        told(identity(&url, &[]).access().await.unwrap_err()),
+        summary(identity(&url, &[]).access().await.unwrap_err()),
         format!(
             "unreachable: cannot reach Keystone at `{url}`: connection refused | check that it runs, the port, and \
              firewalls; the URL comes from `OS_AUTH_URL` in the environment"

@@ -186,7 +186,7 @@ mod tests {
         login("http://h/v2.0", credential, project).unwrap()["auth"].take()
     }
 
-    fn told(credential: &Credential, project: Option<&Named>) -> String {
+    fn refusal(credential: &Credential, project: Option<&Named>) -> String {
         let error = login("http://h/v2.0", credential, project).expect_err("it has no words for that");
         format!("{}: {} | {}", error.kind.word(), error.message, error.hint.unwrap_or_default())
     }
@@ -219,9 +219,9 @@ mod tests {
         let credential = Credential::ApplicationCredential { id: sourced("1".into()), secret };
         assert_eq!(
             [
-                told(&credential, None),
-                told(&password(named("u", "People")), None),
-                told(&password(id("1")), Some(&named("p", "People"))),
+                refusal(&credential, None),
+                refusal(&password(named("u", "People")), None),
+                refusal(&password(id("1")), Some(&named("p", "People"))),
             ],
             [
                 "login: Keystone at `http://h/v2.0` speaks version 2.0, which has no application credentials | give a \

@@ -37,7 +37,7 @@ fn whole(history: &History, cause: Option<&Cause>) -> [String; 8] {
         time(history.started()),
         time(history.last()),
         format!("{:.0}", history.worked().as_secs_f64()),
-        cause.map(|cause| inert(&cause.told())).unwrap_or_default(),
+        cause.map(|cause| inert(&cause.with_place())).unwrap_or_default(),
     ]
 }
 
@@ -61,6 +61,6 @@ fn row(entry: &Entry<'_>) -> [String; 8] {
         started,
         finished.unwrap_or_default(),
         entry.seconds().map(|seconds| format!("{seconds:.0}")).unwrap_or_default(),
-        entry.cause().map(|cause| inert(&cause.told())).unwrap_or_default(),
+        entry.cause().map(|cause| inert(&cause.with_place())).unwrap_or_default(),
     ]
 }

@@ -101,7 +101,7 @@ impl Entry<'_> {
     /// The error with its place, and the hint.
     pub fn why(&self) -> (String, Option<&str>) {
         match self.cause() {
-            Some(cause) => (cause.told(), cause.hint.as_deref()),
+            Some(cause) => (cause.with_place(), cause.hint.as_deref()),
             None => ("no cause is known".to_owned(), None),
         }
     }

@@ -71,7 +71,7 @@ fn head(history: &History, zone: &TimeZone) -> Markup {
                 @if let Some(code) = history.exit_code { ", exit code " (code) }
             }
             @if let Some(cause) = history.cause() {
-                p .why { span class=(class) { (cause.told()) } @if let Some(hint) = &cause.hint { br; "what to do: " (hint) } }
+                p .why { span class=(class) { (cause.with_place()) } @if let Some(hint) = &cause.hint { br; "what to do: " (hint) } }
             }
             @if total > 0 {
                 ul .counts {
@@ -124,7 +124,7 @@ fn attempts(attempts: &[Attempt], zone: &TimeZone) -> Markup {
         ol {
             @for attempt in attempts {
                 li value=(attempt.number) {
-                    (date(attempt.started, zone)) ": " (attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::told))
+                    (date(attempt.started, zone)) ": " (attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::with_place))
                 }
             }
         }
@@ -180,7 +180,7 @@ fn open(history: &History, waves: &[WaveEntry<'_>], zone: &TimeZone) -> Markup {
                             @if let Some(span) = entry.last_seen() {
                                 dt { "last seen at" } dd { code { (span.name()) } " since " (date(span.from, zone)) }
                             }
-                            @if let Some(cause) = entry.cause() { dt { "failed before" } dd { (cause.told()) } }
+                            @if let Some(cause) = entry.cause() { dt { "failed before" } dd { (cause.with_place()) } }
                         }
                     }
                 }
@@ -270,7 +270,7 @@ fn item(entry: &Entry<'_>, zone: &TimeZone) -> Markup {
                 Some(seconds) => { td .number data-sort=(format!("{seconds:.0}")) { (text::seconds(seconds)) } }
                 None => { td .number data-sort="" { "" } }
             }
-            td { @if let Some(cause) = entry.cause() { (cause.told()) } }
+            td { @if let Some(cause) = entry.cause() { (cause.with_place()) } }
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn document(history: &History) -> String {
             "arguments": history.meta.arguments,
             "status": history.status(),
             "exit_code": history.exit_code,
-            "cause": history.cause().map(Cause::told),
+            "cause": history.cause().map(Cause::with_place),
             "hint": history.cause().and_then(|cause| cause.hint.as_deref()),
             "place": history.cause().and_then(|cause| cause.place.as_deref()),
             "started": time(history.started()),
@@ -97,7 +97,7 @@ fn wave(wave: &WaveEntry<'_>) -> Value {
 fn item(entry: &Entry<'_>) -> Value {
     let attempts = entry.track.attempts.iter().map(|attempt| {
         json!({"number": attempt.number, "started": time(attempt.started), "finished": attempt.finished.map(time),
-               "cause": attempt.cause.as_ref().map(Cause::told),
+               "cause": attempt.cause.as_ref().map(Cause::with_place),
                "hint": attempt.cause.as_ref().and_then(|cause| cause.hint.as_deref())})
     });
     let cause = entry.cause();
@@ -108,10 +108,10 @@ fn item(entry: &Entry<'_>) -> Value {
         "started": entry.item.started.map(time),
         "finished": entry.track.finished.filter(|_| entry.item.started.is_some()).map(time),
         "seconds": entry.seconds().map(whole),
-        "cause": cause.map(Cause::told),
+        "cause": cause.map(Cause::with_place),
         "hint": cause.and_then(|cause| cause.hint.as_deref()),
         "place": cause.and_then(|cause| cause.place.as_deref()),
-        "first_cause": entry.first_cause().map(Cause::told),
+        "first_cause": entry.first_cause().map(Cause::with_place),
         "task": entry.failed_task(),
         "source_off": entry.source_off().map(time),
         "spans": spans(&entry.track.spans),
@@ -130,7 +130,7 @@ fn span(span: &Span) -> Value {
         "to": span.to.map(time),
     });
     match &span.what {
-        What::Pause { cause } => shown["cause"] = cause.told().into(),
+        What::Pause { cause } => shown["cause"] = cause.with_place().into(),
         What::Task { subject, status, .. } => {
             shown["kind"] = subject.kind.as_str().into();
             shown["id"] = subject.id.as_str().into();

@@ -23,11 +23,11 @@ fn whole(history: &History) -> Option<TestSuite> {
     let status = match history.shortfall() {
         Some(cause) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            let told = cause.map_or_else(|| format!("the run is {}", history.status()), Cause::told);
-            status.set_message(legible(&told));
+            let message = cause.map_or_else(|| format!("the run is {}", history.status()), Cause::with_place);
+            status.set_message(legible(&message));
             status.set_type(history.status());
             if let Some(hint) = cause.and_then(|cause| cause.hint.as_ref()) {
-                status.set_description(legible(&format!("{told}\nhint: {hint}")));
+                status.set_description(legible(&format!("{message}\nhint: {hint}")));
             }
             status
         }
@@ -116,7 +116,7 @@ fn status(entry: &Entry<'_>) -> TestCaseStatus {
 /// An attempt that failed before the last one.
 fn rerun(attempt: &Attempt) -> TestRerun {
     let mut rerun = TestRerun::new(NonSuccessKind::Failure);
-    rerun.set_message(legible(&attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::told)));
+    rerun.set_message(legible(&attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::with_place)));
     if let Some(finished) = attempt.finished {
         rerun.set_time(finished.duration_since(attempt.started).unsigned_abs());
     }

@@ -16,7 +16,7 @@ pub fn document(history: &History, zone: &TimeZone) -> String {
     let worked = text::duration(history.worked());
     let _ = writeln!(out, "{} on {}, {from} to {to} ({worked})", code(&history.meta.name), inline(&history.cloud));
     if let Some(cause) = history.cause() {
-        let _ = writeln!(out, "\n**{}**", inline(&cause.told()));
+        let _ = writeln!(out, "\n**{}**", inline(&cause.with_place()));
         cause
             .hint
             .as_ref()
@@ -48,7 +48,7 @@ fn failures(out: &mut String, history: &History, zone: &TimeZone) {
             let _ = writeln!(out, "  - hint: {}", inline(hint));
         }
         if let Some(first) = entry.first_cause() {
-            let _ = writeln!(out, "  - attempt 1: {}", inline(&first.told()));
+            let _ = writeln!(out, "  - attempt 1: {}", inline(&first.with_place()));
         }
         if let Some(off) = entry.source_off() {
             let _ = writeln!(out, "  - its source was shut down at {}", when(off, zone));

@@ -7,9 +7,9 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod overview;
 mod phase;
 mod timeline;
-mod told;
 mod track;
 
 #[cfg(test)]
@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Cause, Counts, Event, Fact, Level, Origin, Subject};
-use crate::report::live::board::{Board, Place};
+use crate::report::live::board::{Board, ItemIndex};
 use crate::report::live::item::Item;
 use crate::report::live::summary;
 use crate::report::live::wave::Wave;
@@ -181,7 +181,7 @@ impl History {
 
     /// The track that this fact belongs to.
     fn track(&mut self, origin: &Origin, fact: &Fact) -> Option<&mut Track> {
-        let Some(Place { wave, item }) = self.board.place(origin) else {
+        let Some(ItemIndex { wave, item }) = self.board.place(origin) else {
             let (Fact::WaitStarted { subject, .. }
             | Fact::WaitChanged { subject, .. }
             | Fact::WaitFinished { subject, .. }
@@ -247,8 +247,8 @@ impl History {
 
     /// `Some` if it has not ended well though no item failed, with the cause as far as that is known.
     pub fn shortfall(&self) -> Option<Option<&Cause>> {
-        let told_by_items = || self.exit_code == Some(3) && !History::failures(&self.waves()).is_empty();
-        let is_short = !self.meta.alive && self.exit_code != Some(0) && !told_by_items();
+        let explained_by_items = || self.exit_code == Some(3) && !History::failures(&self.waves()).is_empty();
+        let is_short = !self.meta.alive && self.exit_code != Some(0) && !explained_by_items();
         is_short.then(|| self.cause())
     }
 
@@ -266,8 +266,8 @@ impl History {
     /// inside an item in which nothing failed.
     pub fn waves(&self) -> Vec<WaveEntry<'_>> {
         let is_dull = |wave: &Wave| wave.is_each() && wave.parent.is_some() && wave.counts().ok == wave.total;
-        let told = |wave: &Wave| !(wave.repeated || is_dull(wave));
-        summary::rows(&self.board, told)
+        let is_listed = |wave: &Wave| !(wave.repeated || is_dull(wave));
+        summary::rows(&self.board, is_listed)
             .into_iter()
             .map(|(at, label, wave)| {
                 let finished = self.ended.get(&at).copied().filter(|_| wave.finished.is_some());

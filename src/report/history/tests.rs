@@ -81,7 +81,8 @@ fn tasks_are_spans_and_pauses_end_with_what_cut_them_short() {
             "pause before the next try 8-8"
         ]
     );
-    let causes: Vec<_> = item.track.attempts.iter().map(|attempt| attempt.cause.as_ref().map(Cause::told)).collect();
+    let causes: Vec<_> =
+        item.track.attempts.iter().map(|attempt| attempt.cause.as_ref().map(Cause::with_place)).collect();
     assert_eq!(causes, ["REPLICATE_DISKS: reset", "again"].map(|cause| Some(cause.to_owned())));
 }
 
@@ -258,9 +259,9 @@ fn every_form_tells_message_place_hint_and_the_first_attempt_s_cause_each_in_its
         scene::failed(5.0, at(), 2, last, Some("another execution".into())),
         ended(5.0, 3),
     ]);
-    let told = |form| history.render(form, &TimeZone::UTC).replace("\\`", "`");
+    let rendered = |form| history.render(form, &TimeZone::UTC).replace("\\`", "`");
     for form in FORMS {
-        let text = told(form).replace("&quot;", "\"");
+        let text = rendered(form).replace("&quot;", "\"");
         assert!(text.contains("`web (hint: x)` was cut over (at night.rhai:3:5)"), "{form:?}: {text}");
         assert!(form == Form::Csv || text.contains("another execution"), "{form:?}: {text}");
         assert!(form == Form::Csv || text.contains("ask `ann`?"), "{form:?}: {text}");

@@ -208,7 +208,7 @@ fn stretch(row: &Row<'_>, span: &Span, (part, parts): (usize, usize), scale: &Sc
             title {
                 (row.name) ": " (span.name()) ", " (clock(span.from, scale.zone)) " to " (clock(to, scale.zone)) ", " (took)
                 @match &span.what {
-                    What::Pause { cause } => { ", after: " (cause.told()) }
+                    What::Pause { cause } => { ", after: " (cause.with_place()) }
                     What::Task { subject, status, .. } => { " (" (subject.kind) " " (subject.id) ", " (status) ")" }
                 }
             }

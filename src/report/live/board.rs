@@ -62,7 +62,7 @@ pub struct Left {
 
 /// The position of an item on the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ItemIndex {
     pub wave: usize,
     pub item: usize,
 }
@@ -198,7 +198,7 @@ impl Board {
 
     /// Ends everything inside an item that ended or begins again. If it begins again, its waves may be entered again;
     /// if it succeeded without them, they no longer count.
-    fn close_inside(&mut self, place: Place, fact: &Fact) {
+    fn close_inside(&mut self, place: ItemIndex, fact: &Fact) {
         let (begins, well) = match fact {
             Fact::ItemStarted { .. } => (true, false),
             Fact::ItemFinished { outcome, .. } => (false, *outcome == Outcome::Ok),
@@ -218,7 +218,7 @@ impl Board {
     }
 
     /// True if one of the items around the wave is meant.
-    fn stands_in(&self, wave: usize, is_meant: impl Fn(Place) -> bool + Copy) -> bool {
+    fn stands_in(&self, wave: usize, is_meant: impl Fn(ItemIndex) -> bool + Copy) -> bool {
         self.waves[wave].parent.is_some_and(|parent| is_meant(parent) || self.stands_in(parent.wave, is_meant))
     }
 
@@ -285,24 +285,24 @@ impl Board {
     }
 
     /// The place of the origin's item.
-    pub fn place(&self, origin: &Origin) -> Option<Place> {
+    pub fn place(&self, origin: &Origin) -> Option<ItemIndex> {
         let wave = self.wave_of(origin, origin.wave.as_deref()?)?;
         let item = self.waves[wave].find(origin.item.as_deref()?)?;
-        Some(Place { wave, item })
+        Some(ItemIndex { wave, item })
     }
 
-    fn place_or_add(&mut self, origin: &Origin) -> Option<Place> {
+    fn place_or_add(&mut self, origin: &Origin) -> Option<ItemIndex> {
         let key = origin.item.as_ref()?;
         let wave = self.wave_of(origin, origin.wave.as_deref()?)?;
         let item = self.waves[wave].add(key);
-        Some(Place { wave, item })
+        Some(ItemIndex { wave, item })
     }
 
-    pub fn item(&self, place: Place) -> &Item {
+    pub fn item(&self, place: ItemIndex) -> &Item {
         &self.waves[place.wave].items[place.item]
     }
 
-    fn item_mut(&mut self, place: Place) -> &mut Item {
+    fn item_mut(&mut self, place: ItemIndex) -> &mut Item {
         &mut self.waves[place.wave].items[place.item]
     }
 
@@ -319,20 +319,21 @@ impl Board {
     }
 
     /// The label of the item at `place`.
-    pub fn name(&self, place: Place) -> String {
+    pub fn name(&self, place: ItemIndex) -> String {
         let wave = &self.waves[place.wave];
         let outer = wave.parent.map_or_else(|| text::one_line(&wave.name), |parent| self.name(parent));
         format!("{outer}/{}", text::one_line(&wave.items[place.item].key))
     }
 
     /// The running items that are not merely waiting for items inside them, in the order of waves and items.
-    pub fn in_flight(&self) -> Vec<Place> {
+    pub fn in_flight(&self) -> Vec<ItemIndex> {
         let open = |wave: &Wave| wave.finished.is_none();
-        let outer: Vec<Place> = self.waves.iter().filter(|wave| open(wave)).filter_map(|wave| wave.parent).collect();
+        let outer: Vec<ItemIndex> =
+            self.waves.iter().filter(|wave| open(wave)).filter_map(|wave| wave.parent).collect();
         let mut places = Vec::new();
         for (wave, found) in self.waves.iter().enumerate().filter(|(_, wave)| open(wave)) {
             let active = found.items.iter().enumerate().filter(|(_, item)| item.is_in_flight());
-            places.extend(active.map(|(item, _)| Place { wave, item }).filter(|place| !outer.contains(place)));
+            places.extend(active.map(|(item, _)| ItemIndex { wave, item }).filter(|place| !outer.contains(place)));
         }
         places
     }

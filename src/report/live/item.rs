@@ -11,7 +11,7 @@ use super::wait::{Pace, Wait};
 #[derive(Clone, Debug)]
 pub struct Item {
     pub key: Arc<str>,
-    pub state: State,
+    pub state: Activity,
     pub attempt: u32,
     /// The number of attempts that it may have, as far as known.
     pub attempts: u32,
@@ -30,7 +30,7 @@ pub struct Item {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum State {
+pub enum Activity {
     Queued,
     Active,
     /// Between two attempts.
@@ -44,7 +44,7 @@ impl Item {
     pub(super) fn new(key: Arc<str>) -> Self {
         Self {
             key,
-            state: State::Queued,
+            state: Activity::Queued,
             attempt: 0,
             attempts: 1,
             started: None,
@@ -61,7 +61,7 @@ impl Item {
     pub(super) fn shift(&mut self, by: SignedDuration) {
         self.started.iter_mut().chain(&mut self.changed).for_each(|at| *at += by);
         self.waits.iter_mut().for_each(|wait| wait.shift(by));
-        if let State::Pausing { until } = &mut self.state {
+        if let Activity::Pausing { until } = &mut self.state {
             *until += by;
         }
     }
@@ -69,7 +69,7 @@ impl Item {
     pub(super) fn apply(&mut self, at: Timestamp, fact: &Fact) {
         match fact {
             Fact::ItemStarted { attempt } => {
-                self.state = State::Active;
+                self.state = Activity::Active;
                 self.attempt = *attempt;
                 self.started = self.started.or(Some(at));
                 self.calls.clear();
@@ -77,13 +77,13 @@ impl Item {
                 self.waited = 0;
             }
             Fact::ItemRetried { attempt, attempts, cause, next } => {
-                self.state = State::Pausing { until: *next };
+                self.state = Activity::Pausing { until: *next };
                 self.attempt = *attempt;
                 self.attempts = self.attempts.max(*attempts);
                 self.cause = Some(cause.clone());
             }
             Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, first, .. } => {
-                self.state = State::Done(*outcome);
+                self.state = Activity::Done(*outcome);
                 self.attempt = *attempts;
                 self.elapsed_seconds = *elapsed_seconds;
                 (self.cause, self.first) = (cause.clone(), first.clone());
@@ -101,7 +101,7 @@ impl Item {
     /// Takes back its outcome, unless it succeeded.
     pub(super) fn take_back(&mut self) {
         if self.outcome().is_some_and(|outcome| outcome != Outcome::Ok) {
-            (self.state, self.cause, self.first) = (State::Queued, None, None);
+            (self.state, self.cause, self.first) = (Activity::Queued, None, None);
         }
     }
 
@@ -112,12 +112,12 @@ impl Item {
     }
 
     pub fn is_in_flight(&self) -> bool {
-        matches!(self.state, State::Active | State::Pausing { .. })
+        matches!(self.state, Activity::Active | Activity::Pausing { .. })
     }
 
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
-            State::Done(outcome) => Some(outcome),
+            Activity::Done(outcome) => Some(outcome),
             _ => None,
         }
     }
@@ -131,7 +131,7 @@ impl Item {
     pub fn pace(&self, now: Timestamp) -> Pace {
         let changed = self.slowest_wait().map(|wait| wait.changed).or(self.changed);
         match (self.state, changed) {
-            (State::Active, Some(changed)) => Pace::since(changed, now),
+            (Activity::Active, Some(changed)) => Pace::since(changed, now),
             _ => Pace::Moving,
         }
     }

@@ -8,7 +8,7 @@ use crate::event::{Event, Fact, Progress};
 use crate::report::streams::paint::{Line, Tone};
 use crate::report::streams::text;
 
-use super::board::{Board, Place};
+use super::board::{Board, ItemIndex};
 use super::message::{self, Weight};
 use super::picture;
 use super::wait::{Pace, STALLED};
@@ -127,7 +127,7 @@ impl Lines {
         lines
     }
 
-    fn newly_stalled(&mut self, board: &Board, place: Place, now: Timestamp) -> Option<SignedDuration> {
+    fn newly_stalled(&mut self, board: &Board, place: ItemIndex, now: Timestamp) -> Option<SignedDuration> {
         let key = (place.wave, place.item);
         let Pace::Stalled(still) = board.item(place).pace(now) else {
             self.stalled.remove(&key);

@@ -105,13 +105,13 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             Some(Message::new(Weight::Course, label, text))
         }
         Fact::RequestRetried { method, path, cause, next } => {
-            let text = format!("{method} {path} is repeated at {}: {}", text::time(*next, zone), told(cause));
+            let text = format!("{method} {path} is repeated at {}: {}", text::time(*next, zone), with_hint(cause));
             Some(Message::new(Weight::Course, label, text).headed(Tone::Warning, "RETRY"))
         }
         Fact::CloudAway { cause, since, until } => {
             let (silent, until) = (event.at.duration_since(*since), text::time(*until, zone));
             let silent = if silent.as_secs() < 1 { String::new() } else { format!(" for {}", text::duration(silent)) };
-            let text = format!("no answer from the cloud{silent}, trying until {until}: {}", told(cause));
+            let text = format!("no answer from the cloud{silent}, trying until {until}: {}", with_hint(cause));
             Some(Message::new(Weight::News, String::new(), text).headed(Tone::Warning, "AWAY"))
         }
         Fact::CloudBack { after_seconds } => {
@@ -150,12 +150,12 @@ fn wave_label(board: &Board, event: &Event, name: &str) -> String {
 }
 
 fn retry(what: &str, attempt: u32, attempts: u32, next: &str, cause: &Cause) -> String {
-    format!("{what} {attempt} of {attempts} at {next}, after: {}", told(cause))
+    format!("{what} {attempt} of {attempts} at {next}, after: {}", with_hint(cause))
 }
 
 /// The message with its place, and the hint on a line of its own.
-fn told(cause: &Cause) -> String {
-    advised(&cause.told(), cause.hint.as_deref())
+fn with_hint(cause: &Cause) -> String {
+    advised(&cause.with_place(), cause.hint.as_deref())
 }
 
 fn advised(text: &str, hint: Option<&str>) -> String {
@@ -177,14 +177,14 @@ fn ended(
     let unknown = Cause::from("no cause is known");
     let cause = cause.unwrap_or(&unknown);
     let most = board.place(&event.origin).map_or(attempts, |place| board.item(place).attempts.max(attempts));
-    let first = first.map(|first| format!("\nattempt 1: {}", first.told())).unwrap_or_default();
-    let failure = format!("attempt {attempts} of {most}: {}{first}", told(cause));
+    let first = first.map(|first| format!("\nattempt 1: {}", first.with_place())).unwrap_or_default();
+    let failure = format!("attempt {attempts} of {most}: {}{first}", with_hint(cause));
     let (weight, head, text) = match outcome {
         Outcome::Ok => (Weight::Course, "", format!("ok in {}", text::seconds(elapsed_seconds))),
         Outcome::Failed => (Weight::Alarm, "FAILED", failure),
         Outcome::Unknown => (Weight::Alarm, "UNKNOWN", failure),
-        Outcome::Cancelled => (Weight::News, "PAUSED", cause.told()),
-        Outcome::Skipped => (Weight::Course, "SKIPPED", cause.told()),
+        Outcome::Cancelled => (Weight::News, "PAUSED", cause.with_place()),
+        Outcome::Skipped => (Weight::Course, "SKIPPED", cause.with_place()),
     };
     Message { weight, tone: picture::tone(outcome), head, label, text }
 }

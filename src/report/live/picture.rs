@@ -8,8 +8,8 @@ use crate::event::Outcome;
 use crate::report::streams::paint::{Line, Tone};
 use crate::report::streams::text;
 
-use super::board::{Board, Place};
-use super::item::{Item, State};
+use super::board::{Board, ItemIndex};
+use super::item::{Activity, Item};
 use super::wait::{Pace, Wait};
 use super::wave::Wave;
 
@@ -74,7 +74,7 @@ impl Board {
         lines
     }
 
-    fn row(&self, place: Place, now: Timestamp) -> Row {
+    fn row(&self, place: ItemIndex, now: Timestamp) -> Row {
         let item = self.item(place);
         let wait = item.slowest_wait();
         let begun = item.started.unwrap_or(now);
@@ -161,7 +161,7 @@ fn loose_row(wait: &Wait, now: Timestamp) -> Row {
 
 /// The current work of an item, in a word or two.
 pub fn state(item: &Item, now: Timestamp) -> String {
-    if let State::Pausing { until } = item.state {
+    if let Activity::Pausing { until } = item.state {
         let rest = until.duration_since(now);
         let when = if rest.is_positive() { format!(" in {}", text::duration(rest)) } else { String::new() };
         return format!("retry {}/{}{when}", item.attempt, item.attempts);
@@ -358,8 +358,8 @@ mod tests {
         for hours in [-2, 2] {
             let (by, mut set) = (SignedDuration::from_hours(hours), board.clone());
             set.shift(by);
-            let told = |board: &Board, now| board.lines(now, 80, 24).iter().map(Line::plain).collect::<Vec<_>>();
-            assert_eq!(told(&set, scene::minute(41.0) + by), told(&board, scene::minute(41.0)));
+            let drawn = |board: &Board, now| board.lines(now, 80, 24).iter().map(Line::plain).collect::<Vec<_>>();
+            assert_eq!(drawn(&set, scene::minute(41.0) + by), drawn(&board, scene::minute(41.0)));
         }
     }
 

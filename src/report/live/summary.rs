@@ -16,7 +16,8 @@ struct Grid {
 
 /// The summary in at most `width` columns, without a final line break; `None` if there was no wave.
 pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
-    let waves: Vec<(String, &Wave)> = rows(board, is_told).into_iter().map(|(_, label, wave)| (label, wave)).collect();
+    let waves: Vec<(String, &Wave)> =
+        rows(board, is_worth_a_row).into_iter().map(|(_, label, wave)| (label, wave)).collect();
     if waves.is_empty() {
         return None;
     }
@@ -31,14 +32,14 @@ pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
 
 /// The waves with their indices on the board and their labels, in the order of the script: a wave inside an item stands
 /// where its item does.
-pub(in crate::report) fn rows(board: &Board, told: impl Fn(&Wave) -> bool) -> Vec<(usize, String, &Wave)> {
-    let mut order: Vec<usize> = (0..board.waves.len()).filter(|at| told(&board.waves[*at])).collect();
+pub(in crate::report) fn rows(board: &Board, is_listed: impl Fn(&Wave) -> bool) -> Vec<(usize, String, &Wave)> {
+    let mut order: Vec<usize> = (0..board.waves.len()).filter(|at| is_listed(&board.waves[*at])).collect();
     order.sort_by_cached_key(|at| position(board, *at));
     order.into_iter().map(|at| (at, label(board, at), &board.waves[at])).collect()
 }
 
 /// A loop of the script is listed only if something in it failed.
-fn is_told(wave: &Wave) -> bool {
+fn is_worth_a_row(wave: &Wave) -> bool {
     let counts = wave.counts();
     !wave.repeated && (!wave.is_each() || counts.ok != counts.total())
 }
@@ -91,7 +92,7 @@ fn item_row(item: &Item, wave: &str, outcome: Outcome) -> Vec<String> {
         Outcome::Skipped => "-".to_owned(),
         _ => format!("{}/{}", item.attempt, item.attempts.max(item.attempt)),
     };
-    let cause = item.cause.as_ref().map(|cause| cause.told()).unwrap_or_default();
+    let cause = item.cause.as_ref().map(|cause| cause.with_place()).unwrap_or_default();
     let cause = cause.lines().next().unwrap_or_default();
     vec![text::one_line(&item.key), wave.to_owned(), outcome.word().to_owned(), tries, text::one_line(cause)]
 }
@@ -165,7 +166,7 @@ mod tests {
         };
         let events = [scene::wave(0.0, "each", 2, &["0", "1"]), inside(1.0, "1"), inside(2.0, "0")];
         let board = scene::board(&events);
-        let labels: Vec<String> = rows(&board, is_told).into_iter().map(|(_, label, _)| label).collect();
+        let labels: Vec<String> = rows(&board, is_worth_a_row).into_iter().map(|(_, label, _)| label).collect();
         assert_eq!(labels, ["each/0/seed", "each/1/seed"]);
     }
 }

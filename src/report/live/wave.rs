@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::event::{Counts, Origin, Outcome};
 use crate::report::streams::text;
 
-use super::board::Place;
+use super::board::ItemIndex;
 use super::item::Item;
 
 /// A wave, or an `each`.
@@ -17,7 +17,7 @@ pub struct Wave {
     /// The lane that opened it, and the number of the call.
     pub lane: Arc<str>,
     pub call: u64,
-    pub parent: Option<Place>,
+    pub parent: Option<ItemIndex>,
     pub total: usize,
     pub limit: usize,
     pub started: Timestamp,
@@ -44,7 +44,7 @@ impl Wave {
     pub(super) fn new(
         name: &str,
         (origin, call): (&Origin, u64),
-        parent: Option<Place>,
+        parent: Option<ItemIndex>,
         started: Timestamp,
         total: usize,
         limit: usize,

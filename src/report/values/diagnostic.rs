@@ -50,7 +50,7 @@ impl Severity {
 
 /// A place in a script. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct Excerpt<'a> {
     pub file: &'a str,
     /// The whole script.
     pub source: &'a str,
@@ -65,7 +65,7 @@ pub fn render(
     severity: Severity,
     title: &str,
     message: &str,
-    place: Place<'_>,
+    place: Excerpt<'_>,
     hint: Option<&str>,
     color: bool,
 ) -> String {
@@ -77,7 +77,7 @@ pub fn render(
         return with_hint(told, hint, color);
     };
     let (line, column) = masked(line, place.column);
-    let place = Place { column, ..place };
+    let place = Excerpt { column, ..place };
     let annotation = AnnotationKind::Primary.span(place.span(&line)).label(message.as_str());
     let snippet = Snippet::source(line.as_str()).line_start(place.line).path(place.file).annotation(annotation);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
@@ -86,7 +86,7 @@ pub fn render(
 }
 
 /// An error with its place in the script and all its details; without a final line break.
-pub fn at(error: &Error, place: Place<'_>, color: bool) -> String {
+pub fn at(error: &Error, place: Excerpt<'_>, color: bool) -> String {
     let mut lines = vec![render(Severity::Error, &error.message, "", place, None, color)];
     lines.extend(known(error));
     with_hint(lines.join("\n"), error.hint.as_deref(), color)
@@ -165,7 +165,7 @@ fn masked(line: &str, column: usize) -> (String, usize) {
     (told, moved)
 }
 
-impl Place<'_> {
+impl Excerpt<'_> {
     /// The bytes of `line` that are meant; one position behind it if the column is beyond its end.
     fn span(&self, line: &str) -> std::ops::Range<usize> {
         let offset = |column: usize| line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
@@ -189,8 +189,8 @@ mod tests {
 
     const SOURCE: &str = "let vms = read_csv(\"a.csv\");\nfor vm in vms {\n    replica_crate(`ü${vm.name}`);\n}\n";
 
-    fn place(line: usize, column: usize) -> Place<'static> {
-        Place { file: "scripts/waves.rhai", source: SOURCE, line, column, length: None }
+    fn place(line: usize, column: usize) -> Excerpt<'static> {
+        Excerpt { file: "scripts/waves.rhai", source: SOURCE, line, column, length: None }
     }
 
     #[test]

@@ -23,13 +23,13 @@ enum Step {
     Touched,
     Event(&'static str, String),
     Shared(bool),
-    Machine(String, State),
+    Machine(String, MachineState),
     Gone(String),
 }
 
 /// The state of a machine.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::sandbox) struct State {
+pub(in crate::sandbox) struct MachineState {
     pub allocation: &'static str,
     /// The transfer or deployment that uses it.
     pub action: Option<String>,
@@ -48,7 +48,7 @@ pub(in crate::sandbox) struct Seen<'story> {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::sandbox) struct Minion<'story> {
     pub id: &'story str,
-    pub state: &'story State,
+    pub state: &'story MachineState,
     pub created: Timestamp,
     pub updated: Timestamp,
     /// The time at which it was last ready for use; `None` before its machine runs.
@@ -62,7 +62,7 @@ pub(in crate::sandbox) enum Flaw {
     Image,
 }
 
-impl State {
+impl MachineState {
     fn of(allocation: &'static str) -> Self {
         Self { allocation, action: None }
     }
@@ -153,12 +153,12 @@ impl Story {
 
     fn boot(&mut self, id: &str, at: Timestamp) {
         let text = format!("Allocating minion machine with internal pool ID '{id}'");
-        self.push(at, [Step::Machine(id.into(), State::of("ALLOCATING")), info(&text)]);
+        self.push(at, [Step::Machine(id.into(), MachineState::of("ALLOCATING")), info(&text)]);
     }
 
     fn booted(&mut self, id: &str, at: Timestamp) {
         let text = format!("Successfully allocated minion machine with internal pool ID '{id}'");
-        self.push(at, [Step::Machine(id.into(), State::of("AVAILABLE")), info(&text)]);
+        self.push(at, [Step::Machine(id.into(), MachineState::of("AVAILABLE")), info(&text)]);
     }
 
     pub(in crate::sandbox) fn refresh(&mut self, now: Timestamp) {
@@ -180,11 +180,11 @@ impl Story {
         ];
         self.push(now, texts.iter().map(|text| info(text)));
         for id in &free {
-            self.check_health(id, now, now + HEALTH, State::of("HEALTHCHECKING"), State::of("AVAILABLE"));
+            self.check_health(id, now, now + HEALTH, MachineState::of("HEALTHCHECKING"), MachineState::of("AVAILABLE"));
         }
     }
 
-    fn check_health(&mut self, id: &str, from: Timestamp, to: Timestamp, during: State, then: State) {
+    fn check_health(&mut self, id: &str, from: Timestamp, to: Timestamp, during: MachineState, then: MachineState) {
         let begun = format!("Healthchecking minion machine with internal pool ID '{id}'");
         let ended = format!("Successfully healthchecked minion machine with internal pool ID '{id}'");
         self.push(from, [Step::Machine(id.into(), during), info(&begun)]);
@@ -205,7 +205,7 @@ impl Story {
         for id in &machines {
             let begun = format!("Deallocating minion machine with internal pool ID '{id}'");
             let ended = format!("Successfully deallocated minion machine with internal pool ID '{id}'");
-            self.push(started, [Step::Machine(id.clone(), State::of("DEALLOCATING")), info(&begun)]);
+            self.push(started, [Step::Machine(id.clone(), MachineState::of("DEALLOCATING")), info(&begun)]);
             self.push(gone, [Step::Gone(id.clone()), info(&ended)]);
         }
         let since = if machines.is_empty() { "IN_MAINTENANCE" } else { "DEALLOCATING_MACHINES" };
@@ -219,7 +219,7 @@ impl Story {
         let text = format!(
             "The following pre-existing minion machines will be allocated to transfer action '{action}': ['{id}']"
         );
-        let state = |allocation| State { allocation, action: Some(action.into()) };
+        let state = |allocation| MachineState { allocation, action: Some(action.into()) };
         self.push(now, [info(&text)]);
         self.check_health(id, now, starts, state("RESERVED"), state("IN_USE"));
     }
@@ -247,7 +247,7 @@ impl Story {
             seen.machines.iter().filter(has).map(|machine| machine.id.to_owned()).collect()
         };
         for id in held.into_iter().filter(|id| taken.contains(id)) {
-            self.push(at, [Step::Machine(id, State::of("AVAILABLE"))]);
+            self.push(at, [Step::Machine(id, MachineState::of("AVAILABLE"))]);
         }
     }
 
@@ -283,7 +283,7 @@ impl Story {
 }
 
 impl<'story> Seen<'story> {
-    fn change(&mut self, id: &'story str, state: &'story State, at: Timestamp) {
+    fn change(&mut self, id: &'story str, state: &'story MachineState, at: Timestamp) {
         let ready = (state.allocation == "AVAILABLE").then_some(at);
         match self.machines.iter_mut().find(|machine| machine.id == id) {
             Some(machine) => {
@@ -367,6 +367,6 @@ mod tests {
         assert_eq!(story.seen(later).machines[0].state.allocation, "RESERVED");
         story.release("transfer", later + SignedDuration::from_secs(5));
         let end = story.seen(later + SignedDuration::from_hours(1));
-        assert!(end.machines.iter().all(|machine| machine.state == &State::of("AVAILABLE")));
+        assert!(end.machines.iter().all(|machine| machine.state == &MachineState::of("AVAILABLE")));
     }
 }

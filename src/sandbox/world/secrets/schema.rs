@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    fn told(body: &Value) -> String {
+    fn outcome(body: &Value) -> String {
         let now = "2026-06-01T20:00:00Z".parse().expect("a time");
         match draft(body, now) {
             Ok(draft) => format!("taken: {:?} {}", draft.name, draft.payload.map_or(0, |payload| payload.len())),
@@ -185,7 +185,7 @@ mod tests {
             ),
         ];
         for (body, expected) in cases {
-            assert_eq!(told(&body), expected);
+            assert_eq!(outcome(&body), expected);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Entry, History, text};
 
 impl History {
     /// The run as text, in at most `width` columns where possible.
-    pub fn told(&self, zone: &TimeZone, width: usize) -> String {
+    pub fn overview(&self, zone: &TimeZone, width: usize) -> String {
         let mut parts = vec![head(self, zone)];
         for gate in self.gates.iter().filter(|gate| gate.answer.is_none()) {
             let (name, question) = (text::one_line(&gate.gate), text::one_line(&gate.question));
@@ -51,7 +51,7 @@ fn head(history: &History, zone: &TimeZone) -> String {
     };
     let why = history.cause().map_or_else(String::new, |cause| {
         let hint = cause.hint.as_ref().map(|hint| format!("\nhint: {}", text::printable(hint))).unwrap_or_default();
-        format!("\n{}{hint}", text::printable(&cause.told()))
+        format!("\n{}{hint}", text::printable(&cause.with_place()))
     });
     format!(
         "{}\n{}\n{from} to {to} ({took} of work{parts}){why}",
@@ -65,7 +65,7 @@ fn failure(entry: &Entry<'_>) -> String {
     let (key, word) = (text::one_line(entry.key()), entry.standing.word().to_uppercase());
     let hint = hint.map(|hint| format!("\n  hint: {}", text::one_line(hint))).unwrap_or_default();
     let cause = text::printable(&cause).replace('\n', "\n  ");
-    let first = entry.first_cause().map(|first| format!("\n  attempt 1: {}", text::one_line(&first.told())));
+    let first = entry.first_cause().map(|first| format!("\n  attempt 1: {}", text::one_line(&first.with_place())));
     format!("{word}  {}/{key}\n  {cause}{hint}{}", text::one_line(entry.wave), first.unwrap_or_default())
 }
 
@@ -74,7 +74,7 @@ fn row(entry: &Entry<'_>, zone: &TimeZone) -> Value {
     let what = match (entry.failed_task(), entry.last_seen()) {
         (_, Some(span)) if entry.standing.is_open() => format!("{} since {}", span.name(), when(span.from, zone)),
         (Some(task), _) => task.to_owned(),
-        _ => entry.cause().map(Cause::told).unwrap_or_default(),
+        _ => entry.cause().map(Cause::with_place).unwrap_or_default(),
     };
     json!({
         "item": text::one_line(entry.key()),
