@@ -452,3 +452,22 @@ fn a_server_that_takes_no_change_for_longer_than_patience_lasts_is_the_cause() {
         assert!(lost_answers(&played) <= 1, "{name}");
     }
 }
+
+#[test]
+fn a_damaged_login_is_tried_again_with_patience() {
+    for generation in GENERATIONS {
+        for what in [Trouble::Hollow, Trouble::Surprise] {
+            let stage = Stage::new(Options::of(generation));
+            let damaged = |times| Fault { method: "POST", path: "/auth/tokens".into(), times, what };
+            stage.sandbox.inject(damaged(2));
+            let fault = damaged(8);
+            let script = r#"let before = region_list().len(); print("revoke"); [before, region_list().len()]"#;
+            let played = stage.play_with(script, move |sandbox, _| {
+                sandbox.revoke_tokens();
+                sandbox.inject(fault.clone());
+            });
+            assert_eq!(played.value(), &json!([0, 0]), "{what:?} on {}", generation.word());
+            assert_eq!(played.logins, 2);
+        }
+    }
+}

@@ -8,10 +8,13 @@ use serde_json::{Value, json};
 use super::catalog::{self, Entry};
 use crate::settings::{Credential, Domain, Named};
 
-/// The body of an answer that has a token.
-#[derive(Debug, Deserialize)]
-pub(super) struct Envelope {
-    pub token: Token,
+/// The parts of a token that must be there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// A project was asked for: Keystone refuses rather than to leave it out.
+    pub project: bool,
+    /// The URL comes from the catalog.
+    pub catalog: bool,
 }
 
 /// The token's description of itself.
@@ -26,13 +29,49 @@ pub(super) struct Token {
     pub project: Option<Project>,
     #[serde(default, deserialize_with = "catalog::list")]
     pub catalog: Vec<Entry>,
+    /// Whether every entry of the catalog has what an entry has.
+    #[serde(skip)]
+    pub is_whole: bool,
 }
 
 impl Token {
+    /// Reads the body of an answer that has a token.
+    ///
+    /// # Errors
+    /// The part that it lacks, or that is none, of what Keystone always writes; continues "its answer". It was damaged on
+    /// the way: only an answer that is whole says that a token holds for no project.
+    pub fn read(mut document: Value, wanted: Wanted) -> Result<Self, String> {
+        let told = document.get_mut("token").map(Value::take).filter(Value::is_object).ok_or("has no `token`")?;
+        let is_whole = catalog::is_whole(&told["catalog"]);
+        let is_bound = told.get("domain").is_some() || told.get("system").is_some();
+        let lacks = match (&told["project"], &told["catalog"]) {
+            (project, _) if !is_project(project) && (wanted.project || !project.is_null()) => Some("project"),
+            (Value::Object(_), catalog) => (wanted.catalog && !catalog.is_array()).then_some("catalog"),
+            _ => UNSCOPED.into_iter().find(|name| told[*name].is_null()).or_else(|| {
+                let is_of_one =
+                    ["project", "roles", "catalog", "is_domain"].iter().any(|name| told.get(*name).is_some());
+                (is_of_one && !is_bound).then_some("project")
+            }),
+        };
+        if let Some(lacks) = lacks {
+            return Err(format!("has no `{lacks}`"));
+        }
+        let token = serde_json::from_value(told).map_err(|error| format!("is no token ({error})"))?;
+        Ok(Self { is_whole, ..token })
+    }
+
     /// Tells whether it comes from an application credential.
     pub fn is_delegated(&self) -> bool {
         self.methods.iter().any(|method| method == "application_credential")
     }
+}
+
+/// What every token says of itself, also one for no project.
+const UNSCOPED: [&str; 4] = ["methods", "user", "expires_at", "issued_at"];
+
+fn is_project(told: &Value) -> bool {
+    let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    [&told["id"], &told["name"], &told["domain"]["id"], &told["domain"]["name"]].into_iter().all(text)
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,6 +150,57 @@ mod tests {
 
     fn named(name: &str) -> Named {
         Named::Name { name: sourced(name.into()), domain: Domain::Name(sourced("Default".into())) }
+    }
+
+    fn whole() -> Value {
+        let endpoint = json!({"interface": "public", "region": null, "url": "http://one/v1/p1"});
+        json!({"methods": ["password"], "user": {"id": "u"}, "issued_at": "2026-01-01T00:00:00.000000Z",
+            "expires_at": "2026-01-01T01:00:00.000000Z", "roles": [], "is_domain": false,
+            "project": {"id": "p1", "name": "admin", "domain": {"id": "default", "name": "Default"}},
+            "catalog": [{"type": "migration", "name": "coriolis", "endpoints": [endpoint]}]})
+    }
+
+    fn unscoped() -> Value {
+        let mut token = whole();
+        token.as_object_mut().unwrap().retain(|name, _| UNSCOPED.contains(&name.as_str()));
+        token
+    }
+
+    #[test]
+    fn only_a_whole_token_says_that_it_holds_for_no_project() {
+        let read = |token: Value, project| Token::read(json!({"token": token}), Wanted { project, catalog: true });
+        for project in [true, false] {
+            let token = read(whole(), project).unwrap();
+            assert!(token.is_whole && token.project.is_some_and(|project| project.id == "p1"));
+            for damage in [json!(null), json!(7), json!("x"), json!([]), json!({}), json!({"id": ""})] {
+                for name in ["project", "catalog", "expires_at"]
+                    .into_iter()
+                    .filter(|name| *name != "catalog" || !damage.is_array())
+                {
+                    let mut token = whole();
+                    token[name] = damage.clone();
+                    assert!(read(token, project).is_err(), "{name}: {damage}");
+                }
+            }
+            for name in ["project", "catalog", "expires_at"] {
+                let mut token = whole();
+                token.as_object_mut().unwrap().remove(name);
+                assert!(read(token, project).is_err(), "without {name}");
+            }
+        }
+        assert!(read(unscoped(), false).unwrap().project.is_none());
+        assert!(read(unscoped(), true).is_err(), "a project was asked for");
+        for name in UNSCOPED {
+            let mut token = unscoped();
+            token.as_object_mut().unwrap().remove(name);
+            assert!(read(token, false).is_err(), "without {name}");
+        }
+        let mut of_domain = whole();
+        of_domain["domain"] = of_domain.as_object_mut().unwrap().remove("project").unwrap()["domain"].take();
+        assert!(read(of_domain, false).unwrap().project.is_none());
+        for document in [json!(null), json!([]), json!({}), json!({"token": null}), json!({"token": "x"})] {
+            assert!(Token::read(document, Wanted { project: false, catalog: false }).is_err());
+        }
     }
 
     #[test]

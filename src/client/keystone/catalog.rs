@@ -57,6 +57,20 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer:
     })
 }
 
+/// Tells whether every entry has a type and addresses, and every address its interface: what a damaged catalog lacks may be
+/// in the next one.
+pub(super) fn is_whole(catalog: &Value) -> bool {
+    let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let endpoint = |endpoint: &Value| {
+        let listed = text(&endpoint["interface"]) && text(&endpoint["url"]);
+        listed || ["publicURL", "internalURL", "adminURL"].iter().any(|name| text(&endpoint[*name]))
+    };
+    let entry = |entry: &Value| {
+        text(&entry["type"]) && entry["endpoints"].as_array().is_some_and(|endpoints| endpoints.iter().all(endpoint))
+    };
+    catalog.as_array().is_some_and(|entries| entries.iter().all(entry))
+}
+
 /// The URL of `service` in the catalog, without a slash at its end.
 ///
 /// If several match (two regions, and none was asked for), it is the first, as with the official client; the run says

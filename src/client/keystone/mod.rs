@@ -24,17 +24,16 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use self::body::{Envelope, Token};
+use self::body::{Token, Wanted};
 use self::catalog::Entry;
 use self::discovery::{Api, Start};
 use self::refusal::Refusal;
 use super::identity::{Access, Identity, Pending};
 use crate::clock::Clock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{BROKEN, Error, Kind, Result};
 use crate::settings::{Cloud, Credential, IdentityVersion, Login, Named, Service, Sourced};
 
 /// The part of a token's life before its end in which a new login is due, within limits: Keystone cuts times to whole
@@ -74,6 +73,8 @@ struct Session {
 struct Present {
     access: Access,
     catalog: Vec<Entry>,
+    /// Whether nothing of the catalog was damaged.
+    is_whole: bool,
     /// The time of the next login; `None` for a bare token, whose end the server decides. After the machine has slept
     /// it may be too late; then the server rejects the token.
     until: Option<Instant>,
@@ -156,11 +157,12 @@ impl Keystone {
         }
         let url = match &self.endpoint {
             Some(endpoint) => catalog::with_project(endpoint, project)?,
-            None => catalog::choose(&token.catalog, &self.service)?,
+            None => catalog::choose(&token.catalog, &self.service)
+                .map_err(|error| if token.is_whole { error } else { spoilt(error) })?,
         };
         let access = Access { token: Some(secret), url, login: session.login + 1 };
         let until = (!self.is_bare_token()).then(|| self.renewal(asked, &token));
-        Ok(Present { access, catalog: token.catalog, until })
+        Ok(Present { access, catalog: token.catalog, is_whole: token.is_whole, until })
     }
 
     /// The time of the next login. The lifetime counts from our request, since this machine's time of day may be wrong.
@@ -182,7 +184,21 @@ impl Keystone {
         for base in &bases {
             // Keystone answers 300 here.
             let answer = self.ask(self.http.get(format!("{base}/")), base).await?;
-            let Ok(document) = answer.json::<Value>().await else { continue };
+            let is_json = is_json(&answer);
+            let text = answer.text().await;
+            let text = text.map_err(|error| reach::unreachable(base, &self.auth_url.origin, &error))?;
+            let document: Value = match serde_json::from_str(&text) {
+                Ok(document) => document,
+                // Something else than Keystone may answer here, with a page.
+                Err(_) if !is_json => continue,
+                Err(error) => {
+                    return Err(Error::new(
+                        Kind::Unreachable,
+                        format!("the versions at `{base}` are damaged: {error}"),
+                    )
+                    .detail(BROKEN, true));
+                }
+            };
             match discovery::chosen(base, &document, self.version) {
                 Some(Ok(api)) => return Ok(api),
                 // A URL above the given one may belong to another service.
@@ -211,8 +227,8 @@ impl Keystone {
     async fn token2(&self, api: &Api) -> Result<(SecretString, Token)> {
         let body = version2::login(&api.url, &self.credential, self.project.as_ref())?;
         let answer = self.send(self.http.post(api.tokens()).json(&body), api).await?;
-        let (_, envelope) = self.read::<version2::Envelope>(api, answer, "POST").await?;
-        Ok(envelope.token())
+        let (_, status, document) = self.read(api, answer, "POST").await?;
+        version2::Envelope::read(document, self.wanted()).map_err(|cause| self.damaged(api, status, &cause))
     }
 
     /// A bare token is used as it is if its project is the wanted one.
@@ -223,7 +239,9 @@ impl Keystone {
             let answer = self.send(asked.header("X-Subject-Token", header), api).await?;
             // Some policies let nobody look at tokens; then it can only be exchanged.
             if answer.status() != StatusCode::FORBIDDEN {
-                let (_, Envelope { token: known }) = self.read(api, answer, "GET").await?;
+                let (_, status, document) = self.read(api, answer, "GET").await?;
+                let known = Token::read(document, Wanted { project: false, ..self.wanted() })
+                    .map_err(|cause| self.damaged(api, status, &cause))?;
                 let fits = |wanted: &Named| known.project.as_ref().is_some_and(|project| project.is(wanted));
                 if self.project.as_ref().is_none_or(fits) {
                     return Ok((token.value.expose_secret().trim().into(), known));
@@ -232,9 +250,16 @@ impl Keystone {
         }
         let body = body::login(&self.credential, self.project.as_ref());
         let answer = self.send(self.http.post(api.tokens()).json(&body), api).await?;
-        let (secret, Envelope { token }) = self.read(api, answer, "POST").await?;
-        let secret = secret.ok_or_else(|| self.not_keystone(api, "its answer has no `X-Subject-Token`"))?;
+        let (secret, status, document) = self.read(api, answer, "POST").await?;
+        let secret = secret.ok_or_else(|| self.damaged(api, status, "has no `X-Subject-Token`"))?;
+        let token = Token::read(document, self.wanted()).map_err(|cause| self.damaged(api, status, &cause))?;
         Ok((secret, token))
+    }
+
+    /// An application credential holds for a project of its own.
+    fn wanted(&self) -> Wanted {
+        let is_delegated = self.is_application_credential();
+        Wanted { project: self.project.is_some() || is_delegated, catalog: self.endpoint.is_none() }
     }
 
     async fn send(&self, request: RequestBuilder, api: &Api) -> Result<reqwest::Response> {
@@ -246,13 +271,13 @@ impl Keystone {
         sent.map_err(|error| reach::unreachable(url, &self.auth_url.origin, &error))
     }
 
-    /// The body of an answer, and the token that version 3 sends in a header.
-    async fn read<Body: DeserializeOwned>(
+    /// The body of an answer with its status, and the token that version 3 has beside it.
+    async fn read(
         &self,
         api: &Api,
         answer: reqwest::Response,
         method: &'static str,
-    ) -> Result<(Option<SecretString>, Body)> {
+    ) -> Result<(Option<SecretString>, u16, Value)> {
         let status = answer.status();
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let subject = header("X-Subject-Token").map(SecretString::from);
@@ -269,9 +294,13 @@ impl Keystone {
             return Err(refusal.error(api, &text, self));
         }
         let body = serde_json::from_str(&text)
-            .map_err(|error| self.not_keystone(api, &format!("its answer is no token ({error})")))
-            .map_err(|error| error.detail("status", status.as_u16()))?;
-        Ok((subject, body))
+            .map_err(|error| self.damaged(api, status.as_u16(), &format!("is no token ({error})")))?;
+        Ok((subject.filter(|token| !token.expose_secret().is_empty()), status.as_u16(), body))
+    }
+
+    /// An answer that was granted, without what it should hold: as good as lost.
+    fn damaged(&self, api: &Api, status: u16, cause: &str) -> Error {
+        self.not_keystone(api, &format!("its answer {cause}")).detail("status", status)
     }
 
     fn not_keystone(&self, api: &Api, cause: &str) -> Error {
@@ -283,6 +312,11 @@ impl Keystone {
 
     fn is_bare_token(&self) -> bool {
         matches!(self.credential, Credential::Token { .. })
+    }
+
+    fn is_application_credential(&self) -> bool {
+        let credential = &self.credential;
+        matches!(credential, Credential::ApplicationCredential { .. } | Credential::NamedApplicationCredential { .. })
     }
 
     /// The credential, for people.
@@ -319,18 +353,22 @@ impl Identity for Keystone {
     fn service_url<'a>(&'a self, kind: &'a str) -> Pending<'a, Result<String>> {
         Box::pin(async move {
             self.access().await?;
-            let session = self.session.lock().await;
+            let mut session = self.session.lock().await;
             let catalog = session.present.as_ref().map_or(&[][..], |present| &present.catalog);
-            catalog::choose_other(catalog, kind, &self.service)
+            let chosen = catalog::choose_other(catalog, kind, &self.service);
+            match &session.present {
+                // The next login may bring what this one's catalog lacks.
+                Some(present) if chosen.is_err() && !present.is_whole => {
+                    session.present = None;
+                    chosen.map_err(spoilt)
+                }
+                _ => chosen,
+            }
         })
     }
 
     fn uses_application_credential(&self) -> bool {
-        let shown = matches!(
-            self.credential,
-            Credential::ApplicationCredential { .. } | Credential::NamedApplicationCredential { .. }
-        );
-        shown || self.delegated.load(Ordering::Acquire)
+        self.is_application_credential() || self.delegated.load(Ordering::Acquire)
     }
 
     fn describe(&self) -> String {
@@ -362,6 +400,16 @@ impl Identity for Fixed {
     fn describe(&self) -> String {
         format!("nobody (`--no-auth`) at {}", self.0.url)
     }
+}
+
+fn is_json(answer: &reqwest::Response) -> bool {
+    let content = answer.headers().get("Content-Type").and_then(|content| content.to_str().ok());
+    content.is_some_and(|content| content.contains("json"))
+}
+
+/// What a damaged catalog lacks: the next one may have it.
+fn spoilt(error: Error) -> Error {
+    Error { kind: Kind::Unreachable, ..error }.detail("status", StatusCode::OK.as_u16())
 }
 
 fn token_header(token: &Sourced<SecretString>) -> Result<HeaderValue> {

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::Speed;
+use crate::error::Prospect;
 use crate::settings::{self, CloudFlags};
 
 /// The fake's answer to a login, given the number of earlier ones.
@@ -295,6 +296,60 @@ async fn a_keystone_that_is_ill_or_none_counts_as_unreachable() {
             nobody.url
         )
     );
+}
+
+#[tokio::test]
+async fn a_damaged_token_is_a_lost_answer_and_says_nothing_of_the_project() {
+    fn damaged(logins: usize) -> (u16, Value) {
+        let (status, mut body) = granted(logins);
+        match logins {
+            0 => drop(body["token"].as_object_mut().unwrap().remove("project")),
+            1 => body["token"]["project"] = Value::Null,
+            2 => body["token"]["catalog"] = Value::Null,
+            3 => body["token"]["catalog"][0]["type"] = Value::Null,
+            4 => body["token"]["catalog"][0]["endpoints"] = json!({}),
+            5 => body["token"]["expires_at"] = json!(7),
+            6 => body = json!("x"),
+            7 => body = Value::Null,
+            8 => body = json!({}),
+            9 => body["token"] = json!("x"),
+            _ => {}
+        }
+        (status, body)
+    }
+    let fake = Fake::start(damaged).await;
+    let identity = fake.identity("/v3", &[]);
+    for login in 0..10 {
+        let error = identity.access().await.unwrap_err();
+        assert_eq!((error.kind, error.prospect()), (Kind::Unreachable, Prospect::Better), "{login}: {error:?}");
+    }
+    identity.access().await.unwrap();
+
+    let unscoped = Fake::start(|_| {
+        let (token, time) = (granted(0).1["token"].take(), "2026-01-01T00:00:00.000000Z");
+        let user = json!({"id": "u", "name": "admin"});
+        let told = json!({"methods": ["password"], "user": user, "issued_at": time, "expires_at": token["expires_at"]});
+        (201, json!({"token": told}))
+    });
+    let unscoped = unscoped.await;
+    let error = unscoped.identity("/v3", &[]).access().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unreachable, "it was asked for a project");
+}
+
+#[tokio::test]
+async fn a_service_that_a_damaged_catalog_lacks_is_looked_for_in_the_next_one() {
+    fn damaged(logins: usize) -> (u16, Value) {
+        let (status, mut body) = granted2(logins);
+        if logins == 0 {
+            body["access"]["serviceCatalog"][1]["endpoints"] = Value::Null;
+        }
+        (status, body)
+    }
+    let fake = Fake::of("v2.0", damaged).await;
+    let identity = fake.identity("/v2.0", &[]);
+    let error = identity.service_url("key-manager").await.unwrap_err();
+    assert_eq!(error.prospect(), Prospect::Better, "{error:?}");
+    assert_eq!(identity.service_url("key-manager").await.unwrap(), "http://one/v1/p1");
 }
 
 #[tokio::test]

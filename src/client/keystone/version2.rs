@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, json};
 
-use super::body::{self, ProjectDomain};
+use super::body::{self, ProjectDomain, Wanted};
 use super::catalog::{self, Entry};
 use crate::error::{Error, Kind, Result};
 use crate::settings::{Credential, Domain, Named};
@@ -82,13 +82,36 @@ struct Addresses {
 }
 
 impl Envelope {
-    /// The token, and its description in the words of version 3.
-    pub fn token(self) -> (SecretString, body::Token) {
+    /// Reads the body of an answer that has a token: the token, and its description in the words of version 3.
+    ///
+    /// # Errors
+    /// As [`body::Token::read`].
+    pub fn read(document: Value, wanted: Wanted) -> Result<(SecretString, body::Token), String> {
+        let (access, token) = (&document["access"], &document["access"]["token"]);
+        let catalog = &access["serviceCatalog"];
+        let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+        let is_empty = catalog.as_array().is_none_or(Vec::is_empty);
+        let lacks = match &token["tenant"] {
+            _ if !text(&token["id"]) => Some("id"),
+            tenant if text(&tenant["id"]) => (wanted.catalog && !catalog.is_array()).then_some("serviceCatalog"),
+            tenant if wanted.project || !tenant.is_null() || !is_empty => Some("tenant"),
+            _ => (!access["user"].is_object()).then_some("user"),
+        };
+        if let Some(lacks) = lacks {
+            return Err(format!("has no `{lacks}`"));
+        }
+        let is_whole = catalog::is_whole(catalog);
+        let envelope: Self = serde_json::from_value(document).map_err(|error| format!("is no token ({error})"))?;
+        let (secret, token) = envelope.token();
+        Ok((secret, body::Token { is_whole, ..token }))
+    }
+
+    fn token(self) -> (SecretString, body::Token) {
         let Token { id: Id(id), expires, issued_at, tenant } = self.access.token;
         let domain = || ProjectDomain { id: "default".to_owned(), name: "Default".to_owned() };
         let project = tenant.map(|Tenant { id, name }| body::Project { id, name, domain: domain() });
         let catalog = self.access.catalog.into_iter().map(entry).collect();
-        (id, body::Token { methods: Vec::new(), expires_at: expires, issued_at, project, catalog })
+        (id, body::Token { methods: Vec::new(), expires_at: expires, issued_at, project, catalog, is_whole: false })
     }
 }
 
@@ -235,7 +258,7 @@ mod tests {
     }
 
     fn read(access: &Value) -> (SecretString, body::Token) {
-        serde_json::from_value::<Envelope>(json!({"access": access})).unwrap().token()
+        Envelope::read(json!({"access": access}), Wanted { project: false, catalog: true }).unwrap()
     }
 
     #[test]
@@ -266,6 +289,26 @@ mod tests {
             token.catalog.iter().flat_map(endpoints).collect::<Vec<_>>(),
             ["public One http://one/v1/p1", "internal One http://inside/v1/p1", "public Two http://two/v1/p1"]
         );
+    }
+
+    #[test]
+    fn a_damaged_answer_is_none_and_says_nothing_of_the_tenant() {
+        let whole = json!({"access": {
+            "token": {"id": "t", "expires": "2014-01-31T15:30:58Z", "tenant": {"id": "p1", "name": "demo"}},
+            "serviceCatalog": [{"type": "migration", "endpoints": [{"publicURL": "http://one/v1/p1"}]}],
+            "user": {"id": "u"}}});
+        let read = |document: &Value, project| Envelope::read(document.clone(), Wanted { project, catalog: true });
+        assert!(read(&whole, true).is_ok_and(|(_, token)| token.is_whole));
+        let places = ["/access", "/access/token", "/access/token/id", "/access/token/tenant", "/access/serviceCatalog"];
+        for place in places {
+            for damage in [json!(null), json!(7), json!("")] {
+                let mut document = whole.clone();
+                *document.pointer_mut(place).unwrap() = damage.clone();
+                for project in [true, false] {
+                    assert!(read(&document, project).is_err(), "{place}: {damage}");
+                }
+            }
+        }
     }
 
     #[test]
