@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The detail with the seconds after which the server wants to be asked again.
@@ -20,8 +19,7 @@ pub const BROKEN: &str = "broken";
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The sort of a failure; scripts see it as `e.kind`, the shell as an exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The script is wrong: syntax, unknown name, wrong argument, unknown key, or an uncaught `throw`.
     Script,

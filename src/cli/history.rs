@@ -79,7 +79,10 @@ pub fn events(lines: &[Line]) -> Vec<Event> {
                     events.push(Event { v: VERSION, at: *at, origin: origin.clone(), fact });
                 }
             }
-            _ => {}
+            Record::Journal { .. } | Record::Cloud { .. } | Record::Value { .. } | Record::Called { .. } => {}
+            Record::Decided { .. } | Record::Began { .. } | Record::Stayed { .. } | Record::Settled { .. } => {}
+            Record::Kept { .. } | Record::Returned { .. } | Record::Attempt { .. } | Record::Behind => {}
+            Record::Anew { .. } | Record::RetryFailed => {}
         }
     }
     events

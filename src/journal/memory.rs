@@ -33,7 +33,10 @@ impl Memory {
             Record::Decided { awaited, .. } => return self.ids.extend(awaited.iter().cloned()),
             Record::Settled { settlement: Settlement::Done(answer), .. } => answer,
             Record::Returned { result: Saved::Ok(value), .. } => value,
-            _ => return,
+            Record::Settled { .. } | Record::Returned { .. } => return,
+            Record::Journal { .. } | Record::Cloud { .. } | Record::Value { .. } | Record::Called { .. } => return,
+            Record::Stayed { .. } | Record::Attempt { .. } | Record::Ended { .. } | Record::Behind => return,
+            Record::Anew { .. } | Record::RetryFailed | Record::Event { .. } => return,
         };
         // Besides its own id an object names others that do not belong to the run.
         self.ids.extend(value["id"].as_str().map(str::to_owned));

@@ -4,6 +4,7 @@
 //! knows their directories.
 
 pub mod file;
+mod format;
 pub mod lane;
 pub mod marker;
 pub mod memory;
@@ -28,6 +29,7 @@ use crate::event::{Event, Fact, Sink};
 use crate::model::Generation;
 use crate::secret;
 use file::Log;
+use format::Written;
 use marker::Marker;
 pub use record::StepKey;
 use record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
@@ -409,7 +411,10 @@ impl Journal {
             Record::Decided { result, .. } | Record::Returned { result, .. } => result.value_mut(),
             Record::Ended { ended, .. } => ended.result.value_mut(),
             Record::Settled { settlement: Settlement::Done(answer), .. } | Record::Kept { answer, .. } => Some(answer),
-            _ => None,
+            Record::Settled { settlement: Settlement::Refused(_) | Settlement::Absent, .. } => None,
+            Record::Journal { .. } | Record::Cloud { .. } | Record::Value { .. } | Record::Called { .. } => None,
+            Record::Began { .. } | Record::Stayed { .. } | Record::Attempt { .. } | Record::Behind => None,
+            Record::Anew { .. } | Record::RetryFailed | Record::Event { .. } => None,
         }?;
         if serde_json::to_writer(Room(LARGE), value).is_ok() {
             return None;
@@ -488,7 +493,8 @@ pub struct Recorder {
 
 impl Sink for Recorder {
     fn emit(&self, event: Event) {
-        let event = masked(&self.journal.known, &event, &NAMES).unwrap_or(event);
+        let written = Written(event);
+        let Written(event) = masked(&self.journal.known, &written, &NAMES).unwrap_or(written);
         self.journal.event(&event);
         self.next.emit(event);
     }

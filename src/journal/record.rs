@@ -10,6 +10,8 @@ use crate::error::{Error, Kind, Prospect};
 use crate::event::{Event, Outcome};
 use crate::model::Generation;
 
+use super::format;
+
 /// The version of the lines; a reader refuses newer ones.
 pub const VERSION: u32 = 2;
 
@@ -38,6 +40,7 @@ pub enum Record {
     },
     /// The generation of the server, from its first answer.
     Cloud {
+        #[serde(with = "format::generation")]
         generation: Generation,
     },
     /// A large value, written once; elsewhere it is `{"$value": hash}`.
@@ -127,6 +130,7 @@ pub enum Record {
     RetryFailed,
     /// An event for reports.
     Event {
+        #[serde(with = "format::EventLine")]
         event: Event,
     },
 }
@@ -163,6 +167,7 @@ pub enum Saved {
 /// An error without its source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedError {
+    #[serde(with = "format::kind")]
     pub kind: Kind,
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,6 +226,7 @@ pub enum Settlement {
 /// The outcome of an item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
+    #[serde(with = "format::outcome")]
     pub outcome: Outcome,
     pub attempts: u32,
     pub elapsed_seconds: f64,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::file::{self, read_optional};
-use super::{Key, record};
+use super::{Key, format, record};
 use crate::clock::Speed;
 use crate::disk;
 use crate::error::{Error, Kind, Result, count, plain};
@@ -77,7 +77,7 @@ pub struct End {
     pub at: Timestamp,
     pub exit_code: u8,
     /// The cause, unless it is done.
-    #[serde(flatten)]
+    #[serde(flatten, with = "format::maybe")]
     pub cause: Option<Cause>,
 }
 
@@ -92,6 +92,7 @@ pub enum RunKind {
 /// The simulated cloud of a rehearsal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rehearsal {
+    #[serde(with = "format::generation")]
     pub generation: Generation,
     pub seed: u64,
     /// The speed of its time, if it was given.

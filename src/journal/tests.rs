@@ -146,14 +146,6 @@ fn each_attempt_s_cause_is_on_record_and_the_first_and_the_last_are_given_back()
 }
 
 #[test]
-fn an_end_of_an_older_journal_has_one_cause() {
-    let line = r#"{"outcome":"failed","attempts":2,"elapsed_seconds":1.0,"result":{"error":{"kind":"failed","message":"disk"}}}"#;
-    let ended: Ended = serde_json::from_str(line).expect("it is read");
-    assert_eq!((ended.attempts, ended.first.clone()), (2, None));
-    assert_eq!(serde_json::to_string(&ended).expect("plain data"), line);
-}
-
-#[test]
 fn what_comes_before_the_first_thing_that_is_done_anew_must_be_the_same() {
     let journal = journal();
     let lane: Arc<str> = LANE.into();

@@ -16,6 +16,7 @@ mod files;
 mod golden;
 mod help;
 mod history;
+mod journal;
 mod kinds;
 mod lanes;
 mod ledger;
