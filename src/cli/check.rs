@@ -14,6 +14,7 @@ use crate::report::values::json::pretty;
 use crate::script::check::examine::{Remark, examine};
 use crate::script::diagnose::Source;
 use crate::script::engine::bare;
+use crate::script::functions::catalog;
 use crate::script::source::{read_runbook, script_text};
 
 /// # Errors
@@ -27,7 +28,7 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
         arguments.files.iter().partition(|path| path.to_string_lossy().ends_with(".d.rhai"));
     for path in &files {
         match read(process, path) {
-            Ok((name, text, folder)) => remarks.extend(examine(&engine, &name, &text, &folder, now)),
+            Ok((name, text, folder)) => remarks.extend(examine(&engine, catalog(), &name, &text, &folder, now)),
             Err(error) => unread.push(error),
         }
     }

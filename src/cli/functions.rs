@@ -3,7 +3,8 @@
 use super::args::{FunctionsArguments, ReferenceFormat};
 use crate::error::{ExitCode, Result};
 use crate::process::Process;
-use crate::script::{catalog, help, render};
+use crate::script::functions::catalog;
+use crate::script::{help, render};
 
 /// Shows one function, or all of them; a word that is not a function's name is searched for.
 ///
@@ -11,15 +12,19 @@ use crate::script::{catalog, help, render};
 /// `Input` for an unknown function, and for a word without any match; `Storage` when stdout is full.
 pub fn tell(process: &Process, arguments: &FunctionsArguments) -> Result<ExitCode> {
     let name = arguments.name.as_deref();
-    let row = || name.map(catalog::look_up).transpose();
+    let catalog = catalog();
+    let row = || name.map(|name| catalog.look_up(name)).transpose();
     let width = process.data_width().unwrap_or(help::WIDTH);
     let text = match arguments.format {
-        ReferenceFormat::Text => name.map_or_else(|| Ok(help::index(width)), |name| help::topic(name, width))?,
-        ReferenceFormat::Markdown => row()?.map_or_else(render::markdown_all, render::markdown),
-        ReferenceFormat::Json => format!("{:#}", row()?.map_or_else(render::json_all, render::json)),
-        ReferenceFormat::Rhai => {
-            row()?.map_or_else(render::definitions, |row| render::definition(row).join("\n").trim_start().to_owned())
+        ReferenceFormat::Text => {
+            name.map_or_else(|| Ok(help::index(catalog, width)), |name| help::topic(catalog, name, width))?
         }
+        ReferenceFormat::Markdown => row()?.map_or_else(|| render::markdown_all(catalog), render::markdown),
+        ReferenceFormat::Json => format!("{:#}", row()?.map_or_else(|| render::json_all(catalog), render::json)),
+        ReferenceFormat::Rhai => row()?.map_or_else(
+            || render::definitions(catalog),
+            |row| render::definition(row).join("\n").trim_start().to_owned(),
+        ),
     };
     let mut output = process.output();
     output.data(&text);

@@ -26,6 +26,7 @@ use crate::repl::relay::Relay;
 use crate::repl::view::Form;
 use crate::report::{Line, Tone};
 use crate::script::access::Access;
+use crate::script::functions::language;
 use crate::script::gates::Gates;
 use crate::script::host::{Host, Script, Seams};
 use crate::script::modules::Imports;
@@ -160,6 +161,7 @@ fn host(
     let folder = process.directory.clone();
     let limits = Limits::read(&arguments.max)?;
     let script = Script {
+        language: language(),
         parameters: secrets::parameters(process, arguments)?,
         environment: process.environment.clone(),
         imports: Imports::of_folder(&folder, Access::all(&limits)),

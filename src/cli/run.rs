@@ -31,6 +31,7 @@ use crate::script::declared::{asks_by_computed_name, asks_somebody, declared, ne
 use crate::script::diagnose::Source;
 use crate::script::engine::{bare, build};
 use crate::script::error::Located;
+use crate::script::functions::{catalog, language};
 use crate::script::host::{Host, Script, Seams};
 use crate::script::lane::Lane;
 use crate::script::literals::masked;
@@ -86,7 +87,7 @@ fn print(process: &Process, text: &str) -> Result<ExitCode> {
 /// # Errors
 /// The exit code, if there are any.
 pub fn parse(process: &Process, source: &Source) -> Result<AST, ExitCode> {
-    compile(&bare(), &source.text).map_err(|findings| {
+    compile(&bare(), catalog(), &source.text).map_err(|findings| {
         let mut output = process.output();
         for finding in &findings {
             output.note(&source.finding(finding, process.color()));
@@ -444,13 +445,16 @@ fn evaluate_in(
     let (folder, directory) = (plan.folder.clone(), plan.directory.clone());
     let imports = Imports::new(folder.clone(), plan.access.clone(), plan.sources.imports.clone(), keep);
     let (limits, access, environment) = (plan.limits.clone(), plan.access.clone(), process.environment.clone());
-    let host = Host::new(seams, Script { parameters, folder, directory, imports, limits, access, environment });
+    let host = Host::new(
+        seams,
+        Script { language: language(), parameters, folder, directory, imports, limits, access, environment },
+    );
     let main = Lane::main();
     let engine = build(&host, &main);
     host.set_name(&source.name);
     host.set_text(&source.text);
     // Parsed again by the engine that runs it: closures are found by that engine's hashes.
-    let ast = compile(&engine, &source.text).map_err(|mut findings| {
+    let ast = compile(&engine, catalog(), &source.text).map_err(|mut findings| {
         let error = findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);
         Located::nowhere(error)
     })?;

@@ -1,6 +1,7 @@
 //! Schedules of a transfer: the times at which the server executes it by itself. Times are UTC, each part one exact
 //! value.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
@@ -10,8 +11,11 @@ use crate::error::{Error, Result};
 use crate::model::Generation;
 
 /// The parts of a time, with their ranges; `dow` 0 is Monday.
-const PARTS: [(&str, i64, i64); 5] =
+const RANGES: [(&str, i64, i64); 5] =
     [("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6)];
+
+/// The parts of a time, as the API names them.
+pub const PARTS: [&str; 5] = [RANGES[0].0, RANGES[1].0, RANGES[2].0, RANGES[3].0, RANGES[4].0];
 
 /// `expired` includes the schedules that have expired.
 pub fn list(generation: Generation, transfer: &str, expired: bool) -> Request {
@@ -62,7 +66,7 @@ pub fn check_time(time: &Value) -> Result<()> {
         );
     };
     for (name, value) in parts {
-        let Some((_, least, most)) = PARTS.iter().find(|(part, ..)| part == name) else {
+        let Some((_, least, most)) = RANGES.iter().find(|(part, ..)| part == name) else {
             return Err(Error::script(format!("a schedule has no `{name}`"))
                 .hint("it has `minute`, `hour`, `dom`, `month` and `dow`; the server would ignore it and run every minute")
                 .detail("key", name.as_str()));
@@ -105,6 +109,28 @@ fn collection(generation: Generation, transfer: &str) -> String {
 
 fn path(generation: Generation, transfer: &str, schedule: &str) -> String {
     format!("{}/{}", collection(generation, transfer), segment(schedule))
+}
+
+/// A moment as the server reads it. Without a zone it is UTC, a day alone ends when it begins.
+///
+/// # Errors
+/// `Script` for what is no date, or not later than `now`.
+pub fn end(text: &str, now: Timestamp) -> Result<String> {
+    let moment = text.parse::<Timestamp>().ok().or_else(|| {
+        let civil = text.trim().parse::<jiff::civil::DateTime>().ok()?;
+        civil.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
+    });
+    let Some(moment) = moment else {
+        return Err(Error::script(format!("`{text}` is no date"))
+            .hint("write `2030-01-02T03:04:05Z`")
+            .detail("key", "expiration_date"));
+    };
+    if moment <= now {
+        return Err(
+            Error::script(format!("`{text}` is over: the schedule would never run")).detail("key", "expiration_date")
+        );
+    }
+    Ok(moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 #[cfg(test)]
@@ -162,5 +188,17 @@ mod tests {
             assert!(check_time(&time).is_ok(), "{time}");
         }
         assert!(create(CURRENT, "T", Map::new()).is_err());
+    }
+
+    #[test]
+    fn an_end_is_written_in_utc_and_lies_ahead() {
+        let now: Timestamp = "2026-06-01T20:00:00Z".parse().expect("a time");
+        let written = |text| end(text, now).ok();
+        assert_eq!(written("2030-01-02T03:04:05Z").as_deref(), Some("2030-01-02T03:04:05Z"));
+        assert_eq!(written("2030-01-02T03:04:05+02:00").as_deref(), Some("2030-01-02T01:04:05Z"));
+        assert_eq!(written("2030-01-02 03:04:05").as_deref(), Some("2030-01-02T03:04:05Z"));
+        assert_eq!(written("2030-01-02").as_deref(), Some("2030-01-02T00:00:00Z"));
+        assert_eq!(written("2026-06-01T19:00:00Z"), None);
+        assert_eq!(written("soon"), None);
     }
 }

@@ -11,7 +11,7 @@ use super::names::{Name, Thing, What};
 use super::place::{Argument, Context, Inside, Link, Wanted};
 use super::target::{Target, target};
 use crate::report::streams::text;
-use crate::script::catalog;
+use crate::script::functions::catalog;
 use crate::script::spec::{Key, Kind, Noun, Spec};
 use crate::script::value::{describe, to_shown};
 
@@ -84,14 +84,14 @@ fn topics(typed: &str) -> Vec<Candidate> {
 /// The functions whose name begins with `typed`: noun-first names, as most are, else the verb-first spellings.
 fn functions(typed: &str) -> Vec<(String, &'static Spec)> {
     let own = |name: &str, row: &Spec| row.name == name || row.aliases.contains(&name);
-    let all = || catalog::names().iter().filter(|(name, _)| name.starts_with(typed));
+    let all = || catalog().names().iter().filter(|(name, _)| name.starts_with(typed));
     let mut found: Vec<(String, &'static Spec)> =
         all().filter(|(name, row)| own(name, row)).map(|(name, row)| (name.clone(), *row)).collect();
     if found.is_empty() {
         found = all().map(|(name, row)| (name.clone(), *row)).collect();
     }
     if found.is_empty() && typed.len() > 2 {
-        let inside = catalog::names().iter().filter(|(name, row)| own(name, row) && name.contains(typed));
+        let inside = catalog().names().iter().filter(|(name, row)| own(name, row) && name.contains(typed));
         found = inside.map(|(name, row)| (name.clone(), *row)).collect();
     }
     found
@@ -253,7 +253,7 @@ fn live(noun: Noun, argument: &Argument, key: bool, known: &dyn Knowledge) -> Ve
     let what = match noun {
         Noun::Endpoint => What::all(Thing::Endpoints),
         Noun::Transfer => What::all(Thing::Transfers),
-        Noun::Instance if catalog::find(&argument.function).is_some_and(|row| row.name == "transfer_of") => {
+        Noun::Instance if catalog().find(&argument.function).is_some_and(|row| row.name == "transfer_of") => {
             What::all(Thing::Transfers)
         }
         Noun::Execution => What::of(Thing::Executions, written(argument.before.first(), known)),
@@ -313,7 +313,7 @@ fn end(argument: &Argument, thing: Thing, known: &dyn Knowledge) -> Option<Strin
     if let Some(found) = option(argument, options).and_then(|text| text_of(&text, known)) {
         return Some(found);
     }
-    let row = catalog::find(&argument.function)?;
+    let row = catalog().find(&argument.function)?;
     let (first, given) = (row.parameters.first()?, argument.before.first()?);
     match first.kind {
         Kind::Reference(Noun::Endpoint) => text_of(given, known),

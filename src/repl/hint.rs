@@ -1,7 +1,7 @@
 //! The hint behind the cursor: the rest of an earlier input, or the missing arguments of the current call.
 
 use super::place;
-use crate::script::catalog;
+use crate::script::functions::catalog;
 
 /// The text to show, and the text that the right arrow inserts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ fn wanted(line: &str, functions: &[(String, Vec<String>)]) -> Option<String> {
     let parameters: Vec<String> = match functions.iter().find(|(name, _)| *name == function) {
         Some((_, parameters)) => parameters.clone(),
         None => {
-            let row = catalog::find(&function)?;
+            let row = catalog().find(&function)?;
             let word = |name: &str, optional: bool| if optional { format!("[{name}]") } else { name.to_owned() };
             row.parameters.iter().map(|parameter| word(parameter.name, parameter.optional)).collect()
         }

@@ -10,7 +10,7 @@ use rhai::{Array, Dynamic, Map as ScriptMap};
 use super::complete::Knowledge;
 use super::names::{Name, Names, PATIENCE, What};
 use super::place::Link;
-use crate::script::catalog;
+use crate::script::functions::catalog;
 use crate::script::session::Session;
 use crate::script::value::describe;
 
@@ -30,7 +30,7 @@ impl Known {
         drop(engine);
         let is_name = |name: &String| name.starts_with(char::is_alphabetic) && !name.contains('$');
         let all: BTreeSet<String> =
-            all.into_iter().filter(is_name).filter(|name| catalog::find(name).is_none()).collect();
+            all.into_iter().filter(is_name).filter(|name| catalog().find(name).is_none()).collect();
         Self { session, names, folder, methods: all.into_iter().collect() }
     }
 

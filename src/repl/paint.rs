@@ -1,7 +1,7 @@
 //! Colours of the input line.
 
 use super::lexer::{Kind, lex};
-use crate::script::catalog;
+use crate::script::functions::catalog;
 
 const KEYWORD: &str = "35";
 const FUNCTION: &str = "36";
@@ -25,7 +25,7 @@ pub fn highlight(line: &str, cursor: usize) -> String {
         let code = match token.kind {
             _ if pair.is_some_and(|(open, close)| [open, close].contains(&token.range.start)) => Some(PAIR),
             Kind::Keyword => Some(KEYWORD),
-            Kind::Word if catalog::find(word).is_some() && line[token.range.end..].trim_start().starts_with('(') => {
+            Kind::Word if catalog().find(word).is_some() && line[token.range.end..].trim_start().starts_with('(') => {
                 Some(FUNCTION)
             }
             Kind::Text => Some(TEXT),

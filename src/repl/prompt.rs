@@ -30,6 +30,7 @@ use crate::report::streams::text;
 use crate::report::values::diagnostic;
 use crate::report::{self, Finished, Output, Report, Screen, Unstarted};
 use crate::script::diagnose::Source;
+use crate::script::functions::catalog;
 use crate::script::help;
 use crate::script::host::Host;
 use crate::script::literals::{lacks_secret, learn, masked};
@@ -382,7 +383,7 @@ impl Prompt {
             Command::Quit => return Ok(Next::Leave),
             Command::Commands => self.data(&commands::overview()),
             Command::Help(topic) => {
-                let told = help::topic(&topic, self.width())?;
+                let told = help::topic(catalog(), &topic, self.width())?;
                 self.data(&told);
             }
             Command::Show(form, None) => {
@@ -398,7 +399,7 @@ impl Prompt {
             }
             Command::Page(Some(text)) if help_topic(&text).is_some() => {
                 let topic = help_topic(&text).unwrap_or_default();
-                let told = help::topic(topic, self.width())?;
+                let told = help::topic(catalog(), topic, self.width())?;
                 (self.doors.page)(&told)?;
             }
             Command::Page(text) => {

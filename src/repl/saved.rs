@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::lexer::{Kind, Token, lex};
-use crate::script::catalog;
+use crate::script::functions::catalog;
 use crate::script::session::LAST;
 use crate::script::spec::{Effect, Spec};
 
@@ -195,7 +195,7 @@ fn called(statement: &str) -> Option<&'static Spec> {
     let tokens = lex(statement).tokens;
     let first = tokens.first().filter(|first| first.kind == Kind::Word)?;
     let is_call = tokens.get(1).is_some_and(|open| &statement[open.range.clone()] == "(");
-    is_call.then(|| catalog::find(&statement[first.range.clone()])).flatten()
+    is_call.then(|| catalog().find(&statement[first.range.clone()])).flatten()
 }
 
 /// True if a statement is a bare call that only finds something out, and never fails.

@@ -3,7 +3,7 @@
 use super::names::Thing;
 use super::place::{Argument, Inside};
 use crate::script::arguments::options_instead;
-use crate::script::catalog;
+use crate::script::functions::catalog;
 use crate::script::spec::{Key, Kind, Noun, Spec};
 
 /// The kind of completion that is wanted.
@@ -22,7 +22,7 @@ pub enum Target {
 
 /// The target at the place, if the table knows it.
 pub fn target(argument: &Argument) -> Option<Target> {
-    let row = catalog::find(&argument.function)?;
+    let row = catalog().find(&argument.function)?;
     let mut inside = argument.inside.iter().peekable();
     let mut kind = parameter(row, argument.index, matches!(inside.peek(), Some(Inside::Map { .. })))?;
     let mut environment = None;

@@ -2,6 +2,7 @@
 
 use rhai::{AST, Engine, ParseError, Scope};
 
+use super::catalog::Catalog;
 use super::check::check;
 use super::finding::Finding;
 use super::syntax::{Recovered, recover};
@@ -12,23 +13,24 @@ use crate::error::Error;
 ///
 /// # Errors
 /// Every mistake that can be found without running, in the order of the text.
-pub fn compile(engine: &Engine, source: &str) -> Result<AST, Vec<Finding>> {
-    compile_with(engine, source, &Scope::new(), |ast| check(engine, ast))
+pub fn compile(engine: &Engine, catalog: &Catalog, source: &str) -> Result<AST, Vec<Finding>> {
+    compile_with(engine, catalog, source, &Scope::new(), |ast| check(engine, catalog, ast))
 }
 
 /// The same for a text that finds variables there, with the check of its tree.
 ///
 /// # Errors
 /// As [`compile`].
-pub(super) fn compile_with(
+pub fn compile_with(
     engine: &Engine,
+    catalog: &Catalog,
     source: &str,
     scope: &Scope<'_>,
     check: impl FnOnce(&AST) -> Vec<Finding>,
 ) -> Result<AST, Vec<Finding>> {
     let (syntax, tree) = recover(source);
     let known: Vec<&str> = scope.iter_raw().map(|(name, ..)| name).collect();
-    let found = findings(engine, &syntax, tree.as_ref(), &known, check);
+    let found = findings(engine, catalog, &syntax, tree.as_ref(), &known, check);
     if !found.is_empty() {
         return Err(found);
     }
@@ -39,6 +41,7 @@ pub(super) fn compile_with(
 /// Every mistake of a text, by its syntax and by the check of its tree, in its order; `known` are variables that it finds.
 pub fn findings(
     engine: &Engine,
+    catalog: &Catalog,
     syntax: &Recovered,
     tree: Option<&AST>,
     known: &[&str],
@@ -50,7 +53,8 @@ pub fn findings(
         (finding.line, finding.column) = syntax.place(finding.line, finding.column);
         finding
     };
-    let mut findings: Vec<Finding> = undefined(engine, tree, syntax.text(), &known).into_iter().map(placed).collect();
+    let mut findings: Vec<Finding> =
+        undefined(engine, catalog, tree, syntax.text(), &known).into_iter().map(placed).collect();
     // What was left out may declare what is called elsewhere, and a line that was repaired says what its author never wrote.
     let lost = |finding: &Finding| syntax.lost.iter().any(|word| finding.error.message.contains(&format!("`{word}`")));
     let checked = check(tree).into_iter().filter(|finding| !lost(finding)).map(placed);
@@ -72,10 +76,11 @@ fn unparsed(error: &ParseError) -> Finding {
 mod tests {
     use super::*;
     use crate::script::engine::bare;
+    use crate::script::functions::catalog;
 
     fn mistakes(source: &str) -> Vec<(usize, usize, String, Option<String>)> {
         let engine = bare();
-        let found = compile(&engine, source).err().unwrap_or_default();
+        let found = compile(&engine, catalog(), source).err().unwrap_or_default();
         found
             .into_iter()
             .map(|finding| (finding.line, finding.column, finding.error.message, finding.error.hint))

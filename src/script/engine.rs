@@ -7,7 +7,6 @@ use rhai::{Dynamic, Engine, ImmutableString, Position};
 
 use super::error::throw;
 use super::function::Function;
-use super::functions;
 use super::host::Host;
 use super::invoke::invoke;
 use super::job;
@@ -25,13 +24,9 @@ pub const LANE_STACK: usize = 16 << 20;
 pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     let mut engine = bare();
     engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
-    engine.set_module_resolver(Modules::of(&host.imports));
+    engine.set_module_resolver(Modules::new(&host.imports, host.language.mistakes));
     sizes::register(&mut engine);
-    for function in functions::TABLES.iter().flat_map(|(_, rows)| rows.iter()) {
-        for name in function.spec.names() {
-            register(&mut engine, host, &name, function);
-        }
-    }
+    (host.language.register)(&mut engine, host);
     host.register_modules(&mut engine);
     let printer = host.clone();
     engine.on_print(move |text| say(&printer, Fact::Printed { text: text.to_owned() }));
@@ -66,8 +61,15 @@ pub fn bare() -> Engine {
     engine
 }
 
+/// Gives an engine a function under all its names.
+pub fn register(engine: &mut Engine, host: &Arc<Host>, function: &'static Function) {
+    for name in function.spec.names() {
+        register_name(engine, host, &name, function);
+    }
+}
+
 /// Once per number of arguments; `Dynamic` takes any kind, so that the row decides and says what is wrong.
-fn register(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'static Function) {
+fn register_name(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'static Function) {
     let (least, most) = function.spec.arity();
     for count in least..=most {
         register_types(engine, host, name, function, &vec![TypeId::of::<Dynamic>(); count]);

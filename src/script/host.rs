@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 use rhai::{Engine, Module, NativeCallContext};
 
 use super::access::{self, Access};
+use super::catalog::Catalog;
 use super::error::Place;
-use super::finding::CapturedWrites;
+use super::finding::{CapturedWrites, Finding};
 use super::gates::Gates;
 use super::index::Index;
 use super::inventory::doubled_column;
@@ -20,7 +21,7 @@ use super::lane::Lane;
 use super::modules::Imports;
 use super::parameters::Parameters;
 use super::reads::Reads;
-use super::saved::Vault;
+use super::vault::Vault;
 use crate::cancel::Cancel;
 use crate::client::Client;
 use crate::clock::Clock;
@@ -45,6 +46,17 @@ pub type Connect = Box<dyn Fn() -> Result<Cloud> + Send + Sync>;
 /// Sizes of disks in bytes; `None` where the cloud would not tell.
 type Sizes = Option<Vec<u64>>;
 
+/// The language of a run, as the floors above give it to the runtime.
+#[derive(Clone, Copy)]
+pub struct Language {
+    /// The declarations of the functions.
+    pub catalog: &'static Catalog,
+    /// Gives an engine the functions, which work on that host.
+    pub register: fn(&mut Engine, &Arc<Host>),
+    /// Every mistake of a module's text.
+    pub mistakes: fn(&Engine, &str) -> Vec<Finding>,
+}
+
 /// What a run is plugged into.
 pub struct Seams {
     pub clock: Clock,
@@ -57,6 +69,7 @@ pub struct Seams {
 
 /// What a script has beside its text.
 pub struct Script {
+    pub language: Language,
     pub parameters: Parameters,
     /// Its own.
     pub folder: PathBuf,
@@ -86,6 +99,7 @@ pub struct Shared {
     pub journal: Arc<Journal>,
     /// Who answers what the run asks.
     pub gates: Arc<dyn Gates>,
+    pub language: Language,
     /// The secrets that the run records and reads back.
     pub vault: Vault,
     pub parameters: Parameters,
@@ -128,7 +142,7 @@ pub struct Shared {
 impl Host {
     pub fn new(seams: Seams, script: Script) -> Arc<Self> {
         let Seams { clock, cancel, events, journal, gates, connect } = seams;
-        let Script { parameters, folder, directory, imports, limits, access, environment } = script;
+        let Script { language, parameters, folder, directory, imports, limits, access, environment } = script;
         memory::allow(&limits);
         let shared = Shared {
             clock,
@@ -136,6 +150,7 @@ impl Host {
             events,
             journal,
             gates,
+            language,
             vault: Vault::default(),
             parameters,
             folder,

@@ -106,7 +106,7 @@ pub fn unknown_function<'a>(name: &str, names: impl Iterator<Item = &'a str>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::catalog;
+    use crate::script::functions::catalog;
 
     #[test]
     fn the_words_of_other_tools_lead_to_the_function() {
@@ -122,9 +122,9 @@ mod tests {
             ("transfer_schedule_add", "did you mean `transfer_schedule_create`?"),
             ("println", "`print` ends the line by itself"),
         ] {
-            let names = catalog::names().keys().map(String::as_str);
+            let names = catalog().names().keys().map(String::as_str);
             assert_eq!(meant(name, names).as_deref(), Some(hint), "{name}");
         }
-        assert_eq!(meant("zebra", catalog::names().keys().map(String::as_str)), None);
+        assert_eq!(meant("zebra", catalog().names().keys().map(String::as_str)), None);
     }
 }

@@ -55,3 +55,4 @@ mod standing;
 pub mod syntax;
 pub mod value;
 pub mod variables;
+pub mod vault;

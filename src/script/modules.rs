@@ -13,8 +13,8 @@ use rhai::{
 };
 
 use super::access::{self, Access};
-use super::compile::compile;
 use super::error::{Fault, throw};
+use super::finding::Finding;
 use super::source::read_module;
 use crate::error::{Error, Result as Outcome};
 
@@ -73,11 +73,15 @@ impl Imports {
 }
 
 /// Gives the engine the modules of a run. A circle would otherwise overflow the stack.
-pub struct Modules(Arc<Imports>);
+pub struct Modules {
+    imports: Arc<Imports>,
+    /// Every mistake of a text.
+    mistakes: fn(&Engine, &str) -> Vec<Finding>,
+}
 
 impl Modules {
-    pub fn of(imports: &Arc<Imports>) -> Self {
-        Self(imports.clone())
+    pub fn new(imports: &Arc<Imports>, mistakes: fn(&Engine, &str) -> Vec<Finding>) -> Self {
+        Self { imports: imports.clone(), mistakes }
     }
 
     /// The module of this name; `evaluate` makes it of its tree.
@@ -88,24 +92,23 @@ impl Modules {
         position: Position,
         evaluate: impl FnOnce(&AST) -> Result<Module, Box<EvalAltResult>>,
     ) -> Resolved {
-        let known = self.0.modules.lock().get(name).cloned();
+        let known = self.imports.modules.lock().get(name).cloned();
         if let Some(module) = known {
             return Ok(module);
         }
-        let text = self.0.text(name, position)?;
+        let text = self.imports.text(name, position)?;
         let inside =
             |error: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.to_owned(), error, position));
-        let mut ast = engine.compile(&text).map_err(|error| inside(unparsed(engine, &text, error)))?;
+        let mut ast = engine.compile(&text).map_err(|error| inside(unparsed((self.mistakes)(engine, &text), error)))?;
         ast.set_source(name);
         let module: Shared<Module> = evaluate(&ast).map_err(inside)?.into();
-        self.0.modules.lock().insert(name.to_owned(), module.clone());
+        self.imports.modules.lock().insert(name.to_owned(), module.clone());
         Ok(module)
     }
 }
 
 /// A module that does not parse, in the words for people.
-fn unparsed(engine: &Engine, text: &str, error: ParseError) -> Box<EvalAltResult> {
-    let findings = compile(engine, text).err().unwrap_or_default();
+fn unparsed(findings: Vec<Finding>, error: ParseError) -> Box<EvalAltResult> {
     let count = findings.len();
     let Some(first) = findings.into_iter().next() else { return error.into() };
     let position = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);

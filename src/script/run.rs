@@ -7,7 +7,6 @@ use rhai::{AST, Dynamic, Engine, Scope};
 use serde_json::Value;
 
 use super::captures::captured_writes;
-use super::catalog;
 use super::error::{Located, locate};
 use super::host::Host;
 use super::lane::Lane;
@@ -56,7 +55,7 @@ fn explain(mut located: Located, engine: &Engine, host: &Host, ast: &AST) -> Loc
     if let Some(name) = detail("unknown_function") {
         let names = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
         let script: Vec<&str> = ast.iter_functions().map(|function| function.name).collect();
-        located.error = match catalog::find(&name) {
+        located.error = match host.language.catalog.find(&name) {
             Some(function) => {
                 let given = located
                     .error
@@ -68,7 +67,13 @@ fn explain(mut located: Located, engine: &Engine, host: &Host, ast: &AST) -> Loc
             None if names.contains(&name) || script.contains(&name.as_str()) => located.error,
             None => unknown_function(
                 &name,
-                catalog::names().keys().map(String::as_str).chain(script).chain(names.iter().map(String::as_str)),
+                host.language
+                    .catalog
+                    .names()
+                    .keys()
+                    .map(String::as_str)
+                    .chain(script)
+                    .chain(names.iter().map(String::as_str)),
             ),
         };
     } else if let Some(error) = detail("missing_field").and_then(|name| host.doubled(&name)) {

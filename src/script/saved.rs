@@ -1,9 +1,7 @@
 //! Values as a journal keeps them, and back: secrets as keyed hashes with the place to read them again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map as ScriptMap, Position};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +13,7 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::event::Origin;
 use crate::journal::record::{Identity, Saved, SavedError};
 use crate::journal::{DEEPEST_VALUE, too_deep};
-use crate::secret::{self, ExposeSecret, MASK, Place, SecretString, carried};
+use crate::secret::{self, MASK, Place, carried};
 
 /// A secret in a recorded value: its keyed hash.
 const SECRET: &str = "$secret";
@@ -26,24 +24,6 @@ const CHARACTER: &str = "$character";
 const MAP: &str = "$map";
 /// How much of a call's arguments is kept for people.
 const SHOWN: usize = 160;
-
-/// The secrets of a run by their hashes: those that it records and reads back itself.
-#[derive(Default)]
-pub struct Vault(Mutex<HashMap<String, SecretString>>);
-
-impl Vault {
-    fn put(&self, hash: &str, text: &str) {
-        let mut known = self.0.lock();
-        if !known.contains_key(hash) {
-            known.insert(hash.to_owned(), text.to_owned().into());
-        }
-    }
-
-    fn get(&self, hash: &str) -> Option<String> {
-        let known = self.0.lock();
-        known.get(hash).map(|text| text.expose_secret().to_owned())
-    }
-}
 
 /// A script's value as the journal keeps it; `None` for what cannot be written down, as a closure.
 pub fn seal(host: &Host, value: &Dynamic) -> Option<Value> {

@@ -80,8 +80,9 @@ impl Session {
     /// # Errors
     /// What is wrong with it, or went wrong; variables that it made before are there.
     pub fn evaluate(&mut self, text: &str) -> Result<Dynamic, Mistake> {
-        let whole = |input: &AST| check(&self.engine, &self.functions.merge(input));
-        let input = compile_with(&self.engine, text, &self.scope, whole).map_err(Mistake::Found)?;
+        let whole = |input: &AST| check(&self.engine, self.host.language.catalog, &self.functions.merge(input));
+        let input =
+            compile_with(&self.engine, self.host.language.catalog, text, &self.scope, whole).map_err(Mistake::Found)?;
         let whole = self.functions.merge(&input);
         let shared: Arc<str> = text.into();
         let names = input.iter_functions().map(|function| function.name.to_owned());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnCallExpr, FnPtr, ParseErrorType, Position, Stmt, StmtBlock};
 
 use super::bodies::{Bodies, bodies, is_closure, named};
-use super::catalog;
+use super::catalog::Catalog;
 use super::finding::Finding;
 use super::scope::Names;
 use crate::error::{Error, suggest};
@@ -19,8 +19,8 @@ pub const UNDEFINED: &str = "undefined";
 
 /// The undefined variables and modules of a script that parses, in the order of the text; `globals` are known before.
 /// The modules that `engine` has are known as well.
-pub fn undefined(engine: &Engine, ast: &AST, source: &str, globals: &[&str]) -> Vec<Finding> {
-    let mut walk = Walk::new(engine, ast, source);
+pub fn undefined(engine: &Engine, catalog: &Catalog, ast: &AST, source: &str, globals: &[&str]) -> Vec<Finding> {
+    let mut walk = Walk::new(engine, catalog, ast, source);
     walk.names = globals.iter().map(|name| (*name, ())).collect();
     walk.statements(ast.statements());
     let imported = walk.imported.clone();
@@ -50,6 +50,7 @@ fn variable_name(expression: &Expr) -> Option<String> {
 
 /// A walk over the tree, and what is known where it stands.
 struct Walk<'a> {
+    catalog: &'a Catalog,
     engine: &'a Engine,
     ast: &'a AST,
     source: &'a str,
@@ -76,7 +77,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(engine: &'a Engine, ast: &'a AST, source: &'a str) -> Self {
+    fn new(engine: &'a Engine, catalog: &'a Catalog, ast: &'a AST, source: &'a str) -> Self {
         let (mut constants, mut imported) = (BTreeSet::new(), BTreeSet::new());
         for statement in ast.statements() {
             match statement {
@@ -132,6 +133,7 @@ impl<'a> Walk<'a> {
             true
         });
         Self {
+            catalog,
             engine,
             ast,
             source,
@@ -317,7 +319,7 @@ impl<'a> Walk<'a> {
         if let Some(written) = foreign(name) {
             return written;
         }
-        if let Some(function) = catalog::find(name) {
+        if let Some(function) = self.catalog.find(name) {
             return format!("call it: `{}`", function.signature().replacen(function.name, name, 1));
         }
         if let Some(near) = near(name, self.names.iter()) {
@@ -394,6 +396,7 @@ mod tests {
 
     use super::*;
     use crate::script::engine::bare;
+    use crate::script::functions::catalog;
     use crate::script::syntax::recover;
 
     fn told(source: &str) -> Vec<String> {
@@ -401,7 +404,7 @@ mod tests {
             let hint = finding.error.hint.unwrap_or_default();
             format!("{}:{} {}; {hint}", finding.line, finding.column, finding.error.message)
         };
-        undefined(&bare(), &recover(source).1.unwrap(), source, &["it"]).into_iter().map(told).collect()
+        undefined(&bare(), catalog(), &recover(source).1.unwrap(), source, &["it"]).into_iter().map(told).collect()
     }
 
     #[test]
@@ -525,7 +528,7 @@ mod tests {
                 }
             }
         }
-        for (name, function) in catalog::names() {
+        for (name, function) in catalog().names() {
             right.push((name.clone(), function.whole_example()));
         }
         right

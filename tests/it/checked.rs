@@ -8,6 +8,7 @@ use std::path::Path;
 
 use coriolis_run::script::check::examine::{Remark, examine};
 use coriolis_run::script::engine::bare;
+use coriolis_run::script::functions::catalog;
 use jiff::Timestamp;
 
 use crate::command::folder;
@@ -28,7 +29,7 @@ fn cases(text: &str, test: &str) -> Vec<(String, Vec<String>, Vec<Remark>)> {
             write(&inside, file);
         }
         let runbook = fs::read_to_string(inside.join("main.rhai")).unwrap();
-        let found = examine(&engine, "main.rhai", &runbook, &inside, now);
+        let found = examine(&engine, catalog(), "main.rhai", &runbook, &inside, now);
         (name.to_owned(), places.split_whitespace().map(str::to_owned).collect(), found)
     };
     text.split("=== ").skip(1).enumerate().map(case).collect()

@@ -1,7 +1,7 @@
 //! The example of every function runs, on both generations.
 
 use coriolis_run::model::Generation;
-use coriolis_run::script::catalog::rows;
+use coriolis_run::script::functions::catalog;
 
 use crate::rehearsal::{Options, Stage};
 
@@ -16,7 +16,8 @@ fn every_functions_example_runs_on_the_legacy_generation() {
 }
 
 fn all_examples(generation: Generation) {
-    let failures: Vec<String> = rows()
+    let failures: Vec<String> = catalog()
+        .rows()
         .filter_map(|row| {
             let error = Stage::new(Options::of(generation)).play_with_consent(&row.whole_example()).result.err()?.error;
             Some(format!("`{}`: {error} ({:?})", row.name, error.hint))

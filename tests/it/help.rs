@@ -1,14 +1,15 @@
 //! Help as people read it, on a screen of 80 columns.
 
 use coriolis_run::error::ExitCode;
-use coriolis_run::script::{catalog, help};
+use coriolis_run::script::functions::catalog;
+use coriolis_run::script::help;
 
 use crate::command::run;
 use crate::golden::same_as_golden;
 use crate::rehearsal::{Options, Stage};
 
 fn told(asked: &str) -> String {
-    format!("{}\n", help::topic(asked, help::WIDTH).unwrap())
+    format!("{}\n", help::topic(catalog(), asked, help::WIDTH).unwrap())
 }
 
 #[test]
@@ -20,7 +21,7 @@ fn a_function_a_search_and_the_overview_read_as_when_somebody_last_looked() {
 
 #[test]
 fn everything_fits_on_80_columns() {
-    let pages = catalog::names().keys().map(String::as_str).chain(TOPICS).chain(["", "topics", "storage", "retries"]);
+    let pages = catalog().names().keys().map(String::as_str).chain(TOPICS).chain(["", "topics", "storage", "retries"]);
     let wide: Vec<String> = pages
         .flat_map(|asked| {
             let text = told(asked);

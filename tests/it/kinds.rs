@@ -1,7 +1,8 @@
 //! What the rows take and refuse before anything is sent: words, names, files, and maps with keys of their own.
 
 use coriolis_run::script::arguments::Arguments;
-use coriolis_run::script::{catalog, engine};
+use coriolis_run::script::engine;
+use coriolis_run::script::functions::catalog;
 use rhai::Dynamic;
 
 /// A function, its arguments, and what is wrong with them: nothing, where they are taken.
@@ -78,7 +79,7 @@ fn every_kind_takes_what_works_and_names_what_does_not() {
     let wrong: Vec<String> = CASES
         .iter()
         .filter_map(|(name, code, mistake)| {
-            let row = catalog::find(name).expect("a function");
+            let row = catalog().find(name).expect("a function");
             let last: Dynamic = engine.eval(code).expect("valid code");
             let arguments = match row.arity() {
                 (_, 1) => vec![last],

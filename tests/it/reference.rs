@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use coriolis_run::script::functions::catalog;
+use coriolis_run::script::render;
 use coriolis_run::script::spec::{Key, Kind, Parameter};
-use coriolis_run::script::{catalog, render};
 
 /// A line per command: the function's name, then its positional arguments and its flags, formatting flags left out.
 const COMMANDS: [&str; 2] = [include_str!("../commands/current.txt"), include_str!("../commands/legacy.txt")];
@@ -19,7 +20,7 @@ fn every_command_of_both_official_clients_is_a_function_with_all_its_flags() {
 fn lack(command: &str) -> Option<String> {
     let mut words = command.split(' ');
     let name = words.next().expect("no line is empty");
-    let Some(function) = catalog::find(name) else {
+    let Some(function) = catalog().find(name) else {
         return Some(format!("`{name}`"));
     };
     let (flags, positional): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with("--"));
@@ -39,8 +40,8 @@ fn keys(parameter: &Parameter) -> impl Iterator<Item = &'static Key> + use<> {
 
 #[test]
 fn the_committed_reference_is_the_tables() {
-    same("scripts/REFERENCE.md", &render::markdown_all());
-    same("scripts/coriolis.d.rhai", &render::definitions());
+    same("scripts/REFERENCE.md", &render::markdown_all(catalog()));
+    same("scripts/coriolis.d.rhai", &render::definitions(catalog()));
 }
 
 /// Compares a committed file with what it is generated from; with `UPDATE` set it is written instead.

@@ -23,6 +23,7 @@ use coriolis_run::script::access;
 use coriolis_run::script::compile::compile;
 use coriolis_run::script::engine::build;
 use coriolis_run::script::error::{Located, Place};
+use coriolis_run::script::functions::{catalog, language};
 use coriolis_run::script::gates::{Answer, Gates, Nobody};
 use coriolis_run::script::host::{Cloud, Connect, Host, Script, Seams};
 use coriolis_run::script::lane::Lane;
@@ -153,7 +154,7 @@ impl Stage {
         let host = self.host((journal, gates), record.clone(), logins.clone());
         let main = Lane::main();
         let engine = build(&host, &main);
-        let result = match compile(&engine, source) {
+        let result = match compile(&engine, catalog(), source) {
             Ok(ast) => evaluate(&engine, &host, &main, &ast).map(|value| to_shown(&value)),
             Err(mut findings) => {
                 let finding = findings.remove(0);
@@ -197,6 +198,7 @@ impl Stage {
         let folder = self.options.folder.clone();
         let access = access::Access::below(&folder, &[], &Limits::default());
         let script = Script {
+            language: language(),
             parameters: Parameters::parse(&self.options.set).unwrap(),
             imports: Imports::of_folder(&folder, access.clone()),
             environment: BTreeMap::from([("PLANTED".to_owned(), "planted-in-the-environment".to_owned())]),

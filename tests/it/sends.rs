@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use coriolis_run::event::{Event, Fact};
 use coriolis_run::model::Generation;
-use coriolis_run::script::catalog;
+use coriolis_run::script::functions::catalog;
 use coriolis_run::script::sends::Sends;
 use coriolis_run::script::spec::{Effect, Spec};
 
@@ -20,13 +20,14 @@ fn every_row_says_what_it_sends_and_sends_what_it_says() {
 }
 
 fn differences(generation: Generation) -> Vec<String> {
-    let left: Vec<Left> = catalog::rows()
+    let left: Vec<Left> = catalog()
+        .rows()
         .flat_map(|row| left(&Stage::new(Options::of(generation)).play_with_consent(&row.whole_example()).events))
         .collect();
     let of = |row: &Spec| -> Vec<&Left> { left.iter().filter(|(name, ..)| name == row.name).collect() };
     let is = |sends: &Sends, (_, method, path): &Left| sends.again.is_some() && sends.is(generation, method, path);
     let mut wrong = Vec::new();
-    for row in catalog::rows() {
+    for row in catalog().rows() {
         for request in of(row).into_iter().filter(|request| !row.sends.iter().any(|sends| is(sends, request))) {
             wrong.push(format!(
                 "`{}` sends {} {} to {generation:?} and does not say so",
@@ -53,7 +54,7 @@ fn left(events: &[Event]) -> Vec<Left> {
         match &event.fact {
             Fact::CallStarted { call, function } => drop(calls.insert((lane, *call), function.clone())),
             Fact::StepSettled { call, method, path, .. } => {
-                let function = catalog::find(&calls[&(lane, *call)]).expect("a function sends it");
+                let function = catalog().find(&calls[&(lane, *call)]).expect("a function sends it");
                 left.push((function.name.to_owned(), method.clone(), path.clone()));
             }
             _ => {}
@@ -65,7 +66,8 @@ fn left(events: &[Event]) -> Vec<Left> {
 #[test]
 fn every_change_says_how_it_is_repeated_and_what_changes_nothing_sends_no_change() {
     let changes = |row: &Spec| row.sends.iter().any(|sends| sends.again.is_some());
-    let wrong: Vec<String> = catalog::rows()
+    let wrong: Vec<String> = catalog()
+        .rows()
         .filter_map(|row| match row.effect {
             Effect::Changes if !changes(row) => Some(format!("`{}` changes the server and does not say how", row.name)),
             Effect::Pure | Effect::Drives if changes(row) => {
@@ -75,6 +77,6 @@ fn every_change_says_how_it_is_repeated_and_what_changes_nothing_sends_no_change
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let asks = catalog::rows().filter(|row| row.effect == Effect::Reads && changes(row)).map(|row| row.name);
+    let asks = catalog().rows().filter(|row| row.effect == Effect::Reads && changes(row)).map(|row| row.name);
     assert_eq!(asks.collect::<Vec<_>>(), ["endpoint_validate_connection"], "they send what is no change of the server");
 }

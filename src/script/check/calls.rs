@@ -18,7 +18,6 @@ use super::written::{UNKNOWN, Written, parts, variants};
 use super::{check_arguments, runs_beside, signature, unknown_function};
 use crate::error::{Error, count};
 use crate::script::bodies::is_closure;
-use crate::script::catalog;
 use crate::script::finding::captured_write;
 use crate::script::inventory::{Layout, doubled_column};
 use crate::script::spec::{Key, Kind, Noun, Spec};
@@ -39,7 +38,7 @@ impl Walk<'_> {
         if self.tree().is_some_and(|tree| tree.functions.contains_key(name)) {
             return Shape::Any.into();
         }
-        if let Some(row) = catalog::find(name) {
+        if let Some(row) = self.catalog.find(name) {
             return self.call_of_table(row, name, &call.args, &arguments, position).into();
         }
         if self.natives.has(name) {
@@ -67,8 +66,9 @@ impl Walk<'_> {
             let closure = Closure { file, name, captured: Vec::new(), hidden: 0, position };
             return Shape::Closure(Arc::new(closure));
         }
-        if catalog::find(name).is_none() && !self.natives.has(name) {
-            let names = tree.functions.keys().map(String::as_str).chain(catalog::names().keys().map(String::as_str));
+        if self.catalog.find(name).is_none() && !self.natives.has(name) {
+            let names =
+                tree.functions.keys().map(String::as_str).chain(self.catalog.names().keys().map(String::as_str));
             self.wrong(unknown_function(name, names), position);
         }
         Shape::Any
@@ -344,7 +344,9 @@ impl Walk<'_> {
             for (file, piece) in &literal.pieces {
                 self.file = *file;
                 let mut found = Vec::new();
-                literals::check_piece(name, keys, piece, &mut |error, position| found.push((error, position)));
+                literals::check_piece(self.catalog, name, keys, piece, &mut |error, position| {
+                    found.push((error, position))
+                });
                 found.into_iter().for_each(|(error, position)| self.wrong(error, position));
             }
             self.file = here;
@@ -369,7 +371,7 @@ impl Walk<'_> {
     /// What stands in the call, also by way of variables.
     pub(super) fn arguments(&mut self, row: &'static Spec, name: &str, spelled: &[Expr]) {
         let mut found = Vec::new();
-        check_arguments(row, name, spelled, &mut |error, position| found.push((error, position)));
+        check_arguments(self.catalog, row, name, spelled, &mut |error, position| found.push((error, position)));
         for argument in spelled {
             found.extend(nobody_can(row, name, argument, self.now));
         }

@@ -17,7 +17,6 @@ use super::walk::Walk;
 use super::written::{UNKNOWN, Written};
 use crate::error::{Error, count};
 use crate::script::captures::MUTATORS;
-use crate::script::catalog;
 use crate::script::error::uses_its_own;
 use crate::script::finding::captured_write;
 use crate::script::inventory::doubled_column;
@@ -209,7 +208,7 @@ impl Walk<'_> {
             }
             return self.function_of(of.clone(), self.file, name, arguments).shape;
         }
-        if let Some(row) = catalog::find(name) {
+        if let Some(row) = self.catalog.find(name) {
             return self.method_of_table(row, on, arguments, call, position);
         }
         if let (Shape::List(item), Some((given, takes))) =

@@ -12,6 +12,7 @@ use super::program::{File, load};
 use super::walk::walk;
 use crate::error::Error;
 use crate::report::values::diagnostic::Severity;
+use crate::script::catalog::Catalog;
 use crate::script::compile::findings;
 use crate::script::finding::Finding;
 use crate::script::literals::secret_literals;
@@ -29,15 +30,22 @@ pub struct Remark {
 }
 
 /// Everything that is wrong with a runbook of that name in that folder, and with what it imports, at that moment.
-pub fn examine(engine: &Engine, name: &str, text: &str, folder: &Path, now: Timestamp) -> Vec<Remark> {
+pub fn examine(
+    engine: &Engine,
+    catalog: &Catalog,
+    name: &str,
+    text: &str,
+    folder: &Path,
+    now: Timestamp,
+) -> Vec<Remark> {
     let files = load(name, text, folder);
-    let mut told = walk(&files, &Natives::of(engine), folder, now);
+    let mut told = walk(&files, &Natives::of(engine), catalog, folder, now);
     let mut remarks = Vec::new();
     for (index, file) in files.iter().enumerate() {
         let remark = |severity, finding| Remark { file: file.name.clone(), severity, finding, text: file.text.clone() };
         let mut found: Vec<Remark> = Vec::new();
         let tree = file.tree.as_ref().map(|tree| &tree.ast);
-        let mistakes = findings(engine, &file.syntax, tree, &[], |ast| check(engine, ast));
+        let mistakes = findings(engine, catalog, &file.syntax, tree, &[], |ast| check(engine, catalog, ast));
         let mistakes = mistakes.into_iter().map(|finding| outside(finding, index, &files));
         found.extend(mistakes.map(|finding| remark(Severity::Error, finding)));
         let imports = file.imports.iter().cloned().map(|(error, position)| (Severity::Error, error, position));
@@ -86,12 +94,12 @@ fn outside(mut finding: Finding, index: usize, files: &[File]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::catalog;
     use crate::script::engine::bare;
+    use crate::script::functions::catalog;
 
     fn remarks(text: &str) -> Vec<(usize, usize, String, &'static str)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/runbooks");
-        let found = examine(&bare(), "x.rhai", text, &folder, Timestamp::UNIX_EPOCH);
+        let found = examine(&bare(), catalog(), "x.rhai", text, &folder, Timestamp::UNIX_EPOCH);
         found
             .into_iter()
             .map(|remark| {
@@ -187,13 +195,21 @@ mod tests {
                 let others = ["coriolis.d.rhai", "secrets.rhai"].iter().any(|name| entry.ends_with(name));
                 if entry.extension().is_some_and(|end| end == "rhai") && !others {
                     let text = std::fs::read_to_string(&entry).unwrap();
-                    wrong.extend(examine(&bare(), &entry.display().to_string(), &text, &folder, Timestamp::UNIX_EPOCH));
+                    wrong.extend(examine(
+                        &bare(),
+                        catalog(),
+                        &entry.display().to_string(),
+                        &text,
+                        &folder,
+                        Timestamp::UNIX_EPOCH,
+                    ));
                 }
             }
         }
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
-        for row in catalog::rows() {
-            let found = examine(&bare(), row.name, &row.whole_example(), &folder, Timestamp::UNIX_EPOCH).into_iter();
+        for row in catalog().rows() {
+            let found =
+                examine(&bare(), catalog(), row.name, &row.whole_example(), &folder, Timestamp::UNIX_EPOCH).into_iter();
             // An example may name a file that a reader has.
             wrong.extend(found.filter(|remark| {
                 remark.severity == Severity::Error && !remark.finding.error.message.contains("no file")

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 use super::program::File;
 use super::walk::Told;
 use super::written::{are_together, flag, is_sure};
+use crate::client::schedules::{PARTS, end};
 use crate::client::{deployments, executions, migrations, transfers};
 use crate::error::{Error, Result};
 use crate::model::Generation;
 use crate::report::values::diagnostic::Severity;
-use crate::script::functions::schedules::{PARTS, end};
 use crate::script::spec::{Key, Spec};
 use crate::script::value::to_shown;
 

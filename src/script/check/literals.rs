@@ -6,7 +6,7 @@ use super::written::{are_together, flag, is_sure};
 use crate::duration;
 use crate::error::{Error, count, suggest};
 use crate::script::arguments::{no_choice, unknown_key};
-use crate::script::catalog;
+use crate::script::catalog::Catalog;
 use crate::script::spec::{Key, Kind, Spec};
 use crate::wave::Budget;
 
@@ -63,12 +63,12 @@ impl Literal<'_> {
 }
 
 /// A value where one of that kind is wanted; `what` names the place, `word` is its key or parameter.
-pub fn check_value(kind: Kind, expression: &Expr, word: &str, what: &str, found: &mut Found<'_>) {
+pub fn check_value(catalog: &Catalog, kind: Kind, expression: &Expr, word: &str, what: &str, found: &mut Found<'_>) {
     if let Expr::Coalesce(ways, _) = expression {
         // Nothing is what was there before it was given a value.
         ways.iter()
             .filter(|way| !matches!(way, Expr::Unit(_)))
-            .for_each(|way| check_value(kind, way, word, what, found));
+            .for_each(|way| check_value(catalog, kind, way, word, what, found));
         return;
     }
     let Some(literal) = literal(expression) else { return };
@@ -101,13 +101,13 @@ pub fn check_value(kind: Kind, expression: &Expr, word: &str, what: &str, found:
         }
         (Kind::Integer, Literal::Integer(_)) | (Kind::Flag, Literal::Flag) => {}
         (Kind::Map | Kind::Mapping(..), Literal::Map) => {}
-        (Kind::Options(keys), Literal::Map) => check_keys(word, keys, expression, found),
+        (Kind::Options(keys), Literal::Map) => check_keys(catalog, word, keys, expression, found),
         (Kind::List, Literal::List) | (Kind::Closure, Literal::Closure) => {}
         (Kind::Rows(keys), Literal::List) => {
             let Expr::Array(rows, _) = expression else { return };
             for row in rows.iter() {
                 match self::literal(row) {
-                    Some(Literal::Map) => check_keys(word, keys, row, found),
+                    Some(Literal::Map) => check_keys(catalog, word, keys, row, found),
                     Some(other) => {
                         let error = Error::script(format!("{what} is a list of object maps, not of {}", other.word()));
                         found(error.hint("write `[#{ key: value }]`"), row.position());
@@ -160,10 +160,16 @@ fn budget(text: &str, what: &str, position: Position, found: &mut Found<'_>) {
 }
 
 /// The keys of an object map that is written out, and their values.
-pub fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, found: &mut Found<'_>) {
+pub fn check_keys(
+    catalog: &Catalog,
+    name: &str,
+    keys: &'static [&'static [Key]],
+    argument: &Expr,
+    found: &mut Found<'_>,
+) {
     let Expr::Map(fields, position) = argument else { return };
     let known = || keys.iter().copied().flatten();
-    let (misspelt, seen) = check_each(name, keys, &fields.0, found);
+    let (misspelt, seen) = check_each(catalog, name, keys, &fields.0, found);
     contradictions(name, keys, fields.0.as_slice(), found);
     // A misspelt key is mostly the one that is missing.
     if misspelt {
@@ -180,14 +186,21 @@ pub fn check_keys(name: &str, keys: &'static [&'static [Key]], argument: &Expr, 
 }
 
 /// The same for some of the keys: others may be there as well.
-pub fn check_piece(name: &str, keys: &'static [&'static [Key]], piece: &Expr, found: &mut Found<'_>) {
+pub fn check_piece(
+    catalog: &Catalog,
+    name: &str,
+    keys: &'static [&'static [Key]],
+    piece: &Expr,
+    found: &mut Found<'_>,
+) {
     if let Expr::Map(fields, _) = piece {
-        check_each(name, keys, &fields.0, found);
+        check_each(catalog, name, keys, &fields.0, found);
     }
 }
 
 /// Whether one is misspelt, and which there are.
 fn check_each(
+    catalog: &Catalog,
     name: &str,
     keys: &'static [&'static [Key]],
     fields: &[(rhai::Ident, Expr)],
@@ -202,7 +215,7 @@ fn check_each(
             let names = || known().flat_map(|key| std::iter::once(key.name).chain(key.aliases.iter().copied()));
             let error = unknown_key(name, &word.name, known());
             let is_misspelt = suggest(&word.name, names()).is_some();
-            found(if is_misspelt { error } else { elsewhere(error, name, &word.name) }, word.pos);
+            found(if is_misspelt { error } else { elsewhere(catalog, error, name, &word.name) }, word.pos);
             misspelt = true;
             continue;
         };
@@ -212,7 +225,7 @@ fn check_each(
             found(error.hint("leave one of them out"), word.pos);
         }
         seen.push(key.name);
-        check_value(key.kind, value, &word.name, &format!("`{}` of `{name}`", word.name), found);
+        check_value(catalog, key.kind, value, &word.name, &format!("`{}` of `{name}`", word.name), found);
         if let Expr::IntegerConstant(number, position) = value
             && let Some((least, most)) = range(name, key.name)
             && !(least..=most).contains(number)
@@ -226,12 +239,12 @@ fn check_each(
 }
 
 /// The error of a key that another function may have.
-fn elsewhere(error: Error, function: &str, word: &str) -> Error {
+fn elsewhere(catalog: &Catalog, error: Error, function: &str, word: &str) -> Error {
     let knows = |row: &&'static Spec| {
         !row.names().iter().any(|name| name == function)
             && row.parameters.iter().any(|parameter| parameter.kind.keys().any(|key| key.answers_to(word)))
     };
-    let rows: Vec<String> = catalog::rows().filter(knows).map(|row| format!("`{}`", row.name)).collect();
+    let rows: Vec<String> = catalog.rows().filter(knows).map(|row| format!("`{}`", row.name)).collect();
     match (&error.hint, rows.as_slice()) {
         (Some(hint), [_, ..]) if rows.len() <= 3 => {
             let hint = format!("it is an option of {}; {hint}", rows.join(" and "));

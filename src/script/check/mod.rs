@@ -25,15 +25,15 @@ mod written;
 use super::arguments::options_instead;
 use super::bodies::is_closure;
 use super::captures::{captured_by, captured_writes, closure_name};
-use super::catalog;
+use super::catalog::Catalog;
 use super::finding::{CapturedWrites, Finding, captured_write};
 use super::meant::unknown_function;
 use super::spec::{Kind, Spec};
 use crate::error::Error;
 
 /// Every mistake in the tree, in the order of the file.
-pub fn check(engine: &Engine, ast: &AST) -> Vec<Finding> {
-    let known = Names::of(engine, ast);
+pub fn check(engine: &Engine, catalog: &Catalog, ast: &AST) -> Vec<Finding> {
+    let known = Names::of(engine, catalog, ast);
     let writes = captured_writes(ast);
     let mut findings = Vec::new();
     ast.walk(&mut |path| {
@@ -49,6 +49,7 @@ pub fn check(engine: &Engine, ast: &AST) -> Vec<Finding> {
 }
 
 struct Names<'a> {
+    catalog: &'a Catalog,
     ast: &'a AST,
     native: BTreeSet<String>,
     script: BTreeMap<String, BTreeSet<usize>>,
@@ -56,7 +57,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(engine: &Engine, ast: &'a AST) -> Self {
+    fn of(engine: &Engine, catalog: &'a Catalog, ast: &'a AST) -> Self {
         let native = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
         let mut script: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
         for function in ast.iter_functions() {
@@ -69,7 +70,7 @@ impl<'a> Names<'a> {
             }
             true
         });
-        Self { ast, native: native.into_iter().collect(), script, variables }
+        Self { catalog, ast, native: native.into_iter().collect(), script, variables }
     }
 
     /// The internal name of a closure written as an argument, and its parameters beside what it captures.
@@ -82,7 +83,7 @@ impl<'a> Names<'a> {
 
     fn all(&self) -> impl Iterator<Item = &str> {
         let natives = self.native.iter().map(String::as_str).filter(|name| name.starts_with(char::is_alphabetic));
-        catalog::names().keys().map(String::as_str).chain(self.script.keys().map(String::as_str)).chain(natives)
+        self.catalog.names().keys().map(String::as_str).chain(self.script.keys().map(String::as_str)).chain(natives)
     }
 }
 
@@ -132,7 +133,7 @@ fn check_call(
         }
         return;
     }
-    let Some(function) = catalog::find(name) else {
+    let Some(function) = known.catalog.find(name) else {
         if !known.native.contains(name) && !KEYWORDS.contains(&name) && !known.variables.contains(name) {
             found(unknown_function(name, known.all()), position);
         }
@@ -143,7 +144,7 @@ fn check_call(
         found(function.wrong_arity(name, call.args.len()), position);
         return;
     }
-    check_arguments(function, name, &call.args, &mut found);
+    check_arguments(known.catalog, function, name, &call.args, &mut found);
     for argument in &call.args {
         if let Some((closure, parameters)) = known.closure(argument) {
             literals::check_closure(function, parameters, argument.position(), &mut found);
@@ -162,11 +163,17 @@ fn runs_beside(function: &Spec) -> bool {
 }
 
 /// What stands in a call of the table as a literal; of as many arguments as it takes.
-fn check_arguments(function: &'static Spec, name: &str, arguments: &[Expr], found: &mut literals::Found<'_>) {
+fn check_arguments(
+    catalog: &Catalog,
+    function: &'static Spec,
+    name: &str,
+    arguments: &[Expr],
+    found: &mut literals::Found<'_>,
+) {
     if let ([argument @ Expr::Map(fields, _)], Some(keys)) = (arguments, options_instead(function))
         && !fields.0.iter().any(|(word, _)| word.name == "id")
     {
-        literals::check_keys(name, keys, argument, found);
+        literals::check_keys(catalog, name, keys, argument, found);
         return;
     }
     for (argument, index) in arguments.iter().zip(function.assign(arguments.len())) {
@@ -174,9 +181,9 @@ fn check_arguments(function: &'static Spec, name: &str, arguments: &[Expr], foun
         let (kind, what) = (parameter.kind, format!("`{}` of `{name}`", parameter.name));
         match kind {
             Kind::Options(keys) if matches!(argument, Expr::Map(..)) => {
-                literals::check_keys(name, keys, argument, found);
+                literals::check_keys(catalog, name, keys, argument, found);
             }
-            _ => literals::check_value(kind, argument, parameter.name, &what, found),
+            _ => literals::check_value(catalog, kind, argument, parameter.name, &what, found),
         }
     }
 }
@@ -185,11 +192,12 @@ fn check_arguments(function: &'static Spec, name: &str, arguments: &[Expr], foun
 mod tests {
     use super::*;
     use crate::script::engine::bare;
+    use crate::script::functions::catalog;
 
     fn findings(code: &str) -> Vec<(usize, usize, String, Option<String>)> {
         let engine = bare();
         let ast = engine.compile(code).expect("the code parses");
-        check(&engine, &ast)
+        check(&engine, catalog(), &ast)
             .into_iter()
             .map(|finding| (finding.line, finding.column, finding.error.message, finding.error.hint))
             .collect()

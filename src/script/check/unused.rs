@@ -7,7 +7,6 @@ use super::shape::{Begun, Shape};
 use super::walk::{Told, Walk, spot};
 use crate::error::Error;
 use crate::report::values::diagnostic::Severity;
-use crate::script::catalog;
 
 impl Walk<'_> {
     /// A variable that holds what should be used.
@@ -17,7 +16,7 @@ impl Walk<'_> {
         }
         let call = match expression {
             Expr::FnCall(call, position) if call.namespace.is_empty() => {
-                catalog::find(&call.name).map(|row| (row, &call.name, *position))
+                self.catalog.find(&call.name).map(|row| (row, &call.name, *position))
             }
             _ => None,
         };
@@ -78,7 +77,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn dropped_call(&mut self, call: &FnCallExpr, position: Position) {
-        let (row, name) = (catalog::find(&call.name), &call.name);
+        let (row, name) = (self.catalog.find(&call.name), &call.name);
         if name == "==" {
             let hint = "`=` sets a variable";
             self.doubt(Error::script("this compares, and nobody looks at the answer").hint(hint), position);

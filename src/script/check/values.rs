@@ -13,7 +13,6 @@ use super::walk::{Walk, spot};
 use super::written::{UNKNOWN, Written, merged, one_of, parts, words};
 use crate::error::Error;
 use crate::script::captures::{closure_name, curried};
-use crate::script::catalog;
 
 impl Walk<'_> {
     /// A value that is kept is none where its method only changes what it is called on.
@@ -22,7 +21,7 @@ impl Walk<'_> {
             && let Some((call, position)) = last_method(expression)
             && self.natives.gives_nothing(&call.name, call.args.len() + 1)
             && !self.has_function(&call.name, call.args.len())
-            && catalog::find(&call.name).is_none()
+            && self.catalog.find(&call.name).is_none()
         {
             let error = Error::script(format!("`{}` changes what it is called on, and gives nothing", call.name));
             self.doubt(error.hint(format!("call `.{}(...)` first, and use the value afterwards", call.name)), position);

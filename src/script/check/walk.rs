@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::model::Generation;
 use crate::report::values::diagnostic::Severity;
 use crate::script::bodies::{is_closure, named};
+use crate::script::catalog::Catalog;
 use crate::script::lexer::{Kind, lex};
 use crate::script::scope::Names;
 
@@ -41,14 +42,21 @@ pub(super) fn spot(file: usize, position: Position) -> Spot {
 }
 
 /// All that can be told of a runbook and its modules beside what each call's own words tell.
-pub fn walk(files: &[File], natives: &Natives, folder: &Path, now: Timestamp) -> Vec<Told> {
-    walked(files, natives, folder, now).finish()
+pub fn walk(files: &[File], natives: &Natives, catalog: &Catalog, folder: &Path, now: Timestamp) -> Vec<Told> {
+    walked(files, natives, catalog, folder, now).finish()
 }
 
-fn walked<'a>(files: &'a [File], natives: &'a Natives, folder: &'a Path, now: Timestamp) -> Walk<'a> {
+fn walked<'a>(
+    files: &'a [File],
+    natives: &'a Natives,
+    catalog: &'a Catalog,
+    folder: &'a Path,
+    now: Timestamp,
+) -> Walk<'a> {
     let mut walk = Walk {
         files,
         natives,
+        catalog,
         folder,
         now,
         file: 0,
@@ -94,6 +102,7 @@ fn walked<'a>(files: &'a [File], natives: &'a Natives, folder: &'a Path, now: Ti
 pub(super) struct Walk<'a> {
     pub(super) files: &'a [File],
     pub(super) natives: &'a Natives,
+    pub(super) catalog: &'a Catalog,
     /// What paths are relative to.
     pub(super) folder: &'a Path,
     pub(super) now: Timestamp,
@@ -542,11 +551,12 @@ mod tests {
     use super::super::program::load;
     use super::*;
     use crate::script::engine::bare;
+    use crate::script::functions::catalog;
 
     /// How many statements were walked, and how many variables are remembered at the end.
     fn costs(text: &str) -> (usize, usize) {
         let (files, natives) = (load("x.rhai", text, Path::new("/nowhere")), Natives::of(&bare()));
-        let walk = walked(&files, &natives, Path::new("/nowhere"), Timestamp::UNIX_EPOCH);
+        let walk = walked(&files, &natives, catalog(), Path::new("/nowhere"), Timestamp::UNIX_EPOCH);
         (walk.visits, walk.variables.len())
     }
 

@@ -160,7 +160,7 @@ fn help(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         None if asked.is_string() => text_of(&asked),
         None => return Err(Error::script(format!("help tells nothing about {}", describe(&asked))).into()),
     };
-    Ok(topic(&asked, WIDTH)?.into())
+    Ok(topic(call.host.language.catalog, &asked, WIDTH)?.into())
 }
 
 fn now(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

@@ -1,6 +1,14 @@
 //! The table of functions: one file per domain, its rows first, the bodies below in the same order.
 
+use std::sync::{Arc, LazyLock};
+
+use rhai::Engine;
+
+use super::catalog::Catalog;
+use super::compile::compile;
+use super::engine;
 use super::function::Function;
+use super::host::{Host, Language};
 
 mod deployments;
 mod endpoints;
@@ -18,7 +26,7 @@ mod providers;
 mod regions;
 mod resolve;
 mod resources;
-pub mod schedules;
+mod schedules;
 mod secrets;
 mod services;
 mod settings;
@@ -28,7 +36,7 @@ mod waits;
 mod waves;
 
 /// Every domain with its title, in the order of the reference.
-pub const TABLES: &[(&str, &[Function])] = &[
+const TABLES: &[(&str, &[Function])] = &[
     ("Endpoints", endpoints::ROWS),
     ("What a cloud has", resources::ROWS),
     ("Providers", providers::ROWS),
@@ -50,3 +58,24 @@ pub const TABLES: &[(&str, &[Function])] = &[
     ("Files", files::ROWS),
     ("Language", language::ROWS),
 ];
+
+/// The declarations of them all.
+pub fn catalog() -> &'static Catalog {
+    static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
+        let specs = |rows: &'static [Function]| rows.iter().map(|function| &function.spec).collect();
+        Catalog::new(TABLES.iter().map(|(title, rows)| (*title, specs(rows))).collect())
+    });
+    &CATALOG
+}
+
+/// The language, as a run is given it.
+pub fn language() -> Language {
+    let mistakes = |engine: &Engine, text: &str| compile(engine, catalog(), text).err().unwrap_or_default();
+    Language { catalog: catalog(), register, mistakes }
+}
+
+fn register(engine: &mut Engine, host: &Arc<Host>) {
+    for (_, rows) in TABLES {
+        rows.iter().for_each(|function| engine::register(engine, host, function));
+    }
+}

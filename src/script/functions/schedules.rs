@@ -147,9 +147,6 @@ pub const ROWS: &[Function] = &[
     },
 ];
 
-/// The parts of a time, as the API names them.
-pub const PARTS: [&str; 5] = ["minute", "hour", "dom", "month", "dow"];
-
 fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let expired = !call.options().flag("hide_expired").unwrap_or(false);
@@ -226,7 +223,7 @@ fn fires(schedule: &Value, now: Timestamp) -> bool {
 fn told(schedule: &Value) -> String {
     let time = schedule["schedule"].as_object();
     let parts: Vec<String> =
-        PARTS.iter().filter_map(|part| time?.get(*part).map(|value| format!("{part} {value}"))).collect();
+        schedules::PARTS.iter().filter_map(|part| time?.get(*part).map(|value| format!("{part} {value}"))).collect();
     let when = if parts.is_empty() { "every minute".to_owned() } else { parts.join(", ") };
     format!("{} ({when})", schedule["id"].as_str().unwrap_or("?"))
 }
@@ -253,7 +250,7 @@ fn is_schedule(value: &Dynamic) -> bool {
 /// The parts of the time that the options name; `()` stays as null. `None` when they name none.
 fn time(call: &Call<'_>) -> Result<Option<Map<String, Value>>> {
     let options = call.options();
-    let parts = options.body(&PARTS)?;
+    let parts = options.body(&schedules::PARTS)?;
     if !options.has("schedule") {
         return Ok((!parts.is_empty()).then_some(parts));
     }
@@ -293,7 +290,7 @@ fn settings(call: &Call<'_>) -> Result<Map<String, Value>> {
                 .detail("key", "no_expiration_date"));
         }
         Some(text) => {
-            fields.insert("expiration_date".to_owned(), end(&text, call.host.clock.now())?.into());
+            fields.insert("expiration_date".to_owned(), schedules::end(&text, call.host.clock.now())?.into());
         }
         None if never || options.has("expiration_date") => {
             fields.insert("expiration_date".to_owned(), Value::Null);
@@ -303,45 +300,11 @@ fn settings(call: &Call<'_>) -> Result<Map<String, Value>> {
     Ok(fields)
 }
 
-/// A moment as the server reads it. Without a zone it is UTC, a day alone ends when it begins.
-///
-/// # Errors
-/// `Script` for what is no date, or not later than `now`.
-pub fn end(text: &str, now: Timestamp) -> Result<String> {
-    let moment = text.parse::<Timestamp>().ok().or_else(|| {
-        let civil = text.trim().parse::<jiff::civil::DateTime>().ok()?;
-        civil.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
-    });
-    let Some(moment) = moment else {
-        return Err(Error::script(format!("`{text}` is no date"))
-            .hint("write `2030-01-02T03:04:05Z`")
-            .detail("key", "expiration_date"));
-    };
-    if moment <= now {
-        return Err(
-            Error::script(format!("`{text}` is over: the schedule would never run")).detail("key", "expiration_date")
-        );
-    }
-    Ok(moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn an_end_is_written_in_utc_and_lies_ahead() {
-        let now: Timestamp = "2026-06-01T20:00:00Z".parse().expect("a time");
-        let written = |text| end(text, now).ok();
-        assert_eq!(written("2030-01-02T03:04:05Z").as_deref(), Some("2030-01-02T03:04:05Z"));
-        assert_eq!(written("2030-01-02T03:04:05+02:00").as_deref(), Some("2030-01-02T01:04:05Z"));
-        assert_eq!(written("2030-01-02 03:04:05").as_deref(), Some("2030-01-02T03:04:05Z"));
-        assert_eq!(written("2030-01-02").as_deref(), Some("2030-01-02T00:00:00Z"));
-        assert_eq!(written("2026-06-01T19:00:00Z"), None);
-        assert_eq!(written("soon"), None);
-    }
 
     #[test]
     fn a_changed_part_leaves_the_others() {

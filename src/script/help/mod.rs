@@ -9,7 +9,7 @@ use layout::{entry, paragraph};
 use search::{Hit, Rank};
 use topics::{TOPICS, Topic};
 
-use super::catalog;
+use super::catalog::Catalog;
 use super::spec::Spec;
 use crate::error::{Error, Result, count, suggest};
 use crate::report::streams::text;
@@ -26,17 +26,17 @@ const ENOUGH: usize = 12;
 ///
 /// # Errors
 /// `Input` with the nearest name where nothing is found.
-pub fn topic(asked: &str, width: usize) -> Result<String> {
+pub fn topic(catalog: &Catalog, asked: &str, width: usize) -> Result<String> {
     let asked = asked.trim().trim_end_matches("()").trim();
     if asked.is_empty() {
-        return Ok(overview(width));
+        return Ok(overview(catalog, width));
     }
     let name = asked.replace(['-', ' '], "_");
-    if let Some(row) = catalog::find(&name) {
+    if let Some(row) = catalog.find(&name) {
         return Ok(page::page(row, &name, width));
     }
     let told = topics::find(asked).map(|topic| topic.text.to_owned());
-    let of_domain = catalog::domains().find(|(title, _)| title.eq_ignore_ascii_case(asked));
+    let of_domain = catalog.domains().find(|(title, _)| title.eq_ignore_ascii_case(asked));
     let listed = of_domain.map(|(title, rows)| domain(title, rows, width).join("\n"));
     let parts: Vec<String> = told.into_iter().chain(listed).collect();
     if !parts.is_empty() {
@@ -46,20 +46,20 @@ pub fn topic(asked: &str, width: usize) -> Result<String> {
         let line = |topic: &Topic| entry(topic.words[0], topic.summary, (2, 18), width);
         return Ok(TOPICS.iter().flat_map(line).collect::<Vec<_>>().join("\n"));
     }
-    let hits = search::search(asked);
+    let hits = search::search(catalog, asked);
     // A name that is misspelt: its words stand somewhere in the texts of others.
-    if name.contains('_') && hits.iter().all(|hit| hit.rank >= Rank::Text) && nearest(&name).is_some() {
-        return Err(nothing(asked));
+    if name.contains('_') && hits.iter().all(|hit| hit.rank >= Rank::Text) && nearest(catalog, &name).is_some() {
+        return Err(nothing(catalog, asked));
     }
-    found(asked, &hits, width).ok_or_else(|| nothing(asked))
+    found(asked, &hits, width).ok_or_else(|| nothing(catalog, asked))
 }
 
 /// What somebody types who leaves out the quotes, `help(replica_create)`, as the script has to say it; `None` where it
 /// is something else.
-pub fn quoted(line: &str) -> Option<String> {
+pub fn quoted(catalog: &Catalog, line: &str) -> Option<String> {
     let inside = line.trim().trim_end_matches(';').trim_end().strip_prefix("help")?.trim_start();
     let name = inside.strip_prefix('(')?.strip_suffix(')')?.trim();
-    catalog::find(name).map(|_| format!("help(\"{name}\")"))
+    catalog.find(name).map(|_| format!("help(\"{name}\")"))
 }
 
 /// How a function is called, under the name it was asked for by: `replica_execute(transfer, [options])`.
@@ -68,9 +68,9 @@ pub fn signature_line(row: &Spec, name: &str) -> String {
 }
 
 /// Every function with its summary, by domain.
-pub fn index(width: usize) -> String {
+pub fn index(catalog: &Catalog, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for (title, rows) in catalog::domains() {
+    for (title, rows) in catalog.domains() {
         lines.extend(domain(title, rows, width));
         lines.push(String::new());
     }
@@ -84,9 +84,9 @@ pub fn index(width: usize) -> String {
 }
 
 /// What there is, on one screen.
-fn overview(width: usize) -> String {
+fn overview(catalog: &Catalog, width: usize) -> String {
     let mut lines = Vec::new();
-    for (title, rows) in catalog::domains() {
+    for (title, rows) in catalog.domains() {
         lines.extend(entry(title, &names(rows), (0, 18), width));
     }
     lines.push(String::new());
@@ -159,18 +159,18 @@ fn found(asked: &str, hits: &[Hit], width: usize) -> Option<String> {
     Some(lines.join("\n"))
 }
 
-fn nothing(asked: &str) -> Error {
+fn nothing(catalog: &Catalog, asked: &str) -> Error {
     let error = Error::input(format!("nothing is known about `{asked}`"));
-    match nearest(&asked.replace(['-', ' '], "_")) {
+    match nearest(catalog, &asked.replace(['-', ' '], "_")) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("`help()` tells what there is, `coriolis-run functions` lists every function"),
     }
 }
 
 /// The function or the topic that was meant.
-fn nearest(name: &str) -> Option<&'static str> {
+fn nearest<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a str> {
     let topics = TOPICS.iter().flat_map(|topic| topic.words.iter().copied());
-    suggest(name, catalog::names().keys().map(String::as_str).chain(topics))
+    suggest(name, catalog.names().keys().map(String::as_str).chain(topics))
 }
 
 /// `an endpoint`, `a network`.
@@ -182,9 +182,10 @@ pub(super) fn article(noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::functions::catalog;
 
     fn first_line(asked: &str) -> String {
-        topic(asked, WIDTH).map_or_else(
+        topic(catalog(), asked, WIDTH).map_or_else(
             |error| format!("{error}: {:?}", error.hint),
             |text| text.lines().next().unwrap_or_default().to_owned(),
         )
@@ -212,15 +213,15 @@ mod tests {
 
     #[test]
     fn a_name_without_quotes_is_one_with_quotes() {
-        assert_eq!(quoted("help( replica_create );").as_deref(), Some("help(\"replica_create\")"));
-        assert_eq!(quoted("help(\"network\")"), None);
-        assert_eq!(quoted("help(now())"), None);
-        assert_eq!(quoted("let helper = help(now)"), None);
+        assert_eq!(quoted(catalog(), "help( replica_create );").as_deref(), Some("help(\"replica_create\")"));
+        assert_eq!(quoted(catalog(), "help(\"network\")"), None);
+        assert_eq!(quoted(catalog(), "help(now())"), None);
+        assert_eq!(quoted(catalog(), "let helper = help(now)"), None);
     }
 
     #[test]
     fn the_overview_names_what_a_domain_has_in_common_once() {
-        let rows = |title| catalog::domains().find(|(of, _)| *of == title).map(|(_, rows)| names(rows));
+        let rows = |title| catalog().domains().find(|(of, _)| *of == title).map(|(_, rows)| names(rows));
         assert_eq!(rows("Regions").as_deref(), Some("region_list, _show, _create, _ensure, _update, _delete"));
         assert_eq!(
             rows("Services").as_deref(),

@@ -1,6 +1,6 @@
 //! Looking for functions by a word: in names, option keys and texts; the best first.
 
-use crate::script::catalog;
+use crate::script::catalog::Catalog;
 use crate::script::spec::{Key, Kind, Spec};
 
 /// How well a function fits what is looked for: the smaller the better.
@@ -29,15 +29,15 @@ pub struct Hit {
 }
 
 /// The functions that fit, the best first; within a rank in the order of the reference.
-pub fn search(text: &str) -> Vec<Hit> {
+pub fn search(catalog: &Catalog, text: &str) -> Vec<Hit> {
     let text = text.trim().to_lowercase().replace(['_', '-'], " ");
     if text.is_empty() {
         return Vec::new();
     }
-    let mut hits: Vec<Hit> = catalog::rows().filter_map(|row| hit(row, &text)).collect();
+    let mut hits: Vec<Hit> = catalog.rows().filter_map(|row| hit(row, &text)).collect();
     // Who looks for `networks` means what is called `network`.
     if let Some(one) = text.strip_suffix('s').filter(|_| hits.iter().all(|hit| hit.rank > Rank::InKey)) {
-        let of_one: Vec<Hit> = catalog::rows().filter_map(|row| hit(row, one)).collect();
+        let of_one: Vec<Hit> = catalog.rows().filter_map(|row| hit(row, one)).collect();
         if !of_one.is_empty() {
             hits = of_one;
         }
@@ -120,9 +120,10 @@ fn whole(row: &Spec, keys: &[Named]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::functions::catalog;
 
     fn found(text: &str) -> Vec<(Rank, String)> {
-        search(text).into_iter().map(|hit| (hit.rank, hit.name)).collect()
+        search(catalog(), text).into_iter().map(|hit| (hit.rank, hit.name)).collect()
     }
 
     #[test]
@@ -132,14 +133,17 @@ mod tests {
         assert_eq!(all[1], (Rank::InKey, "transfer_create".to_owned()));
         assert!(all.contains(&(Rank::Text, "endpoint_instance_show".to_owned())), "{all:?}");
         assert!(all.is_sorted_by_key(|(rank, _)| *rank));
-        assert_eq!(search("network map")[0].what, "network_map: Source network to destination network; default: none.");
+        assert_eq!(
+            search(catalog(), "network map")[0].what,
+            "network_map: Source network to destination network; default: none."
+        );
     }
 
     #[test]
     fn the_spelling_that_fits_is_shown_and_so_is_the_option_inside_an_option() {
         assert_eq!(found("replica_schedule")[0].1, "replica_schedule_list");
         assert_eq!(found("retries")[0], (Rank::Key, "transfer_sync".to_owned()));
-        assert!(search("backend_mappings")[0].what.starts_with("storage_mappings.backend_mappings: "));
+        assert!(search(catalog(), "backend_mappings")[0].what.starts_with("storage_mappings.backend_mappings: "));
         assert_eq!(found("networks")[0].1, "endpoint_network_list");
         assert_eq!(found("source switch off")[0].0, Rank::Words);
         assert_eq!(found("zebra"), []);
