@@ -10,7 +10,9 @@
 #![doc = include_str!("README.md")]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro, clippy::unwrap_used, clippy::disallowed_methods)]
 
+pub mod access;
 pub mod cancel;
+pub mod check;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -19,15 +21,18 @@ pub mod disk;
 pub mod duration;
 pub mod error;
 pub mod event;
+pub mod functions;
+pub mod inventory;
 pub mod journal;
+pub mod language;
 pub mod limits;
 pub mod memory;
 pub mod model;
 pub mod process;
 pub mod repl;
 pub mod report;
+pub mod runtime;
 pub mod sandbox;
-pub mod script;
 pub mod secret;
 pub mod settings;
 pub mod watch;

@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 
 use super::args::{CheckArguments, CheckFormat};
 use super::words;
+use crate::check::examine::{Remark, examine};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count, plain};
+use crate::functions::catalog;
+use crate::language::diagnose::Source;
+use crate::language::source::{read_runbook, script_text};
 use crate::process::{self, Process};
 use crate::report::values::diagnostic::{self, Severity};
 use crate::report::values::json::pretty;
-use crate::script::check::examine::{Remark, examine};
-use crate::script::diagnose::Source;
-use crate::script::engine::bare;
-use crate::script::functions::catalog;
-use crate::script::source::{read_runbook, script_text};
+use crate::runtime::engine::bare;
 
 /// # Errors
 /// `Input` when none of the files can be read.

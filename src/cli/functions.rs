@@ -2,9 +2,9 @@
 
 use super::args::{FunctionsArguments, ReferenceFormat};
 use crate::error::{ExitCode, Result};
+use crate::functions::catalog;
+use crate::language::{help, render};
 use crate::process::Process;
-use crate::script::functions::catalog;
-use crate::script::{help, render};
 
 /// Shows one function, or all of them; a word that is not a function's name is searched for.
 ///

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::journal::runs::Directory;
 use crate::process::terminal::{Aloud, Typed, line_within};
 use crate::report::Stage;
-use crate::script::gates::{Answer, Gates};
+use crate::runtime::gates::{Answer, Gates};
 
 /// The interval for checking for an answer from another process, in real time.
 const LOOK: Duration = Duration::from_millis(300);

@@ -3,8 +3,8 @@
 use clap::CommandFactory;
 
 use super::args::Arguments;
+use crate::language::declared::Declared;
 use crate::process::Process;
-use crate::script::declared::Declared;
 
 /// The program's own help.
 pub fn program(process: &Process) -> String {

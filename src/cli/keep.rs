@@ -19,8 +19,8 @@ use crate::journal::reached::{self, Noted};
 use crate::journal::replay::State;
 use crate::journal::runs::{Directory, End, Holder, Lock, Meta, Sources, Store};
 use crate::journal::{Journal, Past};
+use crate::language::literals::sealed;
 use crate::process::Process;
-use crate::script::literals::sealed;
 use crate::secret::{self, Known};
 use crate::settings::CloudFlags;
 

@@ -11,12 +11,15 @@ use super::keep::{self, Kept};
 use super::secrets::{self, Typing};
 use super::world::{self, Scene, World};
 use super::{runs, signals};
+use crate::access::Access;
 use crate::cancel::{Cancel, Wish};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::event::Sink;
+use crate::functions::language;
 use crate::journal::runs::{Meta, RunKind, Sources, Store, new_id};
 use crate::journal::{Recorder, record};
+use crate::language::source::script_text;
 use crate::limits::Limits;
 use crate::process::terminal::{self, Typed, line_within};
 use crate::process::{self, Process};
@@ -25,12 +28,9 @@ use crate::repl::prompt::{Doors, Parts, Prompt};
 use crate::repl::relay::Relay;
 use crate::repl::view::Form;
 use crate::report::{Line, Tone};
-use crate::script::access::Access;
-use crate::script::functions::language;
-use crate::script::gates::Gates;
-use crate::script::host::{Host, Script, Seams};
-use crate::script::modules::Imports;
-use crate::script::source::script_text;
+use crate::runtime::gates::Gates;
+use crate::runtime::host::{Host, Script, Seams};
+use crate::runtime::modules::Imports;
 
 /// The interval for checking for Ctrl-C while somebody types without a line editor, in real time.
 const LOOK: Duration = Duration::from_millis(300);
@@ -181,7 +181,7 @@ impl Gates for AtFront {
         (self.0)().secret(question)
     }
 
-    fn ask(&self, gate: &str, question: &str) -> Result<Option<crate::script::gates::Answer>> {
+    fn ask(&self, gate: &str, question: &str) -> Result<Option<crate::runtime::gates::Answer>> {
         let answer = (self.0)().ask(gate, question)?;
         answer.map(Some).ok_or_else(|| {
             Error::new(Kind::Input, format!("nobody answered `{gate}`"))

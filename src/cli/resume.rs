@@ -9,17 +9,17 @@ use super::keep::{self, Kept};
 use super::run::{Performance, Plan, Resumed, access, imports_of, parse, replay};
 use super::secrets::{self, Typing};
 use super::world::{Scene, World};
+use crate::access::Access;
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::Outcome;
 use crate::journal::file;
 use crate::journal::runs::{Directory, Meta, RunKind, Sources, Status, Store};
 use crate::journal::{Journal, Key, hash};
+use crate::language::diagnose::Source;
+use crate::language::source::read_runbook;
 use crate::limits::Limits;
 use crate::process::Process;
-use crate::script::access::Access;
-use crate::script::diagnose::Source;
-use crate::script::source::read_runbook;
 use crate::settings::{CloudFlags, Origin};
 
 /// # Errors

@@ -9,17 +9,18 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::args::RunArguments;
+use crate::access::Access;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result, plain};
 use crate::journal::runs::{Meta, RunKind, Sources};
+use crate::language::literals;
+use crate::language::literals::{opened, sealed};
+use crate::language::source::{read_module, read_runbook};
 use crate::process::terminal::{Typed, Unseen, line_within};
 use crate::process::{self, Process};
 use crate::report::Stage;
-use crate::script::access::Access;
-use crate::script::gates::no_terminal;
-use crate::script::literals::{self, opened, sealed};
-use crate::script::parameters::Parameters;
-use crate::script::source::{read_module, read_runbook};
+use crate::runtime::gates::no_terminal;
+use crate::runtime::parameters::Parameters;
 
 /// The interval for checking for a wish to stop.
 const LOOK: Duration = Duration::from_millis(300);

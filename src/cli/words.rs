@@ -8,10 +8,10 @@ use clap::error::{ContextKind, ContextValue};
 
 use super::args::Arguments;
 use crate::error::{Error, suggest};
+use crate::language::declared::declared;
+use crate::language::source::read_runbook;
 use crate::process::Process;
-use crate::script::declared::declared;
-use crate::script::engine::bare;
-use crate::script::source::read_runbook;
+use crate::runtime::engine::bare;
 
 /// Words of other tools, and their equivalents here.
 const ELSEWHERE: [(&[&str], &str); 16] = [

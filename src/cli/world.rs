@@ -18,8 +18,8 @@ use crate::error::{Error, Kind, Result, no_thread, plain};
 use crate::event::{Event, Fact, Level, Origin, Sink, VERSION};
 use crate::model::Generation;
 use crate::process::Process;
+use crate::runtime::host::{Cloud, Connect};
 use crate::sandbox::{self, Ledger, Sandbox, Scenario};
-use crate::script::host::{Cloud, Connect};
 use crate::settings::{self, CloudFlags, Note, Trust};
 use crate::watch::Watcher;
 

@@ -10,10 +10,10 @@ use super::commands;
 use super::names::{Name, Thing, What};
 use super::place::{Argument, Context, Inside, Link, Wanted};
 use super::target::{Target, target};
+use crate::functions::catalog;
+use crate::language::spec::{Key, Kind, Noun, Spec};
+use crate::language::value::{describe, to_shown};
 use crate::report::streams::text;
-use crate::script::functions::catalog;
-use crate::script::spec::{Key, Kind, Noun, Spec};
-use crate::script::value::{describe, to_shown};
 
 /// One possible completion.
 #[derive(Clone, Debug, PartialEq, Eq)]

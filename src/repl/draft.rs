@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result, plain};
-use crate::script::source::script_text;
+use crate::language::source::script_text;
 
 /// A file for the editor, deleted after it was read.
 pub struct Draft {

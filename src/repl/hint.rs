@@ -1,7 +1,7 @@
 //! The hint behind the cursor: the rest of an earlier input, or the missing arguments of the current call.
 
 use super::place;
-use crate::script::functions::catalog;
+use crate::functions::catalog;
 
 /// The text to show, and the text that the right arrow inserts.
 #[derive(Clone, Debug, PartialEq, Eq)]

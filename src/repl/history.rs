@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::journal::file::read_optional;
-use crate::script::literals::masked;
+use crate::language::literals::masked;
 use crate::secret::Known;
 
 /// The most inputs that are kept.

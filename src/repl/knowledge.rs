@@ -10,9 +10,9 @@ use rhai::{Array, Dynamic, Map as ScriptMap};
 use super::complete::Knowledge;
 use super::names::{Name, Names, PATIENCE, What};
 use super::place::Link;
-use crate::script::functions::catalog;
-use crate::script::session::Session;
-use crate::script::value::describe;
+use crate::functions::catalog;
+use crate::language::value::describe;
+use crate::repl::session::Session;
 
 /// A session that stands still while somebody types, and its surroundings.
 pub struct Known {

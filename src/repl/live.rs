@@ -12,7 +12,7 @@ use crate::client::{
 };
 use crate::error::{Error, Result};
 use crate::event::Origin;
-use crate::script::host::Host;
+use crate::runtime::host::Host;
 
 /// The lane of the prompt's own questions: reports leave it out.
 pub const LANE: &str = "prompt";

@@ -19,7 +19,8 @@ pub mod prompt;
 pub mod relay;
 pub mod saved;
 pub mod sentences;
+pub mod session;
 pub mod target;
 pub mod view;
 
-pub use crate::script::lexer;
+pub use crate::language::lexer;

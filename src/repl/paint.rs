@@ -1,7 +1,7 @@
 //! Colours of the input line.
 
 use super::lexer::{Kind, lex};
-use crate::script::functions::catalog;
+use crate::functions::catalog;
 
 const KEYWORD: &str = "35";
 const FUNCTION: &str = "36";

@@ -24,19 +24,19 @@ use crate::clock::Instant;
 use crate::disk;
 use crate::error::{Error, ExitCode, Kind, Result, count, plain};
 use crate::event::Origin;
+use crate::functions::catalog;
+use crate::language::diagnose::Source;
+use crate::language::help;
+use crate::language::literals::{lacks_secret, learn, masked};
+use crate::language::source::script_text;
+use crate::language::syntax::parses;
 use crate::model::Generation;
+use crate::repl::session::{LAST, Mistake, Session};
 use crate::report::live::board::Left;
 use crate::report::streams::text;
 use crate::report::values::diagnostic;
 use crate::report::{self, Finished, Output, Report, Screen, Unstarted};
-use crate::script::diagnose::Source;
-use crate::script::functions::catalog;
-use crate::script::help;
-use crate::script::host::Host;
-use crate::script::literals::{lacks_secret, learn, masked};
-use crate::script::session::{LAST, Mistake, Session};
-use crate::script::source::script_text;
-use crate::script::syntax::parses;
+use crate::runtime::host::Host;
 
 /// Lines of the screen that a result leaves for the input and the next prompt.
 const MARGIN: usize = 4;

@@ -13,7 +13,7 @@ use super::live;
 use crate::event::{Event, Sink};
 use crate::report::live::background::Background;
 use crate::report::{Line, Stage};
-use crate::script::host::Host;
+use crate::runtime::host::Host;
 
 /// Prints a line above the prompt.
 pub type Printer = Box<dyn FnMut(String) + Send>;

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::lexer::{Kind, Token, lex};
-use crate::script::functions::catalog;
-use crate::script::session::LAST;
-use crate::script::spec::{Effect, Spec};
+use crate::functions::catalog;
+use crate::language::spec::{Effect, Spec};
+use crate::repl::session::LAST;
 
 /// An input that succeeded.
 #[derive(Clone, Debug)]
@@ -255,7 +255,7 @@ mod tests {
              fn add(a, b) { a + b + 1 } let sum = add(1, 2);\nfor x in [1] { print(x); }\n// nothing but words\n"
         );
         assert_eq!(count, 7);
-        assert!(crate::script::engine::bare().compile(&text).is_ok());
+        assert!(crate::runtime::engine::bare().compile(&text).is_ok());
     }
 
     #[test]

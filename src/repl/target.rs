@@ -2,9 +2,9 @@
 
 use super::names::Thing;
 use super::place::{Argument, Inside};
-use crate::script::arguments::options_instead;
-use crate::script::functions::catalog;
-use crate::script::spec::{Key, Kind, Noun, Spec};
+use crate::functions::catalog;
+use crate::language::arguments::options_instead;
+use crate::language::spec::{Key, Kind, Noun, Spec};
 
 /// The kind of completion that is wanted.
 #[derive(Clone)]

@@ -10,10 +10,10 @@ use rhai::Dynamic;
 use serde_json::{Value, json};
 
 use crate::clock::Instant;
+use crate::language::value::to_shown;
 use crate::report::streams::text;
 use crate::report::values::{json as json_text, table, yaml};
-use crate::script::job::{Job, Standing};
-use crate::script::value::to_shown;
+use crate::runtime::job::{Job, Standing};
 use crate::secret;
 
 /// The form of the display.

@@ -10,7 +10,7 @@ use coriolis_run::journal::file::{self, Log};
 use coriolis_run::journal::replay::State;
 use coriolis_run::journal::{Journal, Past};
 use coriolis_run::model::Generation;
-use coriolis_run::script::gates::{Gates, Nobody};
+use coriolis_run::runtime::gates::{Gates, Nobody};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -182,8 +182,8 @@ fn an_older_copy_never_deploys_or_switches_off_a_second_time_without_a_question(
 fn what_is_not_the_runs_is_sent_after_a_no() {
     struct No;
     impl Gates for No {
-        fn ask(&self, _: &str, _: &str) -> coriolis_run::error::Result<Option<coriolis_run::script::gates::Answer>> {
-            Ok(Some(coriolis_run::script::gates::Answer { text: "no".into(), by: "ann".into() }))
+        fn ask(&self, _: &str, _: &str) -> coriolis_run::error::Result<Option<coriolis_run::runtime::gates::Answer>> {
+            Ok(Some(coriolis_run::runtime::gates::Answer { text: "no".into(), by: "ann".into() }))
         }
     }
     let script = r#"

@@ -6,9 +6,9 @@
 use std::fs;
 use std::path::Path;
 
-use coriolis_run::script::check::examine::{Remark, examine};
-use coriolis_run::script::engine::bare;
-use coriolis_run::script::functions::catalog;
+use coriolis_run::check::examine::{Remark, examine};
+use coriolis_run::functions::catalog;
+use coriolis_run::runtime::engine::bare;
 use jiff::Timestamp;
 
 use crate::command::folder;

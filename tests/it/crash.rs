@@ -15,8 +15,8 @@ use coriolis_run::journal::Journal;
 use coriolis_run::journal::file::{self, Log, Medium};
 use coriolis_run::journal::replay::State;
 use coriolis_run::model::Generation;
+use coriolis_run::runtime::gates::Gates;
 use coriolis_run::sandbox::{Accepted, Trouble};
-use coriolis_run::script::gates::Gates;
 use serde_json::Value;
 
 use crate::command::folder;

@@ -1,6 +1,6 @@
 //! What a script can learn from an error that it catches.
 
-use coriolis_run::script::error::Step;
+use coriolis_run::language::error::Step;
 use serde_json::json;
 
 use crate::rehearsal::{GENERATIONS, Options, Stage, rehearse};

@@ -1,7 +1,7 @@
 //! The example of every function runs, on both generations.
 
+use coriolis_run::functions::catalog;
 use coriolis_run::model::Generation;
-use coriolis_run::script::functions::catalog;
 
 use crate::rehearsal::{Options, Stage};
 

@@ -1,8 +1,8 @@
 //! Help as people read it, on a screen of 80 columns.
 
 use coriolis_run::error::ExitCode;
-use coriolis_run::script::functions::catalog;
-use coriolis_run::script::help;
+use coriolis_run::functions::catalog;
+use coriolis_run::language::help;
 
 use crate::command::run;
 use crate::golden::same_as_golden;

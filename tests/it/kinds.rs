@@ -1,8 +1,8 @@
 //! What the rows take and refuse before anything is sent: words, names, files, and maps with keys of their own.
 
-use coriolis_run::script::arguments::Arguments;
-use coriolis_run::script::engine;
-use coriolis_run::script::functions::catalog;
+use coriolis_run::functions::catalog;
+use coriolis_run::language::arguments::Arguments;
+use coriolis_run::runtime::engine;
 use rhai::Dynamic;
 
 /// A function, its arguments, and what is wrong with them: nothing, where they are taken.

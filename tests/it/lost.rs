@@ -7,8 +7,8 @@ use coriolis_run::error::{ExitCode, Kind};
 use coriolis_run::event::{Event, Fact, Outcome};
 use coriolis_run::journal::Journal;
 use coriolis_run::model::Generation;
+use coriolis_run::runtime::gates::{Answer, Gates, Nobody};
 use coriolis_run::sandbox::{Fault, Trouble};
-use coriolis_run::script::gates::{Answer, Gates, Nobody};
 use serde_json::{Value, json};
 
 use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};

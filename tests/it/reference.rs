@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use coriolis_run::script::functions::catalog;
-use coriolis_run::script::render;
-use coriolis_run::script::spec::{Key, Kind, Parameter};
+use coriolis_run::functions::catalog;
+use coriolis_run::language::render;
+use coriolis_run::language::spec::{Key, Kind, Parameter};
 
 /// A line per command: the function's name, then its positional arguments and its flags, formatting flags left out.
 const COMMANDS: [&str; 2] = [include_str!("../commands/current.txt"), include_str!("../commands/legacy.txt")];

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use coriolis_run::event::{Event, Fact};
+use coriolis_run::functions::catalog;
+use coriolis_run::language::sends::Sends;
+use coriolis_run::language::spec::{Effect, Spec};
 use coriolis_run::model::Generation;
-use coriolis_run::script::functions::catalog;
-use coriolis_run::script::sends::Sends;
-use coriolis_run::script::spec::{Effect, Spec};
 
 use crate::rehearsal::{GENERATIONS, Options, Stage};
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use coriolis_run::cancel::Cancel;
 use coriolis_run::error::Kind;
-use coriolis_run::script::session::{Mistake, Session};
-use coriolis_run::script::value::to_shown;
+use coriolis_run::language::value::to_shown;
+use coriolis_run::repl::session::{Mistake, Session};
 use serde_json::{Value, json};
 
 use crate::rehearsal::{Options, Stage, rehearse};

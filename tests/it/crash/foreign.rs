@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use coriolis_run::error::Kind;
-use coriolis_run::script::gates::Nobody;
+use coriolis_run::runtime::gates::Nobody;
 
 use super::*;
 

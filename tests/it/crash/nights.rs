@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use coriolis_run::journal::Past;
+use coriolis_run::runtime::gates::Nobody;
 use coriolis_run::sandbox::Fault;
-use coriolis_run::script::gates::Nobody;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

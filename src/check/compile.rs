@@ -1,0 +1,120 @@
+//! A runbook from its text to a tree that may run, or to all that is wrong with it.
+
+use rhai::{AST, Engine, ParseError, Scope};
+
+use crate::check::check;
+use crate::check::variables::undefined;
+use crate::error::Error;
+use crate::language::catalog::Catalog;
+use crate::language::finding::Finding;
+use crate::language::syntax::{Recovered, recover};
+
+/// Parses and checks.
+///
+/// # Errors
+/// Every mistake that can be found without running, in the order of the text.
+pub fn compile(engine: &Engine, catalog: &Catalog, source: &str) -> Result<AST, Vec<Finding>> {
+    compile_with(engine, catalog, source, &Scope::new(), |ast| check(engine, catalog, ast))
+}
+
+/// The same for a text that finds variables there, with the check of its tree.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with(
+    engine: &Engine,
+    catalog: &Catalog,
+    source: &str,
+    scope: &Scope<'_>,
+    check: impl FnOnce(&AST) -> Vec<Finding>,
+) -> Result<AST, Vec<Finding>> {
+    let (syntax, tree) = recover(source);
+    let known: Vec<&str> = scope.iter_raw().map(|(name, ..)| name).collect();
+    let found = findings(engine, catalog, &syntax, tree.as_ref(), &known, check);
+    if !found.is_empty() {
+        return Err(found);
+    }
+    // Closures are found by what the engine that runs them has hashed.
+    engine.compile_with_scope(scope, source).map_err(|error| vec![unparsed(&error)])
+}
+
+/// Every mistake of a text, by its syntax and by the check of its tree, in its order; `known` are variables that it finds.
+pub fn findings(
+    engine: &Engine,
+    catalog: &Catalog,
+    syntax: &Recovered,
+    tree: Option<&AST>,
+    known: &[&str],
+    check: impl FnOnce(&AST) -> Vec<Finding>,
+) -> Vec<Finding> {
+    let Some(tree) = tree else { return syntax.findings.clone() };
+    let known: Vec<&str> = known.iter().copied().chain(syntax.lost.iter().map(String::as_str)).collect();
+    let placed = |mut finding: Finding| {
+        (finding.line, finding.column) = syntax.place(finding.line, finding.column);
+        finding
+    };
+    let mut findings: Vec<Finding> =
+        undefined(engine, catalog, tree, syntax.text(), &known).into_iter().map(placed).collect();
+    // What was left out may declare what is called elsewhere, and a line that was repaired says what its author never wrote.
+    let lost = |finding: &Finding| syntax.lost.iter().any(|word| finding.error.message.contains(&format!("`{word}`")));
+    let checked = check(tree).into_iter().filter(|finding| !lost(finding)).map(placed);
+    findings.extend(checked.filter(|finding| !syntax.repairs(finding.line)));
+    findings.extend(syntax.findings.iter().cloned());
+    findings.sort_by_key(|finding| (finding.line, finding.column));
+    findings.dedup_by_key(|finding| (finding.line, finding.column));
+    findings
+}
+
+/// The parser's own words, where nobody has better ones.
+fn unparsed(error: &ParseError) -> Finding {
+    let position = error.position();
+    let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+    Finding { error: Error::script(format!("the parser stops here: {}", error.err_type())), line, column }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::catalog;
+    use crate::runtime::engine::bare;
+
+    fn mistakes(source: &str) -> Vec<(usize, usize, String, Option<String>)> {
+        let engine = bare();
+        let found = compile(&engine, catalog(), source).err().unwrap_or_default();
+        found
+            .into_iter()
+            .map(|finding| (finding.line, finding.column, finding.error.message, finding.error.hint))
+            .collect()
+    }
+
+    #[test]
+    fn mistakes_of_all_kinds_are_told_at_once_in_the_order_of_the_text() {
+        let told = |source: &str| -> Vec<String> {
+            mistakes(source)
+                .into_iter()
+                .map(|(line, column, message, _)| format!("{line}:{column} {message}"))
+                .collect()
+        };
+        assert_eq!(
+            told("let vms = [];\nendpoint_lsit(vmss);\nprint(vmz);"),
+            ["2:1 unknown function `endpoint_lsit`", "2:15 undefined variable `vmss`", "3:7 undefined variable `vmz`"]
+        );
+        // What a broken statement declares is there for the others; behind a repair the columns are still right.
+        assert_eq!(
+            told("let a = 1 +;\nf({ key: a }, aa, bbb);\nlet c = = 2; c"),
+            [
+                "1:11 a value is missing behind `+`",
+                "2:3 an object map begins with `#{`",
+                "2:15 undefined variable `aa`",
+                "2:19 undefined variable `bbb`",
+                "3:7 `= =` is no sign",
+            ]
+        );
+        assert_eq!(told("let x = (1;"), ["1:9 `(` is not closed"]);
+    }
+
+    #[test]
+    fn the_word_default_is_free_to_use() {
+        assert_eq!(mistakes("let m = #{ default: 1 }; print(m.default);"), []);
+    }
+}

@@ -1,0 +1,273 @@
+//! What the walk knows of the variables at a moment, and what it remembers of loops and conditions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rhai::{Expr, ImmutableString, Position};
+
+use crate::check::knowledge::Knowledge;
+use crate::check::shape::Shape;
+use crate::check::walk::Walk;
+use crate::check::written::Written;
+use crate::error::Error;
+
+/// A variable that a condition asks about.
+pub(super) struct Asked {
+    pub(super) name: ImmutableString,
+    /// Whether it asks of what kind it is, not only for a field.
+    pub(super) kind: bool,
+}
+
+/// What a loop does with the variables that are declared around it.
+#[derive(Default)]
+pub(super) struct Turn {
+    pub(super) read: BTreeSet<usize>,
+    pub(super) changed: BTreeSet<usize>,
+    /// What is only wrong if the variable is changed by the loop.
+    pub(super) if_changed: Vec<(usize, Error, Position)>,
+    /// What is only wrong if the variable is not read by the loop.
+    pub(super) if_unread: Vec<(usize, Error, Position)>,
+}
+
+/// How a script waits beside waiting for what a call gave it.
+#[derive(Default)]
+pub(super) struct Waits {
+    /// It asks again and again.
+    pub(super) polls: bool,
+    /// It waits for things that it does not have from the call that began them: for a replica's newest execution.
+    pub(super) by_thing: bool,
+    /// It finds replicas by the names of their VMs, or lists them.
+    pub(super) by_name: bool,
+    /// What else is done with a replica or a pool, and where.
+    pub(super) goes_on: Vec<(usize, ImmutableString, Position)>,
+    /// Replicas whose copies are joined, and how many copies nobody waited for had begun until then.
+    pub(super) joined: BTreeMap<ImmutableString, usize>,
+}
+
+pub(super) struct Variable {
+    pub(super) name: ImmutableString,
+    pub(super) file: usize,
+    pub(super) declared: Position,
+    /// How many loops are around its declaration.
+    pub(super) loops: usize,
+    /// Whether a loop gives it another value each time.
+    pub(super) turns: bool,
+}
+
+/// What is sure of a variable.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) shape: Shape,
+    /// What it was given, where that is written out.
+    pub(super) literal: Option<Written>,
+    /// It has begun something, and nobody has looked at it since.
+    pub(super) unread: bool,
+}
+
+impl From<Shape> for Known {
+    fn from(shape: Shape) -> Self {
+        Self { unread: shape.begun().is_some(), shape, literal: None }
+    }
+}
+
+impl Known {
+    pub(super) fn join(self, other: Self) -> Self {
+        match (&self.shape, &other.shape) {
+            (Shape::Never, _) => return other,
+            (_, Shape::Never) => return self,
+            _ => {}
+        }
+        let literal = Written::either(self.literal, other.literal);
+        Self { shape: self.shape.join(other.shape), literal, unread: self.unread && other.unread }
+    }
+}
+
+/// The variables about whose fields or kind a condition asks: `"x" in vm`, `vm.contains("x")`, `type_of(vm) == "map"`.
+pub(super) fn about(condition: &Expr, found: &mut Vec<Asked>) {
+    let asked = |expression: &Expr, kind| match expression {
+        Expr::Variable(variable, ..) => Some(Asked { name: variable.1.clone(), kind }),
+        _ => None,
+    };
+    match condition {
+        Expr::FnCall(call, _) if matches!(call.name.as_str(), "contains" | "in" | "type_of") => {
+            found.extend(call.args.iter().filter_map(|argument| asked(argument, call.name == "type_of")));
+        }
+        Expr::FnCall(call, _) if call.op_token.is_some() => call.args.iter().for_each(|part| about(part, found)),
+        Expr::And(parts, _) | Expr::Or(parts, _) => parts.iter().for_each(|part| about(part, found)),
+        Expr::Dot(pair, ..) => {
+            if let Expr::MethodCall(call, _) = &pair.rhs
+                && matches!(call.name.as_str(), "contains" | "get" | "type_of")
+            {
+                found.extend(asked(&pair.lhs, call.name == "type_of"));
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Walk<'_> {
+    pub(super) fn declare(&mut self, name: &str, declared: Position, turns: bool, known: Known) -> usize {
+        let shared = self.tree().is_some_and(|tree| tree.shared.contains(name));
+        // A closure that changes it may run at any time.
+        let known = if shared && !matches!(known.shape, Shape::List(_)) { Shape::Any.into() } else { known };
+        let (id, name) = (self.variables.len(), ImmutableString::from(name));
+        self.scope.push(name.clone(), id);
+        self.variables.push(Variable { name, file: self.file, declared, loops: self.loops, turns });
+        self.state.push(known);
+        id
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.scope.find(name)
+    }
+
+    pub(super) fn scoped<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
+        let seen = self.scope.depth();
+        let value = inside(self);
+        self.scope.truncate(seen);
+        value
+    }
+
+    /// One of several ways, each from the state before; the state after is that of the ways that come to their end.
+    /// The words are those of the condition that decides.
+    pub(super) fn ways<'w>(
+        &mut self,
+        words: BTreeSet<ImmutableString>,
+        ways: impl Iterator<Item = Box<dyn FnOnce(&mut Self) -> Known + 'w>>,
+    ) -> Known {
+        let before = self.state.clone();
+        self.conditions.push(words);
+        self.unsure += 1;
+        let mut leaves = false;
+        let mut ends: Option<Knowledge> = None;
+        let mut value: Option<Known> = None;
+        for way in ways {
+            self.state.clone_from(&before);
+            // Variables of the other ways are known by their numbers.
+            self.state.grow(self.variables.len());
+            let given = way(self);
+            if given.shape == Shape::Never {
+                leaves = true;
+                continue;
+            }
+            value = Some(value.map_or_else(|| given.clone(), |value| value.join(given.clone())));
+            if let Some(known) = ends.take() {
+                self.state.join(known);
+            }
+            ends = Some(self.state.clone());
+        }
+        let words = self.conditions.pop().unwrap_or_default();
+        // Whether what follows is ever reached, where one of them leaves.
+        self.unsure -= usize::from(!leaves);
+        self.state = ends.unwrap_or_else(|| before.clone());
+        self.state.grow(self.variables.len());
+        self.decided(&before, &words, leaves);
+        let mut value = value.unwrap_or_else(|| Shape::Never.into());
+        if self.is_decided(&words) {
+            value.literal = None;
+        }
+        if let Some(literal) = value.literal.as_mut().filter(|literal| literal.is_several()) {
+            literal.decided_by.extend(words);
+        }
+        value
+    }
+
+    /// Whether a function's argument decides that is known here: only some of the ways are taken.
+    pub(super) fn is_decided(&self, words: &BTreeSet<ImmutableString>) -> bool {
+        words.iter().filter_map(|word| self.find(word)).any(|id| {
+            let given = self.state[id].literal.as_ref().filter(|literal| literal.is_known() && !literal.is_several());
+            let text = given.is_some_and(|given| !matches!(*given.expression, Expr::Map(..) | Expr::Array(..)));
+            text && self.variables[id].declared.is_none()
+        })
+    }
+
+    /// A condition has decided what variables are, or which of the ways that they may be are left.
+    fn decided(&mut self, before: &Knowledge, words: &BTreeSet<ImmutableString>, leaves: bool) {
+        let mut decided: Vec<(usize, bool)> = Vec::new();
+        let same = |literal: &Written, before: Option<&Known>| {
+            let before = before.and_then(|known| known.literal.as_ref());
+            before.is_some_and(|before| Arc::ptr_eq(&before.expression, &literal.expression))
+        };
+        // It was put right where it was not.
+        for (id, known, before) in self.state.beside(before) {
+            if known.literal.as_ref().is_some_and(|literal| !same(literal, before)) {
+                decided.push((id, words.contains(&self.variables[id].name)));
+            }
+        }
+        // It is one of those that stay.
+        for (id, known) in self.state.iter().enumerate().take(if leaves { before.len() } else { 0 }) {
+            if let Some(literal) = known.literal.as_ref().filter(|literal| {
+                literal.is_several() && words.contains(&self.variables[id].name)
+                    || !literal.decided_by.is_disjoint(words)
+            }) && same(literal, Some(&before[id]))
+            {
+                decided.push((id, true));
+            }
+        }
+        for (id, unknown) in decided {
+            let known = &mut self.state[id];
+            match known.literal.as_mut().filter(|_| !unknown) {
+                Some(literal) => literal.decided_by.extend(words.iter().cloned()),
+                None => known.literal = None,
+            }
+        }
+    }
+
+    /// What may happen or not.
+    pub(super) fn perhaps<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.state.clone();
+        let value = inside(self);
+        self.join_unsure(before);
+        value
+    }
+
+    /// The same where nobody can tell how far it came: what is written out of a variable that it has changed is unknown.
+    pub(super) fn join_unsure(&mut self, before: Knowledge) {
+        let differs = |now: &Known, before: &Known| match (&now.literal, &before.literal) {
+            (Some(now), Some(before)) => !Arc::ptr_eq(&now.expression, &before.expression),
+            (None, None) => false,
+            _ => true,
+        };
+        let changed = self.state.beside(&before);
+        let changed = changed.filter(|(_, now, before)| before.is_some_and(|before| differs(now, before)));
+        let changed: Vec<usize> = changed.map(|(id, ..)| id).collect();
+        self.state.join(before);
+        for id in changed {
+            self.state[id].literal = None;
+        }
+    }
+
+    /// A turn of a loop that may not come; it may be left anywhere.
+    fn turn(&mut self, inside: impl Fn(&mut Self)) {
+        let outer = std::mem::take(&mut self.left);
+        self.perhaps(inside);
+        for state in std::mem::replace(&mut self.left, outer) {
+            self.join_unsure(state);
+        }
+    }
+
+    /// What happens any number of times: twice to learn what it changes, once to tell. Where a loop around only learns,
+    /// one turn is enough: it comes again, and a loop in a loop in a loop would take its turns for each turn of each.
+    pub(super) fn again(&mut self, inside: impl Fn(&mut Self)) {
+        self.loops += 1;
+        if self.quiet > 0 {
+            self.turn(&inside);
+            self.loops -= 1;
+            return;
+        }
+        self.quiet += 1;
+        self.turn(&inside);
+        self.turn(&inside);
+        self.quiet -= 1;
+        self.turns.push(Turn::default());
+        self.turn(&inside);
+        let turn = self.turns.pop().unwrap_or_default();
+        self.loops -= 1;
+        let Turn { read, changed, if_changed, if_unread } = turn;
+        let told = if_changed.into_iter().filter(|(variable, ..)| changed.contains(variable));
+        for (_, error, position) in told.chain(if_unread.into_iter().filter(|(variable, ..)| !read.contains(variable)))
+        {
+            self.doubt(error, position);
+        }
+    }
+}

@@ -1,0 +1,577 @@
+//! Every undefined variable and module of a script, with what may have been meant. Pure.
+//!
+//! The parser's strict mode stops at the first; this walks the tree with the scopes that the language has: blocks,
+//! loops, `catch`, functions that see their parameters only, closures that see what surrounds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnCallExpr, FnPtr, ParseErrorType, Position, Stmt, StmtBlock};
+
+use crate::error::{Error, suggest};
+use crate::language::bodies::{Bodies, bodies, is_closure, named};
+use crate::language::catalog::Catalog;
+use crate::language::finding::Finding;
+use crate::language::scope::Names;
+
+/// The detail with the name of an undefined variable.
+pub const UNDEFINED: &str = "undefined";
+
+/// The undefined variables and modules of a script that parses, in the order of the text; `globals` are known before.
+/// The modules that `engine` has are known as well.
+pub fn undefined(engine: &Engine, catalog: &Catalog, ast: &AST, source: &str, globals: &[&str]) -> Vec<Finding> {
+    let mut walk = Walk::new(engine, catalog, ast, source);
+    walk.names = globals.iter().map(|name| (*name, ())).collect();
+    walk.statements(ast.statements());
+    let imported = walk.imported.clone();
+    for (name, function) in named(&walk.bodies.clone()) {
+        walk.names = seen(&function.parameters);
+        walk.modules = imported.iter().cloned().collect();
+        walk.function = Some(name.clone());
+        walk.told.clear();
+        walk.statements(&function.body);
+    }
+    walk.findings.sort_by_key(|finding| (finding.line, finding.column));
+    walk.findings.dedup_by_key(|finding| (finding.line, finding.column));
+    walk.findings
+}
+
+/// The names that a function sees when it begins.
+fn seen(parameters: &[String]) -> Names<()> {
+    parameters.iter().map(|name| (name.as_str(), ())).collect()
+}
+
+fn variable_name(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Variable(variable, ..) => Some(variable.1.to_string()),
+        _ => None,
+    }
+}
+
+/// A walk over the tree, and what is known where it stands.
+struct Walk<'a> {
+    catalog: &'a Catalog,
+    engine: &'a Engine,
+    ast: &'a AST,
+    source: &'a str,
+    /// Variables in scope, innermost last.
+    names: Names<()>,
+    /// Modules in scope, by the names of their imports.
+    modules: Vec<String>,
+    /// Every import of the runbook's top level: functions see them.
+    imported: BTreeSet<String>,
+    /// Constants of the top level: functions see them as `global::X`.
+    constants: BTreeSet<String>,
+    /// Where names are declared, anywhere.
+    declared: BTreeMap<String, (usize, usize)>,
+    /// Names that a closure or a `catch` gives, and where: `the closure in line 4`.
+    given: BTreeMap<String, String>,
+    functions: BTreeSet<String>,
+    /// Functions and closures.
+    bodies: Arc<Bodies>,
+    /// The function that is walked through.
+    function: Option<String>,
+    /// What was told of this function: once is enough.
+    told: BTreeSet<String>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(engine: &'a Engine, catalog: &'a Catalog, ast: &'a AST, source: &'a str) -> Self {
+        let (mut constants, mut imported) = (BTreeSet::new(), BTreeSet::new());
+        for statement in ast.statements() {
+            match statement {
+                Stmt::Var(variable, flags, _) if flags.intersects(ASTFlags::CONSTANT) => {
+                    constants.insert(variable.0.name.to_string());
+                }
+                Stmt::Import(import, _) if !import.1.name.is_empty() => {
+                    imported.insert(import.1.name.to_string());
+                }
+                _ => {}
+            }
+        }
+        let mut declared = BTreeMap::new();
+        let mut declare = |name: &str, position: Position| {
+            declared.entry(name.to_owned()).or_insert(place(position));
+        };
+        let bodies = bodies(ast);
+        let mut given: BTreeMap<String, String> = BTreeMap::new();
+        // Of the closure that comes next: the language makes parameters of what it captures.
+        let mut captured: BTreeSet<String> = BTreeSet::new();
+        ast.walk(&mut |path| {
+            match path.last() {
+                Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) => {
+                    if let Expr::Variable(variable, _, position) = &flow.expr {
+                        let line = place(*position).0;
+                        given.entry(variable.1.to_string()).or_insert_with(|| format!("the `catch` in line {line}"));
+                    }
+                }
+                Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)))
+                    if call.name == "curry" =>
+                {
+                    captured = call.args.iter().filter_map(variable_name).collect();
+                }
+                Some(ASTNode::Expr(Expr::DynamicConstant(value, position))) => {
+                    let name = value.read_lock::<FnPtr>().map(|closure| closure.fn_name().to_owned());
+                    let parameters = name.and_then(|name| bodies.get(&name)).into_iter().flatten();
+                    let parameters = parameters.flat_map(|body| &body.parameters);
+                    for parameter in parameters.filter(|parameter| !captured.contains(*parameter)) {
+                        let line = place(*position).0;
+                        given.entry(parameter.clone()).or_insert_with(|| format!("the closure in line {line}"));
+                    }
+                    captured.clear();
+                }
+                Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => declare(&variable.0.name, variable.0.pos),
+                Some(ASTNode::Stmt(Stmt::For(head, _))) => {
+                    declare(&head.0.name, head.0.pos);
+                    if let Some(counter) = &head.1 {
+                        declare(&counter.name, counter.pos);
+                    }
+                }
+                _ => {}
+            }
+            true
+        });
+        Self {
+            catalog,
+            engine,
+            ast,
+            source,
+            names: Names::default(),
+            modules: Vec::new(),
+            imported,
+            constants,
+            declared,
+            functions: ast.iter_functions().map(|function| function.name.to_owned()).collect(),
+            bodies: Arc::new(bodies),
+            given,
+            function: None,
+            told: BTreeSet::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn block(&mut self, block: &StmtBlock) {
+        self.scoped(|walk| walk.statements(block.statements()));
+    }
+
+    /// What is declared inside is gone afterwards.
+    fn scoped(&mut self, inside: impl FnOnce(&mut Self)) {
+        let (names, modules) = (self.names.depth(), self.modules.len());
+        inside(self);
+        self.names.truncate(names);
+        self.modules.truncate(modules);
+    }
+
+    fn statements(&mut self, statements: &[Stmt]) {
+        for statement in statements {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &Stmt) {
+        match statement {
+            Stmt::If(flow, _) => {
+                self.expression(&flow.expr);
+                self.block(&flow.body);
+                self.block(&flow.branch);
+            }
+            Stmt::While(flow, _) | Stmt::Do(flow, ..) => {
+                self.expression(&flow.expr);
+                self.block(&flow.body);
+            }
+            Stmt::For(head, _) => {
+                self.expression(&head.2.expr);
+                self.scoped(|walk| {
+                    walk.names.push(head.0.name.clone(), ());
+                    head.1.iter().for_each(|counter| walk.names.push(counter.name.clone(), ()));
+                    walk.statements(head.2.body.statements());
+                });
+            }
+            Stmt::TryCatch(flow, _) => {
+                self.block(&flow.body);
+                self.scoped(|walk| {
+                    if let Expr::Variable(variable, ..) = &flow.expr {
+                        walk.names.push(variable.1.clone(), ());
+                    }
+                    walk.statements(flow.branch.statements());
+                });
+            }
+            Stmt::Switch(switch, _) => {
+                self.expression(&switch.0);
+                for case in &switch.1.expressions {
+                    self.expression(&case.lhs);
+                    self.scoped(|walk| walk.expression(&case.rhs));
+                }
+            }
+            Stmt::Var(variable, ..) => {
+                self.expression(&variable.1);
+                self.names.push(variable.0.name.clone(), ());
+            }
+            Stmt::Assignment(assignment) => {
+                self.expression(&assignment.1.lhs);
+                self.expression(&assignment.1.rhs);
+            }
+            Stmt::FnCall(call, _) => self.call(call),
+            Stmt::Block(block) => self.block(block),
+            Stmt::Expr(expression) => self.expression(expression),
+            Stmt::BreakLoop(Some(expression), ..) | Stmt::Return(Some(expression), ..) => self.expression(expression),
+            Stmt::Import(import, _) => {
+                self.expression(&import.0);
+                self.modules.push(import.1.name.to_string());
+            }
+            Stmt::Export(export, _) => self.name(&export.0.name, export.0.pos),
+            _ => {}
+        }
+    }
+
+    fn expression(&mut self, expression: &Expr) {
+        match expression {
+            Expr::Variable(variable, _, position) => match variable.2.path.first() {
+                Some(root) => self.module(root.name.as_str(), root.pos),
+                None => self.name(&variable.1, *position),
+            },
+            Expr::DynamicConstant(value, _) => {
+                let closure = value.read_lock::<FnPtr>().map(|closure| closure.fn_name().to_owned());
+                if let Some(closure) = closure {
+                    self.closure(&closure);
+                }
+            }
+            Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => {
+                parts.iter().for_each(|part| self.expression(part));
+            }
+            Expr::Map(fields, _) => fields.0.iter().for_each(|(_, value)| self.expression(value)),
+            Expr::Stmt(block) => self.block(block),
+            Expr::FnCall(call, _) | Expr::MethodCall(call, _) => self.call(call),
+            Expr::Dot(pair, ..) | Expr::Index(pair, ..) => {
+                self.expression(&pair.lhs);
+                self.expression(&pair.rhs);
+            }
+            Expr::And(parts, _) | Expr::Or(parts, _) | Expr::Coalesce(parts, _) => {
+                parts.iter().for_each(|part| self.expression(part));
+            }
+            _ => {}
+        }
+    }
+
+    fn call(&mut self, call: &FnCallExpr) {
+        if let Some(root) = call.namespace.path.first() {
+            self.module(root.name.as_str(), root.pos);
+        }
+        for argument in &call.args {
+            self.expression(argument);
+        }
+    }
+
+    /// What a closure captures stands as an argument beside it, and is looked up there; inside it is a parameter.
+    fn closure(&mut self, name: &str) {
+        let bodies = self.bodies.clone();
+        let Some(closure) = bodies.get(name).filter(|_| is_closure(name)).and_then(|bodies| bodies.first()) else {
+            return;
+        };
+        let outside = std::mem::replace(&mut self.names, seen(&closure.parameters));
+        self.scoped(|walk| walk.statements(&closure.body));
+        self.names = outside;
+    }
+
+    fn name(&mut self, name: &str, position: Position) {
+        let known = self.names.find(name).is_some() || self.functions.contains(name);
+        // One that the parser made up is none of the author's.
+        if known || name.is_empty() || name.contains('$') || !self.told.insert(name.to_owned()) {
+            return;
+        }
+        let error = Error::script(format!("undefined variable `{name}`"))
+            .detail(UNDEFINED, name)
+            .hint(self.meant(name, position));
+        self.found(error, position);
+    }
+
+    fn module(&mut self, name: &str, position: Position) {
+        let known = name == "global" || self.modules.iter().any(|known| known == name) || has_module(self.engine, name);
+        if known || !self.told.insert(format!("{name}::")) {
+            return;
+        }
+        let near = suggest(name, self.modules.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        let hint = near.unwrap_or_else(|| format!("import it: `import \"file\" as {name};`"));
+        self.found(Error::script(format!("undefined module `{name}`")).hint(hint), position);
+    }
+
+    fn found(&mut self, error: Error, position: Position) {
+        let (line, column) = place(position);
+        self.findings.push(Finding { error, line, column });
+    }
+
+    /// What may have been meant by a name that is not in scope.
+    fn meant(&self, name: &str, position: Position) -> String {
+        let in_function = self.function.is_some();
+        if in_function && self.constants.contains(name) {
+            return format!("a function sees a constant of the runbook as `global::{name}`");
+        }
+        if let Some(declared) = self.declared.get(name) {
+            if !in_function && *declared > place(position) && self.is_at_top(name) {
+                return format!("it is declared further down, in line {}", declared.0);
+            }
+            return out_of_reach(name, in_function);
+        }
+        if let Some(there) = self.given.get(name) {
+            return format!("only {there} has it: use it there, or keep it in a variable that is declared before");
+        }
+        if let Some(written) = foreign(name) {
+            return written;
+        }
+        if let Some(function) = self.catalog.find(name) {
+            return format!("call it: `{}`", function.signature().replacen(function.name, name, 1));
+        }
+        if let Some(near) = near(name, self.names.iter()) {
+            return format!("did you mean `{near}`?");
+        }
+        if let Some(near) = near(name, self.functions.iter().map(String::as_str).filter(|name| !is_closure(name))) {
+            return format!("did you mean the function `{near}`?");
+        }
+        if let Some(near) = near(name, self.constants.iter().map(String::as_str)).filter(|_| in_function) {
+            return format!("did you mean `global::{near}`?");
+        }
+        // What a closure does not find stands where the closure is made; its own variables are elsewhere.
+        let before = self.declared.iter().filter(|(_, declared)| **declared < place(position));
+        if let Some(near) = near(name, before.map(|(name, _)| name.as_str())).filter(|_| !in_function) {
+            return format!("did you mean `{near}`?");
+        }
+        let quoted = format!("declare it: `let {name} = ...;`");
+        if self.source.contains(&format!("\"{name}\"")) {
+            format!("{quoted}, or put it in quotes: `\"{name}\"`")
+        } else {
+            quoted
+        }
+    }
+
+    fn is_at_top(&self, name: &str) -> bool {
+        self.ast
+            .statements()
+            .iter()
+            .any(|statement| matches!(statement, Stmt::Var(variable, ..) if variable.0.name == name))
+    }
+}
+
+fn place(position: Position) -> (usize, usize) {
+    (position.line().unwrap_or(1), position.position().unwrap_or(1))
+}
+
+/// What a misspelt name is meant for; short ones are all near to each other.
+fn near<'a>(name: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let same = candidates.clone().find(|candidate| candidate.eq_ignore_ascii_case(name));
+    let long = |candidate: &&str| candidate.chars().count().min(name.chars().count()) > 2;
+    same.or_else(|| suggest(name, candidates.filter(long)))
+}
+
+/// Declared, but not where it is used.
+fn out_of_reach(name: &str, in_function: bool) -> String {
+    if in_function {
+        format!("it is declared outside of this function: pass it in, or make it a `const` and write `global::{name}`")
+    } else {
+        format!("it is declared in another block: declare it before that block: `let {name} = ...;`")
+    }
+}
+
+/// Values as other languages write them.
+fn foreign(name: &str) -> Option<String> {
+    let written = match name {
+        "None" | "undefined" | "Null" | "NULL" | "Nil" | "NIL" => return Some("nothing is written `()`".to_owned()),
+        "True" | "TRUE" => "true",
+        "False" | "FALSE" => "false",
+        "self" => "this",
+        _ => return None,
+    };
+    Some(format!("write `{written}`"))
+}
+
+/// Whether the engine has a module of this name without an import.
+fn has_module(engine: &Engine, name: &str) -> bool {
+    let asked = engine.compile(format!("{name}::x"));
+    !asked.is_err_and(|error| matches!(error.err_type(), ParseErrorType::ModuleUndefined(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::functions::catalog;
+    use crate::language::syntax::recover;
+    use crate::runtime::engine::bare;
+
+    fn told(source: &str) -> Vec<String> {
+        let told = |finding: Finding| {
+            let hint = finding.error.hint.unwrap_or_default();
+            format!("{}:{} {}; {hint}", finding.line, finding.column, finding.error.message)
+        };
+        undefined(&bare(), catalog(), &recover(source).1.unwrap(), source, &["it"]).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn all_undefined_variables_are_found_with_what_may_have_been_meant() {
+        let expected: [(&str, &[&str]); 21] = [
+            (
+                "let vms = [];\nprint(vmss);\nprint(vmz + nothing_like_it);",
+                &[
+                    "2:7 undefined variable `vmss`; did you mean `vms`?",
+                    "3:7 undefined variable `vmz`; did you mean `vms`?",
+                    "3:13 undefined variable `nothing_like_it`; declare it: `let nothing_like_it = ...;`",
+                ],
+            ),
+            (
+                "const LIMIT = 3;\nfn f(x) { x * LIMIT }",
+                &["2:15 undefined variable `LIMIT`; a function sees a constant of the runbook as `global::LIMIT`"],
+            ),
+            (
+                "let limit = 3;\nfn f(x) { x * limit }",
+                &[
+                    "2:15 undefined variable `limit`; it is declared outside of this function: pass it in, or make it a `const` and write `global::limit`",
+                ],
+            ),
+            (
+                "if true { let inner = 1; }\ninner",
+                &[
+                    "2:1 undefined variable `inner`; it is declared in another block: declare it before that block: `let inner = ...;`",
+                ],
+            ),
+            ("print(late);\nlet late = 1;", &["1:7 undefined variable `late`; it is declared further down, in line 2"]),
+            ("tools::double(1)", &["1:1 undefined module `tools`; import it: `import \"file\" as tools;`"]),
+            ("import \"x\" as tools;\ntool::double(1)", &["2:1 undefined module `tool`; did you mean `tools`?"]),
+            ("fn f() { tools::x }", &["1:10 undefined module `tools`; import it: `import \"file\" as tools;`"]),
+            ("let x = None;", &["1:9 undefined variable `None`; nothing is written `()`"]),
+            ("let x = True;", &["1:9 undefined variable `True`; write `true`"]),
+            ("let e = endpoint_list;", &["1:9 undefined variable `endpoint_list`; call it: `endpoint_list()`"]),
+            ("let xs = [1]; xs.map(|x| x + y)", &["1:30 undefined variable `y`; declare it: `let y = ...;`"]),
+            (
+                "let xs = [1]; xs.map(|x| xs.map(|z| x + y))",
+                &["1:41 undefined variable `y`; declare it: `let y = ...;`"],
+            ),
+            ("fn f(a) { [1].map(|x| x + a + bc) }", &["1:31 undefined variable `bc`; declare it: `let bc = ...;`"]),
+            (
+                "for x in [1] { } x",
+                &[
+                    "1:18 undefined variable `x`; it is declared in another block: declare it before that block: `let x = ...;`",
+                ],
+            ),
+            (
+                "try { } catch (e) { } e",
+                &[
+                    "1:23 undefined variable `e`; only the `catch` in line 1 has it: use it there, or keep it in a variable that is declared before",
+                ],
+            ),
+            ("let a = b; let b = a;", &["1:9 undefined variable `b`; it is declared further down, in line 1"]),
+            ("y = 1;", &["1:1 undefined variable `y`; declare it: `let y = ...;`"]),
+            (
+                "let s = `${nme} ${\"name\"}`; let name = 1;",
+                &["1:12 undefined variable `nme`; declare it: `let nme = ...;`"],
+            ),
+            (
+                "let m = #{ a: web }; m[\"web\"]",
+                &["1:15 undefined variable `web`; declare it: `let web = ...;`, or put it in quotes: `\"web\"`"],
+            ),
+            ("export nothing as other;", &["1:8 undefined variable `nothing`; declare it: `let nothing = ...;`"]),
+        ];
+        let wrong: Vec<String> = expected
+            .iter()
+            .filter(|(source, expected)| told(source) != *expected)
+            .map(|(source, _)| format!("{source:?}: {:#?}", told(source)))
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// What the language allows, however odd it looks.
+    const RIGHT: [&str; 32] = [
+        "let x = 1; let x = x + 1; x",
+        "let x = 1; { let x = x; x } x",
+        "for (vm, i) in [1] { vm + i }",
+        "for x in [1] { for x in [x] { x } x }",
+        "try { throw 1; } catch (e) { e } ",
+        "try { throw 1; } catch { 2 }",
+        "let f = |x| x; f.call(1)",
+        "let a = 1; let f = |x| x + a; f.call(1)",
+        "let a = 1; let f = |x| |y| x + y + a; f.call(1).call(2)",
+        "let a = 1; let f = || { let b = a; [b].map(|c| c + b + a) };",
+        "fn f(a) { [1].map(|x| x + a) } f(1)",
+        "fn f(a) { let g = |x| a + x; g.call(1) }",
+        "const X = 1; fn f() { global::X } f() + X + global::X",
+        "import \"tools\" as tools; fn f(x) { tools::double(x) } tools::N + f(1)",
+        "import \"tools\" as tools; let f = |x| tools::double(x) + tools::N; f.call(1)",
+        "export let x = 1; export const Y = x; let z = 2; export z as w;",
+        "fn f() { this.x = 1; this } let m = #{}; m.f()",
+        "let m = #{ f: || this.x, x: 1 }; m.f()",
+        "switch 1 { 1 => { let y = 2; y } 2 if true => 3, _ => { let y = 4; y } }",
+        "let x = if true { let y = 1; y } else { 2 }; x",
+        "let x = switch 1 { 1 => \"a\", _ => \"b\" }; x",
+        "loop { let i = 0; if i == 0 { break; } }",
+        "do { let n = 1; } while false;",
+        "let n = 3; while n > 0 { n -= 1; }",
+        "fn helper(x) { x } let f = helper; [1].map(helper)",
+        "let m = #{ name: 1 }; m.name + m[\"name\"] + m?.other ?? 0",
+        "let s = `a ${let t = 1; t} ${s2()}`; fn s2() { 1 }",
+        "let it2 = it; it",
+        "let x = [1, 2].filter(|v| v > 1).map(|v| #{ v: v }); x[0].v",
+        "fn f(x) { if x == 0 { return 1; } f(x - 1) } f(2)",
+        "let a = 1; [1].for_each(|| { a += this; });",
+        "let list = [[1]]; for row in list { for cell in row { if cell in row { print(cell); } } }",
+    ];
+
+    /// Every script that is known to be right, with its name.
+    fn right() -> Vec<(String, String)> {
+        let mut right: Vec<(String, String)> =
+            RIGHT.iter().map(|code| (String::from(*code), String::from(*code))).collect();
+        for folder in ["scripts", "tests/it/runbooks", "examples"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "rhai") && !path.ends_with("coriolis.d.rhai") {
+                    right.push((path.display().to_string(), std::fs::read_to_string(path).unwrap()));
+                }
+            }
+        }
+        for (name, function) in catalog().names() {
+            right.push((name.clone(), function.whole_example()));
+        }
+        right
+    }
+
+    #[test]
+    fn what_is_right_is_left_alone() {
+        let wrong: Vec<String> = right()
+            .iter()
+            .map(|(name, code)| (name, told(code)))
+            .filter(|(_, told)| !told.is_empty())
+            .map(|found| format!("{found:?}"))
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn a_word_less_is_missed_wherever_it_stands() {
+        // Of each correct script a misspelt variable makes a wrong one, and the parser and this walk agree about it.
+        let mut disagree = Vec::new();
+        let mut seen = 0;
+        for (name, code) in right() {
+            // That an export names something is told here alone.
+            for (at, _) in code.match_indices("let ").filter(|_| !code.contains("export z")) {
+                let broken = format!("{}let zq_{}", &code[..at], &code[at + 4..]);
+                let scope = {
+                    let mut scope = rhai::Scope::new();
+                    scope.push("it", 1_i64);
+                    scope
+                };
+                let parser = match bare().compile_with_scope(&scope, &broken).map_err(|error| error.err_type().clone())
+                {
+                    Ok(_) => false,
+                    Err(ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)) => true,
+                    Err(_) => continue,
+                };
+                seen += 1;
+                if parser == told(&broken).is_empty() {
+                    disagree.push(format!("{name}: parser {parser}, here {:?}", told(&broken)));
+                }
+            }
+        }
+        assert!(seen > 50, "{seen}");
+        assert!(disagree.is_empty(), "{}", disagree.join("\n"));
+    }
+}

@@ -1,0 +1,257 @@
+//! Executions: one run of a transfer, which copies what has changed.
+
+use jiff::SignedDuration;
+use rhai::Dynamic;
+use serde_json::{Map, Value};
+
+use crate::client::{Filters, Request, executions, present};
+use crate::error::{Error, Kind as Failure, Result};
+use crate::functions::deployments::now_of_transfer;
+use crate::functions::guards::{before_copy, of_machines, status, switches_off};
+use crate::functions::ours;
+use crate::functions::ours::Wanted;
+use crate::functions::resolve;
+use crate::functions::transfers::{FILTERS, TRANSFER, fetch, filters, listed};
+use crate::functions::units::label;
+use crate::language::error::Fault;
+use crate::language::returns::Returns;
+use crate::language::sends::{Again, Sends};
+use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
+use crate::model::Phase;
+use crate::runtime::call::Call;
+use crate::runtime::found::Found;
+use crate::runtime::function::Function;
+use crate::runtime::lists;
+use crate::runtime::settle;
+
+const TRANSFER_OR_EXECUTION: Parameter =
+    Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica; or the execution's object alone.");
+const EXECUTION: Parameter =
+    Parameter::optional("execution", Kind::Reference(Noun::Execution), "The execution: its id or its object.");
+
+const EXECUTE: &[Key] = &[
+    COPY_AGAIN,
+    Key::new(
+        "shutdown_instances",
+        Kind::Flag,
+        "Switch the source off before the copy; nothing in the API switches it on again. Default false.",
+    )
+    .aliases(&["shutdown_instance", "shutdown"]),
+    Key::new(
+        "auto_deploy",
+        Kind::Flag,
+        "Let the server deploy when the copy has completed (current servers only); default false.",
+    ),
+];
+
+/// Beside what the request says: what a guard is told.
+pub const COPY_AGAIN: Key =
+    Key::new("copy_again", Kind::Flag, "Copy although the VM was cut over before; default false.");
+
+const CANCEL: &[Key] =
+    &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.")];
+
+/// How often an update is looked at whose answer was lost.
+const LOOK: SignedDuration = SignedDuration::from_secs(5);
+
+/// What [`start`] sends.
+pub const EXECUTES: Sends =
+    Sends::changes("POST /transfers/{transfer}/executions", Again::Compared("an execution that was not there before"))
+        .legacy("POST /replicas/{replica}/executions");
+
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::changes("transfer_execute", "Start copying what has changed, without waiting.")
+            .aliases(&["replica_execute", "replica_execution_create", "transfer_execution_create"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[EXECUTE]), "How.")])
+            .returns(Returns::begun(Noun::Execution))
+            .sends(&[EXECUTES])
+            .given(A_REPLICA)
+            .example("print(wait_for(replica_execute(r)).status);"),
+        body: execute,
+    },
+    Function {
+        spec: Spec::reads("transfer_execution_list", "List the executions of a replica.")
+            .aliases(&["replica_execution_list"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[FILTERS]), "Which.")])
+            .returns(Returns::list(Noun::Execution).with(" with their tasks, the newest first"))
+            .sends(&[Sends::reads("GET /transfers/{transfer}/executions")
+                .legacy("GET /replicas/{replica}/executions/detail")])
+            .given(A_REPLICA)
+            .example("replica_sync(r);\nprint(replica_execution_list(r).len());"),
+        body: list,
+    },
+    Function {
+        spec: Spec::reads("transfer_execution_show", "Show an execution.")
+            .aliases(&["replica_execution_show"])
+            .noun_verb()
+            .parameters(&[TRANSFER_OR_EXECUTION, EXECUTION])
+            .returns(Returns::object(Noun::Execution).with(" with its tasks"))
+            .sends(&[Sends::reads("GET /transfers/{transfer}/executions/{execution}")
+                .legacy("GET /replicas/{replica}/executions/{execution}")])
+            .given(A_REPLICA)
+            .example("let e = replica_execute(r);\nprint(replica_execution_show(e).number);\nwait_for(e);"),
+        body: show,
+    },
+    Function {
+        spec: Spec::changes("transfer_execution_cancel", "Ask an execution to stop, without waiting for its clean-up.")
+            .aliases(&["replica_execution_cancel"])
+            .noun_verb()
+            .parameters(&[
+                TRANSFER_OR_EXECUTION,
+                EXECUTION,
+                Parameter::optional("options", Kind::Options(&[CANCEL]), "How."),
+            ])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("POST /transfers/{transfer}/executions/{execution}/actions", Again::Safe)
+                .legacy("POST /replicas/{replica}/executions/{execution}/actions")])
+            .given(A_REPLICA)
+            .example("let e = replica_execute(r);\nreplica_execution_cancel(e);"),
+        body: cancel,
+    },
+    Function {
+        spec: Spec::changes(
+            "transfer_execution_delete",
+            "Delete the record of a finished execution; without a completed one its replica cannot be deployed.",
+        )
+        .aliases(&["replica_execution_delete"])
+        .noun_verb()
+        .parameters(&[TRANSFER_OR_EXECUTION, EXECUTION])
+        .returns(Returns::NOTHING)
+        .sends(&[Sends::changes("DELETE /transfers/{transfer}/executions/{execution}", Again::Safe)
+            .legacy("DELETE /replicas/{replica}/executions/{execution}")])
+        .given(A_REPLICA)
+        .example("let e = replica_sync(r);\nreplica_execution_delete(e);"),
+        body: delete,
+    },
+];
+
+fn execute(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    let fields = call.options().body(&["shutdown_instances", "auto_deploy"])?;
+    let execution = start(call, &id, fields)?;
+    Ok(call.shown(execution))
+}
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    let filters = filters(call)?;
+    let request = executions::list(call.generation()?, &id, &filters);
+    let found = listed(call, &filters, &request)?;
+    Ok(call.shown(found.into_iter().map(present::execution).collect::<Vec<_>>().into()))
+}
+
+fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let (transfer, id) = resolve::execution(call)?;
+    let execution = call.read(&executions::show(call.generation()?, &transfer, &id))?;
+    Ok(call.shown(present::execution(execution)))
+}
+
+fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let (transfer, id) = resolve::execution(call)?;
+    let force = call.options().flag("force").unwrap_or(false);
+    // Once it is being cancelled, a second request is refused, and that is as good; one that completed was not cancelled.
+    let request = executions::cancel(call.generation()?, &transfer, &id, force);
+    let show = executions::show(call.generation()?, &transfer, &id);
+    let completed = || call.read(&show).is_ok_and(|execution| status(&execution) == Phase::Succeeded);
+    settle::repeat(call, &request, |refusal| refusal.status() == Some(400) && !completed())?;
+    Ok(Dynamic::UNIT)
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let (transfer, id) = resolve::execution(call)?;
+    settle::remove(call, &executions::delete(call.generation()?, &transfer, &id))?;
+    Ok(Dynamic::UNIT)
+}
+
+/// Starts an execution.
+///
+/// # Errors
+/// That of its guard; what the server says; `Unknown` when no look tells.
+pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
+    let copies_again = call.options().flag("copy_again").unwrap_or(false);
+    // Journals of version 1 hold the guard's verdict here.
+    call.decided_before();
+    let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let (shutdown, auto_deploy) = (flag("shutdown_instances"), flag("auto_deploy"));
+    let guard = |call: &Call<'_>, newest: &[Value]| {
+        if (shutdown || newest.iter().any(switches_off)) && !copies_again {
+            let of = fetch(call, transfer)?;
+            before_copy((&label(&of), transfer), newest, &of_machines(&lists::deployments_now(call)?, &of), shutdown)?;
+        }
+        Ok(())
+    };
+    let wanted = Wanted::Copy { shutdown, auto_deploy };
+    let request = executions::create(call.generation()?, transfer, fields)?;
+    let begun = begun(call, transfer, &request, wanted, &guard)?;
+    if status(&begun) == Phase::Idle {
+        return Err(Error::new(
+            Failure::Api,
+            format!("the server recorded execution #{} and never started it", begun["number"]),
+        )
+        .hint("an application credential cannot execute: Coriolis makes a Keystone trust for it"));
+    }
+    Ok(present::execution(begun))
+}
+
+/// Sends what begins an execution. `guard` is asked whenever it is about to leave, with the newest executions of that
+/// moment. When the answer is lost, an execution that was not there then and is what was `wanted` shows that it has begun;
+/// the server refuses a second one while the first runs, so it may be sent again.
+///
+/// # Errors
+/// That of the guard; what the server says; `Unknown` when no look tells.
+pub fn begun(
+    call: &Call<'_>,
+    transfer: &str,
+    request: &Request,
+    wanted: Wanted<'_>,
+    guard: &dyn Fn(&Call<'_>, &[Value]) -> Result<()>,
+) -> Result<Value> {
+    let decided = call.decided_before().unwrap_or_default();
+    let leaving = |call: &Call<'_>| {
+        let newest = newest(call, transfer, ours::WINDOW)?;
+        guard(call, &newest)?;
+        Ok(ours::seen(&newest))
+    };
+    settle::change(call, request, &leaving, |call, before| {
+        let before = if before.is_null() { &decided } else { before };
+        let all = call.read_list(&executions::list(call.generation()?, transfer, &Filters::default()))?;
+        let new = ours::new_executions(all, before);
+        if new.is_empty() {
+            return Ok(Found::default());
+        }
+        let deployments = now_of_transfer(call, transfer)?;
+        let updates = new.iter().filter(|found| found["type"].as_str().is_none_or(|kind| kind.ends_with("_update")));
+        let latest = updates.map(ours::number).max();
+        Found::judge(new, |execution| {
+            let (execution, of) = match wanted {
+                Wanted::Update(_) if latest > Some(ours::number(execution)) => (execution.clone(), Value::Null),
+                Wanted::Update(_) => (ended(call, transfer, execution)?, fetch(call, transfer)?),
+                _ => (execution.clone(), Value::Null),
+            };
+            Ok(ours::execution(&execution, wanted, &of, &deployments))
+        })
+    })
+}
+
+/// The newest executions of a transfer, of any type.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn newest(call: &Call<'_>, transfer: &str, count: usize) -> Result<Vec<Value>> {
+    let filters = Filters::newest(count);
+    Ok(filters.apply(call.read_list(&executions::list(call.generation()?, transfer, &filters))?))
+}
+
+/// An update at its end: before that nothing shows what it changes.
+fn ended(call: &Call<'_>, transfer: &str, execution: &Value) -> Result<Value> {
+    let mut execution = execution.clone();
+    while let (Phase::Active, Some(id)) = (status(&execution), execution["id"].as_str()) {
+        let (clock, show) = (&call.host.clock, executions::show(call.generation()?, transfer, id));
+        call.host.cancel.sleep_until(clock, clock.instant() + LOOK)?;
+        execution = call.read(&show)?;
+    }
+    Ok(execution)
+}

@@ -1,0 +1,244 @@
+//! Direct migrations: copying and deploying in one. Legacy servers have them; on a current server they are a
+//! live-migration transfer whose execution deploys itself, and answer as one thing all the same.
+
+use std::time::Duration;
+
+use rhai::Dynamic;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Filters, deployments, executions as requests, migrations, present, transfers};
+use crate::clock::Instant;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::functions::executions;
+use crate::functions::executions::EXECUTES;
+use crate::functions::guards::status;
+use crate::functions::resolve;
+use crate::functions::transfers::{ENDS, MAKE, SETTINGS, fetch, fields, make};
+use crate::functions::units::label;
+use crate::language::error::Fault;
+use crate::language::returns::Returns;
+use crate::language::sends::{Again, Sends};
+use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
+use crate::language::value::{Secrets, to_json};
+use crate::model::{Generation, Phase};
+use crate::runtime::call::{Call, unguarded};
+use crate::runtime::function::Function;
+use crate::runtime::settle;
+use crate::watch::Target;
+
+const MIGRATE: &[Key] = &[
+    Key::new(
+        "replication_count",
+        Kind::Integer,
+        "How often the disks are copied, 1 to 10 (legacy servers only); default 2.",
+    ),
+    Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the last copy; default false.")
+        .aliases(&["shutdown_instance", "shutdown"]),
+];
+
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::changes("migration_create", "Start copying and deploying in one, without waiting.")
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS, MIGRATE]), "What to migrate.")])
+            .returns(Returns::begun(Noun::Migration).with(", for `wait_for`, `migration_show`, `migration_cancel` and `migration_delete`"))
+            .sends(&[
+            MAKE.only(Generation::Current),
+            EXECUTES.only(Generation::Current),
+            Sends::changes("POST /migrations", Again::Marked("notes")).only(Generation::Legacy),
+        ])
+            .example("let m = migration_create(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(wait_for(m).status);"),
+        body: create,
+    },
+];
+
+/// How long after its execution the server may take to begin the deployment: it looks every 10 s.
+const DEPLOYING: Duration = Duration::from_secs(60);
+
+fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let mut fields = fields(call)?;
+    if call.generation()? == Generation::Legacy {
+        fields.extend(call.options().body(&["replication_count", "shutdown_instances"])?);
+        let list = deployments::list(Generation::Legacy, &Filters::default());
+        let build = |fields| migrations::create(Generation::Legacy, fields);
+        let migration = settle::make(call, "notes", fields, &unguarded, build, |call| call.read_list(&list))?;
+        return Ok(call.shown(present::deployment(migration)));
+    }
+    if call.options().has("replication_count") {
+        return Err(Error::script("a current server copies once: it has no `replication_count`")
+            .hint("leave it out, or copy as often as you like with `replica_sync` before `replica_deploy`")
+            .detail("key", "replication_count")
+            .into());
+    }
+    fields.insert("scenario".to_owned(), "live_migration".into());
+    let transfer = make(call, fields, &unguarded)?;
+    let id = resolve::id_in(&transfer)?.to_owned();
+    let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
+    let how = json!({ "shutdown_instances": shutdown, "auto_deploy": true });
+    let execution = executions::start(call, &id, how.as_object().cloned().unwrap_or_default())?;
+    Ok(call.shown(joined(transfer, &execution, None)))
+}
+
+/// Whether an object is a migration that is a transfer and a deployment on the server.
+pub fn is_two(object: &Value) -> bool {
+    object["type"] == "migration" && object["execution_id"].is_string()
+}
+
+/// The migration behind the id of a live-migration transfer.
+///
+/// # Errors
+/// `otherwise` where the id is of nothing of the kind.
+pub fn show(call: &Call<'_>, id: &str, otherwise: Error) -> Result<Value> {
+    let (transfer, execution, deployment) = halves(call, id, otherwise)?;
+    Ok(joined(transfer, &execution, deployment.as_ref()))
+}
+
+/// Cancels whichever half of a migration is under way.
+///
+/// # Errors
+/// `otherwise` where the id is of nothing of the kind, or nothing is under way.
+pub fn cancel(call: &Call<'_>, id: &str, force: bool, otherwise: Error) -> Result<()> {
+    let (_, execution, deployment) = halves(call, id, otherwise.clone())?;
+    let generation = call.generation()?;
+    if status(&execution) == Phase::Active {
+        settle::repeat(call, &requests::cancel(generation, id, resolve::id_in(&execution)?, force), is_over)?;
+        return Ok(());
+    }
+    match deployment.filter(|deployment| status(deployment) == Phase::Active) {
+        // Before it has begun it cannot be cancelled; deleting it calls it off.
+        Some(deployment) if deployment["status"] == "PENDING" => {
+            settle::remove(call, &deployments::delete(generation, resolve::id_in(&deployment)?))?;
+            Ok(())
+        }
+        Some(deployment) => {
+            settle::repeat(call, &deployments::cancel(generation, resolve::id_in(&deployment)?, force), is_over)?;
+            Ok(())
+        }
+        None => Err(otherwise),
+    }
+}
+
+/// Deletes both halves of a migration: first the transfer, which the server refuses while either is under way.
+///
+/// # Errors
+/// `otherwise` where the id is of nothing of the kind; what the server says.
+pub fn delete(call: &mut Call<'_>, id: &str, otherwise: Error) -> Result<()> {
+    let (_, _, deployment) = halves(call, id, otherwise)?;
+    let generation = call.generation()?;
+    settle::remove(call, &transfers::delete(generation, id))?;
+    if let Some(deployment) = deployment {
+        settle::remove(call, &deployments::delete(generation, resolve::id_in(&deployment)?))?;
+    }
+    Ok(())
+}
+
+/// Once it is being cancelled, a second request is refused, and that is as good.
+fn is_over(refusal: &Error) -> bool {
+    refusal.status() == Some(400)
+}
+
+fn halves(call: &Call<'_>, id: &str, otherwise: Error) -> Result<(Value, Value, Option<Value>)> {
+    if otherwise.kind != Failure::NotFound || call.generation()? == Generation::Legacy {
+        return Err(otherwise);
+    }
+    let transfer = fetch(call, id).map_err(|_| otherwise.clone())?;
+    let execution =
+        resolve::newest_execution(call, id)?.filter(|_| transfer["scenario"] == "live_migration").ok_or(otherwise)?;
+    let deployment = deployment_of(call, resolve::id_in(&execution)?)?;
+    Ok((transfer, execution, deployment))
+}
+
+/// The deployment that an execution starts when it has completed; the list has no filter for it.
+fn deployment_of(call: &Call<'_>, execution: &str) -> Result<Option<Value>> {
+    let generation = call.generation()?;
+    let filters = Filters::newest(100);
+    let listed = filters.apply(call.read_list(&deployments::list(generation, &filters))?);
+    let Some(found) = listed.into_iter().find(|deployment| deployment["deployer_id"] == execution) else {
+        return Ok(None);
+    };
+    let id = resolve::id_in(&found)?;
+    Ok(Some(present::deployment(call.read(&deployments::show(generation, id))?)))
+}
+
+/// Both halves as one object, in the form of a legacy migration.
+fn joined(mut transfer: Value, execution: &Value, deployment: Option<&Value>) -> Value {
+    let tasks = |half: Option<&Value>| half.and_then(|half| half["tasks"].as_array()).cloned().unwrap_or_default();
+    let word = |half: &Value| half["status"].as_str().unwrap_or_default().to_owned();
+    // The copy alone having ended is no end, unless it ended badly: then the deployment will not begin.
+    let status = match deployment.filter(|_| !matches!(status(execution), Phase::Failed | Phase::Cancelled)) {
+        Some(deployment) if deployment["status"] == "PENDING" => "RUNNING".to_owned(),
+        Some(deployment) => word(deployment),
+        None if status(execution) == Phase::Succeeded => "RUNNING".to_owned(),
+        None => word(execution),
+    };
+    let all: Vec<Value> = tasks(Some(execution)).into_iter().chain(tasks(deployment)).collect();
+    if let Some(fields) = transfer.as_object_mut() {
+        fields.extend(Map::from_iter([
+            ("type".to_owned(), json!("migration")),
+            ("status".to_owned(), status.clone().into()),
+            ("last_execution_status".to_owned(), status.into()),
+            ("transfer_id".to_owned(), fields["id"].clone()),
+            ("replica_id".to_owned(), fields["id"].clone()),
+            ("execution_id".to_owned(), execution["id"].clone()),
+            ("deployment_id".to_owned(), deployment.map_or(Value::Null, |deployment| deployment["id"].clone())),
+            ("tasks".to_owned(), all.into()),
+        ]));
+    }
+    transfer
+}
+
+/// What is left to wait for when the copy of a migration has ended: its deployment.
+///
+/// # Errors
+/// `Failed` when the server begins none; `Timeout`, `Interrupted`.
+pub fn second_half(call: &Call<'_>, thing: &Dynamic, deadline: Option<Instant>) -> Result<Option<Target>> {
+    let object = to_json(thing, Secrets::Masked)?;
+    if !is_two(&object) {
+        return Ok(None);
+    }
+    let execution = object["execution_id"].as_str().unwrap_or_default();
+    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
+    let latest = clock.instant() + DEPLOYING;
+    loop {
+        if let Some(deployment) = deployment_of(call, execution)? {
+            let id = resolve::id_in(&deployment)?.to_owned();
+            return Ok(Some(Target::deployment(id, label(&object)).first(deployment)));
+        }
+        let now = clock.instant();
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            return Err(Error::new(Failure::Timeout, format!("`{}` was not deployed in time", label(&object))));
+        }
+        if now >= latest {
+            return Err(Error::new(
+                Failure::Failed,
+                format!("`{}` was copied, and the server did not deploy it", label(&object)),
+            )
+            .hint("deploy it with `replica_deploy`"));
+        }
+        cancel.sleep_until(clock, now + Duration::from_secs(5))?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_answer_as_one_migration() {
+        let transfer = json!({"id": "T", "instances": ["vm"], "type": "transfer", "status": "COMPLETED"});
+        let execution = |status: &str| json!({"id": "E", "status": status, "tasks": [{"id": 1}]});
+        let deployment = |status: &str| json!({"id": "D", "status": status, "tasks": [{"id": 2}]});
+        let word = |execution: &Value, deployment: Option<&Value>| {
+            joined(transfer.clone(), execution, deployment)["status"].clone()
+        };
+        assert_eq!(word(&execution("RUNNING"), None), "RUNNING");
+        assert_eq!(word(&execution("ERROR"), None), "ERROR");
+        assert_eq!(word(&execution("COMPLETED"), None), "RUNNING");
+        assert_eq!(word(&execution("COMPLETED"), Some(&deployment("PENDING"))), "RUNNING");
+        assert_eq!(word(&execution("COMPLETED"), Some(&deployment("ERROR"))), "ERROR");
+        assert_eq!(word(&execution("CANCELED"), Some(&deployment("PENDING"))), "CANCELED");
+        let both = joined(transfer.clone(), &execution("COMPLETED"), Some(&deployment("COMPLETED")));
+        assert!(is_two(&both));
+        assert_eq!((both["tasks"].as_array().map(Vec::len), &both["id"]), (Some(2), &json!("T")));
+    }
+}

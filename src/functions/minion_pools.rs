@@ -1,0 +1,362 @@
+//! Minion pools: helper machines that are kept ready in a cloud.
+
+use std::time::Duration;
+
+use rhai::Dynamic;
+use serde_json::{Map, Value};
+
+use crate::client::{Request, minion_pools};
+use crate::clock::Instant;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::functions::endpoints::refuse_nothing;
+use crate::functions::settings::{name, put_map_or_file};
+use crate::functions::{ours, resolve};
+use crate::language::error::Fault;
+use crate::language::returns::Returns;
+use crate::language::sends::{Again, Sends};
+use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
+use crate::runtime::call::{Call, unguarded};
+use crate::runtime::function::Function;
+use crate::runtime::settle;
+
+const POOL: Parameter =
+    Parameter::required("pool", Kind::Reference(Noun::MinionPool), "The pool: its id, its name, or the object.");
+
+const SETTINGS: &[Key] = &[
+    Key::new("notes", Kind::Text, "A text for people; default: none."),
+    Key::new("minimum_minions", Kind::Integer, "How many machines are always there; default 1."),
+    Key::new("maximum_minions", Kind::Integer, "How many there may be at most; default: as the minimum."),
+    Key::new("minion_max_idle_time", Kind::Integer, "After how many idle seconds a machine goes; default 1."),
+    Key::new(
+        "minion_retention_strategy",
+        Kind::Choice(&["delete", "poweroff"]),
+        "What becomes of an idle machine; default `delete`.",
+    ),
+    Key::new(
+        "environment_options",
+        Kind::Map,
+        "What the provider wants to know; `endpoint_*_minion_pool_options_list` tells. Default: nothing.",
+    ),
+    Key::new("environment_options_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder."),
+];
+
+const CREATE: &[Key] = &[
+    Key::new("name", Kind::Text, "Its name, where it is not the first argument."),
+    Key::new("endpoint_id", Kind::Reference(Noun::Endpoint), "The endpoint in whose cloud the machines are.")
+        .aliases(&["endpoint"])
+        .required(),
+    Key::new("platform", Kind::Choice(&["source", "destination"]), "On which side the machines work.").required(),
+    Key::new("os_type", Kind::Word(&SYSTEMS), "The machines' system; source pools are `linux`.").required(),
+    Key::new("skip_allocation", Kind::Flag, "Make no machines yet; default false."),
+];
+
+const SYSTEMS: [&str; 2] = ["linux", "windows"];
+
+const UPDATE: &[Key] = &[
+    Key::new("name", Kind::Text, "The new name; default: the old one."),
+    Key::new("os_type", Kind::Word(&SYSTEMS), "The machines' system; default: as it was."),
+];
+
+const DEALLOCATE: &[Key] = &[Key::new("force", Kind::Flag, "Also machines that are in use; default false.")];
+
+const NAME: Parameter = Parameter::required("name", Kind::Text, "How people call it.");
+
+/// An example that begins with a pool.
+/// The beginning of the examples.
+const A_POOL: &str = "let pool = minion_pool_ensure(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{}, skip_allocation: true });\n";
+
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::reads("minion_pool_list", "List the minion pools.")
+            .noun_verb()
+            .returns(Returns::list(Noun::MinionPool).with(" with their machines"))
+            .sends(&[Sends::reads("GET /minion_pools")])
+            .given(A_POOL)
+.example("print(minion_pool_list().len());"),
+        body: list,
+    },
+    Function {
+        spec: Spec::reads("minion_pool_show", "Show a minion pool.")
+            .noun_verb()
+            .parameters(&[POOL])
+            .returns(Returns::object(Noun::MinionPool).with(" with its machines and events"))
+            .sends(&[Sends::reads("GET /minion_pools/{pool}")])
+            .given(A_POOL)
+.example("print(minion_pool_show(\"helpers\").status);"),
+        body: show,
+    },
+    Function {
+        spec: Spec::changes("minion_pool_create", "Create a minion pool and start making its machines, without waiting.")
+            .noun_verb()
+            .parameters(&[NAME, Parameter::optional("options", Kind::Options(&[CREATE, SETTINGS]), "What to create.")])
+            .returns(Returns::object(Noun::MinionPool))
+            .sends(&[Sends::changes("POST /minion_pools", Again::Marked("notes"))])
+            .example("let pool = minion_pool_create(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{} });\nprint(wait_for(pool).status);"),
+        body: create,
+    },
+    Function {
+        spec: Spec::changes("minion_pool_ensure", "Find the minion pool of this name, or create it; one that exists stays as it is.")
+            .noun_verb()
+            .parameters(&[
+            NAME,
+            Parameter::optional("options", Kind::Options(&[CREATE, SETTINGS]), "As for `minion_pool_create`."),
+        ])
+            .returns(Returns::object(Noun::MinionPool).with("; its key `created` says whether it was made just now"))
+            .sends(&[
+            Sends::reads("GET /minion_pools"),
+            Sends::changes("POST /minion_pools", Again::Marked("notes")).when("where there is none of this name"),
+        ])
+            .given(A_POOL)
+.example("print(pool.created);"),
+        body: ensure,
+    },
+    Function {
+        spec: Spec::changes("minion_pool_update", "Change a minion pool that is deallocated.")
+            .noun_verb()
+            .parameters(&[
+            POOL,
+            Parameter::required(
+                "options",
+                Kind::Options(&[UPDATE, SETTINGS]),
+                "What to change; what is not named stays.",
+            ),
+        ])
+            .returns(Returns::object(Noun::MinionPool).with(" as it is now"))
+            .sends(&[Sends::changes("PUT /minion_pools/{pool}", settle::UPDATED)])
+            .given(A_POOL)
+.example("print(minion_pool_update(pool, #{ notes: \"for the web tier\" }).notes);"),
+        body: update,
+    },
+    Function {
+        spec: Spec::changes("minion_pool_delete", "Delete a minion pool that is deallocated.")
+            .noun_verb()
+            .parameters(&[POOL])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /minion_pools/{pool}", Again::Safe)])
+            .given(A_POOL)
+.example("minion_pool_delete(pool);"),
+        body: delete,
+    },
+    Function {
+        spec: Spec::changes("minion_pool_allocate", "Start making a minion pool's machines, without waiting.")
+            .noun_verb()
+            .parameters(&[POOL])
+            .returns(Returns::begun(Noun::MinionPool).with("; its machines are there when `wait_for` says so"))
+            .sends(&[Sends::changes(
+            "POST /minion_pools/{pool}/actions",
+            Again::Compared("another status of the pool than before"),
+        )])
+            .given(A_POOL)
+.example("print(wait_for(minion_pool_allocate(pool)).status);"),
+        body: allocate,
+    },
+    Function {
+        spec: Spec::changes("minion_pool_refresh", "Start looking after a minion pool's machines, without waiting.")
+            .noun_verb()
+            .parameters(&[POOL])
+            .returns(Returns::object(Noun::MinionPool))
+            .sends(&[Sends::changes("POST /minion_pools/{pool}/actions", Again::Safe)])
+            .given(A_POOL)
+.example("wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_refresh(pool)).status);"),
+        body: refresh,
+    },
+    Function {
+        spec: Spec::changes("minion_pool_deallocate", "Start deleting a minion pool's machines, without waiting.")
+            .noun_verb()
+            .parameters(&[POOL, Parameter::optional("options", Kind::Options(&[DEALLOCATE]), "How.")])
+            .returns(Returns::begun(Noun::MinionPool).with("; its machines are gone when `wait_for` says so"))
+            .sends(&[Sends::changes(
+            "POST /minion_pools/{pool}/actions",
+            Again::Compared("another status of the pool than before"),
+        )])
+            .given(A_POOL)
+.example("wait_for(minion_pool_allocate(pool));\nprint(wait_for(minion_pool_deallocate(pool)).status);"),
+        body: deallocate,
+    },
+];
+
+/// How often a pool that is waited for is looked at.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    Ok(call.shown(call.read_list(&minion_pools::list())?.into()))
+}
+
+fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    Ok(call.shown(call.read(&minion_pools::show(&id))?))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let pool = make(call)?;
+    Ok(call.shown(pool))
+}
+
+fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let found = resolve::there(call, &minion_pools::list(), &name(call)?, "minion pool")?;
+    let created = found.is_none();
+    let mut pool = found.map_or_else(|| make(call), Ok)?;
+    pool["created"] = created.into();
+    Ok(call.shown(pool))
+}
+
+fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    refuse_nothing(call.options(), "minion_pool_update")?;
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    let fields = fields(call)?;
+    let pool = settle::update(call, &minion_pools::update(&id, fields.clone()), &fields)?;
+    Ok(call.shown(pool))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    settle::remove(call, &minion_pools::delete(&id))?;
+    Ok(Dynamic::UNIT)
+}
+
+fn allocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    let pool = act(call, &id, &minion_pools::allocate(&id), true)?;
+    Ok(call.shown(pool))
+}
+
+fn refresh(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    let pool = settle::repeat(call, &minion_pools::refresh(&id), |_| false)?;
+    Ok(call.shown(pool))
+}
+
+fn deallocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::minion_pool(call, &call.argument("pool"))?;
+    let force = call.options().flag("force").unwrap_or(false);
+    let pool = act(call, &id, &minion_pools::deallocate(&id, force), false)?;
+    Ok(call.shown(pool))
+}
+
+fn make(call: &mut Call<'_>) -> Result<Value> {
+    let mut fields = fields(call)?;
+    fields.insert("name".to_owned(), name(call)?.into());
+    if !fields.contains_key("environment_options") {
+        fields.insert("environment_options".to_owned(), Map::new().into());
+    }
+    if let Some(endpoint) = call.options().get("endpoint_id").cloned() {
+        fields.insert("endpoint_id".to_owned(), resolve::endpoint(call, &endpoint)?.into());
+    }
+    let build = |fields| Ok(minion_pools::create(fields));
+    settle::make(call, "notes", fields, &unguarded, build, |call| call.read_list(&minion_pools::list()))
+}
+
+/// Allocates a pool, or deallocates it. When the answer is lost, another status than before that is on the way there tells
+/// that it has begun; the server refuses a second one while the first runs.
+fn act(call: &Call<'_>, id: &str, request: &Request, allocate: bool) -> Result<Value> {
+    let decided = call.decided_before().unwrap_or_default();
+    let seen = |call: &Call<'_>| Ok(call.read(&minion_pools::show(id))?["status"].clone());
+    settle::change(call, request, &seen, |call, before| {
+        let before = if before.is_null() { &decided } else { before };
+        Ok(ours::pool(call.read(&minion_pools::show(id))?, before, allocate))
+    })
+}
+
+fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
+    let mut fields = call.options().body(&[
+        "name",
+        "platform",
+        "os_type",
+        "notes",
+        "minimum_minions",
+        "maximum_minions",
+        "minion_max_idle_time",
+        "minion_retention_strategy",
+        "skip_allocation",
+    ])?;
+    put_map_or_file(call, &mut fields, "environment_options", "environment_options_file")?;
+    Ok(fields)
+}
+
+/// Whether an object is a minion pool.
+pub fn is_pool(object: &Value) -> bool {
+    object["minion_machines"].is_array() || object.get("minion_retention_strategy").is_some()
+}
+
+/// Waits until nothing is done to a pool any more.
+///
+/// # Errors
+/// `Failed` with its last event when it is broken, `Timeout`.
+pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Instant>) -> Result<Value> {
+    let id = pool["id"].as_str().unwrap_or_default();
+    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
+    loop {
+        let pool = call.read(&minion_pools::show(id))?;
+        let name = pool["name"].as_str().unwrap_or(id);
+        match pool["status"].as_str() {
+            Some("ALLOCATED" | "DEALLOCATED") if !busy(&pool) => return Ok(pool),
+            Some("ERROR") => {
+                let why = last_error(&pool).unwrap_or("the server gives no reason");
+                return Err(Error::new(Failure::Failed, format!("the minion pool `{name}` failed: {why}")));
+            }
+            _ => {}
+        }
+        if deadline.is_some_and(|deadline| clock.instant() >= deadline) {
+            return Err(Error::new(Failure::Timeout, format!("the minion pool `{name}` was not ready in time")));
+        }
+        let next = clock.instant() + INTERVAL;
+        cancel.sleep_until(clock, deadline.map_or(next, |deadline| next.min(deadline)))?;
+    }
+}
+
+/// Whether something is done to a pool although its status is one of rest.
+///
+/// The status says nothing of the machines, which a refresh is about, and nothing of an allocation that was asked for
+/// at the pool's creation until the server's process for it runs: until then only an event more than the creation's
+/// own tells it from a pool that nobody wants allocated.
+fn busy(pool: &Value) -> bool {
+    let machines = pool["minion_machines"].as_array().is_some_and(|machines| machines.iter().any(changes));
+    let events = pool["events"].as_array().map_or(&[][..], Vec::as_slice);
+    let untouched = pool["status"] == "DEALLOCATED" && pool["updated_at"].is_null();
+    machines || untouched && events.len() > 1 && events.iter().all(|event| event["level"] != "ERROR")
+}
+
+fn changes(machine: &Value) -> bool {
+    matches!(machine["allocation_status"].as_str(), Some("ALLOCATING" | "HEALTHCHECKING" | "DEALLOCATING"))
+}
+
+/// What the latest event of the level `ERROR` says.
+fn last_error(pool: &Value) -> Option<&str> {
+    let errors = pool["events"].as_array()?.iter().filter(|event| event["level"] == "ERROR");
+    errors.max_by_key(|event| event["index"].as_i64())?["message"].as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pool_is_busy_before_its_first_allocation_runs_and_while_its_machines_are_looked_after() {
+        let (added, begun) = (json!({"level": "INFO", "index": 0}), json!({"level": "INFO", "index": 1}));
+        let new = |events: &[&Value]| json!({"status": "DEALLOCATED", "updated_at": null, "events": events});
+        assert!(busy(&new(&[&added, &begun])));
+        assert!(!busy(&new(&[&added])), "nobody wants it allocated");
+        assert!(!busy(&new(&[&added, &json!({"level": "ERROR", "index": 1})])), "the process could not be started");
+
+        let mut deallocated = new(&[&added, &begun]);
+        deallocated["updated_at"] = "2026-06-01T20:00:00.000000".into();
+        assert!(!busy(&deallocated));
+
+        let with = |state: &str| json!({"status": "ALLOCATED", "minion_machines": [{"allocation_status": state}]});
+        assert!(busy(&with("HEALTHCHECKING")));
+        assert!(!busy(&with("IN_USE")) && !busy(&with("AVAILABLE")));
+    }
+
+    #[test]
+    fn a_broken_pool_says_what_happened_last() {
+        let pool = json!({"events": [
+            {"level": "ERROR", "index": 2, "message": "no quota"},
+            {"level": "ERROR", "index": 1, "message": "slow"},
+            {"level": "INFO", "index": 3, "message": "cleaned up"},
+        ]});
+        assert_eq!(last_error(&pool), Some("no quota"));
+        assert_eq!(last_error(&json!({"events": []})), None);
+    }
+}

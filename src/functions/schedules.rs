@@ -1,0 +1,328 @@
+//! Schedules: when the server executes a replica by itself. All times are UTC.
+
+use jiff::Timestamp;
+use rhai::{Dynamic, Map as ScriptMap};
+use serde_json::{Map, Value};
+
+use crate::client::{present, schedules};
+use crate::duration;
+use crate::error::{Error, Result};
+use crate::functions::endpoints::refuse_nothing;
+use crate::functions::settings::put_switch;
+use crate::functions::transfers::TRANSFER;
+use crate::functions::{ours, resolve};
+use crate::language::error::Fault;
+use crate::language::returns::Returns;
+use crate::language::sends::{Again, Sends};
+use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
+use crate::runtime::call::Call;
+use crate::runtime::found::Found;
+use crate::runtime::function::Function;
+use crate::runtime::settle;
+
+const MOMENT: &[Key] = &[
+    Key::new("minute", Kind::Integer, "0 to 59. Without one it would run every minute, so there must be one."),
+    Key::new("hour", Kind::Integer, "0 to 23, UTC; default: every hour."),
+    Key::new("dom", Kind::Integer, "The day of the month, 1 to 31; default: every day.").aliases(&["day_of_month"]),
+    Key::new("month", Kind::Integer, "1 to 12; default: every month."),
+    Key::new("dow", Kind::Integer, "The day of the week, 0 (Monday) to 6 (Sunday); default: every day.")
+        .aliases(&["day_of_week"]),
+];
+
+const WHOLE: &[Key] =
+    &[Key::new("schedule", Kind::Options(&[MOMENT]), "The same as one object map, as the API has it.")
+        .aliases(&["time"])];
+
+const SETTINGS: &[Key] = &[
+    Key::new("expiration_date", Kind::Text, "When it ends, such as `2030-01-02T03:04:05Z`; default: never.")
+        .aliases(&["expires_at"]),
+    Key::new("shutdown_instances", Kind::Flag, "Switch the source off before each copy; default false.")
+        .aliases(&["shutdown_instance", "shutdown"]),
+    Key::new("auto_deploy", Kind::Flag, "Deploy after each copy (current servers only); default false."),
+    Key::new("enabled", Kind::Flag, "Whether it runs; default true."),
+    Key::new("disabled", Kind::Flag, "The opposite of `enabled`; default false."),
+];
+
+const OPPOSITES: &[Key] = &[
+    Key::new("no_expiration_date", Kind::Flag, "It shall never end; default: as it was."),
+    Key::new("dont_shutdown_instance", Kind::Flag, "The opposite of `shutdown_instances`; default: as it was."),
+    Key::new("dont_auto_deploy", Kind::Flag, "The opposite of `auto_deploy`; default: as it was."),
+];
+
+const LIST: &[Key] = &[Key::new("hide_expired", Kind::Flag, "Only those whose time is not over; default false.")];
+
+const TRANSFER_OR_SCHEDULE: Parameter =
+    Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica; or the schedule's object alone.");
+const SCHEDULE: Parameter =
+    Parameter::optional("schedule", Kind::Reference(Noun::Schedule), "The schedule: its id or its object.");
+
+/// An example that begins with a schedule.
+/// The beginning of the examples.
+const A_SCHEDULE: &str = "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet s = replica_schedule_create(r, #{ hour: 2, minute: 30 });\n";
+
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::reads("transfer_schedule_list", "List the schedules of a replica.")
+            .aliases(&["replica_schedule_list"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[LIST]), "Which.")])
+            .returns(Returns::list(Noun::Schedule))
+            .sends(&[Sends::reads("GET /transfers/{transfer}/schedules").legacy("GET /replicas/{replica}/schedules")])
+            .given(A_SCHEDULE)
+            .example("print(replica_schedule_list(r).len());"),
+        body: list,
+    },
+    Function {
+        spec: Spec::reads("transfer_schedule_show", "Show a schedule.")
+            .aliases(&["replica_schedule_show"])
+            .noun_verb()
+            .parameters(&[TRANSFER_OR_SCHEDULE, SCHEDULE])
+            .returns(Returns::object(Noun::Schedule).with("; its key `schedule` holds the time"))
+            .sends(&[Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
+                .legacy("GET /replicas/{replica}/schedules/{schedule}")])
+            .given(A_SCHEDULE)
+            .example("print(replica_schedule_show(r, s).schedule.hour);"),
+        body: show,
+    },
+    Function {
+        spec: Spec::changes(
+            "transfer_schedule_create",
+            "Let the server execute a replica at a time of the day, the week or the year.",
+        )
+        .aliases(&["replica_schedule_create"])
+        .noun_verb()
+        .parameters(&[
+            TRANSFER,
+            Parameter::required("options", Kind::Options(&[MOMENT, WHOLE, SETTINGS]), "When, and how."),
+        ])
+        .returns(Returns::object(Noun::Schedule))
+        .sends(&[Sends::changes(
+            "POST /transfers/{transfer}/schedules",
+            Again::Compared("a schedule of this time that was not there before"),
+        )
+        .legacy("POST /replicas/{replica}/schedules")])
+        .given(A_SCHEDULE)
+        .example("print(s.schedule.minute);"),
+        body: create,
+    },
+    Function {
+        spec: Spec::changes(
+            "transfer_schedule_update",
+            "Change a schedule; what is not named stays, the other parts of the time as well.",
+        )
+        .aliases(&["replica_schedule_update"])
+        .noun_verb()
+        .parameters(&[
+            TRANSFER_OR_SCHEDULE,
+            SCHEDULE,
+            Parameter::required(
+                "options",
+                Kind::Options(&[MOMENT, WHOLE, SETTINGS, OPPOSITES]),
+                "What to change; `()` as a part of the time is *every*.",
+            ),
+        ])
+        .returns(Returns::object(Noun::Schedule).with(" as it is now"))
+        .sends(&[
+            Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
+                .legacy("GET /replicas/{replica}/schedules/{schedule}")
+                .when("where parts of the time are changed"),
+            Sends::changes("PUT /transfers/{transfer}/schedules/{schedule}", settle::UPDATED)
+                .legacy("PUT /replicas/{replica}/schedules/{schedule}"),
+        ])
+        .given(A_SCHEDULE)
+        .example("print(replica_schedule_update(r, s, #{ hour: 4 }).schedule);"),
+        body: update,
+    },
+    Function {
+        spec: Spec::changes("transfer_schedule_delete", "Delete a schedule.")
+            .aliases(&["replica_schedule_delete"])
+            .noun_verb()
+            .parameters(&[TRANSFER_OR_SCHEDULE, SCHEDULE])
+            .returns(Returns::NOTHING)
+            .sends(&[Sends::changes("DELETE /transfers/{transfer}/schedules/{schedule}", Again::Safe)
+                .legacy("DELETE /replicas/{replica}/schedules/{schedule}")])
+            .given(A_SCHEDULE)
+            .example("replica_schedule_delete(r, s);"),
+        body: delete,
+    },
+];
+
+fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    let expired = !call.options().flag("hide_expired").unwrap_or(false);
+    let found = call.read_list(&schedules::list(call.generation()?, &id, expired))?;
+    Ok(call.shown(present::each(found, present::schedule).into()))
+}
+
+fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let (transfer, id) = both(call)?;
+    let schedule = call.read(&schedules::show(call.generation()?, &transfer, &id))?;
+    Ok(call.shown(present::schedule(schedule)))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let transfer = resolve::transfer(call, &call.argument("transfer"))?;
+    let mut fields = settings(call)?;
+    fields.insert("schedule".to_owned(), time(call)?.unwrap_or_default().into());
+    let schedule = make(call, &transfer, fields)?;
+    Ok(call.shown(present::schedule(schedule)))
+}
+
+fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    refuse_nothing(call.options(), "transfer_schedule_update")?;
+    let (transfer, id) = both(call)?;
+    let mut fields = settings(call)?;
+    if let Some(changed) = time(call)? {
+        // The server replaces the time whole: a part that is not sent again would become *every*.
+        let whole = call.options().has("schedule");
+        let before = if whole { Value::Null } else { call.read(&schedules::show(call.generation()?, &transfer, &id))? };
+        fields.insert("schedule".to_owned(), merged(&before["schedule"], changed).into());
+    }
+    let request = schedules::update(call.generation()?, &transfer, &id, fields.clone())?;
+    let schedule = settle::update(call, &request, &fields)?;
+    Ok(call.shown(present::schedule(schedule)))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let (transfer, id) = both(call)?;
+    settle::remove(call, &schedules::delete(call.generation()?, &transfer, &id))?;
+    Ok(Dynamic::UNIT)
+}
+
+/// Makes a schedule. It has no text to mark: when the answer is lost, the schedules known before tell whether there is a
+/// new one of this time with these settings.
+fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
+    let generation = call.generation()?;
+    let all = schedules::list(generation, transfer, true);
+    let decided = call.decided_before().unwrap_or_default();
+    let seen = |call: &Call<'_>| Ok(ours::ids(&call.read_list(&all)?));
+    let request = schedules::create(generation, transfer, fields.clone())?;
+    settle::change(call, &request, &seen, |call, before| {
+        let before = if before.is_null() { &decided } else { before };
+        let new = ours::new_things(call.read_list(&all)?, before);
+        Found::judge(new, |schedule| Ok::<_, Error>(ours::schedule(schedule, &fields)))
+    })
+}
+
+/// Which schedules of a transfer go on running after its end, as people read them.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn lasting(call: &Call<'_>, transfer: &str) -> Result<Vec<String>> {
+    let all = call.read_list(&schedules::list(call.generation()?, transfer, true))?;
+    let now = call.host.clock.now();
+    Ok(all.iter().filter(|schedule| fires(schedule, now)).map(told).collect())
+}
+
+fn fires(schedule: &Value, now: Timestamp) -> bool {
+    let end = schedule["expiration_date"].as_str().and_then(duration::server_time);
+    schedule["enabled"] != false && end.is_none_or(|end| end > now)
+}
+
+/// `8d71... (minute 30, hour 2)`.
+fn told(schedule: &Value) -> String {
+    let time = schedule["schedule"].as_object();
+    let parts: Vec<String> =
+        schedules::PARTS.iter().filter_map(|part| time?.get(*part).map(|value| format!("{part} {value}"))).collect();
+    let when = if parts.is_empty() { "every minute".to_owned() } else { parts.join(", ") };
+    format!("{} ({when})", schedule["id"].as_str().unwrap_or("?"))
+}
+
+/// The ids of a transfer and one of its schedules: from both, or from the schedule's object alone.
+fn both(call: &Call<'_>) -> Result<(String, String)> {
+    let first = call.argument("transfer");
+    match call.value("schedule") {
+        Some(schedule) => Ok((resolve::transfer(call, &first)?, resolve::id_of(schedule, "a schedule")?)),
+        None => match (resolve::field(&first, "transfer_id"), resolve::field(&first, "id")) {
+            (Some(transfer), Some(id)) if is_schedule(&first) => Ok((transfer, id)),
+            _ => Err(Error::script(format!(
+                "`{}` wants a replica and a schedule, or the schedule's object",
+                call.function.name
+            ))),
+        },
+    }
+}
+
+fn is_schedule(value: &Dynamic) -> bool {
+    value.read_lock::<ScriptMap>().is_some_and(|fields| fields.contains_key("schedule"))
+}
+
+/// The parts of the time that the options name; `()` stays as null. `None` when they name none.
+fn time(call: &Call<'_>) -> Result<Option<Map<String, Value>>> {
+    let options = call.options();
+    let parts = options.body(&schedules::PARTS)?;
+    if !options.has("schedule") {
+        return Ok((!parts.is_empty()).then_some(parts));
+    }
+    if !parts.is_empty() {
+        return Err(Error::script("the time is given twice, as `schedule` and by its parts").detail("key", "schedule"));
+    }
+    let mut written = Map::new();
+    for (word, value) in options.body(&["schedule"])?["schedule"].as_object().into_iter().flatten() {
+        // The command line's words for the API's.
+        let name = MOMENT.iter().find(|key| key.answers_to(word)).map_or(word.as_str(), |key| key.name);
+        written.insert(name.to_owned(), value.clone());
+    }
+    Ok(Some(written))
+}
+
+/// A time with some parts changed; null takes one away.
+fn merged(before: &Value, changed: Map<String, Value>) -> Map<String, Value> {
+    let mut time = before.as_object().cloned().unwrap_or_default();
+    time.extend(changed);
+    time.retain(|_, value| !value.is_null());
+    time
+}
+
+/// What else the options say of a schedule: nothing that they do not name.
+fn settings(call: &Call<'_>) -> Result<Map<String, Value>> {
+    let options = call.options();
+    let mut fields = Map::new();
+    put_switch(call, &mut fields, "enabled", "disabled")?;
+    put_switch(call, &mut fields, "auto_deploy", "dont_auto_deploy")?;
+    if let Some(shutdown) = options.switch("shutdown_instances", "dont_shutdown_instance")? {
+        fields.insert("shutdown_instance".to_owned(), shutdown.into());
+    }
+    let never = options.flag("no_expiration_date").unwrap_or(false);
+    match options.text("expiration_date") {
+        Some(_) if never => {
+            return Err(Error::script("`expiration_date` and `no_expiration_date` contradict each other")
+                .detail("key", "no_expiration_date"));
+        }
+        Some(text) => {
+            fields.insert("expiration_date".to_owned(), schedules::end(&text, call.host.clock.now())?.into());
+        }
+        None if never || options.has("expiration_date") => {
+            fields.insert("expiration_date".to_owned(), Value::Null);
+        }
+        None => {}
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_changed_part_leaves_the_others() {
+        let changed = |value: Value| value.as_object().expect("an object").clone();
+        let before = json!({"minute": 0, "hour": 2});
+        assert_eq!(Value::from(merged(&before, changed(json!({"hour": 4})))), json!({"minute": 0, "hour": 4}));
+        assert_eq!(Value::from(merged(&before, changed(json!({"hour": null})))), json!({"minute": 0}));
+    }
+
+    #[test]
+    fn only_what_still_runs_is_told() {
+        let now: Timestamp = "2026-06-01T20:00:00Z".parse().expect("a time");
+        let schedule = |enabled: bool, end: Value| json!({"enabled": enabled, "expiration_date": end});
+        assert!(fires(&schedule(true, json!(null)), now));
+        assert!(fires(&schedule(true, json!("2026-06-01T20:00:01.000000")), now));
+        assert!(!fires(&schedule(true, json!("2026-06-01T19:00:00.000000")), now));
+        assert!(!fires(&schedule(false, json!(null)), now));
+        assert_eq!(told(&json!({"id": "S", "schedule": {"hour": 2, "minute": 30}})), "S (minute 30, hour 2)");
+        assert_eq!(told(&json!({"id": "S", "schedule": {}})), "S (every minute)");
+    }
+}

@@ -1,0 +1,400 @@
+//! Units: what a runbook should be made of, because each can be retried and guarded as one.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rhai::Dynamic;
+use serde_json::{Map, Value, json};
+
+use crate::client::{instances, present};
+use crate::clock::Instant;
+use crate::duration;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::functions::deployments;
+use crate::functions::deployments::{COPIES, DEPLOY, DEPLOYS, There};
+use crate::functions::executions;
+use crate::functions::executions::{COPY_AGAIN, EXECUTES};
+use crate::functions::guards::{
+    Facts, Overrides, before_deploy, newest_copy, of_machines, share_a_machine, status, switches_off,
+};
+use crate::functions::transfers::{ENDS, MAKE, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
+use crate::functions::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION};
+use crate::functions::{ours, resolve};
+use crate::language::arguments::text_of;
+use crate::language::error::Fault;
+use crate::language::returns::Returns;
+use crate::language::sends::Sends;
+use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
+use crate::model::Phase;
+use crate::runtime::attempts::attempts;
+use crate::runtime::call::Call;
+use crate::runtime::earlier;
+use crate::runtime::found::Agrees;
+use crate::runtime::function::Function;
+use crate::runtime::lists;
+use crate::watch::Target;
+
+const SYNC: &[Key] = &[
+    COPY_AGAIN,
+    Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the copy: the last one. Default false.")
+        .aliases(&["shutdown_instance", "shutdown"]),
+    Key::new("retries", Kind::Integer, "How often a failed copy is done again, on the same replica; default 0."),
+    Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
+    Key::new(
+        "max_age",
+        Kind::Duration,
+        "Do nothing if the newest copy has completed and is no older than this; default: copy always.",
+    ),
+    Key::new("timeout", Kind::Duration, "Give up waiting after so long; the copy goes on. Default: never."),
+];
+
+const DEPLOY_UNIT: &[Key] = &[
+    Key::new(
+        "requires",
+        Kind::Reference(Noun::Execution),
+        "Deploy only what this execution copied; default: the newest completed copy.",
+    ),
+    Key::new("allow_stale", Kind::Flag, "Deploy although the newest copy has not completed; default false."),
+    Key::new("deploy_again", Kind::Flag, "Deploy although it was deployed before; default false."),
+    Key::new("duplicate", Kind::Flag, "Deploy although another replica of the VM exists; default false."),
+    Key::new("retries", Kind::Integer, "How often a failed deployment is done again; default 0."),
+    Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
+    Key::new("timeout", Kind::Duration, "Give up waiting after so long; the deployment goes on. Default: never."),
+];
+
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::changes("transfer_ensure", "Find the replica of these endpoints and VMs, or create it.")
+            .aliases(&["replica_ensure"])
+            .noun_verb()
+            .parameters(&[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "As for `replica_create`.")])
+            .returns(Returns::object(Noun::Transfer).with("; `created` says whether it was made just now, `deployment_id` what it was deployed as, if it was"))
+            .sends(&[Sends::reads("GET /transfers").legacy("GET /replicas"), MAKE.when("where there is none")])
+            .given(A_REPLICA)
+.example("print(r.created);"),
+        body: ensure,
+    },
+    Function {
+        spec: Spec::reads("transfer_of", "Find the one replica of a VM.")
+            .aliases(&["replica_of"])
+            .parameters(&[Parameter::required("instance", Kind::Reference(Noun::Instance), "The VM's name.")])
+            .returns(Returns::object(Noun::Transfer))
+            .sends(&[Sends::reads("GET /transfers").legacy("GET /replicas")])
+            .example("replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nprint(replica_of(\"web-01\").instances);"),
+        body: of,
+    },
+    Function {
+        spec: Spec::changes("transfer_sync", "Execute a replica and wait; a retry executes the same replica again.")
+            .aliases(&["replica_sync"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[SYNC]), "How.")])
+            .returns(Returns::object(Noun::Execution).with(", finished"))
+            .sends(&[EXECUTES.when("unless a copy is young enough or under way"), WATCHES_EXECUTION])
+            .given(A_REPLICA)
+.example("print(replica_sync(r, #{ retries: 2 }).status);"),
+        body: sync,
+    },
+    Function {
+        spec: Spec::changes("transfer_deploy", "Deploy a replica and wait; stale data and second deployments are refused.")
+            .aliases(&["replica_deploy"])
+            .noun_verb()
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY, DEPLOY_UNIT]), "How.")])
+            .returns(Returns::object(Noun::Deployment).with(", finished"))
+            .sends(&[DEPLOYS.when("unless a deployment is under way"), WATCHES_DEPLOYMENT])
+            .given(A_REPLICA)
+.example("let last = replica_sync(r, #{ shutdown_instances: true });\nprint(replica_deploy(r, #{ requires: last }).status);"),
+        body: deploy,
+    },
+];
+
+fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let fields = fields(call)?;
+    let found = call.decide(|call| {
+        let all = lists::transfers(call)?;
+        let same = all.iter().filter(|transfer| same_transfer(transfer, &fields));
+        Ok(same.map(|transfer| transfer["id"].clone()).collect())
+    })?;
+    let found: Vec<&str> = found.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let (mut transfer, created) = match found.as_slice() {
+        [] => made_unless_there(call, fields)?,
+        [only] => {
+            let transfer = fetch(call, only)?;
+            let created = earlier::has_made(call, "notes", &transfer)?;
+            (transfer, created)
+        }
+        many => {
+            let names = fields["instances"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(Error::new(Failure::Ambiguous, format!("there are {} replicas of `{names}`", many.len()))
+                .hint(format!("deployed, each makes a VM: delete all but one of {}", many.join(", ")))
+                .into());
+        }
+    };
+    transfer["created"] = created.into();
+    with_deployment(call, transfer)
+}
+
+/// Makes the transfer, unless somebody else has made one by the time that this would leave; says whether it was made.
+fn made_unless_there(call: &Call<'_>, fields: Map<String, Value>) -> Result<(Value, bool)> {
+    let there = RefCell::new(None);
+    let guard = |call: &Call<'_>| {
+        let all = lists::transfers_now(call)?;
+        match all.into_iter().find(|transfer| same_transfer(transfer, &fields)) {
+            None => Ok(Value::Null),
+            Some(transfer) => {
+                let taken = format!("somebody else has made the replica of `{}` meanwhile", label(&transfer));
+                there.replace(Some(transfer));
+                Err(Error::new(Failure::Refused, taken))
+            }
+        }
+    };
+    match (transfers_made(call, fields.clone(), &guard), there.take()) {
+        (Err(refused), Some(transfer)) if refused.kind == Failure::Refused => {
+            call.warn(format!("{}: going on with it", refused.message));
+            Ok((transfer, false))
+        }
+        (made, _) => Ok((made?, true)),
+    }
+}
+
+fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let instance = call.argument("instance");
+    let name = resolve::field(&instance, "name").unwrap_or_else(|| text_of(&instance));
+    let transfer = resolve::transfer_of(call, &name)?;
+    let transfer = fetch(call, resolve::id_in(&transfer)?)?;
+    with_deployment(call, transfer)
+}
+
+/// Adds the id of the newest deployment that runs or has succeeded, so that a runbook can skip what an earlier run has
+/// done.
+fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Fault> {
+    let deployments = deployments::of_transfer(call, resolve::id_in(&transfer)?)?;
+    let alive = deployments.iter().filter(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active));
+    let newest = alive.max_by_key(|deployment| deployment["created_at"].as_str().map(str::to_owned));
+    transfer["deployment_id"] = newest.map_or(Value::Null, |deployment| deployment["id"].clone());
+    Ok(call.shown(transfer))
+}
+
+fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let id = resolve::transfer(call, &call.argument("transfer"))?;
+    let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
+    let max_age = call.options().duration("max_age")?;
+    // What is there already: a copy that is fresh enough, or one that is under way.
+    let there = call.decide(|call| {
+        let Some(newest) = resolve::newest_execution(call, &id)? else { return Ok(Value::Null) };
+        let is_fresh = max_age.is_some_and(|max_age| is_fresh(&newest, call.host.clock.now(), max_age));
+        let joins = is_copy(&newest) && (!shutdown || switches_off(&newest));
+        Ok(match status(&newest) {
+            _ if is_fresh && !shutdown => json!({ "fresh": newest["id"] }),
+            Phase::Active => json!({ "running": newest["id"], "number": newest["number"], "joins": joins }),
+            _ => Value::Null,
+        })
+    })?;
+    if let Some(fresh) = there["fresh"].as_str() {
+        let execution = call.read(&crate::client::executions::show(call.generation()?, &id, fresh))?;
+        // It may have been a while since it was found young enough.
+        if max_age.is_some_and(|max_age| is_fresh(&execution, call.host.clock.now(), max_age)) {
+            return Ok(call.shown(present::execution(execution)));
+        }
+    }
+    let transfer = fetch(call, &id)?;
+    let mut running = there["running"].as_str();
+    let execution = attempts(call, |call| {
+        if let Some(active) = running.take() {
+            let joins = there["joins"] == true;
+            let number = &there["number"];
+            let what = if joins { "joining it" } else { "waiting for its end before the copy begins" };
+            call.warn(format!("execution #{number} of `{}` is already running: {what}", label(&transfer)));
+            let ended = wait_execution(call, &transfer, &id, active, None);
+            if joins {
+                return ended;
+            }
+            // How the other's execution ended is its own affair; that we are to stop is ours.
+            if let Err(error) = ended
+                && (error.kind.is_final() || matches!(error.kind, Failure::Timeout | Failure::Login))
+            {
+                return Err(error);
+            }
+        }
+        let fields = Map::from_iter([("shutdown_instances".to_owned(), Value::Bool(shutdown))]);
+        let started = executions::start(call, &id, fields)?;
+        let execution = resolve::id_in(&started)?.to_owned();
+        wait_execution(call, &transfer, &id, &execution, Some(started))
+    })?;
+    Ok(call.shown(present::execution(execution)))
+}
+
+fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let transfer = call.value("transfer").or_else(|| call.options().get("transfer_id")).cloned().unwrap_or_default();
+    let id = resolve::transfer(call, &transfer)?;
+    let transfer = fetch(call, &id)?;
+    let requires =
+        call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
+    let fields = deployments::fields(call)?;
+    let deployment = attempts(call, |call| {
+        let running = call.decide(|call| {
+            let Some(running) = under_way(call, &id)? else { return Ok(Value::Null) };
+            joins(call, &id, &transfer, requires.as_deref(), &fields, &running)?;
+            Ok(running["id"].clone())
+        })?;
+        let (deployment, started) = match running.as_str() {
+            Some(running) => {
+                call.warn(format!("deployment {running} of `{}` is already running: joining it", label(&transfer)));
+                (running.to_owned(), None)
+            }
+            None => {
+                // Journals of version 1 hold the guard's verdict here.
+                call.decided_before();
+                let started = deployments::start(call, &id, fields.clone(), &|call, there| {
+                    guard(call, &id, &transfer, requires.as_deref(), there)
+                })?;
+                (resolve::id_in(&started)?.to_owned(), Some(started))
+            }
+        };
+        let target = Target::deployment(deployment, label(&transfer));
+        let target = started.map_or(target.clone(), |started| target.first(started));
+        let finished = call.wait(target, deadline(call)?);
+        call.host.index.forget();
+        finished
+    })?;
+    Ok(call.shown(present::deployment(deployment)))
+}
+
+/// Refuses to join a deployment that is not what was asked for: somebody else's, of another copy or with other settings.
+fn joins(
+    call: &Call<'_>,
+    id: &str,
+    transfer: &Value,
+    requires: Option<&str>,
+    fields: &Map<String, Value>,
+    running: &Value,
+) -> Result<()> {
+    let there = There { executions: executions::newest(call, id, COPIES)?, deployments: Vec::new() };
+    guard(call, id, transfer, requires, &there)?;
+    let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
+    if ours::deployment(running, fields, &copy, &there.executions) == Agrees::No {
+        return Err(Error::new(
+            Failure::Refused,
+            format!("`{}` is being deployed with other settings (deployment {})", label(transfer), shown_id(running)),
+        )
+        .hint("wait for its end and see what it has made; `deploy_again: true` makes a second VM"));
+    }
+    Ok(())
+}
+
+fn shown_id(thing: &Value) -> &str {
+    thing["id"].as_str().unwrap_or("?")
+}
+
+/// A deployment of the transfer that is already running: an earlier run has started it, this one joins it.
+fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
+    let known = deployments::of_transfer(call, transfer)?;
+    let Some(active) = known.iter().find(|deployment| status(deployment) == Phase::Active) else { return Ok(None) };
+    let id = resolve::id_in(active)?;
+    let deployment = present::deployment(call.read(&crate::client::deployments::show(call.generation()?, id))?);
+    if status(&deployment) != Phase::Active {
+        call.host.index.forget();
+        return Ok(None);
+    }
+    Ok(Some(deployment))
+}
+
+/// Whether a transfer is between these endpoints and of these VMs.
+fn same_transfer(transfer: &Value, fields: &Map<String, Value>) -> bool {
+    let names = |value: &Value| {
+        let mut names: Vec<String> =
+            value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    let same = |field: &str| fields.get(field).is_some_and(|value| *value == transfer[field]);
+    let scenario = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("replica").to_owned();
+    same("origin_endpoint_id")
+        && same("destination_endpoint_id")
+        && names(&transfer["instances"]) == names(&fields["instances"])
+        && scenario(transfer.get("scenario")) == scenario(fields.get("scenario"))
+}
+
+fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>, there: &There) -> Result<()> {
+    let all = lists::transfers_now(call)?;
+    let others: Vec<Value> = all.into_iter().filter(|other| share_a_machine(other, transfer)).collect();
+    let option = |name| call.options().flag(name).unwrap_or(false);
+    let overrides = Overrides {
+        allow_stale: option("allow_stale"),
+        deploy_again: option("deploy_again"),
+        duplicate: option("duplicate"),
+        force: option("force"),
+    };
+    let facts = Facts {
+        label: &label(transfer),
+        transfer: id,
+        executions: &there.executions,
+        deployments: &of_machines(&there.deployments, transfer),
+        others: &others,
+        requires,
+    };
+    before_deploy(&facts, overrides)
+}
+
+fn wait_execution(
+    call: &Call<'_>,
+    transfer: &Value,
+    id: &str,
+    execution: &str,
+    started: Option<Value>,
+) -> Result<Value> {
+    let target = Target::execution(id, execution, label(transfer)).disks(disk_sizes(call, transfer));
+    let target = match started {
+        Some(started) => target.first(started),
+        None => target,
+    };
+    call.wait(target, deadline(call)?)
+}
+
+/// The sizes of the disks to be copied, so that progress can be weighed by bytes. Missing ones only make it coarser.
+pub fn disk_sizes(call: &Call<'_>, transfer: &Value) -> BTreeMap<String, Vec<u64>> {
+    let endpoint = transfer["origin_endpoint_id"].as_str().unwrap_or_default();
+    let environment = transfer
+        .get("source_environment")
+        .filter(|environment| environment.as_object().is_some_and(|map| !map.is_empty()));
+    let names = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    names
+        .filter_map(|name| {
+            let sizes = call.host.disk_sizes(endpoint, name, || {
+                let instance = call.read(&instances::show(endpoint, name, environment)).ok()?;
+                let disks = instance["devices"]["disks"].as_array()?;
+                Some(disks.iter().filter_map(|disk| disk["size_bytes"].as_u64()).collect())
+            })?;
+            Some((name.to_owned(), sizes))
+        })
+        .collect()
+}
+
+/// How people call a transfer: by its VMs.
+pub fn label(transfer: &Value) -> String {
+    let names: Vec<&str> = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if names.is_empty() { transfer["id"].as_str().unwrap_or("?").to_owned() } else { names.join(", ") }
+}
+
+fn is_fresh(execution: &Value, now: Timestamp, max_age: Duration) -> bool {
+    let ended = execution["updated_at"].as_str().and_then(duration::server_time);
+    is_copy(execution)
+        && newest_copy(std::slice::from_ref(execution)).is_some_and(|copy| status(copy) == Phase::Succeeded)
+        && ended.is_some_and(|ended| now.duration_since(ended).unsigned_abs() <= max_age)
+}
+
+fn is_copy(execution: &Value) -> bool {
+    execution["type"].as_str().is_some_and(|kind| kind.ends_with("_execution"))
+}
+
+pub fn deadline(call: &Call<'_>) -> Result<Option<Instant>> {
+    let timeout = call.options().duration("timeout")?;
+    timeout.map(|timeout| call.deadline(timeout)).transpose()
+}

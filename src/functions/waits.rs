@@ -1,0 +1,197 @@
+//! Waiting for what was started.
+
+use std::time::Duration;
+
+use rhai::{Array, Dynamic, FnPtr};
+use serde_json::Value;
+
+use crate::client::{deployments, present};
+use crate::clock::Instant;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::functions::transfers::fetch;
+use crate::functions::units::{deadline, disk_sizes, label};
+use crate::functions::{migrations, minion_pools, resolve};
+use crate::language::error::Fault;
+use crate::language::returns::Returns;
+use crate::language::sends::Sends;
+use crate::language::spec::{A_REPLICA, Key, Kind, Parameter, Spec};
+use crate::language::value::{Secrets, describe, to_json};
+use crate::runtime::call::Call;
+use crate::runtime::function::Function;
+use crate::runtime::job::Job;
+use crate::runtime::jobs;
+use crate::watch::Target;
+
+const WAIT: &[Key] = &[
+    Key::new("timeout", Kind::Duration, "Give up waiting after so long; what is waited for goes on. Default: never."),
+    Key::new("interval", Kind::Duration, "How often a closure is asked; default \"5s\"."),
+];
+
+pub const WATCHES_EXECUTION: Sends = Sends::reads("GET /transfers/{transfer}/executions/{execution}")
+    .legacy("GET /replicas/{replica}/executions/{execution}")
+    .when("until it has ended");
+pub const WATCHES_DEPLOYMENT: Sends =
+    Sends::reads("GET /deployments/{deployment}").legacy("GET /migrations/{migration}").when("until it has ended");
+
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::drives("wait_for", "Wait until something is finished; throw a map with its first failed task if it failed.")
+            .parameters(&[
+            Parameter::required(
+                "what",
+                Kind::Any,
+                "An execution, a deployment or migration, a replica (its newest execution), a list of them, a minion pool, a job, or a closure that returns true in the end.",
+            ),
+            Parameter::optional("options", Kind::Options(&[WAIT]), "How long."),
+        ])
+            .returns(Returns::value("the finished thing; for a list, the finished things in its order; for a job or a closure, what it returned"))
+            .sends(&[
+            WATCHES_EXECUTION,
+            WATCHES_DEPLOYMENT,
+            Sends::reads("GET /minion_pools/{pool}").when("until it is at rest"),
+        ])
+            .given(A_REPLICA)
+.example("print(wait_for(replica_execute(r)).status);"),
+        body: wait_for,
+    },
+];
+
+fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let what = call.argument("what");
+    if let Some(closure) = what.clone().try_cast::<FnPtr>() {
+        return wait_until(call, &closure);
+    }
+    let deadline = deadline(call)?;
+    if let Some(finished) = ended_jobs(call, &what, deadline)? {
+        return Ok(finished);
+    }
+    let object = if what.is_map() { to_json(&what, Secrets::Masked)? } else { Value::Null };
+    if minion_pools::is_pool(&object) {
+        return Ok(call.shown(minion_pools::wait(call, &object, deadline)?));
+    }
+    let list = what.read_lock::<Array>().map(|list| list.clone());
+    let things = list.clone().unwrap_or_else(|| vec![what.clone()]);
+    let targets = things.iter().map(|thing| target(call, thing)).collect::<Result<Vec<_>>>()?;
+    let mut finished = all(call, targets, deadline)?;
+    // A migration that is two things on the server goes on with the second when the first has ended.
+    let mut second = Vec::new();
+    for (index, thing) in things.iter().enumerate() {
+        if let Some(target) = migrations::second_half(call, thing, deadline)? {
+            second.push((index, target));
+        }
+    }
+    let (places, targets): (Vec<usize>, Vec<Target>) = second.into_iter().unzip();
+    for (index, ended) in places.into_iter().zip(all(call, targets, deadline)?) {
+        finished[index] = ended;
+    }
+    let mut finished: Vec<Value> = finished.into_iter().map(presented).collect();
+    Ok(match list {
+        Some(_) => call.shown(finished.into()),
+        None => call.shown(finished.pop().unwrap_or_default()),
+    })
+}
+
+/// What jobs returned, where a job or a list of them is waited for.
+fn ended_jobs(call: &Call<'_>, what: &Dynamic, deadline: Option<Instant>) -> Result<Option<Dynamic>> {
+    let ended = |job: Job| {
+        job.fetch();
+        job.wait(&call.host.clock, &call.host.cancel, deadline)
+    };
+    let job = |what: &Dynamic| jobs::find(call.host, what).filter(|_| !what.is_int());
+    if let Some(job) = job(what) {
+        return ended(job).map(Some);
+    }
+    let list = what.read_lock::<Array>().map(|list| list.clone()).unwrap_or_default();
+    let jobs: Option<Vec<Job>> = list.iter().map(job).collect();
+    match jobs.filter(|jobs| !jobs.is_empty()) {
+        Some(jobs) => Ok(Some(jobs.into_iter().map(ended).collect::<Result<Array>>()?.into())),
+        None => Ok(None),
+    }
+}
+
+fn all(call: &Call<'_>, targets: Vec<Target>, deadline: Option<Instant>) -> Result<Vec<Value>> {
+    if targets.is_empty() { Ok(Vec::new()) } else { call.wait_all(targets, deadline) }
+}
+
+fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
+    let interval = call.options().duration("interval")?.unwrap_or(Duration::from_secs(5));
+    let deadline = deadline(call)?;
+    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
+    loop {
+        let answer = closure.call_within_context::<Dynamic>(call.context, ())?;
+        if !answer.is_unit() && answer.as_bool() != Ok(false) {
+            return Ok(answer);
+        }
+        let next = call.deadline(interval.max(Duration::from_millis(10)))?;
+        if let Some(deadline) = deadline.filter(|deadline| *deadline < next) {
+            cancel.sleep_until(clock, deadline)?;
+            return Err(Error::new(Failure::Timeout, "what was waited for did not become true in time").into());
+        }
+        cancel.sleep_until(clock, next)?;
+    }
+}
+
+/// What a script's value stands for, when it is waited for.
+fn target(call: &Call<'_>, what: &Dynamic) -> Result<Target> {
+    let object = to_json(what, Secrets::Masked)?;
+    match &object {
+        Value::String(id) if resolve::is_id(id) => from_id(call, id),
+        Value::String(name) => {
+            let transfer = resolve::transfer_of(call, name)?;
+            newest_of(call, &transfer)
+        }
+        Value::Object(_) => from_object(call, object),
+        _ => Err(Error::script(format!("cannot wait for {}", describe(what)))
+            .hint("give an execution, a deployment, a migration, a list of them, or a closure")),
+    }
+}
+
+fn from_object(call: &Call<'_>, object: Value) -> Result<Target> {
+    let text = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
+    let (id, kind) = (text("id"), text("type"));
+    let transfer = if text("action_id").is_empty() { text("transfer_id") } else { text("action_id") };
+    match kind.as_str() {
+        "transfer" | "replica" => newest_of(call, &object),
+        "migration" if migrations::is_two(&object) => {
+            let execution = text("execution_id");
+            Ok(Target::execution(id, execution, label(&object)).disks(disk_sizes(call, &object)))
+        }
+        "deployment" | "migration" => {
+            let label = label(&object);
+            Ok(Target::deployment(id, label).first(object))
+        }
+        _ if !transfer.is_empty() && !id.is_empty() => {
+            let of = fetch(call, &transfer)?;
+            Ok(Target::execution(transfer, id, label(&of)).disks(disk_sizes(call, &of)).first(object))
+        }
+        _ => Err(Error::script("this object map is nothing that can be waited for")
+            .hint("give an execution, a deployment or a migration as the functions return them")),
+    }
+}
+
+fn newest_of(call: &Call<'_>, transfer: &Value) -> Result<Target> {
+    let id = transfer["id"].as_str().unwrap_or_default();
+    let Some(execution) = resolve::newest_execution(call, id)? else {
+        return Err(Error::script(format!(
+            "the replica of `{}` was never executed: there is nothing to wait for",
+            label(transfer)
+        )));
+    };
+    let execution_id = execution["id"].as_str().unwrap_or_default();
+    Ok(Target::execution(id, execution_id, label(transfer)).disks(disk_sizes(call, transfer)).first(execution.clone()))
+}
+
+/// A bare id is a deployment's, or a transfer's: an execution cannot be found without its transfer.
+fn from_id(call: &Call<'_>, id: &str) -> Result<Target> {
+    match call.read(&deployments::show(call.generation()?, id)) {
+        Ok(deployment) => Ok(Target::deployment(id, label(&deployment)).first(deployment)),
+        Err(error) if error.kind == Failure::NotFound => newest_of(call, &fetch(call, id)?),
+        Err(error) => Err(error),
+    }
+}
+
+fn presented(finished: Value) -> Value {
+    let is_deployment =
+        matches!(finished["type"].as_str(), Some("deployment" | "migration")) && finished.get("number").is_none();
+    if is_deployment { present::deployment(finished) } else { present::execution(finished) }
+}

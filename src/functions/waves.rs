@@ -1,0 +1,208 @@
+//! Many items at once: waves and `each`.
+
+use std::collections::BTreeMap;
+
+use rhai::{Array, Dynamic, EvalAltResult, FnPtr, ImmutableString, Map as ScriptMap};
+
+use crate::cancel::Wish;
+use crate::error::{Error, Kind as Failure, Result, count};
+use crate::event::Outcome;
+use crate::language::arguments::text_of;
+use crate::language::error::{Fault, to_map};
+use crate::language::returns::Returns;
+use crate::language::spec::{Key, Kind, Parameter, Spec};
+use crate::language::value::{Secret, describe};
+use crate::runtime::call::Call;
+use crate::runtime::drive::{Ended, drive};
+use crate::runtime::function::Function;
+use crate::runtime::reads::like;
+use crate::secret::carried;
+use crate::wave::{Budget, Options, Summary};
+
+const WAVE: &[Key] = &[
+    Key::new("limit", Kind::Integer, "How many items at once; default 10."),
+    Key::new("retries", Kind::Integer, "How often a failed item is tried again; default 0."),
+    Key::new(
+        "backoff",
+        Kind::Duration,
+        "The pause before the first retry; it doubles, up to ten times. Default \"30s\".",
+    ),
+    Key::new(
+        "max_failures",
+        Kind::Budget,
+        "How many items may fail before nothing new starts: a count, or a share of all items rounded down. Default 0.",
+    ),
+    Key::new(
+        "key",
+        Kind::Any,
+        "The field that tells the items apart, or a closure that gives the key; default: the text or number itself, `name`, or `id`.",
+    ),
+];
+
+const EACH: &[Key] = &[Key::new("limit", Kind::Integer, "How many items at once; default 10.")];
+
+const BODY: Parameter =
+    Parameter::required("body", Kind::Closure, "Gets the item; works on copies of what it captures.");
+
+pub const ROWS: &[Function] = &[
+    Function {
+        spec: Spec::drives("wave", "Work on many items at once and wait for all of them.")
+            .parameters(&[
+            Parameter::required("name", Kind::Text, "How people call it."),
+            Parameter::required("items", Kind::List, "Any values with a key, mostly rows of the inventory."),
+            Parameter::optional("options", Kind::Options(&[WAVE]), "How many at once, how often, how many may fail."),
+            BODY,
+        ])
+            .returns(Returns::map(&["ok", "failed", "skipped", "cancelled", "unknown"]).with(": lists of keys, and `items[key]` with `status`, `value`, `attempts`, `elapsed` (seconds), `error` (of the last attempt) and `first_error` (of the first, where that is another); thrown when more items failed than `max_failures` allows"))
+            .example("let done = wave(\"count\", [\"a\", \"b\"], #{ limit: 2 }, |name| name.len());\nprint(done.ok);"),
+        body: wave,
+    },
+    Function {
+        spec: Spec::drives("each", "Work on many items at once and wait for all of them; after a failure nothing new starts, and it is thrown.")
+            .parameters(&[
+            Parameter::required("items", Kind::List, "Any values."),
+            Parameter::optional("options", Kind::Options(&[EACH]), "How many at once."),
+            BODY,
+        ])
+            .returns(Returns::values("what the closure returned, in the items' order"))
+            .example("print(each([1, 2, 3], |number| number * number));"),
+        body: each,
+    },
+];
+
+fn wave(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let name = call.label("name");
+    let items = call.argument("items").cast::<Array>();
+    let keys = keys(call, &items)?;
+    let (summary, mut ended) = drive(call, &name, &items, keys, options(call)?)?;
+    let map = result_map(&summary, &mut ended);
+    if call.host.cancel.wish() != Wish::Continue {
+        return Err(Error::interrupted().into());
+    }
+    if summary.counts.unknown > 0 {
+        let error =
+            summary.items.iter().filter(|item| item.outcome == Outcome::Unknown).find_map(|item| item.cause.clone());
+        return Err(error.unwrap_or_else(|| Error::internal("an unknown item without a cause")).into());
+    }
+    if summary.over_budget {
+        let causes = summary.items.iter().filter_map(|item| item.cause.as_ref());
+        if let Some(away) = causes.clone().find(|cause| cause.kind == Failure::Unreachable) {
+            return Err(away.clone().context(format!("wave `{name}`")).into());
+        }
+        return Err(thrown(call, &name, &summary, map));
+    }
+    Ok(map.into())
+}
+
+fn each(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
+    let items = call.argument("items").cast::<Array>();
+    let keys = (1..=items.len()).map(|index| index.to_string()).collect();
+    let (_, ended) = drive(call, "each", &items, keys, options(call)?)?;
+    call.host.cancel.check()?;
+    let mut values = Array::with_capacity(items.len());
+    for ended in ended.into_values() {
+        values.push(ended?);
+    }
+    Ok(values.into())
+}
+
+fn options(call: &Call<'_>) -> Result<Options> {
+    let standard = Options::default();
+    let given = call.options();
+    let number = |name: &str, least: i64| match given.integer(name) {
+        Some(number) if number < least => {
+            Err(Error::script(format!("`{name}` must be at least {least}, not {number}")).detail("key", name))
+        }
+        number => Ok(number),
+    };
+    Ok(Options {
+        limit: number("limit", 1)?.map_or(standard.limit, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        retries: number("retries", 0)?.map_or(standard.retries, |retries| u32::try_from(retries).unwrap_or(u32::MAX)),
+        backoff: call.options().duration("backoff")?.unwrap_or(standard.backoff),
+        max_failures: match given.get("max_failures") {
+            None => standard.max_failures,
+            Some(value) => Budget::parse(&text_of(value)).map_err(|error| error.detail("key", "max_failures"))?,
+        },
+    })
+}
+
+/// The key of every item: what `key` says, else the value itself when text or number, else its `name`, else its `id`.
+fn keys(call: &Call<'_>, items: &Array) -> Result<Vec<String>, Fault> {
+    let by = call.options().get("key").cloned();
+    items.iter().enumerate().map(|(index, item)| key(call, by.as_ref(), item, index)).collect()
+}
+
+fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> Result<String, Fault> {
+    let field = |name: &str| {
+        let fields = item.read_lock::<ScriptMap>()?;
+        fields.get(name).filter(|value| value.is_string() || value.is_int()).map(text_of)
+    };
+    let found = match by {
+        Some(closure) if closure.is::<FnPtr>() => {
+            let closure = closure.clone().cast::<FnPtr>();
+            let key = closure.call_within_context::<Dynamic>(call.context, (item.clone(),))?;
+            Some(key.read_lock::<Secret>().map_or_else(|| text_of(&key), |secret| secret.carried()))
+        }
+        Some(name) => field(&text_of(name)),
+        None if item.is_string() || item.is_int() => Some(text_of(item)),
+        None => field("name").or_else(|| field("id")),
+    };
+    if found.as_deref().is_some_and(carried::carries) {
+        return Err(Error::script(format!("the key of item {} is a secret", index + 1))
+            .hint("say with `key` which field or closure tells items apart that everybody may read")
+            .into());
+    }
+    found.filter(|key| !key.is_empty()).ok_or_else(|| {
+        let number = index + 1;
+        let error = match by {
+            Some(name) if !name.is::<FnPtr>() => {
+                Error::script(format!("item {number} has no `{}` to be its key", text_of(name)))
+            }
+            _ => Error::script(format!("item {number}, {}, has no key", describe(item))),
+        };
+        let doubled = call.host.doubled(&by.map_or_else(|| "name".to_owned(), text_of));
+        if let Some(doubled) = doubled {
+            return Error { hint: doubled.hint, ..error.context(doubled.message) }.into();
+        }
+        let wanted = by.filter(|by| !by.is::<FnPtr>()).map_or_else(|| "name".to_owned(), text_of);
+        let near = item.read_lock::<ScriptMap>().and_then(|fields| like(&wanted, &fields).map(ToOwned::to_owned));
+        match near {
+            Some(near) if near == wanted => error.hint(format!("`{near}` of that item is empty")),
+            Some(near) => error.hint(format!("did you mean `#{{ key: \"{near}\" }}`?")),
+            None => error.hint("give items a `name`, or say with `key` which field or closure tells them apart"),
+        }
+        .into()
+    })
+}
+
+fn result_map(summary: &Summary, ended: &mut BTreeMap<usize, Ended>) -> ScriptMap {
+    let mut map = ScriptMap::new();
+    for outcome in Outcome::ALL {
+        let keys: Array =
+            summary.keys(outcome).into_iter().map(|key| Dynamic::from(ImmutableString::from(key))).collect();
+        map.insert(outcome.word().into(), keys.into());
+    }
+    let mut items = ScriptMap::new();
+    for (index, item) in summary.items.iter().enumerate() {
+        let mut entry = ScriptMap::new();
+        let value = ended.remove(&index).and_then(Result::ok).unwrap_or(Dynamic::UNIT);
+        entry.insert("status".into(), item.outcome.word().into());
+        entry.insert("value".into(), value);
+        entry.insert("attempts".into(), i64::from(item.attempts).into());
+        entry.insert("elapsed".into(), item.elapsed.as_secs_f64().into());
+        entry.insert("error".into(), item.cause.as_ref().map_or(Dynamic::UNIT, |error| to_map(error).into()));
+        entry.insert("first_error".into(), item.first.as_ref().map_or(Dynamic::UNIT, |error| to_map(error).into()));
+        items.insert(item.key.as_str().into(), entry.into());
+    }
+    map.insert("items".into(), items.into());
+    map
+}
+
+/// The result, thrown: a script that catches it has the same map, with `kind` and `message` beside.
+fn thrown(call: &Call<'_>, name: &str, summary: &Summary, mut map: ScriptMap) -> Fault {
+    let message = format!("wave `{name}`: {} of {} failed", summary.counts.failed, count(summary.items.len(), "item"));
+    map.insert("kind".into(), Failure::ItemsFailed.word().into());
+    map.insert("message".into(), message.into());
+    map.insert("hint".into(), Dynamic::UNIT);
+    Fault::Thrown(Box::new(EvalAltResult::ErrorRuntime(map.into(), call.context.call_position())))
+}

@@ -1,0 +1,416 @@
+//! Tables as spreadsheets and the tools of this trade write them: which line is the header, what separates the columns,
+//! and what is no row. Whatever is left out is told; a row never vanishes without a word. Pure.
+
+mod records;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result, count};
+use crate::inventory::records::{Record, Records, trimmed};
+
+/// In the order in which they are preferred where a header can be read in several ways.
+const DELIMITERS: [char; 4] = ['\t', ';', ',', '|'];
+/// Of more lines than these the rest is only counted.
+const LISTED: usize = 5;
+
+/// What is known of a file beforehand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    pub delimiter: Option<char>,
+    /// Lines that begin with this are no rows.
+    pub comment: Option<String>,
+    /// The line of the header, from 1.
+    pub header: Option<usize>,
+    /// Rows that are shorter than the header have nothing in their last columns.
+    pub fill: bool,
+}
+
+/// What a table holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// Those that have a name of their own.
+    pub columns: Vec<String>,
+    /// Names that several columns have, and which these are, from 1.
+    pub doubled: BTreeMap<String, Vec<usize>>,
+    /// Each row with the columns' names.
+    pub rows: Vec<Vec<(String, String)>>,
+    /// What was left out or filled in, for people.
+    pub notes: Vec<String>,
+}
+
+/// Reads a table with a header.
+///
+/// # Errors
+/// `Input` with the line that is wrong.
+pub fn read(text: &str, layout: &Layout) -> Result<Table> {
+    let (text, first_line, said) = directives(text);
+    let candidates = match layout.delimiter.or(said) {
+        Some(delimiter) => vec![delimiter],
+        None => DELIMITERS.into_iter().filter(|delimiter| *delimiter == ',' || text.contains(*delimiter)).collect(),
+    };
+    let comment = layout.comment.as_deref();
+    let readings = candidates.into_iter().map(|delimiter| Reading::of(text, delimiter, first_line, comment));
+    // The last of equals is the one that is preferred.
+    let best = readings.rev().max_by_key(Reading::merit);
+    best.map_or_else(|| Ok(Table::default()), |reading| reading.table(layout))
+}
+
+/// What to say of a name that several columns have.
+pub fn doubled_column(file: &str, name: &str, columns: &[usize]) -> Error {
+    let numbers = columns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (last, first) = numbers.split_last().map_or(("", String::new()), |(last, first)| (last, first.join(", ")));
+    Error::script(format!("`{file}` has {} columns `{name}`: {first} and {last}", columns.len()))
+        .hint("give each column that is used a name of its own in the header")
+}
+
+/// The lines by which spreadsheets and PowerShell say something to each other: `sep=;` and `#TYPE ...`. What is behind
+/// them, the number of its first line, and the delimiter.
+fn directives(text: &str) -> (&str, usize, Option<char>) {
+    let (mut rest, mut line, mut delimiter) = (text, 1, None);
+    loop {
+        let end = rest.find(['\r', '\n']).unwrap_or(rest.len());
+        let first = &rest[..end];
+        if let (Some(said), 1) = (separator(first), line) {
+            delimiter = Some(said);
+        } else if !first.trim_start_matches('"').starts_with("#TYPE ") {
+            return (rest, line, delimiter);
+        }
+        let behind = &rest[end..];
+        rest = behind.strip_prefix("\r\n").or_else(|| behind.strip_prefix(['\r', '\n'])).unwrap_or(behind);
+        line += 1;
+    }
+}
+
+/// The delimiter that a line `sep=;` says, perhaps in quotes, or filled up with delimiters.
+fn separator(line: &str) -> Option<char> {
+    let inside = line.trim_matches('"');
+    let said = inside.get(..4).filter(|word| word.eq_ignore_ascii_case("sep=")).map(|_| &inside[4..])?;
+    let mut characters = said.chars();
+    let delimiter = characters.next()?;
+    characters.all(|other| other == delimiter || is_padding(other)).then_some(delimiter)
+}
+
+fn is_padding(character: char) -> bool {
+    character == '"' || DELIMITERS.contains(&character)
+}
+
+/// A text as it reads with one delimiter.
+struct Reading {
+    delimiter: char,
+    /// Those that hold something.
+    records: Vec<Record>,
+    /// Which of them is the header, as it looks.
+    header: usize,
+    comments: Vec<usize>,
+    broken: Option<Error>,
+}
+
+impl Reading {
+    fn of(text: &str, delimiter: char, first_line: usize, comment: Option<&str>) -> Self {
+        let Records { mut records, comments, broken } = Records::of(text, delimiter, first_line, comment);
+        records.retain(|record| !record.is_blank());
+        Self { delimiter, header: header(&records), records, comments, broken }
+    }
+
+    /// How good it is: a header of several columns, few lines that do not fit it, many columns. A line above the header
+    /// counts twice, as most tables begin with theirs.
+    fn merit(&self) -> (usize, Reverse<usize>, usize) {
+        let columns = self.records.get(self.header).map_or(0, Record::filled);
+        let misfits = self.rows().filter(|row| !self.fits(row) && !row.begins_with_hash()).count();
+        (columns.min(2), Reverse(misfits + 2 * self.header + usize::from(self.broken.is_some())), columns)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().skip(self.header + 1)
+    }
+
+    fn fits(&self, row: &Record) -> bool {
+        let header = &self.records[self.header];
+        row.cells.len() >= header.width() && row.width() <= header.cells.len()
+    }
+
+    fn table(mut self, layout: &Layout) -> Result<Table> {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
+        if let Some(line) = layout.header {
+            let wanted = self.records.iter().position(|record| record.line == line);
+            self.header = wanted.ok_or_else(|| Error::input(format!("no row begins in line {line}, the header's")))?;
+        }
+        let Some(header) = self.records.get(self.header) else {
+            return Err(Error::input("it is empty: not even a header is there"));
+        };
+        if header.begins_with_hash() && layout.header.is_none() {
+            let line = header.line;
+            return Err(Error::input(format!("line {line} begins with `#`, and may be the header or a comment")).hint(
+                format!(
+                    "say which it is: `read_csv(path, #{{ header: {line} }})`, or `read_csv(path, #{{ comment: \"#\" }})`"
+                ),
+            ));
+        }
+        let names: Vec<String> = header.cells.iter().map(|cell| name(cell)).collect();
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            places.entry(name).or_default().push(index + 1);
+        }
+        let single = |name: &str| places.get(name).is_some_and(|places| places.len() == 1);
+        let (mut rows, mut hashed, mut short) = (Vec::new(), Vec::new(), Vec::new());
+        for row in self.rows() {
+            if !self.fits(row) {
+                if row.begins_with_hash() {
+                    hashed.push(row.line);
+                    continue;
+                }
+                if !layout.fill || row.width() > header.cells.len() {
+                    return Err(self.misfit(row));
+                }
+                short.push(row.line);
+            }
+            let value = |index: usize| row.cells.get(index).cloned().unwrap_or_default();
+            let named = names.iter().enumerate().filter(|(_, name)| single(name));
+            rows.push(named.map(|(index, name)| (name.clone(), value(index))).collect());
+        }
+        let above: Vec<usize> = self.records[..self.header].iter().map(|record| record.line).collect();
+        let mut notes = Vec::new();
+        if !above.is_empty() && layout.header.is_none() {
+            let lines = listed(&above);
+            let one = above.len() == 1;
+            let (stands, is) = if one { ("stands", "is") } else { ("stand", "are") };
+            notes.push(format!("{lines} {stands} above the header in line {}, and {is} left out", header.line));
+        }
+        if let (Some(mark), false) = (&layout.comment, self.comments.is_empty()) {
+            notes.push(format!("{} with `{mark}`, and {} left out", begins(&self.comments), is_are(&self.comments)));
+        }
+        if !hashed.is_empty() {
+            let fields = count(header.width(), "field");
+            let (begin, are) = (begins(&hashed), is_are(&hashed));
+            notes.push(format!("{begin} with `#`, {are} no row of {fields}, and {are} left out"));
+        }
+        if !short.is_empty() {
+            let are = is_are(&short);
+            notes.push(format!("{} {are} shorter than the header: their last fields are empty", listed(&short)));
+        }
+        let columns = names.iter().filter(|name| single(name)).cloned().collect();
+        let doubled = places.iter().filter(|(_, places)| places.len() > 1);
+        let doubled = doubled.map(|(name, places)| ((*name).to_owned(), places.clone())).collect();
+        Ok(Table { columns, doubled, rows, notes })
+    }
+
+    fn misfit(&self, row: &Record) -> Error {
+        let header = &self.records[self.header];
+        let (has, wanted) = (row.cells.len(), header.cells.len());
+        let error = Error::input(format!("line {} has {}, the header has {wanted}", row.line, count(has, "field")));
+        let delimiter = match self.delimiter {
+            '\t' => "tab".to_owned(),
+            other => format!("`{other}`"),
+        };
+        if has > wanted {
+            error.hint(format!(
+                "a value with a {delimiter} in it wants quotes; a header further down is named by its line: \
+                 `read_csv(path, #{{ header: {} }})`",
+                row.line
+            ))
+        } else {
+            error.hint("give what is missing; `read_csv(path, #{ fill: true })` leaves the last fields empty")
+        }
+    }
+}
+
+/// Which record is the header: the first that is neither a title nor a comment.
+fn header(records: &[Record]) -> usize {
+    let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
+    let all_hashed = records.iter().all(Record::begins_with_hash);
+    for record in records.iter().filter(|record| all_hashed || !record.begins_with_hash()) {
+        *widths.entry(record.cells.len()).or_default() += 1;
+    }
+    let usual = widths.into_iter().max_by_key(|(width, times)| (*times, *width)).map_or(1, |(width, _)| width);
+    let is_above = |(index, record): (usize, &Record)| {
+        if record.begins_with_hash() {
+            let has_shape =
+                if usual == 1 { !is_remark(record) } else { [record.cells.len(), record.width()].contains(&usual) };
+            return !has_shape && index + 1 < records.len();
+        }
+        usual > 1 && record.filled() == 1 && records[index + 1..].iter().any(|later| later.filled() > 1)
+    };
+    records.iter().enumerate().position(|each| !is_above(each)).unwrap_or(0)
+}
+
+/// `# a sentence`, as against `#name`.
+fn is_remark(record: &Record) -> bool {
+    record.cells.first().is_some_and(|cell| cell.trim_start_matches('#').starts_with(char::is_whitespace))
+}
+
+/// The name of a column: on one line, with single blanks.
+fn name(cell: &str) -> String {
+    trimmed(cell).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `line 3`, `lines 3, 4 and 12 more`.
+fn listed(lines: &[usize]) -> String {
+    let word = if lines.len() == 1 { "line" } else { "lines" };
+    let named = lines.iter().take(LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match lines.len().saturating_sub(LISTED) {
+        0 => format!("{word} {named}"),
+        more => format!("{word} {named} and {more} more"),
+    }
+}
+
+fn begins(lines: &[usize]) -> String {
+    format!("{} {}", listed(lines), if lines.len() == 1 { "begins" } else { "begin" })
+}
+
+fn is_are(lines: &[usize]) -> &'static str {
+    if lines.len() == 1 { "is" } else { "are" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        read(text, &Layout::default()).unwrap_or_else(|error| panic!("{text:?}: {}", error.message))
+    }
+
+    /// Header and rows in one line each.
+    fn shown(text: &str) -> Vec<String> {
+        let Table { columns, rows, .. } = table(text);
+        let row = |row: Vec<(String, String)>| row.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join("|");
+        std::iter::once(columns.join("|")).chain(rows.into_iter().map(row)).collect()
+    }
+
+    fn told(text: &str, layout: &Layout) -> String {
+        read(text, layout).expect_err("wrong").message
+    }
+
+    #[test]
+    fn the_delimiter_is_that_of_the_header() {
+        for text in [
+            "name,wave\nweb-01,1\n",
+            "name;wave\r\nweb-01;1\r\n",
+            "name\twave\n web-01 \t1\n\n",
+            "name|wave\nweb-01|1\n",
+            "name,wave\nweb-01,1\n,\n",
+            "sep=;\r\nname;wave\r\nweb-01;1\r\n",
+            "\"sep=;\"\nname;wave\nweb-01;1\n",
+            "SEP=|,,\nname|wave\nweb-01|1\n",
+            "#TYPE Selected.VM\n\"name\";\"wave\"\n\"web-01\";\"1\"\n",
+            "\"#TYPE Selected.VM\"\r\n\"name\",\"wave\"\r\n\"web-01\",\"1\"\r\n",
+            "name ,\u{a0}wave\u{a0}\nweb-01,1",
+        ] {
+            assert_eq!(
+                (shown(text), table(text).notes),
+                (vec!["name|wave".into(), "web-01|1".into()], vec![]),
+                "{text:?}"
+            );
+        }
+        // Commas in values and in the header, quoted and not.
+        assert_eq!(shown("name;\"notes, old\";wave\nweb-01;a, b, c;1\n"), ["name|notes, old|wave", "web-01|a, b, c|1"]);
+        assert_eq!(shown("name;cpu, GHz;ram, GB\nweb-01;2,5;4,5\n"), ["name|cpu, GHz|ram, GB", "web-01|2,5|4,5"]);
+        assert_eq!(shown("name,tags\nweb-01,a;b;c\n"), ["name|tags", "web-01|a;b;c"]);
+        assert_eq!(shown("name,a|b\nweb-01,x|y\n"), ["name|a|b", "web-01|x|y"]);
+        assert_eq!(shown("name\nweb-01\n007\n"), ["name", "web-01", "007"]);
+    }
+
+    #[test]
+    fn a_row_that_begins_with_a_hash_is_a_row() {
+        assert_eq!(shown("name,wave\nweb-01,1\n#legacy-erp,1\n"), ["name|wave", "web-01|1", "#legacy-erp|1"]);
+        assert_eq!(shown("name\nweb-01\n#legacy-erp\n"), ["name", "web-01", "#legacy-erp"]);
+    }
+
+    #[test]
+    fn a_header_that_begins_with_a_hash_is_asked_about() {
+        let header = Layout { header: Some(1), ..Layout::default() };
+        let comment = Layout { comment: Some("#".into()), ..Layout::default() };
+        for text in ["#,name,wave\n1,web-01,pilot\n", "#name,wave\n#1,2\n#3,4\n", "#name\nweb-01\n", "#,name\n"] {
+            let said = "line 1 begins with `#`, and may be the header or a comment";
+            assert_eq!(told(text, &Layout::default()), said, "{text:?}");
+            let columns: Vec<_> = text.lines().next().unwrap_or_default().split(',').collect();
+            assert_eq!(
+                read(text, &header).map(|table| table.columns).ok(),
+                Some(columns.iter().map(ToString::to_string).collect())
+            );
+        }
+        assert_eq!(
+            read("#name,wave\nname,ip\n", &comment).map(|table| table.columns).ok(),
+            Some(vec!["name".into(), "ip".into()])
+        );
+        assert_eq!(shown("\"#\",name\n1,web-01\n"), ["#|name", "1|web-01"], "in quotes it is no comment");
+    }
+
+    #[test]
+    fn what_is_no_row_is_told_with_its_line() {
+        for (text, notes) in [
+            ("# exported\nname,wave\nweb-01,1\n", vec!["line 1 stands above the header in line 2, and is left out"]),
+            (
+                "# exported, by, us\nname,wave\nweb-01,1\n",
+                vec!["line 1 stands above the header in line 2, and is left out"],
+            ),
+            (
+                "RVTools\n\nCreated;;\nname;wave;\nweb-01;1;\n",
+                vec!["lines 1, 3 stand above the header in line 4, and are left out"],
+            ),
+            (
+                "name,wave\n# the rest later\nweb-01,1\n#\n",
+                vec!["lines 2, 4 begin with `#`, are no row of 2 fields, and are left out"],
+            ),
+        ] {
+            assert_eq!(
+                (shown(text), table(text).notes),
+                (vec!["name|wave".into(), "web-01|1".into()], notes.iter().map(|note| (*note).to_owned()).collect()),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn options_say_what_a_file_does_not_show() {
+        let read = |text: &str, layout: Layout| {
+            let Table { rows, notes, .. } = read(text, &layout).unwrap();
+            (rows.into_iter().map(|row| row[0].1.clone()).collect::<Vec<_>>().join(" "), notes.join("; "))
+        };
+        assert_eq!(
+            read("name,wave\n#web-01,1\nweb-02,1\n", Layout { comment: Some("#".into()), ..Layout::default() }),
+            ("web-02".into(), "line 2 begins with `#`, and is left out".into())
+        );
+        assert_eq!(
+            read("Our, inventory,\nname,wave,ip\nweb-01,1,\n", Layout { header: Some(2), ..Layout::default() }),
+            ("web-01".into(), String::new())
+        );
+        assert_eq!(
+            read("name,wave,ip\nweb-01\nweb-02,1,x\n", Layout { fill: true, ..Layout::default() }),
+            ("web-01 web-02".into(), "line 2 is shorter than the header: their last fields are empty".into())
+        );
+        assert_eq!(
+            read("a:b\n1:2\n", Layout { delimiter: Some(':'), ..Layout::default() }),
+            ("1".into(), String::new())
+        );
+        let nowhere = Layout { header: Some(3), ..Layout::default() };
+        assert_eq!(told("name,wave\n1,2\n", &nowhere), "no row begins in line 3, the header's");
+    }
+
+    #[test]
+    fn columns_that_have_no_name_of_their_own_are_left_alone() {
+        let table = table("name,,ip,ip,\nweb-01,x,1,2,y\nweb-02,x,1,2\n");
+        assert_eq!(table.columns, ["name"]);
+        assert_eq!(table.doubled, BTreeMap::from([("ip".to_owned(), vec![3, 4])]));
+        assert_eq!(table.rows, ["web-01", "web-02"].map(|name| vec![("name".to_owned(), name.to_owned())]));
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_is_told_with_its_line() {
+        let plain = Layout::default();
+        for (text, message) in [
+            ("name,wave\nweb-01,1\nweb-02\n", "line 3 has 1 field, the header has 2"),
+            ("name,wave\nweb-01,1,x\n", "line 2 has 3 fields, the header has 2"),
+            ("name,notes\n\"a\nb\",1\nweb-02\n", "line 4 has 1 field, the header has 2"),
+            ("name,notes\nweb-01,\"a;b\nweb-02,c;d\n", "the quote that opens in line 2 is not closed"),
+            ("", "it is empty: not even a header is there"),
+            ("\n,,\n", "it is empty: not even a header is there"),
+        ] {
+            assert_eq!(told(text, &plain), message, "{text:?}");
+        }
+        // Delimiters at the end of some lines say nothing.
+        assert_eq!(shown("name,wave,\nweb-01,1\nweb-02,1,,,\n"), ["name|wave", "web-01|1", "web-02|1"]);
+    }
+}

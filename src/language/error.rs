@@ -1,0 +1,390 @@
+//! Between our errors and the language's: what a script can catch, and what it cannot.
+
+use rhai::{Dynamic, EvalAltResult, Map as ScriptMap, Position};
+use serde_json::Value;
+
+use crate::error::{Error, Kind};
+use crate::language::value::{to_script, to_shown};
+
+/// Why a function ended without a result.
+pub enum Fault {
+    Error(Error),
+    /// What a closure inside threw, passed on with its place.
+    Thrown(Box<EvalAltResult>),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Fault::Error(error)
+    }
+}
+
+impl From<Box<EvalAltResult>> for Fault {
+    fn from(thrown: Box<EvalAltResult>) -> Self {
+        Fault::Thrown(thrown)
+    }
+}
+
+/// The error under way through code that must not catch it.
+#[derive(Clone)]
+struct Uncatchable(Error);
+
+impl Fault {
+    /// As the engine carries it.
+    pub fn into_script(self, position: Position) -> Box<EvalAltResult> {
+        match self {
+            Fault::Thrown(thrown) => thrown,
+            Fault::Error(error) => throw(error, position),
+        }
+    }
+}
+
+/// An interruption, an unknown step and a bug cannot be caught; everything else is a map.
+pub fn throw(error: Error, position: Position) -> Box<EvalAltResult> {
+    if error.kind.is_final() {
+        return Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Uncatchable(error)), position));
+    }
+    let mut map = to_map(&error);
+    let number =
+        |place: Option<usize>| place.and_then(|place| i64::try_from(place).ok()).map_or(Dynamic::UNIT, Dynamic::from);
+    map.insert("line".into(), number(position.line()));
+    map.insert("column".into(), number(position.position()));
+    Box::new(EvalAltResult::ErrorRuntime(map.into(), position))
+}
+
+/// `#{ kind, message, hint, status, request_id, task, ... }`; a thrown one has its `line` and `column` as well.
+pub fn to_map(error: &Error) -> ScriptMap {
+    let mut map = ScriptMap::new();
+    for name in ["status", "request_id", "method", "path"] {
+        map.insert(name.into(), Dynamic::UNIT);
+    }
+    for (name, value) in &error.details {
+        map.insert(name.into(), to_script(value.clone()));
+    }
+    map.insert("kind".into(), error.kind.word().into());
+    map.insert("message".into(), error.message.clone().into());
+    map.insert("hint".into(), error.hint.clone().map_or(Dynamic::UNIT, Dynamic::from));
+    map
+}
+
+/// An error with the places it went through: innermost first.
+#[derive(Clone, Debug)]
+pub struct Located {
+    pub error: Error,
+    /// Where in which source; the source is empty for the runbook itself.
+    pub place: Option<Place>,
+    /// Functions and closures of the script that it passed, innermost first.
+    pub through: Vec<Step>,
+}
+
+/// A function or a closure that an error went through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The engine's name of it.
+    pub function: String,
+    /// The function of the language that a closure was handed to.
+    pub of: Option<String>,
+    /// The wave and the item whose closure it is.
+    pub item: Option<(String, String)>,
+    /// Where it was called, if that is known.
+    pub called: Option<Place>,
+}
+
+/// What stands before the wave and the item in the name of a step that is a lane.
+const LANE: &str = "lane$";
+
+/// Marks what a lane threw with its wave and its item.
+pub fn in_lane(thrown: Box<EvalAltResult>, wave: &str, item: &str, source: &str, at: Position) -> Box<EvalAltResult> {
+    // What ends the run passes as it is.
+    if matches!(*thrown, EvalAltResult::ErrorTerminated(..) | EvalAltResult::Exit(..)) {
+        return thrown;
+    }
+    let name = format!("{LANE}{wave}\n{item}");
+    Box::new(EvalAltResult::ErrorInFunctionCall(name, source.to_owned(), thrown, at))
+}
+
+impl Located {
+    /// An error that has no place in a script.
+    pub fn nowhere(error: Error) -> Self {
+        Self { error, place: None, through: Vec::new() }
+    }
+}
+
+impl Step {
+    /// What it is called by people.
+    pub fn label(&self) -> String {
+        match &self.item {
+            Some((wave, item)) if wave == "each" => format!("the closure of `each` for item {item}"),
+            Some((wave, item)) => format!("the closure of wave `{wave}` for `{item}`"),
+            None if self.function.starts_with("anon$") => match &self.of {
+                Some(function) => format!("the closure of `{function}`"),
+                None => "a closure".to_owned(),
+            },
+            None => format!("`{}`", self.function),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub source: Option<String>,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// What the engine reports, as one of our errors with its place.
+pub fn locate(thrown: &EvalAltResult) -> Located {
+    let mut through: Vec<Step> = Vec::new();
+    let mut source = None;
+    let mut lane = None;
+    let mut inner = thrown;
+    let mut position = thrown.position();
+    loop {
+        match inner {
+            EvalAltResult::ErrorInFunctionCall(name, from, next, at) => {
+                let called = at.line().map(|line| {
+                    let column = at.position().unwrap_or(1);
+                    Place { source: source.clone(), line, column }
+                });
+                if !from.is_empty() {
+                    source = Some(from.clone());
+                }
+                // The lane is the next closure's.
+                match name.strip_prefix(LANE).and_then(|lane| lane.split_once('\n')) {
+                    Some((wave, item)) => lane = Some(((wave.to_owned(), item.to_owned()), called)),
+                    None => {
+                        let (item, opened) = lane.take().unzip();
+                        let called = opened.flatten().or(called);
+                        match through.first_mut() {
+                            // A function of the language calls its closure where it was called itself.
+                            Some(outer) if name.starts_with("anon$") && item.is_none() && outer.called == called => {
+                                outer.of = Some(std::mem::replace(&mut outer.function, name.clone()));
+                            }
+                            _ => through.insert(0, Step { function: name.clone(), of: None, item, called }),
+                        }
+                    }
+                }
+                inner = next;
+            }
+            EvalAltResult::ErrorInModule(name, next, _) => {
+                source = Some(name.clone());
+                inner = next;
+            }
+            _ => break,
+        }
+        if !inner.position().is_none() {
+            position = inner.position();
+        }
+    }
+    let place = position.line().map(|line| Place { source, line, column: position.position().unwrap_or(1) });
+    Located { error: translate(inner), place, through }
+}
+
+/// The kinds by which a map thrown by a script is one of ours again.
+fn kind_of(word: &str) -> Option<Kind> {
+    [
+        Kind::Script,
+        Kind::Input,
+        Kind::Unreachable,
+        Kind::Login,
+        Kind::Api,
+        Kind::NotFound,
+        Kind::Ambiguous,
+        Kind::Refused,
+        Kind::Failed,
+        Kind::Cancelled,
+        Kind::Timeout,
+        Kind::Unknown,
+        Kind::Interrupted,
+        Kind::ItemsFailed,
+        Kind::Mismatch,
+        Kind::NeedsAnswer,
+        Kind::Journal,
+        Kind::Storage,
+        Kind::Internal,
+    ]
+    .into_iter()
+    .find(|kind| kind.word() == word)
+}
+
+fn translate(thrown: &EvalAltResult) -> Error {
+    match thrown {
+        EvalAltResult::ErrorTerminated(token, _) => match token.read_lock::<Uncatchable>() {
+            Some(uncatchable) => uncatchable.0.clone(),
+            None => Error::interrupted(),
+        },
+        EvalAltResult::ErrorRuntime(value, _) => from_thrown(value),
+        EvalAltResult::ErrorVariableNotFound(name, _) => {
+            Error::script(format!("undefined variable `{name}`")).detail("undefined_variable", name.as_str())
+        }
+        EvalAltResult::ErrorPropertyNotFound(name, _) => {
+            Error::script(format!("missing field `{name}`")).detail("missing_field", name.as_str())
+        }
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => function_not_found(signature),
+        EvalAltResult::ErrorModuleNotFound(name, _) => Error::input(format!("cannot find the module `{name}`"))
+            .hint("an import names a `.rhai` file relative to the runbook's folder, without the ending"),
+        EvalAltResult::ErrorDotExpr(text, _) if text.starts_with("Unknown property '") => no_property(text),
+        EvalAltResult::ErrorDataRace(name, _) => match name.split_once(" of function '") {
+            Some((_, method)) => uses_its_own(method.trim_end_matches('\'')),
+            None => Error::script(format!("`{name}` is used by several lanes at once"))
+                .hint("return values from the closure instead"),
+        },
+        EvalAltResult::ErrorStackOverflow(_) => {
+            Error::script("functions call each other too deeply").hint("is there a recursion without an end?")
+        }
+        EvalAltResult::ErrorMismatchDataType(wanted, found, _) => Error::script(format!(
+            "expected {}, found {}",
+            type_word(wanted),
+            if found.is_empty() { "something else" } else { type_word(found) }
+        )),
+        other => Error::script(decapitalise(&plain(other))),
+    }
+}
+
+/// `Unknown property 'x' - a getter is not registered for type 'array'`, in words.
+fn no_property(text: &str) -> Error {
+    let mut quoted = text.split('\'').skip(1).step_by(2);
+    let (name, kind) = (quoted.next().unwrap_or_default(), quoted.next().map_or("this", type_word));
+    let error = Error::script(format!("{kind} has no field `{name}`"));
+    match kind {
+        "job" => error.hint("`jobs()` tells how jobs stand; `wait_for(job)` gives what one returned"),
+        _ => error.hint("only object maps have fields; a method is called with brackets: `.len()`"),
+    }
+}
+
+/// `map.keys().filter(|key| map[key] > 1)`: the language holds what a chain begins with until the chain ends.
+pub fn uses_its_own(method: &str) -> Error {
+    Error::script(format!("the closure that `{method}` runs uses the variable that its own chain begins with"))
+        .hint(format!("give it a name first: `let of = ...;`, then `of.{method}(...)`"))
+}
+
+/// `- (&str | ImmutableString | String, i64)`, in words.
+fn function_not_found(signature: &str) -> Error {
+    let (name, types) = signature.split_once(" (").or_else(|| signature.split_once('(')).unwrap_or((signature, ")"));
+    let arguments: Vec<&str> =
+        types.strip_suffix(')').unwrap_or(types).split(", ").filter(|text| !text.is_empty()).map(type_word).collect();
+    if name.starts_with("anon$") {
+        return wrong_closure(arguments.len());
+    }
+    let is_operator = !name.starts_with(|character: char| character.is_alphabetic() || character == '_');
+    let error = match arguments.as_slice() {
+        [only] if is_operator => Error::script(format!("`{name}` does not work on {only}")),
+        [left, right] if is_operator => Error::script(format!("`{name}` does not work between {left} and {right}")),
+        [] => Error::script(format!("unknown function `{name}` without arguments")),
+        some => Error::script(format!("`{name}` does not work with {}", some.join(", "))),
+    };
+    let count = arguments.len();
+    if is_operator { error } else { error.detail("unknown_function", name).detail("arguments", count) }
+}
+
+/// What the engine's name of a type is called by people.
+fn type_word(name: &str) -> &str {
+    match name {
+        name if name.contains("String") || name.contains("str") || name == "char" => "a text",
+        "i64" | "INT" => "a whole number",
+        "f64" | "FLOAT" => "a number",
+        "bool" => "true or false",
+        "()" => "nothing `()`",
+        name if name.contains("Array") || name == "array" => "a list",
+        name if name.contains("Map") || name == "map" => "an object map",
+        name if name.contains("Fn") => "a closure",
+        name if name.contains("range") || name.contains("Range") => "a range",
+        other => other,
+    }
+}
+
+/// A closure called with another number of arguments than it has parameters: the engine knows it by a made-up name.
+fn wrong_closure(count: usize) -> Error {
+    let (arguments, written) = match count {
+        0 => ("no argument", "|| ..."),
+        1 => ("1 argument", "|item| ..."),
+        _ => ("several arguments", "|a, b| ..."),
+    };
+    Error::script(format!("this closure is called with {arguments}, and has another number of parameters"))
+        .hint(format!("write it as `{written}`; one that a module has made can only be called in that module"))
+}
+
+/// The engine's words without the position that it appends.
+fn plain(thrown: &EvalAltResult) -> String {
+    let mut copy = thrown.to_string();
+    if let Some(at) = copy.rfind(" (line ") {
+        copy.truncate(at);
+    }
+    copy
+}
+
+fn decapitalise(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) if characters.as_str().chars().next().is_none_or(char::is_lowercase) => {
+            first.to_lowercase().collect::<String>() + characters.as_str()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// What a script threw: one of our maps, any other value, a plain text.
+pub fn from_thrown(value: &Dynamic) -> Error {
+    let shown = to_shown(value);
+    let Value::Object(mut fields) = shown else {
+        let text = match shown {
+            Value::Null => "the runbook threw nothing: `throw` without a value".to_owned(),
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        return Error::script(text);
+    };
+    let kind = fields.get("kind").and_then(Value::as_str).and_then(kind_of);
+    let (Some(kind), Some(message)) = (kind, fields.get("message").and_then(Value::as_str).map(str::to_owned)) else {
+        let message = fields.get("message").and_then(Value::as_str).map(str::to_owned);
+        return Error::script(message.unwrap_or_else(|| Value::Object(fields.clone()).to_string()));
+    };
+    let mut error = Error::new(kind, message);
+    error.hint = fields.get("hint").and_then(Value::as_str).map(str::to_owned);
+    for name in ["kind", "message", "hint", "line", "column"] {
+        fields.remove(name);
+    }
+    fields.retain(|_, value| !value.is_null());
+    error.details = fields;
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_through_a_script() {
+        let error = Error::new(Kind::Api, "refused").hint("look").detail("status", 400).detail("request_id", "req-1");
+        let back = locate(&throw(error, Position::new(3, 7)));
+        assert_eq!(back.error.kind, Kind::Api);
+        assert_eq!(back.error.message, "refused");
+        assert_eq!(back.error.hint.as_deref(), Some("look"));
+        assert_eq!(back.error.status(), Some(400));
+        assert_eq!(back.place, Some(Place { source: None, line: 3, column: 7 }));
+    }
+
+    #[test]
+    fn the_engines_types_are_told_in_words() {
+        let message = |code: &str| locate(&rhai::Engine::new().run(code).expect_err("wrong")).error.message;
+        assert_eq!(message("\"a\" - 1"), "`-` does not work between a text and a whole number");
+        assert_eq!(message("-\"a\""), "`-` does not work on a text");
+        assert_eq!(message("let x = 1; x.len()"), "`len` does not work with a whole number");
+        let closure = "this closure is called with 1 argument, and has another number of parameters";
+        assert_eq!(message("let f = |a, b| a; f.call(1)"), closure);
+        assert_eq!(message("throw"), "the runbook threw nothing: `throw` without a value");
+    }
+
+    #[test]
+    fn an_interruption_cannot_be_caught() {
+        let engine = {
+            let mut engine = rhai::Engine::new();
+            engine.register_fn("stop", || -> Result<(), Box<EvalAltResult>> {
+                Err(throw(Error::interrupted(), Position::NONE))
+            });
+            engine
+        };
+        let thrown = engine.run("try { stop() } catch (e) { }").expect_err("uncatchable");
+        assert_eq!(locate(&thrown).error.kind, Kind::Interrupted);
+    }
+}

@@ -1,0 +1,74 @@
+//! Asking from inside of a call: the gate has a name, and question and answer are said.
+
+use crate::error::Result;
+use crate::event::Fact;
+use crate::journal::StepKey;
+use crate::runtime::call::Call;
+use crate::runtime::gates::Answer;
+
+impl Call<'_> {
+    /// Asks, and says that it was asked and what was answered.
+    ///
+    /// # Errors
+    /// When asking was interrupted.
+    pub fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>> {
+        self.emit(Fact::GateReached { gate: gate.to_owned(), question: question.to_owned() });
+        let answer = self.host.gates.ask(gate, question)?;
+        if let Some(Answer { text, by }) = answer.clone() {
+            self.emit(Fact::GateAnswered { gate: gate.to_owned(), answer: text, by });
+        }
+        Ok(answer)
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        self.host.journal.run()
+    }
+
+    /// The name of a gate of this call: words and the call's number; in an item its key and a word of its lane as well,
+    /// so that no answer is taken for another question's.
+    pub fn gate(&self, words: &str) -> String {
+        let (words, number) = (slug(words), self.number);
+        let Some(item) = self.lane.origin.item.as_deref() else { return format!("{words}.{number}") };
+        let lane = &blake3::hash(self.lane.origin.lane.as_bytes()).to_hex()[..6];
+        format!("{words}.{}.{number}.{lane}", slug(item))
+    }
+
+    /// The gate at which somebody says whether this step is sent again: each loss of an answer is asked for itself.
+    pub fn gate_of_step(&self, key: &StepKey) -> String {
+        self.gate_about("repeat", key)
+    }
+
+    /// The gate where somebody says whether what was found is what this step has made.
+    pub fn gate_of_found(&self, key: &StepKey) -> String {
+        self.gate_about("found", key)
+    }
+
+    fn gate_about(&self, word: &str, key: &StepKey) -> String {
+        let rounds = self.host.journal.state().rounds(&key.lane);
+        let round = if rounds > 0 { format!("-{rounds}") } else { String::new() };
+        format!("{}.{}{round}", self.gate(word), key.step)
+    }
+}
+
+/// A few words that need no quotes in a shell.
+fn slug(text: &str) -> String {
+    let words: Vec<String> = text
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(4)
+        .map(str::to_lowercase)
+        .collect();
+    if words.is_empty() { "gate".to_owned() } else { words.join("-") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runtime::asks::slug;
+
+    #[test]
+    fn a_gate_is_named_by_its_first_words() {
+        assert_eq!(slug("Switch off 12 VMs of wave 1?"), "switch-off-12-vms");
+        assert_eq!(slug("?"), "gate");
+    }
+}

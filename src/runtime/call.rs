@@ -1,0 +1,430 @@
+//! One use of a function: its arguments, and its steps, each through the journal.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rhai::{Dynamic, FnPtr, NativeCallContext};
+use serde_json::Value;
+
+use crate::client::{Departure, Failure, Request};
+use crate::clock::Instant;
+use crate::duration;
+use crate::error::{Error, Kind, Result};
+use crate::event::Fact;
+use crate::journal::StepKey;
+use crate::journal::marker::Marker;
+use crate::journal::record::{Identity, Saved, Settlement};
+use crate::journal::replay::Known;
+use crate::language::arguments::{Arguments, Options, text_of};
+use crate::language::spec::Spec;
+use crate::language::value::to_shown;
+use crate::model::Generation;
+use crate::runtime::host::{Cloud, Host};
+use crate::runtime::lane::Lane;
+use crate::runtime::saved;
+use crate::runtime::saved::Source;
+use crate::watch::Target;
+
+/// What a body works with.
+pub struct Call<'a> {
+    pub host: &'a Arc<Host>,
+    pub context: &'a NativeCallContext<'a>,
+    pub function: &'static Spec,
+    pub lane: Arc<Lane>,
+    /// Its number in the lane, from 1.
+    pub number: u64,
+    pub arguments: Arguments,
+    /// Which call it is, for the journal.
+    pub identity: Identity,
+    pub(super) steps: Cell<u32>,
+}
+
+/// What became of a changing request.
+#[derive(Debug)]
+pub enum Sent {
+    Done(Value),
+    /// Certainly not applied: the server refused it.
+    Refused(Error),
+    /// Nobody knows.
+    Lost(Lost),
+    /// Its answer was lost once, and nothing of it was found; what was there before it left.
+    Absent(Value),
+}
+
+/// A change that left, and whose answer never came.
+#[derive(Debug)]
+pub struct Lost {
+    pub error: Error,
+    /// What was there when it left; null in journals that do not have it.
+    pub before: Value,
+    /// When it left, where that was an earlier process.
+    pub earlier: Option<Timestamp>,
+}
+
+/// A step on its way out: asked once more before it leaves, on record from then on.
+struct Leaving<'a, 'c> {
+    call: &'a Call<'c>,
+    key: &'a StepKey,
+    request: &'a Request,
+    guard: Guard<'a>,
+    before: Value,
+    /// Whether it is on record.
+    began: bool,
+}
+
+/// What is asked whenever a step is about to leave, on fresh facts: its error keeps the step back, its value is what is
+/// there before.
+pub type Guard<'a> = &'a dyn Fn(&Call<'_>) -> Result<Value>;
+
+/// Nothing keeps the step back, and nothing is to be known of what was there before.
+///
+/// # Errors
+/// Never.
+pub fn unguarded(_: &Call<'_>) -> Result<Value> {
+    Ok(Value::Null)
+}
+
+impl Departure for Leaving<'_, '_> {
+    fn may_leave(&mut self) -> Result<()> {
+        if !self.began {
+            self.before = (self.guard)(self.call)?;
+        }
+        Ok(())
+    }
+
+    fn leaves(&mut self) -> Result<()> {
+        if !self.began {
+            let (method, path) = (self.request.method.word(), &self.request.path);
+            self.call.host.journal.begin(self.key, method, path, self.before.clone())?;
+            self.began = true;
+        }
+        Ok(())
+    }
+
+    fn stayed(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.began) {
+            self.call.host.journal.stayed(self.key)?;
+        }
+        Ok(())
+    }
+}
+
+impl Call<'_> {
+    /// # Errors
+    /// Whatever keeps us from the cloud.
+    pub fn cloud(&self) -> Result<&Cloud> {
+        if self.host.journal.only_replays() {
+            return Err(Error::interrupted());
+        }
+        self.host.cloud()
+    }
+
+    /// # Errors
+    /// Whatever keeps us from the cloud.
+    pub fn generation(&self) -> Result<Generation> {
+        let generation = self.cloud()?.client.generation(&self.lane.origin)?;
+        self.host.journal.meet(generation)?;
+        Ok(generation)
+    }
+
+    /// Sends what changes nothing.
+    ///
+    /// # Errors
+    /// What the server or the network says.
+    pub fn read(&self, request: &Request) -> Result<Value> {
+        self.cloud()?.client.send(&self.lane.origin, request)
+    }
+
+    /// Reads a list whole, page after page.
+    ///
+    /// # Errors
+    /// What the server or the network says.
+    pub fn read_list(&self, request: &Request) -> Result<Vec<Value>> {
+        self.cloud()?.client.list(&self.lane.origin, request)
+    }
+
+    /// One step: a changing request, on record before it leaves and settled after. What to do about a lost answer is
+    /// `settle`'s to say. What is on record as done is not asked the guard again.
+    ///
+    /// # Errors
+    /// When it did not leave: that of the guard, when it could not be recorded, or the cloud not be reached at all.
+    pub fn send(&self, request: &Request, guard: Guard<'_>) -> Result<(StepKey, Sent)> {
+        self.host.cancel.check()?;
+        let key = self.next_step();
+        let (journal, method, path) = (&self.host.journal, request.method.word(), request.path.as_str());
+        match journal.step(&key, method, path) {
+            // Older versions took for an answer what lacks what it should hold.
+            Known::Done(answer) => match request.answer.lacks(&answer) {
+                None => return Ok((key, Sent::Done(answer))),
+                Some(lacks) => {
+                    let error = Error::new(Kind::Unknown, format!("the answer on record has {lacks}"));
+                    let earlier = Some(self.host.clock.now());
+                    return Ok((key, Sent::Lost(Lost { error, before: Value::Null, earlier })));
+                }
+            },
+            Known::Refused(error) => return Ok((key, Sent::Refused(error.into()))),
+            Known::Absent(before) => return Ok((key, Sent::Absent(before))),
+            Known::Kept(answer) => {
+                self.is_open()?;
+                journal.keep(&key, method, path, answer.clone())?;
+                return Ok((key, Sent::Done(answer)));
+            }
+            Known::Open(began, before) => {
+                return Ok((key, Sent::Lost(Lost { error: lost_before(), before, earlier: Some(began) })));
+            }
+            Known::Nothing => {}
+        }
+        let client = &self.cloud()?.client;
+        self.is_open()?;
+        let mut leaving = Leaving { call: self, key: &key, request, guard, before: Value::Null, began: false };
+        let outcome = client.change(&self.lane.origin, request, &mut leaving);
+        let before = leaving.before;
+        let (sent, status) = match outcome {
+            Ok(answer) => {
+                journal.settle(&key, Settlement::Done(saved::seal_json(self.host, answer.clone())))?;
+                (Sent::Done(answer), 200)
+            }
+            Err(Failure::Refused(error)) => {
+                let status = error.status().unwrap_or(0);
+                if let Some(refusal) = saved::saved_error(self.host, &error) {
+                    journal.settle(&key, Settlement::Refused(refusal))?;
+                }
+                (Sent::Refused(error), status)
+            }
+            Err(Failure::Lost(error)) => {
+                let status = error.status().unwrap_or(0);
+                (Sent::Lost(Lost { error, before, earlier: None }), status)
+            }
+            Err(Failure::Kept(error)) => return Err(error),
+        };
+        let (method, path) = (method.to_owned(), path.to_owned());
+        self.emit(Fact::StepSettled { call: self.number, step: key.step, method, path, status });
+        Ok((key, sent))
+    }
+
+    /// What was found out about a step whose answer was lost.
+    ///
+    /// # Errors
+    /// It cannot be recorded.
+    pub fn settle(&self, key: &StepKey, found: Option<&Value>) -> Result<()> {
+        let settlement = match found {
+            Some(made) => Settlement::Done(saved::seal_json(self.host, made.clone())),
+            None => Settlement::Absent,
+        };
+        self.host.journal.settle(key, settlement)
+    }
+
+    /// Something that the body goes by: found out once, and the same again when the run is resumed.
+    ///
+    /// # Errors
+    /// That of `find`, now or then.
+    pub fn decide(&self, find: impl FnOnce(&Self) -> Result<Value>) -> Result<Value> {
+        let key = self.next_step();
+        match self.host.journal.decided(&key) {
+            Some(Saved::Ok(value)) => return Ok(value),
+            Some(Saved::Error(error)) => return Err(error.into()),
+            _ => {}
+        }
+        self.is_open()?;
+        let found = find(self);
+        let saved = match &found {
+            Ok(value) => Some(Saved::Ok(saved::seal_json(self.host, value.clone()))),
+            Err(error) => saved::saved_error(self.host, error).map(Saved::Error),
+        };
+        if let Some(saved) = saved {
+            self.host.journal.decide(&key, saved, Vec::new())?;
+        }
+        found
+    }
+
+    /// The instant so long after this one. It is on record as a point in time: when the run is resumed, what is left until
+    /// then is left, and never more than all of it, whatever the machine's clock was set to.
+    ///
+    /// # Errors
+    /// It cannot be recorded.
+    pub fn deadline(&self, after: Duration) -> Result<Instant> {
+        let clock = &self.host.clock;
+        let (now, instant) = clock.both();
+        let latest = instant + after;
+        let chosen = self.decide(|_| Ok(duration::after(now, after).to_string().into()))?;
+        let text = chosen.as_str().unwrap_or_default();
+        let time = text.parse().map_err(|_| Error::internal(format!("the journal has `{text}` for a time")))?;
+        Ok(clock.instant_of(time).min(latest))
+    }
+
+    /// The text that is put into what this call makes next, so that it is found again.
+    pub fn marker(&self) -> Marker {
+        self.host.journal.marker(&self.next_key(), &self.identity)
+    }
+
+    /// What is on record of the step that would send this next.
+    pub fn knows_next(&self, request: &Request) -> Known {
+        let (method, path) = (request.method.word(), request.path.as_str());
+        self.host.journal.step(&self.next_key(), method, path)
+    }
+
+    /// The number of a step of which older journals hold what was decided there: `None` where there is nothing of the kind.
+    pub fn decided_before(&self) -> Option<Value> {
+        match self.host.journal.decided(&self.next_step()) {
+            Some(Saved::Ok(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The step that comes next.
+    pub fn next_key(&self) -> StepKey {
+        self.step_number(self.steps.get() + 1)
+    }
+
+    /// Takes what an earlier process has made for what this request would make.
+    ///
+    /// # Errors
+    /// It cannot be recorded.
+    pub fn adopt(&self, request: &Request, made: &Value) -> Result<()> {
+        let (method, path) = (request.method.word(), request.path.as_str());
+        self.host.journal.keep(&self.next_step(), method, path, saved::seal_json(self.host, made.clone()))
+    }
+
+    fn next_step(&self) -> StepKey {
+        self.steps.set(self.steps.get() + 1);
+        self.step_number(self.steps.get())
+    }
+
+    fn step_number(&self, step: u32) -> StepKey {
+        StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step }
+    }
+
+    /// Before its first step a call is on record; beyond what is recorded a first pass does not go.
+    pub(super) fn opens(&self) -> Result<()> {
+        self.host.journal.called(&self.lane.origin.lane, self.number, &self.identity)
+    }
+
+    /// Before its first step a call is on record; beyond what is recorded a first pass does not go.
+    pub fn is_open(&self) -> Result<()> {
+        if self.host.journal.only_replays() {
+            return Err(Error::interrupted());
+        }
+        self.host.journal.called(&self.lane.origin.lane, self.number, &self.identity)
+    }
+
+    /// Waits until the thing is final, through the one watcher.
+    ///
+    /// # Errors
+    /// `Failed` with the first failed task and its `exception_details`, `Cancelled`, `Timeout`, `Interrupted`.
+    pub fn wait(&self, target: Target, deadline: Option<Instant>) -> Result<Value> {
+        let mut finished = self.wait_all(vec![target], deadline)?;
+        finished.pop().ok_or_else(|| Error::internal("a wait without an end"))
+    }
+
+    /// As [`Call::wait`], for several things at once. What did not succeed is on record: the next attempt makes it anew.
+    ///
+    /// # Errors
+    /// The first of theirs.
+    pub fn wait_all(&self, targets: Vec<Target>, deadline: Option<Instant>) -> Result<Vec<Value>> {
+        let key = self.next_step();
+        if let Some(Saved::Error(error)) = self.host.journal.decided(&key) {
+            return Err(error.into());
+        }
+        self.is_open()?;
+        let ids: Vec<String> = targets.iter().map(|target| target.kind.id().to_owned()).collect();
+        let results = self.cloud()?.watcher.wait_all(&self.lane.origin, targets, deadline);
+        let failed = ids.into_iter().zip(&results).filter(|(_, result)| made_badly(result)).map(|(id, _)| id).collect();
+        let finished: Result<Vec<Value>> = results.into_iter().collect();
+        if let Err(error) = &finished
+            && let Some(saved) = saved::saved_error(self.host, error)
+        {
+            self.host.journal.decide(&key, Saved::Error(saved), failed)?;
+        }
+        finished
+    }
+
+    pub fn emit(&self, fact: Fact) {
+        self.host.emit(&self.lane, fact);
+    }
+
+    pub fn warn(&self, message: impl Into<String>) {
+        self.emit(Fact::warning(message));
+    }
+
+    pub fn options(&self) -> &Options {
+        self.arguments.options()
+    }
+
+    pub fn value(&self, parameter: &str) -> Option<&Dynamic> {
+        self.arguments.value(parameter)
+    }
+
+    /// An argument; `()` where it was left out.
+    pub fn argument(&self, parameter: &str) -> Dynamic {
+        self.value(parameter).cloned().unwrap_or(Dynamic::UNIT)
+    }
+
+    /// What the server sent, as the script sees it: without the marks by which runs find what they made.
+    pub fn shown(&self, mut value: Value) -> Dynamic {
+        unmark(&mut value);
+        let objects = value.as_array().and_then(|list| list.first()).unwrap_or(&value);
+        if let Some(fields) = objects.as_object() {
+            self.host.meet_fields(fields.keys().map(String::as_str));
+        }
+        saved::unseal(self.host, value, &Source::Nowhere)
+    }
+
+    /// A required argument of kind text; empty where it is missing, which the row rules out.
+    pub fn text(&self, parameter: &str) -> String {
+        self.value(parameter).map(text_of).unwrap_or_default()
+    }
+
+    /// The same for eyes: what a run says and is told by has no secret in it.
+    pub fn label(&self, parameter: &str) -> String {
+        match self.value(parameter).map(to_shown) {
+            Some(Value::String(text)) => text,
+            other => other.unwrap_or_default().to_string(),
+        }
+    }
+
+    /// # Errors
+    /// `Internal`: the row rules it out.
+    pub fn closure(&self, parameter: &str) -> Result<FnPtr> {
+        self.value(parameter)
+            .and_then(|value| value.flatten_clone().try_cast::<FnPtr>())
+            .ok_or_else(|| Error::internal(format!("`{parameter}` is no closure")))
+    }
+}
+
+/// Whether what was waited for ended so that another try makes it anew.
+fn made_badly(result: &Result<Value>) -> bool {
+    result.as_ref().is_err_and(|error| matches!(error.kind, Kind::Failed | Kind::Cancelled | Kind::NotFound))
+}
+
+fn lost_before() -> Error {
+    Error::new(Kind::Unknown, "the run was stopped before the answer came")
+}
+
+/// Takes off the line that a run has put into notes and descriptions.
+fn unmark(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(unmark),
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                match field {
+                    Value::String(text) if matches!(name.as_str(), "notes" | "description") => {
+                        if let Some(plain) = without_marker(text) {
+                            *field = if plain.is_empty() { Value::Null } else { plain.into() };
+                        }
+                    }
+                    Value::Array(_) | Value::Object(_) => unmark(field),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The text without its last line, where that is a marker.
+fn without_marker(text: &str) -> Option<String> {
+    let plain = text.rsplit_once('\n').map_or("", |(plain, _)| plain);
+    Marker::of(text).map(|_| plain.to_owned())
+}

@@ -1,0 +1,202 @@
+//! What a run may have done already although its journal does not say so: the journal was cut, was lost, or is an older
+//! copy. Before a resumed run sends anything that is not on record it looks for it.
+
+use std::sync::atomic::Ordering;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::client::Request;
+use crate::duration;
+use crate::error::{Error, Kind, Result};
+use crate::journal::Past;
+use crate::journal::marker::Marker;
+use crate::journal::replay::Known;
+use crate::language::sends::Again;
+use crate::model::{Phase, phase};
+use crate::runtime::call::{Call, Guard};
+use crate::runtime::found::Found;
+use crate::runtime::lists;
+
+/// How far the server's clock may be behind ours.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// What an earlier process of this run has made with this request, if the journal knows nothing of it. What carries the
+/// step's mark is it; where only comparison could tell, somebody is asked.
+///
+/// A journal of which nothing says that it is behind is believed of copies that leave the source on: schedules make such
+/// ones in every pause, and a second one copies what has changed and does no harm. One that may be the run's own is named,
+/// and joined while it runs.
+///
+/// # Errors
+/// `NeedsAnswer` when nobody answers; that of the guard, which is asked first where the journal is believed; what the
+/// server or the network says.
+pub fn find(
+    call: &Call<'_>,
+    request: &Request,
+    guard: Guard<'_>,
+    look: impl Fn(&Call<'_>, &Value) -> Result<Found>,
+) -> Result<Option<Value>> {
+    let journal = &call.host.journal;
+    let Some(past) = journal.past().filter(|_| call.knows_next(request) == Known::Nothing) else { return Ok(None) };
+    call.is_open()?;
+    look_for_marks(call)?;
+    let is_marked =
+        call.function.sends.iter().any(|sends| sends.says(request, |again| matches!(again, Again::Marked(_))));
+    if !journal.is_behind() && !is_marked {
+        if is_plain_copy(request) {
+            return join_copy(call, request, look, past);
+        }
+        guard(call)?;
+    }
+    let found = look(call, &nothing_known())?;
+    let unknown = |thing: &&Value| !thing["id"].as_str().is_some_and(|id| journal.knows_id(id));
+    if let Some(made) = found.ours().iter().find(unknown) {
+        tell_behind(call)?;
+        call.warn(format!("{} is this run's own and is not in its journal: going on with it", named(made)));
+        call.adopt(request, made)?;
+        return Ok(Some(made.clone()));
+    }
+    let since = past.since.map(|since| since - SKEW);
+    let mut candidates: Vec<&Value> = found.possible().filter(unknown).filter(|thing| is_since(thing, since)).collect();
+    candidates.sort_by_key(|thing| thing["created_at"].as_str());
+    let Some(oldest) = candidates.first() else { return Ok(None) };
+    if is_this(call, request, oldest)? {
+        call.adopt(request, oldest)?;
+        return Ok(Some((*oldest).clone()));
+    }
+    Ok(None)
+}
+
+/// A copy that leaves the source on, is not on record, and may be an earlier process's: joined while it runs; named when it
+/// has ended, and made again.
+fn join_copy(
+    call: &Call<'_>,
+    request: &Request,
+    look: impl Fn(&Call<'_>, &Value) -> Result<Found>,
+    past: Past,
+) -> Result<Option<Value>> {
+    let found = look(call, &nothing_known())?;
+    let (since, until) = (past.last.map(|last| last - SKEW), past.taken_up + SKEW);
+    let newest = found
+        .possible()
+        .filter(|thing| !thing["id"].as_str().is_some_and(|id| call.host.journal.knows_id(id)))
+        .filter(|thing| is_since(thing, since) && made_at(thing).is_none_or(|made| made <= until))
+        .max_by_key(|thing| thing["number"].as_i64());
+    let Some(copy) = newest else { return Ok(None) };
+    let seen = format!(
+        "{} is not in this run's journal: a schedule has made it, or a colleague, or this run itself, where the journal is \
+         an older copy",
+        named(copy)
+    );
+    let is_running = copy["status"].as_str().is_some_and(|status| phase(status) == Phase::Active);
+    call.warn(format!("{seen}; {}", if is_running { "joining it" } else { "copying again what has changed since" }));
+    if !is_running {
+        return Ok(None);
+    }
+    call.adopt(request, copy)?;
+    Ok(Some(copy.clone()))
+}
+
+/// Whether a thing that was found, instead of being made by the next step, is that step's own: an earlier process has made
+/// it, and the journal does not say so.
+///
+/// # Errors
+/// When it cannot be recorded that the journal is behind.
+pub fn has_made(call: &Call<'_>, mark: &str, thing: &Value) -> Result<bool> {
+    let journal = &call.host.journal;
+    let Some(found) = thing[mark].as_str().and_then(Marker::of).filter(|_| journal.past().is_some()) else {
+        return Ok(false);
+    };
+    let is_own = found.is_of_step(&call.marker()) && !journal.knows_marker(&found);
+    if is_own {
+        tell_behind(call)?;
+    }
+    Ok(is_own)
+}
+
+/// In place of what was there before a request left: nothing of it is taken for known.
+fn nothing_known() -> Value {
+    json!({ "ids": [], "above": 0, "copy": null, "earlier": true })
+}
+
+/// Whether a look is for what a step has made in whatever round of its lane.
+pub fn is_for_any_round(before: &Value) -> bool {
+    before["earlier"] == true
+}
+
+/// Marks on replicas tell at once, before the first change, when the run was further than its journal.
+fn look_for_marks(call: &Call<'_>) -> Result<()> {
+    if call.host.marks_seen.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    let journal = &call.host.journal;
+    let all = lists::transfers(call)?;
+    let ahead = all.iter().any(|transfer| {
+        let marker = transfer["notes"].as_str().and_then(Marker::of);
+        let is_known = transfer["id"].as_str().is_some_and(|id| journal.knows_id(id));
+        marker.is_some_and(|marker| !is_known && !journal.knows_marker(&marker))
+    });
+    if ahead {
+        tell_behind(call)?;
+    }
+    call.host.marks_seen.store(true, Ordering::Release);
+    Ok(())
+}
+
+fn tell_behind(call: &Call<'_>) -> Result<()> {
+    if call.host.journal.falls_behind()? {
+        call.warn(
+            "the server has more of this run than its journal: the journal was cut, or is an older copy. What the run has \
+             made is looked for before anything is sent",
+        );
+    }
+    Ok(())
+}
+
+/// A copy that neither switches the source off nor deploys.
+fn is_plain_copy(request: &Request) -> bool {
+    let execution = request.body.as_ref().and_then(|body| body.get("execution"));
+    execution.is_some_and(|said| said["shutdown_instances"] != true && said["auto_deploy"] != true)
+}
+
+fn is_since(thing: &Value, since: Option<Timestamp>) -> bool {
+    made_at(thing).zip(since).is_none_or(|(made, since)| made >= since)
+}
+
+fn made_at(thing: &Value) -> Option<Timestamp> {
+    thing["created_at"].as_str().and_then(duration::server_time)
+}
+
+/// Asks whether this is what the step has made, in a process of which the journal knows nothing.
+fn is_this(call: &Call<'_>, request: &Request, thing: &Value) -> Result<bool> {
+    let gate = call.gate_of_found(&call.next_key());
+    let what = format!("{} {}", request.method.word(), request.path);
+    let question = format!(
+        "{} is not in this run's journal and is as {what} would make it. Has this run made it, is it to go on with it \
+         instead of sending that?",
+        named(thing)
+    );
+    match call.ask(&gate, &question)? {
+        Some(answer) => Ok(answer.is_yes()),
+        None => {
+            let run = call.run();
+            Err(Error::new(Kind::NeedsAnswer, format!("gate {gate} waits for an answer: {question}")).hint(format!(
+                "`coriolis-run answer {run} {gate} yes` to go on with it, or `no` to send the request; then \
+                 `coriolis-run resume {run}`"
+            )))
+        }
+    }
+}
+
+/// `transfer_execution 8d71... (COMPLETED, of 2026-06-01T20:00:00)`.
+fn named(thing: &Value) -> String {
+    let text = |field: &str| thing[field].as_str().filter(|text| !text.is_empty());
+    let kind = text("type").map(|kind| format!("{kind} ")).unwrap_or_default();
+    let id = text("id").or_else(|| text("secret_ref")).unwrap_or("what was found");
+    let status = text("status").or_else(|| text("last_execution_status")).unwrap_or("made");
+    match text("created_at") {
+        Some(at) => format!("{kind}{id} ({status}, of {at})"),
+        None => format!("{kind}{id}"),
+    }
+}

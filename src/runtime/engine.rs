@@ -1,0 +1,100 @@
+//! The engine: the language as runbooks see it, with every row of the table registered.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, ImmutableString, Position};
+
+use crate::event::{Fact, Level};
+use crate::language::error::throw;
+use crate::language::parser::parser;
+use crate::memory;
+use crate::runtime::function::Function;
+use crate::runtime::host::Host;
+use crate::runtime::invoke::invoke;
+use crate::runtime::job;
+use crate::runtime::lane::{Lane, LaneTag};
+use crate::runtime::modules::Modules;
+use crate::runtime::{nesting, secrets, sizes};
+
+/// What a lane's thread needs for that many levels of the engine's recursion, in a debug build.
+pub const LANE_STACK: usize = 16 << 20;
+
+/// An engine whose functions work on `host`; calls outside any wave belong to `main`.
+pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
+    let mut engine = bare();
+    engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
+    engine.set_module_resolver(Modules::new(&host.imports, host.language.mistakes));
+    sizes::register(&mut engine);
+    (host.language.register)(&mut engine, host);
+    host.register_modules(&mut engine);
+    let printer = host.clone();
+    engine.on_print(move |text| say(&printer, Fact::Printed { text: text.to_owned() }));
+    let debugger = host.clone();
+    engine.on_debug(move |text, _, position| {
+        let message = format!("{text} ({position})");
+        say(&debugger, Fact::Logged { level: Level::Debug, message, hint: None });
+    });
+    let reader = host.clone();
+    #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
+    engine.on_var(move |name, _, context| {
+        reader.reads.look(name, context.scope());
+        let within = memory::check().and_then(|()| nesting::check(context.scope(), reader.limits.nesting));
+        within.map(|()| None).map_err(|error| throw(error, Position::NONE))
+    });
+    let cancel = host.cancel.clone();
+    engine.on_progress(move |_| {
+        let error = cancel.check().err()?;
+        match *throw(error, Position::NONE) {
+            rhai::EvalAltResult::ErrorTerminated(token, _) => Some(token),
+            _ => None,
+        }
+    });
+    engine
+}
+
+/// The language without any world: enough to check and to run what needs none.
+pub fn bare() -> Engine {
+    let mut engine = parser();
+    secrets::register(&mut engine);
+    job::register(&mut engine);
+    engine
+}
+
+/// Gives an engine a function under all its names.
+pub fn register(engine: &mut Engine, host: &Arc<Host>, function: &'static Function) {
+    for name in function.spec.names() {
+        register_name(engine, host, &name, function);
+    }
+}
+
+/// Once per number of arguments; `Dynamic` takes any kind, so that the row decides and says what is wrong.
+fn register_name(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'static Function) {
+    let (least, most) = function.spec.arity();
+    for count in least..=most {
+        register_types(engine, host, name, function, &vec![TypeId::of::<Dynamic>(); count]);
+    }
+    // The engine's own functions of one argument are found by its exact type first.
+    if least <= 1 {
+        for only in [TypeId::of::<i64>(), TypeId::of::<f64>(), TypeId::of::<ImmutableString>()] {
+            register_types(engine, host, name, function, &[only]);
+        }
+    }
+}
+
+fn register_types(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'static Function, types: &[TypeId]) {
+    let (host, spelling) = (host.clone(), name.to_owned());
+    engine.register_raw_fn(name, types, move |context, arguments| {
+        // Cloned: taking an argument would empty the script's own variable.
+        let arguments: Vec<Dynamic> = arguments.iter().map(|argument| argument.flatten_clone()).collect();
+        invoke(&host, function, &spelling, &context, &arguments)
+    });
+}
+
+fn say(host: &Arc<Host>, fact: Fact) {
+    let lane = Lane::current().unwrap_or_else(Lane::main);
+    // What was said before the run was interrupted is not said again.
+    if !host.journal.is_replaying(&lane.origin.lane, lane.last_call()) {
+        host.emit(&lane, fact);
+    }
+}

@@ -1,0 +1,335 @@
+//! The world of one run, as the functions see it; and the lanes that its calls are counted in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use rhai::{Engine, Module, NativeCallContext};
+
+use crate::access;
+use crate::access::Access;
+use crate::cancel::Cancel;
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::event::{Event, Fact, Sink, VERSION};
+use crate::inventory::doubled_column;
+use crate::journal::Journal;
+use crate::language::catalog::Catalog;
+use crate::language::error::Place;
+use crate::language::finding::{CapturedWrites, Finding};
+use crate::limits::Limits;
+use crate::memory;
+use crate::runtime::gates::Gates;
+use crate::runtime::index::Index;
+use crate::runtime::job::Jobs;
+use crate::runtime::lane::Lane;
+use crate::runtime::modules::Imports;
+use crate::runtime::parameters::Parameters;
+use crate::runtime::reads::Reads;
+use crate::runtime::vault::Vault;
+use crate::secret::carried;
+use crate::watch::Watcher;
+
+/// The cloud as the functions use it.
+#[derive(Clone)]
+pub struct Cloud {
+    pub client: Client,
+    pub watcher: Watcher,
+}
+
+/// Connects at the first call that needs the cloud, so that a script without one needs no credentials.
+pub type Connect = Box<dyn Fn() -> Result<Cloud> + Send + Sync>;
+
+/// Sizes of disks in bytes; `None` where the cloud would not tell.
+type Sizes = Option<Vec<u64>>;
+
+/// The language of a run, as the floors above give it to the runtime.
+#[derive(Clone, Copy)]
+pub struct Language {
+    /// The declarations of the functions.
+    pub catalog: &'static Catalog,
+    /// Gives an engine the functions, which work on that host.
+    pub register: fn(&mut Engine, &Arc<Host>),
+    /// Every mistake of a module's text.
+    pub mistakes: fn(&Engine, &str) -> Vec<Finding>,
+}
+
+/// What a run is plugged into.
+pub struct Seams {
+    pub clock: Clock,
+    pub cancel: Cancel,
+    pub events: Arc<dyn Sink>,
+    pub journal: Arc<Journal>,
+    pub gates: Arc<dyn Gates>,
+    pub connect: Connect,
+}
+
+/// What a script has beside its text.
+pub struct Script {
+    pub language: Language,
+    pub parameters: Parameters,
+    /// Its own.
+    pub folder: PathBuf,
+    /// That of the command line.
+    pub directory: PathBuf,
+    pub imports: Imports,
+    pub limits: Limits,
+    /// The door to files.
+    pub access: Access,
+    /// The variables of the process.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The world of one run, for those whom one wish stops: the run itself, or a job in its background.
+pub struct Host {
+    pub cancel: Cancel,
+    shared: Arc<Shared>,
+    cloud: OnceLock<Result<Cloud>>,
+}
+
+/// What a run has once, however many work on it.
+pub struct Shared {
+    pub clock: Clock,
+    /// What stops all of it.
+    pub whole: Cancel,
+    pub events: Arc<dyn Sink>,
+    pub journal: Arc<Journal>,
+    /// Who answers what the run asks.
+    pub gates: Arc<dyn Gates>,
+    pub language: Language,
+    /// The secrets that the run records and reads back.
+    pub vault: Vault,
+    pub parameters: Parameters,
+    /// Relative paths in a script are relative to its folder.
+    pub folder: PathBuf,
+    /// Those given on the command line are relative to this.
+    pub directory: PathBuf,
+    /// The variables of the process.
+    pub environment: BTreeMap<String, String>,
+    /// The modules of the script.
+    pub imports: Arc<Imports>,
+    /// What the script may use of this machine.
+    pub limits: Limits,
+    access: Access,
+    connect: Connect,
+    cloud: OnceLock<Result<Cloud>>,
+    /// What works in the background.
+    pub jobs: Jobs,
+    /// Lists that many lanes look into.
+    pub index: Index,
+    /// Whether a resumed run has looked at the marks on the server.
+    pub marks_seen: AtomicBool,
+    /// Names of fields that scripts have met, for suggestions.
+    fields: Mutex<BTreeSet<String>>,
+    /// By the name that several columns of a file have: what to say of it.
+    doubled: Mutex<BTreeMap<String, Error>>,
+    captured_writes: Mutex<CapturedWrites>,
+    /// What the script reads of its variables.
+    pub reads: Reads,
+    /// Modules that were imported before what is evaluated, by their names in the script.
+    imported: Mutex<BTreeMap<String, rhai::Shared<Module>>>,
+    /// The name of the file that is evaluated; empty where it is none.
+    name: Mutex<Arc<str>>,
+    /// The text that is evaluated.
+    text: Mutex<Arc<str>>,
+    /// By endpoint and instance; `None` where the cloud would not tell.
+    disks: Mutex<BTreeMap<(String, String), Sizes>>,
+}
+
+impl Host {
+    pub fn new(seams: Seams, script: Script) -> Arc<Self> {
+        let Seams { clock, cancel, events, journal, gates, connect } = seams;
+        let Script { language, parameters, folder, directory, imports, limits, access, environment } = script;
+        memory::allow(&limits);
+        let shared = Shared {
+            clock,
+            whole: cancel.clone(),
+            events,
+            journal,
+            gates,
+            language,
+            vault: Vault::default(),
+            parameters,
+            folder,
+            directory,
+            environment,
+            imports: Arc::new(imports),
+            limits,
+            access,
+            connect,
+            cloud: OnceLock::new(),
+            jobs: Jobs::default(),
+            index: Index::default(),
+            marks_seen: AtomicBool::new(false),
+            fields: Mutex::default(),
+            doubled: Mutex::default(),
+            captured_writes: Mutex::default(),
+            reads: Reads::default(),
+            imported: Mutex::default(),
+            name: Mutex::new("".into()),
+            text: Mutex::new("".into()),
+            disks: Mutex::default(),
+        };
+        Arc::new(Self { cancel, shared: Arc::new(shared), cloud: OnceLock::new() })
+    }
+
+    /// The same world for somebody who can be stopped alone, by that wish.
+    pub fn stopped_by(&self, cancel: Cancel) -> Arc<Self> {
+        Arc::new(Self { cancel, shared: self.shared.clone(), cloud: OnceLock::new() })
+    }
+
+    /// # Errors
+    /// Whatever keeps us from the cloud: settings, login, network.
+    pub fn cloud(&self) -> Result<&Cloud> {
+        let mine = || -> Result<Cloud> {
+            let cloud = self.shared.cloud.get_or_init(|| (self.shared.connect)()).as_ref().map_err(Clone::clone)?;
+            Ok(Cloud {
+                client: cloud.client.stopped_by(self.cancel.clone()),
+                watcher: cloud.watcher.stopped_by(self.cancel.clone()),
+            })
+        };
+        self.cloud.get_or_init(mine).as_ref().map_err(Clone::clone)
+    }
+
+    /// Says a fact, once: what a resumed run does again in thought is not said again.
+    pub fn emit(&self, lane: &Lane, fact: Fact) {
+        if self.journal.only_replays() {
+            return;
+        }
+        self.events.emit(Event { v: VERSION, at: self.clock.now(), origin: lane.origin.clone(), fact });
+    }
+
+    /// Where a path written in a script points.
+    pub fn path(&self, written: &str) -> PathBuf {
+        let base = if self.parameters.was_given(written) { &self.directory } else { &self.folder };
+        base.join(Path::new(&*carried::revealed(written)))
+    }
+
+    /// What a file holds that a script names.
+    ///
+    /// # Errors
+    /// Those of [`Access::read`], said for people.
+    pub fn read_file(&self, written: &str) -> Result<Vec<u8>> {
+        let path = self.path(written);
+        let read = self.access.read(&path, self.parameters.was_given(written));
+        read.map_err(|error| access::explain("read", written, &path, error))
+    }
+
+    /// Where a file is written that a script names.
+    ///
+    /// # Errors
+    /// Those of [`Access::writable`], said for people.
+    pub fn file_to_write(&self, written: &str) -> Result<PathBuf> {
+        let path = self.path(written);
+        let writable = self.access.writable(&path, self.parameters.was_given(written));
+        writable.map_err(|error| access::explain("write", written, &path, error))
+    }
+
+    /// From now on the text is masked wherever one leaves.
+    pub fn meet_secret(&self, text: &str) {
+        self.journal.known.learn(text);
+    }
+
+    pub fn meet_fields<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let mut fields = self.fields.lock();
+        for name in names {
+            if !fields.contains(name) {
+                fields.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// Remembers the names that several columns of a file have, which its rows therefore lack.
+    pub fn meet_doubled(&self, file: &str, doubled: BTreeMap<String, Vec<usize>>) {
+        let errors = doubled.into_iter().map(|(name, columns)| {
+            let error = doubled_column(file, &name, &columns);
+            (name, error)
+        });
+        self.doubled.lock().extend(errors);
+    }
+
+    /// What to say of a field that is missing because several columns have its name.
+    pub fn doubled(&self, name: &str) -> Option<Error> {
+        self.doubled.lock().get(name).cloned()
+    }
+
+    /// The sizes of an instance's disks: read once, for all waits that concern it.
+    pub fn disk_sizes(&self, endpoint: &str, instance: &str, read: impl FnOnce() -> Sizes) -> Option<Vec<u64>> {
+        let key = (endpoint.to_owned(), instance.to_owned());
+        if let Some(known) = self.disks.lock().get(&key) {
+            return known.clone();
+        }
+        let sizes = read();
+        self.disks.lock().insert(key, sizes.clone());
+        sizes
+    }
+
+    pub fn set_captured_writes(&self, writes: CapturedWrites) {
+        *self.captured_writes.lock() = writes;
+    }
+
+    /// The variable that a closure captured and changes, if any.
+    pub fn captured_write(&self, closure: &str) -> Option<String> {
+        let writes = self.captured_writes.lock();
+        writes.get(closure).and_then(|found| found.first()).map(|(name, _)| name.clone())
+    }
+
+    /// What is evaluated from now on.
+    pub fn set_text(&self, text: &str) {
+        *self.text.lock() = text.into();
+    }
+
+    /// The file that is evaluated: its name without folders stands in lines that have other things to say.
+    pub fn set_name(&self, name: &str) {
+        let file = Path::new(name).extension().and(Path::new(name).file_name());
+        let name = file.map(|file| file.to_string_lossy()).unwrap_or_default();
+        *self.name.lock() = name.as_ref().into();
+    }
+
+    /// `file:line:column`, the file where it is known.
+    pub fn told(&self, place: &Place) -> String {
+        let name = self.name.lock().clone();
+        let file = match &place.source {
+            Some(module) if module.ends_with(".rhai") => format!("{module}:"),
+            Some(module) => format!("{module}.rhai:"),
+            None if name.is_empty() => String::new(),
+            None => format!("{name}:"),
+        };
+        format!("{file}{}:{}", place.line, place.column)
+    }
+
+    /// The line of the script that a call stands in; `None` for one in a module.
+    pub fn line_of(&self, context: &NativeCallContext<'_>) -> Option<String> {
+        let line = context.call_position().line().filter(|_| context.fn_source().is_none())?;
+        let text = self.text.lock().clone();
+        text.lines().nth(line - 1).map(|line| line.trim().to_owned())
+    }
+
+    /// A module that every engine of the session has from now on.
+    pub fn keep_module(&self, name: &str, module: rhai::Shared<Module>) {
+        self.imported.lock().insert(name.to_owned(), module);
+    }
+
+    /// Gives an engine the modules that were imported before.
+    pub fn register_modules(&self, engine: &mut Engine) {
+        for (name, module) in self.imported.lock().iter() {
+            engine.register_static_module(name, module.clone());
+        }
+    }
+
+    pub fn known_fields(&self) -> Vec<String> {
+        self.fields.lock().iter().cloned().collect()
+    }
+}
+
+impl Deref for Host {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}

@@ -1,0 +1,165 @@
+//! The one path that every call takes: read the arguments, consult the journal, announce, run the body, record, announce.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rhai::{Dynamic, EvalAltResult, Map as ScriptMap, NativeCallContext, Position};
+
+use crate::error::{Error, Result};
+use crate::event::Fact;
+use crate::journal::record::{Identity, Saved};
+use crate::journal::replay::{Replay, mismatch};
+use crate::language::arguments::Arguments;
+use crate::language::error::{Fault, locate};
+use crate::language::spec::{Effect, Kind, Spec};
+use crate::language::value::Secret;
+use crate::runtime::call::Call;
+use crate::runtime::function::{Body, Function};
+use crate::runtime::host::Host;
+use crate::runtime::lane::Lane;
+use crate::runtime::saved;
+use crate::runtime::saved::Source;
+use crate::runtime::secrets::received;
+use crate::runtime::standing;
+
+type Returned = Result<Dynamic, Box<EvalAltResult>>;
+
+/// Runs one call of `function`.
+///
+/// # Errors
+/// What the body says, with the place of the call.
+pub fn invoke(
+    host: &Arc<Host>,
+    function: &'static Function,
+    name: &str,
+    context: &NativeCallContext<'_>,
+    arguments: &[Dynamic],
+) -> Returned {
+    let position = context.call_position();
+    let (function, body) = (&function.spec, function.body);
+    let read = Arguments::read(function, name, arguments).map_err(|error| Fault::from(error).into_script(position))?;
+    let lane = Lane::of(context);
+    if function.effect == Effect::Pure {
+        let identity = Identity { function: function.name.to_owned(), arguments: String::new(), shown: String::new() };
+        let call = Call { host, context, function, lane, number: 0, arguments: read, identity, steps: Cell::new(0) };
+        return run(call, body).map_err(|fault| fault.into_script(position));
+    }
+    host.cancel.check().map_err(|error| Fault::from(error).into_script(position))?;
+    let number = lane.next_call();
+    let identity = saved::identity(host, function, &told(function, arguments));
+    let call = Call {
+        host,
+        context,
+        function,
+        lane: lane.clone(),
+        number,
+        arguments: read,
+        identity: identity.clone(),
+        steps: Cell::new(0),
+    };
+    if let Some(returned) = recorded(&call, arguments, position) {
+        return returned;
+    }
+    usable(arguments).map_err(|error| Fault::from(error).into_script(position))?;
+    host.emit(&lane, Fact::CallStarted { call: number, function: name.to_owned() });
+    // A closure among the arguments has calls of its own: this one comes before them in the journal.
+    let begun = if function.takes_closure() { call.opens() } else { Ok(()) };
+    let result = begun.map_err(Fault::from).and_then(|()| run(call, body));
+    // What a closure of the script returned is the script's own.
+    let result = if function.effect == Effect::Drives { result } else { result.map(received) };
+    // Told to the script as it is recorded, so that it goes the same way again.
+    let result = result.map_err(|fault| saved::told(host, fault));
+    let result = record(host, &lane, number, &identity, &result).and(result);
+    let result = result.map_err(|fault| fault.into_script(position));
+    let error = result.as_ref().err().map(|thrown| locate(thrown).error.message);
+    host.emit(&lane, Fact::CallFinished { call: number, function: name.to_owned(), error });
+    result
+}
+
+/// What the journal has for this call; `None` when it is to be made.
+fn recorded(call: &Call<'_>, arguments: &[Dynamic], position: Position) -> Option<Returned> {
+    let (host, number, identity) = (call.host, call.number, &call.identity);
+    let path = &call.lane.origin.lane;
+    let source = source(call.function, arguments);
+    let fails = |error: Error| Some(Err(Fault::from(error).into_script(position)));
+    match host.journal.replay(path, number, identity) {
+        Replay::Live => None,
+        Replay::Differs(was) => fails(mismatch(path, number, &was, identity)),
+        Replay::Answer(result, last) => {
+            let outdated = match &result {
+                Saved::Ok(given) => standing::is_outdated(call, given),
+                _ => Ok(false),
+            };
+            match outdated
+                .and_then(|outdated| if outdated { host.journal.anew(path, number).map(|()| true) } else { Ok(false) })
+            {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(error) => return fails(error),
+            }
+            call.lane.skip_to(last);
+            saved::replayed(host, result, &source, position)
+        }
+        Replay::Again(result) => match host.journal.returned(path, number, identity.clone(), result.clone(), number) {
+            Ok(()) => saved::replayed(host, result, &source, position),
+            Err(error) => fails(error),
+        },
+    }
+}
+
+/// Writes down how a call ended, unless it has not: an interrupted one is made when the run is resumed.
+fn record(
+    host: &Host,
+    lane: &Lane,
+    number: u64,
+    identity: &Identity,
+    result: &Result<Dynamic, Fault>,
+) -> Result<(), Fault> {
+    let Some(outcome) = saved::outcome(host, result) else { return Ok(()) };
+    // What is a function of recorded things alone is made again rather than kept.
+    if outcome == Saved::Unwritten {
+        return Ok(());
+    }
+    let last = lane.last_call();
+    Ok(host.journal.returned(&lane.origin.lane, number, identity.clone(), outcome, last)?)
+}
+
+/// The arguments that make a call the one it is: how many run at once may be changed before a run is resumed.
+fn told<'a>(function: &Spec, arguments: &'a [Dynamic]) -> Vec<&'a Dynamic> {
+    let kinds = function.assign(arguments.len()).into_iter().map(|index| function.parameters[index].kind);
+    let leaves_out = |kind: Kind| function.takes_closure() && matches!(kind, Kind::Options(_));
+    arguments.iter().zip(kinds).filter(|(_, kind)| !leaves_out(*kind)).map(|(argument, _)| argument).collect()
+}
+
+/// Where the secrets in a call's result came from.
+fn source(function: &Spec, arguments: &[Dynamic]) -> Source {
+    let first = || arguments.first().map(ToString::to_string).unwrap_or_default();
+    match function.name {
+        "secret_payload" => Source::Barbican(first()),
+        "read_csv" | "read_json" => Source::File(first()),
+        _ => Source::Nowhere,
+    }
+}
+
+/// Secrets that a resumed run was given back by their hashes are read before they are used.
+fn usable(arguments: &[Dynamic]) -> Result<()> {
+    let read = |value: &Dynamic| value.read_lock::<Secret>().map_or(Ok(()), |secret| secret.expose().map(drop));
+    for argument in arguments {
+        read(argument)?;
+        if let Some(fields) = argument.read_lock::<ScriptMap>().filter(|fields| !fields.contains_key("id")) {
+            fields.values().try_for_each(read)?;
+        }
+    }
+    Ok(())
+}
+
+/// A panic in a body would cross the engine: it becomes an error that says it is ours.
+fn run(mut call: Call<'_>, body: Body) -> Result<Dynamic, Fault> {
+    let function = call.function;
+    catch_unwind(AssertUnwindSafe(|| body(&mut call))).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(Error::internal(format!("a bug in `{}`: {said}", function.name)).hint("please report this").into())
+    })
+}

@@ -1,0 +1,50 @@
+//! The lists of transfers and deployments: read once for all lanes of a moment, or anew.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::client::{Filters, Request, deployments as deployment, present, transfers as transfer};
+use crate::error::Result;
+use crate::runtime::call::Call;
+use crate::runtime::index::Kept;
+
+/// The transfers, as a list of the last moments knows them.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn transfers(call: &Call<'_>) -> Result<Arc<Vec<Value>>> {
+    kept(call, &call.host.index.transfers, &transfer::list(call.generation()?, &Filters::default()), present::transfer)
+}
+
+/// The deployments, as a list of the last moments knows them.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn deployments(call: &Call<'_>) -> Result<Arc<Vec<Value>>> {
+    let request = deployment::list(call.generation()?, &Filters::default());
+    kept(call, &call.host.index.deployments, &request, present::deployment)
+}
+
+/// The transfers of this very moment, for what must not go by a list of a while ago.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn transfers_now(call: &Call<'_>) -> Result<Vec<Value>> {
+    let request = transfer::list(call.generation()?, &Filters::default());
+    Ok(present::each(call.read_list(&request)?, present::transfer))
+}
+
+/// The deployments of this very moment.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn deployments_now(call: &Call<'_>) -> Result<Vec<Value>> {
+    let request = deployment::list(call.generation()?, &Filters::default());
+    Ok(present::each(call.read_list(&request)?, present::deployment))
+}
+
+fn kept(call: &Call<'_>, kept: &Kept, request: &Request, present: fn(Value) -> Value) -> Result<Arc<Vec<Value>>> {
+    let host = call.host;
+    kept.get(&host.clock, &host.cancel, || Ok(call.read_list(request)?.into_iter().map(present).collect()))
+}

@@ -1,0 +1,30 @@
+//! A run of a script: the engine, the world that its functions see, and the one path that every call takes.
+
+pub mod asks;
+pub mod attempts;
+pub mod call;
+pub mod drive;
+pub mod earlier;
+pub mod engine;
+pub mod found;
+pub mod function;
+pub mod gates;
+pub mod host;
+pub mod index;
+pub mod invoke;
+pub mod job;
+pub mod jobs;
+pub mod lane;
+pub mod lanes;
+pub mod lists;
+pub mod modules;
+pub mod nesting;
+pub mod parameters;
+pub mod reads;
+pub mod run;
+pub mod saved;
+pub mod secrets;
+pub mod settle;
+pub mod sizes;
+mod standing;
+pub mod vault;

@@ -1,0 +1,74 @@
+//! What an attempt builds on that is made anew: whether what earlier calls of its lane gave is still there.
+
+use serde_json::Value;
+
+use crate::client::{Request, endpoints, minion_pools, regions, transfers};
+use crate::error::{Error, Kind, Result};
+use crate::journal::replay::Wish;
+use crate::model::{Generation, Phase, phase};
+use crate::runtime::call::Call;
+use crate::runtime::lists;
+
+/// Asks again about the thing that a recorded call gave, when its lane is gone through another time. Says whether the
+/// call is to be made again: what an operator wanted to be tried again is mended, while a wave by itself does not make a
+/// second copy of what somebody has deleted.
+///
+/// # Errors
+/// `NotFound` with `vanished` for what is gone, in a wave's own retry; what the server or the network says.
+pub fn is_outdated(call: &Call<'_>, given: &Value) -> Result<bool> {
+    let journal = &call.host.journal;
+    let Some(wish) = journal.again(&call.lane.origin.lane).filter(|_| !journal.only_replays()) else {
+        return Ok(false);
+    };
+    let Some(id) = given["id"].as_str() else { return Ok(false) };
+    let name = call.function.name;
+    let Some(request) = request(name, call.generation()?, id) else { return Ok(false) };
+    if journal.has_deleted(id) {
+        return Ok(false);
+    }
+    match call.read(&request) {
+        Err(error) if error.kind == Kind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(_) => {
+            let found_none = given.get("deployment_id").is_some_and(Value::is_null);
+            let Some(deployment) = deployed_by_others(call, id)?.filter(|_| found_none) else { return Ok(false) };
+            call.host.index.forget();
+            call.warn(format!(
+                "`{name}` had found no deployment of {id}; there is one now that is not ours: {deployment}"
+            ));
+            return Ok(true);
+        }
+    }
+    if wish == Wish::Wave {
+        let error = Error::new(Kind::NotFound, format!("what `{name}` gave is gone: somebody has deleted {id}"));
+        return Err(error
+            .hint("`coriolis-run resume --retry-failed` makes it again, with all its data")
+            .detail("vanished", true));
+    }
+    call.host.index.forget();
+    call.warn(format!("what `{name}` gave is gone, somebody has deleted {id}: making it again"));
+    Ok(true)
+}
+
+/// Shows what the function gave, where that is a thing to build on.
+fn request(function: &str, generation: Generation, id: &str) -> Option<Request> {
+    match function {
+        "transfer_ensure" | "transfer_of" | "transfer_create" => Some(transfers::show(generation, id)),
+        "endpoint_ensure" | "endpoint_find" | "endpoint_create" => Some(endpoints::show(id)),
+        "minion_pool_ensure" | "minion_pool_create" => Some(minion_pools::show(id)),
+        "region_ensure" | "region_create" => Some(regions::show(id)),
+        _ => None,
+    }
+}
+
+/// The deployment of a transfer that runs or has succeeded, and that this run did not make.
+fn deployed_by_others(call: &Call<'_>, transfer: &str) -> Result<Option<String>> {
+    let all = lists::deployments(call)?;
+    let alive = |deployment: &&Value| {
+        let status = deployment["last_execution_status"].as_str().or_else(|| deployment["status"].as_str());
+        deployment["transfer_id"] == transfer
+            && matches!(phase(status.unwrap_or_default()), Phase::Succeeded | Phase::Active)
+    };
+    let ids = all.iter().filter(alive).filter_map(|deployment| deployment["id"].as_str());
+    Ok(ids.filter(|id| !call.host.journal.knows_id(id)).map(str::to_owned).next())
+}
