@@ -5,11 +5,12 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::request::Request;
-use crate::model::Generation;
+use crate::model::{Generation, Object, Status};
 
 /// The statuses of transfers that every server with a filter accepts. It checks them against the statuses of tasks, so
 /// `DEADLOCKED`, `UNEXECUTED` and others are 400.
-const FILTERED_BY_SERVER: [&str; 5] = ["RUNNING", "CANCELLING", "COMPLETED", "ERROR", "CANCELED"];
+const FILTERED_BY_SERVER: [Status<'_>; 5] =
+    [Status::Running, Status::Cancelling, Status::Completed, Status::Error, Status::Canceled];
 
 /// A selection of a list's entries, and their order. Without `sort`: the newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,7 +48,7 @@ impl Filters {
     /// Adds the filters that the server supports to a list request. Legacy servers support none.
     pub(super) fn ask(&self, generation: Generation, request: Request) -> Request {
         let request = request.with_some("show_deleted", self.show_deleted.then_some("true"));
-        let status_is_ours = self.status.as_deref().is_some_and(|status| !FILTERED_BY_SERVER.contains(&status));
+        let status_is_ours = self.status.as_deref().is_some_and(|status| !FILTERED_BY_SERVER.contains(&status.into()));
         if generation == Generation::Legacy {
             return request;
         }
@@ -70,11 +71,11 @@ impl Filters {
     /// twice changes nothing.
     pub fn apply(&self, mut entries: Vec<Value>) -> Vec<Value> {
         if let Some(status) = &self.status {
-            entries.retain(|entry| status_of(entry) == Some(status));
+            entries.retain(|entry| Object::from(entry).status() == Status::from(status.as_str()));
         }
         entries.sort_by(|a, b| self.order(a, b));
         if let Some(marker) = &self.marker
-            && let Some(position) = entries.iter().position(|entry| entry["id"].as_str() == Some(marker))
+            && let Some(position) = entries.iter().position(|entry| Object::from(entry).id() == Some(marker))
         {
             entries.drain(..=position);
         }
@@ -96,10 +97,6 @@ impl Filters {
             })
         })
     }
-}
-
-fn status_of(entry: &Value) -> Option<&str> {
-    entry.get("last_execution_status").or_else(|| entry.get("status")).and_then(Value::as_str)
 }
 
 /// Nulls come first, as in the server's database.

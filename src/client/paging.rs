@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::request::{Answer, Request};
+use crate::model::Object;
 
 /// Large pages: every one of them makes the server sort the whole table.
 const PAGE: usize = 1000;
@@ -63,11 +64,11 @@ impl Paging {
     }
 
     pub(super) fn take(&mut self, page: Vec<Value>) {
-        let id = |entry: &Value| entry["id"].as_str().map(str::to_owned);
+        let id = |entry: &Value| Object::from(entry).id().map(str::to_owned);
         let full = page.len() == self.size;
         let last = page.last().and_then(id);
         let repeats_marker = match &self.ask {
-            Some(Ask::After(marker)) => page.iter().any(|entry| entry["id"].as_str() == Some(marker)),
+            Some(Ask::After(marker)) => page.iter().any(|entry| Object::from(entry).id() == Some(marker)),
             _ => false,
         };
         let known = self.entries.len();

@@ -15,7 +15,7 @@ use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
-use crate::model::{Generation, Phase};
+use crate::model::Generation;
 use crate::runtime::call::Call;
 use crate::runtime::found::Found;
 use crate::runtime::function::Function;
@@ -177,7 +177,7 @@ fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let force = call.options().flag("force").unwrap_or(false);
     let request = deployments::cancel(call.generation()?, &id, force);
     let show = deployments::show(call.generation()?, &id);
-    let completed = || call.read(&show).is_ok_and(|deployment| status(&deployment) == Phase::Succeeded);
+    let completed = || call.read(&show).is_ok_and(|deployment| status(&deployment).succeeded());
     match settle::repeat(call, &request, |refusal| refusal.status() == Some(400) && !completed()) {
         Ok(_) => {}
         Err(error) => migrations::cancel(call, &id, force, error)?,

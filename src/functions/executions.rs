@@ -17,7 +17,7 @@ use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
-use crate::model::Phase;
+use crate::model::{Object, Status};
 use crate::runtime::call::Call;
 use crate::runtime::found::Found;
 use crate::runtime::function::Function;
@@ -155,7 +155,7 @@ fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     // Once it is being cancelled, a second request is refused, and that is as good; one that completed was not cancelled.
     let request = executions::cancel(call.generation()?, &transfer, &id, force);
     let show = executions::show(call.generation()?, &transfer, &id);
-    let completed = || call.read(&show).is_ok_and(|execution| status(&execution) == Phase::Succeeded);
+    let completed = || call.read(&show).is_ok_and(|execution| status(&execution).succeeded());
     settle::repeat(call, &request, |refusal| refusal.status() == Some(400) && !completed())?;
     Ok(Dynamic::UNIT)
 }
@@ -186,7 +186,7 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
     let wanted = Wanted::Copy { shutdown, auto_deploy };
     let request = executions::create(call.generation()?, transfer, fields)?;
     let begun = begun(call, transfer, &request, wanted, &guard)?;
-    if status(&begun) == Phase::Idle {
+    if status(&begun) == Status::Unexecuted {
         return Err(Error::new(
             Failure::Api,
             format!("the server recorded execution #{} and never started it", begun["number"]),
@@ -248,7 +248,7 @@ pub fn newest(call: &Call<'_>, transfer: &str, count: usize) -> Result<Vec<Value
 /// An update at its end: before that nothing shows what it changes.
 fn ended(call: &Call<'_>, transfer: &str, execution: &Value) -> Result<Value> {
     let mut execution = execution.clone();
-    while let (Phase::Active, Some(id)) = (status(&execution), execution["id"].as_str()) {
+    while let (true, Some(id)) = (status(&execution).is_active(), Object::from(&execution).id()) {
         let (clock, show) = (&call.host.clock, executions::show(call.generation()?, transfer, id));
         call.host.cancel.sleep_until(clock, clock.instant() + LOOK)?;
         execution = call.read(&show)?;

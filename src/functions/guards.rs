@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
-use crate::model::{Phase, phase};
+use crate::model::{Object, Status, Task, TaskStatus};
 
 /// What is known of a transfer before it is deployed.
 pub struct Facts<'a> {
@@ -44,8 +44,7 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
         ))
         .hint("delete the wrong one, or say `duplicate: true`"));
     }
-    let done =
-        facts.deployments.iter().find(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active));
+    let done = facts.deployments.iter().find(|deployment| status(deployment).is_alive());
     if let Some(deployment) = done.filter(|_| !overrides.deploy_again) {
         return Err(refused(format!(
             "{}: deploying again makes a second VM of that name",
@@ -71,7 +70,7 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
                 .hint("`replica_sync` it first"))
         }
         Some(_) if overrides.allow_stale || overrides.force => Ok(()),
-        Some(execution) if status(execution) == Phase::Succeeded => Ok(()),
+        Some(execution) if status(execution).succeeded() => Ok(()),
         Some(execution) => Err(refused(format!(
             "the newest copy of `{label}` (execution #{}) is {}: deploying would boot older or half copied data",
             execution["number"],
@@ -94,10 +93,7 @@ pub fn before_copy(
     deployments: &[Value],
     shutdown: bool,
 ) -> Result<()> {
-    let alive: Vec<&Value> = deployments
-        .iter()
-        .filter(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active))
-        .collect();
+    let alive: Vec<&Value> = deployments.iter().filter(|deployment| status(deployment).is_alive()).collect();
     let cut_over = executions.iter().filter(|execution| switched_off(execution)).find_map(|execution| {
         let after = |deployment: &&&Value| {
             deployment["transfer_id"] == transfer
@@ -151,14 +147,13 @@ pub fn share_a_machine(one: &Value, other: &Value) -> bool {
 
 /// Whether an execution has switched its sources off: it completed, or its task did before it failed or was cancelled.
 fn switched_off(execution: &Value) -> bool {
-    let off = |task: &Value| task["task_type"] == "SHUTDOWN_INSTANCE" && task["status"] == "COMPLETED";
-    switches_off(execution)
-        && (status(execution) == Phase::Succeeded || execution["tasks"].as_array().into_iter().flatten().any(off))
+    let off = |task: Task<'_>| task.switches_off() && task.status() == TaskStatus::Completed;
+    switches_off(execution) && (status(execution).succeeded() || Object::from(execution).tasks().into_iter().any(off))
 }
 
 /// Whether an execution switches its sources off.
 pub fn switches_off(execution: &Value) -> bool {
-    execution["tasks"].as_array().into_iter().flatten().any(|task| task["task_type"] == "SHUTDOWN_INSTANCE")
+    Object::from(execution).tasks().into_iter().any(Task::switches_off)
 }
 
 /// The newest execution that touches the disks: an update does not.
@@ -169,8 +164,8 @@ pub fn newest_copy(executions: &[Value]) -> Option<&Value> {
         .max_by_key(|execution| execution["number"].as_i64().unwrap_or(0))
 }
 
-pub fn status(object: &Value) -> Phase {
-    phase(object["status"].as_str().or_else(|| object["last_execution_status"].as_str()).unwrap_or_default())
+pub fn status(object: &Value) -> Status<'_> {
+    Object::from(object).status()
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> &'a str {

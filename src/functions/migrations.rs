@@ -20,7 +20,7 @@ use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::language::value::{Secrets, to_json};
-use crate::model::{Generation, Phase};
+use crate::model::{Generation, Status};
 use crate::runtime::call::{Call, unguarded};
 use crate::runtime::function::Function;
 use crate::runtime::settle;
@@ -100,13 +100,13 @@ pub fn show(call: &Call<'_>, id: &str, otherwise: Error) -> Result<Value> {
 pub fn cancel(call: &Call<'_>, id: &str, force: bool, otherwise: Error) -> Result<()> {
     let (_, execution, deployment) = halves(call, id, otherwise.clone())?;
     let generation = call.generation()?;
-    if status(&execution) == Phase::Active {
+    if status(&execution).is_active() {
         settle::repeat(call, &requests::cancel(generation, id, resolve::id_in(&execution)?, force), is_over)?;
         return Ok(());
     }
-    match deployment.filter(|deployment| status(deployment) == Phase::Active) {
+    match deployment.filter(|deployment| status(deployment).is_active()) {
         // Before it has begun it cannot be cancelled; deleting it calls it off.
-        Some(deployment) if deployment["status"] == "PENDING" => {
+        Some(deployment) if status(&deployment) == Status::Pending => {
             settle::remove(call, &deployments::delete(generation, resolve::id_in(&deployment)?))?;
             Ok(())
         }
@@ -163,20 +163,20 @@ fn deployment_of(call: &Call<'_>, execution: &str) -> Result<Option<Value>> {
 /// Both halves as one object, in the form of a legacy migration.
 fn joined(mut transfer: Value, execution: &Value, deployment: Option<&Value>) -> Value {
     let tasks = |half: Option<&Value>| half.and_then(|half| half["tasks"].as_array()).cloned().unwrap_or_default();
-    let word = |half: &Value| half["status"].as_str().unwrap_or_default().to_owned();
     // The copy alone having ended is no end, unless it ended badly: then the deployment will not begin.
-    let status = match deployment.filter(|_| !matches!(status(execution), Phase::Failed | Phase::Cancelled)) {
-        Some(deployment) if deployment["status"] == "PENDING" => "RUNNING".to_owned(),
-        Some(deployment) => word(deployment),
-        None if status(execution) == Phase::Succeeded => "RUNNING".to_owned(),
-        None => word(execution),
+    let status = match deployment.filter(|_| !status(execution).is_final() || status(execution).succeeded()) {
+        Some(deployment) if self::status(deployment) == Status::Pending => Status::Running,
+        Some(deployment) => self::status(deployment),
+        None if status(execution).succeeded() => Status::Running,
+        None => self::status(execution),
     };
+    let status = json!(status);
     let all: Vec<Value> = tasks(Some(execution)).into_iter().chain(tasks(deployment)).collect();
     if let Some(fields) = transfer.as_object_mut() {
         fields.extend(Map::from_iter([
             ("type".to_owned(), json!("migration")),
-            ("status".to_owned(), status.clone().into()),
-            ("last_execution_status".to_owned(), status.into()),
+            ("status".to_owned(), status.clone()),
+            ("last_execution_status".to_owned(), status),
             ("transfer_id".to_owned(), fields["id"].clone()),
             ("replica_id".to_owned(), fields["id"].clone()),
             ("execution_id".to_owned(), execution["id"].clone()),

@@ -15,6 +15,7 @@ use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
+use crate::model::{MachineStatus, PoolStatus};
 use crate::runtime::call::{Call, unguarded};
 use crate::runtime::function::Function;
 use crate::runtime::settle;
@@ -288,9 +289,9 @@ pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Instant>) -> Result<
     loop {
         let pool = call.read(&minion_pools::show(id))?;
         let name = pool["name"].as_str().unwrap_or(id);
-        match pool["status"].as_str() {
-            Some("ALLOCATED" | "DEALLOCATED") if !busy(&pool) => return Ok(pool),
-            Some("ERROR") => {
+        match PoolStatus::from(pool["status"].as_str().unwrap_or_default()) {
+            PoolStatus::Allocated | PoolStatus::Deallocated if !busy(&pool) => return Ok(pool),
+            PoolStatus::Error => {
                 let why = last_error(&pool).unwrap_or("the server gives no reason");
                 return Err(Error::new(Failure::Failed, format!("the minion pool `{name}` failed: {why}")));
             }
@@ -317,7 +318,7 @@ fn busy(pool: &Value) -> bool {
 }
 
 fn changes(machine: &Value) -> bool {
-    matches!(machine["allocation_status"].as_str(), Some("ALLOCATING" | "HEALTHCHECKING" | "DEALLOCATING"))
+    machine["allocation_status"].as_str().is_some_and(|status| MachineStatus::from(status).is_changing())
 }
 
 /// What the latest event of the level `ERROR` says.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::duration;
 use crate::functions::guards::{newest_copy, status, switches_off};
-use crate::model::Phase;
+use crate::model::{PoolStatus, Status};
 use crate::runtime::found::{Agrees, Found, holds};
 
 /// What a request asked an execution to be.
@@ -69,7 +69,7 @@ pub fn execution(found: &Value, wanted: Wanted<'_>, transfer: &Value, deployment
         Wanted::Update(fields) => {
             // Updates show what they change by having changed it; a later one may have changed it again.
             let changed = match status(found) {
-                Phase::Succeeded if !transfer.is_null() => holds(transfer, fields).into(),
+                Status::Completed if !transfer.is_null() => holds(transfer, fields).into(),
                 _ => Agrees::Unclear,
             };
             of_type("_update").and(changed)
@@ -124,9 +124,9 @@ pub fn schedule(found: &Value, sent: &Map<String, Value>) -> Agrees {
 
 /// What has become of a minion pool that had the status `before`, and was to be allocated, or deallocated.
 pub fn pool(now: Value, before: &Value, allocate: bool) -> Found {
-    let word = now["status"].as_str().unwrap_or_default();
-    let allocates = ["VALIDATING", "ALLOCAT"].iter().any(|start| word.starts_with(start));
-    let deallocates = word.starts_with("DEALLOCAT");
+    let status = PoolStatus::from(now["status"].as_str().unwrap_or_default());
+    let allocates = status == PoolStatus::Allocated || status.is_allocating();
+    let deallocates = status == PoolStatus::Deallocated || status.is_deallocating();
     let agrees = match (allocates, deallocates) {
         _ if now["status"] == *before => Agrees::No,
         (false, false) => Agrees::Unclear,

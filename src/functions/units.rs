@@ -27,7 +27,6 @@ use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::Sends;
 use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
-use crate::model::Phase;
 use crate::runtime::attempts::attempts;
 use crate::runtime::call::Call;
 use crate::runtime::earlier;
@@ -176,7 +175,7 @@ fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 /// done.
 fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Fault> {
     let deployments = deployments::of_transfer(call, resolve::id_in(&transfer)?)?;
-    let alive = deployments.iter().filter(|deployment| matches!(status(deployment), Phase::Succeeded | Phase::Active));
+    let alive = deployments.iter().filter(|deployment| status(deployment).is_alive());
     let newest = alive.max_by_key(|deployment| deployment["created_at"].as_str().map(str::to_owned));
     transfer["deployment_id"] = newest.map_or(Value::Null, |deployment| deployment["id"].clone());
     Ok(call.shown(transfer))
@@ -191,10 +190,10 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         let Some(newest) = resolve::newest_execution(call, &id)? else { return Ok(Value::Null) };
         let is_fresh = max_age.is_some_and(|max_age| is_fresh(&newest, call.host.clock.now(), max_age));
         let joins = is_copy(&newest) && (!shutdown || switches_off(&newest));
-        Ok(match status(&newest) {
+        Ok(match status(&newest).is_active() {
             _ if is_fresh && !shutdown => json!({ "fresh": newest["id"] }),
-            Phase::Active => json!({ "running": newest["id"], "number": newest["number"], "joins": joins }),
-            _ => Value::Null,
+            true => json!({ "running": newest["id"], "number": newest["number"], "joins": joins }),
+            false => Value::Null,
         })
     })?;
     if let Some(fresh) = there["fresh"].as_str() {
@@ -296,10 +295,10 @@ fn shown_id(thing: &Value) -> &str {
 /// A deployment of the transfer that is already running: an earlier run has started it, this one joins it.
 fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
     let known = deployments::of_transfer(call, transfer)?;
-    let Some(active) = known.iter().find(|deployment| status(deployment) == Phase::Active) else { return Ok(None) };
+    let Some(active) = known.iter().find(|deployment| status(deployment).is_active()) else { return Ok(None) };
     let id = resolve::id_in(active)?;
     let deployment = present::deployment(call.read(&crate::client::deployments::show(call.generation()?, id))?);
-    if status(&deployment) != Phase::Active {
+    if !status(&deployment).is_active() {
         call.host.index.forget();
         return Ok(None);
     }
@@ -386,7 +385,7 @@ pub fn label(transfer: &Value) -> String {
 fn is_fresh(execution: &Value, now: Timestamp, max_age: Duration) -> bool {
     let ended = execution["updated_at"].as_str().and_then(duration::server_time);
     is_copy(execution)
-        && newest_copy(std::slice::from_ref(execution)).is_some_and(|copy| status(copy) == Phase::Succeeded)
+        && newest_copy(std::slice::from_ref(execution)).is_some_and(|copy| status(copy).succeeded())
         && ended.is_some_and(|ended| now.duration_since(ended).unsigned_abs() <= max_age)
 }
 

@@ -1,8 +1,10 @@
 //! The service's nouns, shared by the client, the watcher and the sandbox.
 
+mod object;
 mod status;
 
-pub use status::{Phase, phase, task_is_final};
+pub use object::{Execution, Object, Task, Update};
+pub use status::{MachineStatus, Phase, PoolStatus, Status, TaskStatus};
 
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,7 @@ use crate::journal::Past;
 use crate::journal::marker::Marker;
 use crate::journal::replay::Known;
 use crate::language::sends::Again;
-use crate::model::{Phase, phase};
+use crate::model::Object;
 use crate::runtime::call::{Call, Guard};
 use crate::runtime::found::Found;
 use crate::runtime::lists;
@@ -89,7 +89,7 @@ fn join_copy(
          an older copy",
         named(copy)
     );
-    let is_running = copy["status"].as_str().is_some_and(|status| phase(status) == Phase::Active);
+    let is_running = Object::from(copy).status().is_active();
     call.warn(format!("{seen}; {}", if is_running { "joining it" } else { "copying again what has changed since" }));
     if !is_running {
         return Ok(None);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::client::{Request, endpoints, minion_pools, regions, transfers};
 use crate::error::{Error, Kind, Result};
 use crate::journal::replay::Wish;
-use crate::model::{Generation, Phase, phase};
+use crate::model::{Generation, Object};
 use crate::runtime::call::Call;
 use crate::runtime::lists;
 
@@ -64,11 +64,8 @@ fn request(function: &str, generation: Generation, id: &str) -> Option<Request> 
 /// The deployment of a transfer that runs or has succeeded, and that this run did not make.
 fn deployed_by_others(call: &Call<'_>, transfer: &str) -> Result<Option<String>> {
     let all = lists::deployments(call)?;
-    let alive = |deployment: &&Value| {
-        let status = deployment["last_execution_status"].as_str().or_else(|| deployment["status"].as_str());
-        deployment["transfer_id"] == transfer
-            && matches!(phase(status.unwrap_or_default()), Phase::Succeeded | Phase::Active)
-    };
+    let alive =
+        |deployment: &&Value| deployment["transfer_id"] == transfer && Object::from(*deployment).status().is_alive();
     let ids = all.iter().filter(alive).filter_map(|deployment| deployment["id"].as_str());
     Ok(ids.filter(|id| !call.host.journal.knows_id(id)).map(str::to_owned).next())
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::world::{
     Action, Cloud, Deployed, Deployment, Endpoint, Execution, ExecutionKind, Note, Plan, Seen, Transfer, draw, stamp,
 };
-use crate::model::Generation;
+use crate::model::{Generation, Status, TaskStatus};
 
 /// The context of every rendering.
 #[derive(Clone, Copy)]
@@ -137,7 +137,7 @@ fn action<M: SerializeMap>(
     look: &Look<'_>,
     action: &Action,
     kind: &str,
-    (status, updated): (&str, Option<Timestamp>),
+    (status, updated): (Status<'_>, Option<Timestamp>),
     result: Option<&Value>,
 ) -> Result<(), M::Error> {
     map.serialize_entry("base_id", &action.id)?;
@@ -154,7 +154,7 @@ fn action<M: SerializeMap>(
     map.serialize_entry("network_map", &action.network_map)?;
     map.serialize_entry("storage_mappings", &action.storage_mappings)?;
     map.serialize_entry("source_environment", &action.source_environment)?;
-    map.serialize_entry("last_execution_status", status)?;
+    map.serialize_entry("last_execution_status", &status)?;
     look.times(map, action.created, updated, action.deleted)?;
     map.serialize_entry("origin_minion_pool_id", &action.origin_pool)?;
     map.serialize_entry("destination_minion_pool_id", &action.destination_pool)?;
@@ -248,7 +248,7 @@ impl Serialize for ExecutionView<'_> {
         map.serialize_entry("id", &execution.id)?;
         map.serialize_entry("action_id", self.transfer)?;
         map.serialize_entry("tasks", &Tasks { look: *look, plan, direct: false })?;
-        map.serialize_entry("status", plan.status(look.now))?;
+        map.serialize_entry("status", &plan.status(look.now))?;
         map.serialize_entry("number", &execution.number)?;
         map.serialize_entry("type", kind)?;
         look.times(&mut map, plan.created, plan.updated(look.now), execution.deleted)?;
@@ -266,7 +266,7 @@ impl Serialize for TaskView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (tasks, seen, task) = (self.tasks, &self.seen, self.seen.task);
         let parents: Vec<&str> = task.spec.parents.iter().map(|at| tasks.plan.tasks[*at].id.as_str()).collect();
-        let handed_out = !matches!(seen.status, "SCHEDULED" | "PENDING" | "UNSCHEDULED");
+        let handed_out = !matches!(seen.status, TaskStatus::Scheduled | TaskStatus::Pending | TaskStatus::Unscheduled);
         let kind = match tasks.look.current() {
             true => Cow::Borrowed(task.spec.kind),
             false => legacy_kind(task.spec.kind, tasks.direct),
@@ -277,7 +277,7 @@ impl Serialize for TaskView<'_> {
         map.serialize_entry("instance", &task.spec.instance)?;
         map.serialize_entry("host", &handed_out.then(|| tasks.look.cloud.host()))?;
         map.serialize_entry("process_id", &seen.began.map(|_| task.process_id))?;
-        map.serialize_entry("status", seen.status)?;
+        map.serialize_entry("status", &seen.status)?;
         map.serialize_entry("task_type", &kind)?;
         map.serialize_entry("exception_details", &seen.details)?;
         map.serialize_entry("depends_on", &(!parents.is_empty()).then_some(parents))?;

@@ -8,16 +8,14 @@ use serde_json::Value;
 
 use super::failure;
 use super::plan::{Pace, Plan, Row, Step};
-use super::progress::status;
 use super::target::{Ask, List, Question, Target, TargetKind};
 use super::watched::{Trouble, Watched, is_outage};
 use crate::cancel::Cancel;
 use crate::client::pause;
 use crate::clock::{Busy, Clock, Instant, Signal};
-use crate::duration::server_time;
 use crate::error::{Error, Kind, Result, no_thread};
 use crate::event::{Event, Fact, Origin, Sink, Subject, VERSION};
-use crate::model::phase;
+use crate::model::Object;
 
 /// A handle to the one watcher of the process. Its thread starts with the first wait and ends with the last.
 #[derive(Clone)]
@@ -209,7 +207,7 @@ impl Shared {
         if let Some(first) = &target.first {
             watched.begin(first).into_iter().for_each(|fact| self.emit(origin, fact));
         }
-        let seen = target.first.as_ref().is_some_and(|first| !phase(status(first)).is_final());
+        let seen = target.first.as_ref().is_some_and(|first| !Object::from(first).status().is_final());
         state.plan.add(target.kind.clone(), watched.began(), now, seen);
         state.watches.insert(target.kind, Watch { watched, waiters: vec![waiter] });
         number
@@ -401,11 +399,8 @@ fn rows(value: &Value) -> Vec<Row> {
 }
 
 fn row(value: &Value) -> Option<Row> {
-    Some(Row {
-        id: value.get("id")?.as_str()?.to_owned(),
-        status: status(value).to_owned(),
-        updated: value.get("updated_at").and_then(Value::as_str).and_then(server_time),
-    })
+    let object = Object::from(value);
+    Some(Row { id: object.id()?.to_owned(), status: object.status().to_string(), updated: object.updated_at() })
 }
 
 #[cfg(test)]

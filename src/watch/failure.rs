@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 
-use super::progress::{Task, status, tasks};
 use crate::error::{Error, Kind, Result};
 use crate::event::Subject;
-use crate::model::{Phase, phase, task_is_final};
+use crate::model::{Object, Phase, Status, Task, TaskStatus};
 
 /// The result of a wait whose target has this final (or never begun) state.
 pub(super) fn result(subject: &Subject, value: &Value) -> Result<Value> {
-    match phase(status(value)) {
+    match Object::from(value).status().phase() {
         Phase::Succeeded => Ok(value.clone()),
         Phase::Cancelled => Err(cancelled(subject, value)),
         Phase::Idle => Err(never_started(subject, value)),
@@ -39,18 +38,19 @@ pub(super) fn vanished(subject: &Subject, last: &str) -> Error {
 /// True if it hangs: a cancel is under way and no task is left that could end. It happens to some of many parallel
 /// cancels, and only a forced cancel frees it.
 pub(super) fn is_wedged(value: &Value) -> bool {
-    let tasks = tasks(value);
-    status(value) == "CANCELLING" && !tasks.is_empty() && tasks.iter().all(|task| task_is_final(task.status))
+    let object = Object::from(value);
+    let tasks = object.tasks();
+    object.status() == Status::Cancelling && !tasks.is_empty() && tasks.iter().all(|task| task.status().is_final())
 }
 
 fn failed(subject: &Subject, value: &Value) -> Error {
-    let status = status(value);
+    let status = Object::from(value).status().to_string();
     let cause = Cause::find(subject, value);
     let headline = cause.text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let task = if cause.task.is_empty() { String::new() } else { format!("{}: ", cause.task) };
     let error = Error::new(Kind::Failed, format!("{} ended in {status}: {task}{headline}", name(subject)));
     let mut error =
-        about(error, subject, status).detail("task", cause.task).detail("exception_details", cause.text.as_str());
+        about(error, subject, &status).detail("task", cause.task).detail("exception_details", cause.text.as_str());
     if !cause.instance.is_empty() {
         error = error.detail("instance", cause.instance);
     }
@@ -61,14 +61,14 @@ fn failed(subject: &Subject, value: &Value) -> Error {
 }
 
 fn cancelled(subject: &Subject, value: &Value) -> Error {
-    let status = status(value);
-    about(Error::new(Kind::Cancelled, format!("{} was cancelled ({status})", name(subject))), subject, status)
+    let status = Object::from(value).status().to_string();
+    about(Error::new(Kind::Cancelled, format!("{} was cancelled ({status})", name(subject))), subject, &status)
 }
 
 fn never_started(subject: &Subject, value: &Value) -> Error {
     let error = Error::new(Kind::Failed, format!("{} was never started: its request failed half way", name(subject)))
         .hint("start it again; what is left of the failed request does no harm");
-    about(error, subject, status(value)).detail("task", "").detail("exception_details", "")
+    about(error, subject, &Object::from(value).status().to_string()).detail("task", "").detail("exception_details", "")
 }
 
 /// The cause of a failure.
@@ -83,30 +83,28 @@ impl<'a> Cause<'a> {
     /// The first task, by index, with the status ERROR. Tasks that were cancelled or never scheduled because of it have
     /// texts of their own, some of them earlier in the list; clean-up tasks that fail as well come later.
     fn find(subject: &Subject, value: &'a Value) -> Self {
-        let tasks = tasks(value);
-        let with = |wanted: &str| tasks.iter().position(|task| task.status == wanted);
-        let culprit = with("ERROR").or_else(|| with("FAILED_TO_SCHEDULE"));
-        let (task, instance, text) = culprit.map_or(("", "", ""), |place| reason(&tasks[place]));
-        if !text.is_empty() {
-            return Self { task, instance, text: text.to_owned(), hint: None };
+        let object = Object::from(value);
+        let tasks = object.tasks();
+        let with = |wanted: TaskStatus<'_>| tasks.iter().find(|task| task.status() == wanted);
+        let culprit = with(TaskStatus::Error).or_else(|| with(TaskStatus::FailedToSchedule));
+        let (task, instance, said) =
+            culprit.map_or(("", "", ""), |task| (task.kind(), task.instance(), task.exception()));
+        if !said.is_empty() {
+            return Self { task, instance, text: said.to_owned(), hint: None };
         }
-        let (text, hint) = unexplained(subject, status(value), &tasks);
+        let (text, hint) = unexplained(subject, object.status(), &tasks);
         Self { task, instance, text: text.to_owned(), hint }
     }
 }
 
-fn reason<'a>(task: &Task<'a>) -> (&'a str, &'a str, &'a str) {
-    (task.kind, task.instance, task.exception.trim())
-}
-
 /// The text for an end that the server does not explain anywhere.
-fn unexplained(subject: &Subject, status: &str, tasks: &[Task<'_>]) -> (&'static str, Option<&'static str>) {
+fn unexplained(subject: &Subject, status: Status<'_>, tasks: &[Task<'_>]) -> (&'static str, Option<&'static str>) {
     match status {
-        "DEADLOCKED" => (
+        Status::Deadlocked => (
             "the server could not schedule its tasks: no worker service was able to run them",
             Some("check that a worker service is up and has the providers of both endpoints"),
         ),
-        "ERROR_ALLOCATING_MINIONS" => (
+        Status::ErrorAllocatingMinions => (
             "the minion pool had no free machine, and was not allowed to make another",
             Some("raise the pool's maximum, or lower the number of items at once"),
         ),

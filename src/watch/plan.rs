@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::target::{List, Question, TargetKind};
 use crate::clock::{Clock, Instant};
-use crate::model::{Generation, phase};
+use crate::model::{Generation, Status};
 
 /// The resolution of `updated_at` is a second; a page must reach this far below what was seen before.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
@@ -252,7 +252,7 @@ impl Plan {
             let changed = facts.row.as_ref().is_none_or(|known| *known != shown);
             let first = facts.row.is_none();
             facts.row = Some(shown);
-            if changed && phase(&row.status).is_final() {
+            if changed && Status::from(row.status.as_str()).is_final() {
                 facts.urgency = Urgency::Ended;
                 facts.due = now.min(facts.due);
             } else if changed && !first {

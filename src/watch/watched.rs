@@ -4,14 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::failure;
-use super::progress::{Meter, status};
+use super::progress::Meter;
 use super::target::Target;
 use crate::client::pause;
 use crate::clock::{Clock, Instant};
-use crate::duration::server_time;
 use crate::error::{Error, Kind, Prospect, Result};
 use crate::event::{Fact, Level, Progress, Subject};
-use crate::model::{Phase, phase};
+use crate::model::{Object, Phase, Status};
 
 /// An execution stays UNEXECUTED for good when its POST failed half way; before that it may be about to begin.
 const IDLE_AT_MOST: SignedDuration = SignedDuration::from_secs(15);
@@ -62,7 +61,12 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn new(target: &Target, clock: &Clock) -> Self {
         let now = clock.now();
-        let since = target.first.as_ref().and_then(created_at).filter(|since| *since <= now).unwrap_or(now);
+        let since = target
+            .first
+            .as_ref()
+            .and_then(|first| Object::from(first).created_at())
+            .filter(|since| *since <= now)
+            .unwrap_or(now);
         Self {
             subject: target.subject(),
             meter: Meter::new(target.disks.clone()),
@@ -113,11 +117,12 @@ impl Watched {
         let mut facts = self.show(value);
         facts.extend(self.warn_of_status());
         facts.extend(self.warn_of_wedge(value, now));
-        let over = match phase(&self.status) {
+        let status = Status::from(self.status.as_str());
+        let over = match status.phase() {
             Phase::Idle => now.duration_since(*self.idle_since.get_or_insert(now)) >= IDLE_AT_MOST,
-            phase => {
+            _ => {
                 self.idle_since = None;
-                phase.is_final()
+                status.is_final()
             }
         };
         if !over {
@@ -162,7 +167,7 @@ impl Watched {
     }
 
     fn show(&mut self, value: &Value) -> Vec<Fact> {
-        self.status = status(value).to_owned();
+        self.status = Object::from(value).status().to_string();
         let progress = self.meter.read(value);
         if self.shown.as_ref().is_some_and(|shown| looks_alike(shown, &progress)) {
             return Vec::new();
@@ -176,9 +181,8 @@ impl Watched {
     }
 
     fn warn_of_status(&mut self) -> Option<Fact> {
-        const ACTIVE: [&str; 4] = ["RUNNING", "CANCELLING", "PENDING", "AWAITING_MINION_ALLOCATIONS"];
-        let unknown = phase(&self.status) == Phase::Active && !ACTIVE.contains(&self.status.as_str());
-        if !unknown || self.warned_of_status {
+        let is_unknown = matches!(Status::from(self.status.as_str()), Status::Other(_));
+        if !is_unknown || self.warned_of_status {
             return None;
         }
         self.warned_of_status = true;
@@ -222,17 +226,13 @@ fn looks_alike(shown: &Progress, progress: &Progress) -> bool {
     shown.status == progress.status && shown.task == progress.task && shown.percent.round() == progress.percent.round()
 }
 
-/// The server's times are naive UTC.
-fn created_at(value: &Value) -> Option<Timestamp> {
-    server_time(value.get("created_at")?.as_str()?)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::clock::Speed;
+    use crate::duration::server_time;
 
     /// 07:45:55, the time at which the tests begin.
     fn clock() -> Clock {

@@ -1,10 +1,12 @@
 //! Lines for a log: one per change, each with its time, wave and item, and a heartbeat for slow work.
+
 use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Event, Fact, Progress};
+use crate::model::Status;
 use crate::report::streams::paint::{Line, Tone};
 use crate::report::streams::text;
 
@@ -86,7 +88,7 @@ impl Lines {
             label => label,
         };
         let state = match &progress.task {
-            Some(task) if progress.status == "RUNNING" => task.clone(),
+            Some(task) if Status::from(progress.status.as_str()) == Status::Running => task.clone(),
             Some(task) => format!("{} {task}", progress.status),
             None => progress.status.clone(),
         };

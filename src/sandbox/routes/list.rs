@@ -3,52 +3,17 @@
 use std::cmp::Ordering;
 
 use super::call::Call;
-use crate::model::Generation;
+use crate::model::{Generation, Status, TaskStatus};
 use crate::sandbox::world::Refusal;
 use crate::sandbox::world::stamp;
 use crate::sandbox::world::{Action, Deployment, Execution, Transfer};
-
-/// The states that transfers may be filtered by: those of *tasks*, by the service's mistake.
-const TASK_STATES: [&str; 20] = [
-    "SCHEDULED",
-    "PENDING",
-    "STARTING",
-    "RUNNING",
-    "SYNCING",
-    "COMPLETED",
-    "ERROR",
-    "CANCELED",
-    "CANCELLING",
-    "CANCELLING_AFTER_COMPLETION",
-    "CANCELED_AFTER_COMPLETION",
-    "CANCELED_FOR_DEBUGGING",
-    "FORCE_CANCELED",
-    "FAILED_TO_CANCEL",
-    "FAILED_TO_SCHEDULE",
-    "STRANDED_AFTER_DEADLOCK",
-    "UNSCHEDULED",
-    "EXECUTE_ON_ERROR_ONLY",
-    "ON_ERROR_ONLY",
-    "FAILED",
-];
-const EXECUTION_STATES: [&str; 9] = [
-    "RUNNING",
-    "CANCELLING",
-    "AWAITING_MINION_ALLOCATIONS",
-    "COMPLETED",
-    "ERROR",
-    "CANCELED",
-    "CANCELED_FOR_DEBUGGING",
-    "DEADLOCKED",
-    "ERROR_ALLOCATING_MINIONS",
-];
 
 /// One object with the columns that it can be sorted by.
 struct Row<Thing> {
     thing: Thing,
     id: String,
     created: String,
-    status: &'static str,
+    status: Status<'static>,
     /// The wanted columns; `None` stands for NULL in the database.
     keys: Vec<Option<String>>,
 }
@@ -61,11 +26,11 @@ struct Order {
 impl Call<'_> {
     pub(super) fn transfer_page<'cloud>(&self, all: Vec<&'cloud Transfer>) -> Result<Vec<&'cloud Transfer>, Refusal> {
         let column = |transfer: &&Transfer, key: &str| match key {
-            "last_execution_status" => Some(Some(transfer.status(self.now).into())),
+            "last_execution_status" => Some(Some(transfer.status(self.now).to_string())),
             "updated_at" => Some(transfer.updated(self.now).map(stamp)),
             key => action_column(&transfer.action, key),
         };
-        self.page(all, &TASK_STATES, "task", |transfer| transfer.status(self.now), column)
+        self.page(all, is_task_state, "task", |transfer| transfer.status(self.now), column)
     }
 
     pub(super) fn deployment_page<'cloud>(
@@ -73,10 +38,10 @@ impl Call<'_> {
         all: Vec<&'cloud Deployment>,
     ) -> Result<Vec<&'cloud Deployment>, Refusal> {
         let column = |deployment: &&Deployment, key: &str| match key {
-            "last_execution_status" => Some(Some(deployment.status(self.now).into())),
+            "last_execution_status" => Some(Some(deployment.status(self.now).to_string())),
             key => action_column(&deployment.action, key),
         };
-        self.page(all, &EXECUTION_STATES, "deployment", |deployment| deployment.status(self.now), column)
+        self.page(all, is_execution_state, "deployment", |deployment| deployment.status(self.now), column)
     }
 
     pub(super) fn execution_page<'cloud>(
@@ -88,22 +53,22 @@ impl Call<'_> {
                 "id" => Some(execution.id.clone()),
                 // Sorted as a text: padded with zeros.
                 "number" => Some(format!("{:08}", execution.number)),
-                "status" => Some(execution.plan.status(self.now).into()),
+                "status" => Some(execution.plan.status(self.now).to_string()),
                 "created_at" => Some(stamp(execution.plan.created)),
                 "updated_at" => execution.plan.updated(self.now).map(stamp),
                 "type" | "deleted_at" | "action_id" => None,
                 _ => return None,
             })
         };
-        self.page(all, &EXECUTION_STATES, "task execution", |execution| execution.plan.status(self.now), column)
+        self.page(all, is_execution_state, "task execution", |execution| execution.plan.status(self.now), column)
     }
 
     fn page<Thing>(
         &self,
         all: Vec<Thing>,
-        states: &[&str],
+        is_known: fn(&str) -> bool,
         noun: &str,
-        status: impl Fn(&Thing) -> &'static str,
+        status: impl Fn(&Thing) -> Status<'static>,
         column: impl Fn(&Thing, &str) -> Option<Option<String>>,
     ) -> Result<Vec<Thing>, Refusal> {
         let legacy = self.cloud.generation == Generation::Legacy;
@@ -113,7 +78,7 @@ impl Call<'_> {
         if limit.is_some_and(|limit| limit < 0) {
             return Err(Refusal::internal());
         }
-        if let Some(state) = wanted.filter(|state| !states.contains(state)) {
+        if let Some(state) = wanted.filter(|state| !is_known(state)) {
             return Err(Refusal::bad(format!("Unknown {noun} status: {state}")));
         }
         let mut rows = Vec::with_capacity(all.len());
@@ -131,7 +96,7 @@ impl Call<'_> {
         let marker = self.incoming.value("marker").filter(|_| !legacy);
         let from = marker.and_then(|marker| rows.iter().position(|row| row.id == marker)).map_or(0, |at| at + 1);
         let limit = limit.map_or(usize::MAX, |limit| limit as usize);
-        let fits = |row: &Row<Thing>| wanted.is_none_or(|state| row.status == state);
+        let fits = |row: &Row<Thing>| wanted.is_none_or(|state| row.status == Status::from(state));
         Ok(rows.into_iter().skip(from).filter(fits).take(limit).map(|row| row.thing).collect())
     }
 
@@ -184,4 +149,14 @@ fn action_column(action: &Action, key: &str) -> Option<Option<String>> {
         "deleted_at" | "project_id" | "user_id" | "type" => None,
         _ => return None,
     })
+}
+
+/// What a transfer may be filtered by: the states of *tasks*, by the service's mistake.
+fn is_task_state(word: &str) -> bool {
+    !matches!(TaskStatus::from(word), TaskStatus::Other(_))
+}
+
+/// What executions and deployments may be filtered by.
+fn is_execution_state(word: &str) -> bool {
+    !matches!(Status::from(word), Status::Pending | Status::Unexecuted | Status::Other(_))
 }

@@ -9,6 +9,7 @@ use super::executions::planned;
 use super::pools::{Taken, morphing_wishes};
 use super::scripts::normalised_scripts;
 use super::transfers::{morphing_pools, unclassed};
+use crate::model::{Generation, Status};
 use crate::sandbox::world::{
     Action, Caller, Cloud, Copied, Deployed, Deployment, Direct, Graph, Morphing, Refusal, Running,
 };
@@ -86,7 +87,7 @@ impl Cloud {
         added.action.morphing_pools = pools;
         let action = added.action.clone();
         if !caller.delegates {
-            self.deployments[deployment].unplanned = "UNEXECUTED";
+            self.deployments[deployment].unplanned = Status::Unexecuted;
             return Err(Refusal::internal());
         }
         let taken = self.take_for_morphing(&action, now)?;
@@ -158,7 +159,7 @@ impl Cloud {
             action,
             deployed,
             plan: None,
-            unplanned: "PENDING",
+            unplanned: Status::Pending,
             deployer: None,
             trust: None,
             result: None,
@@ -198,19 +199,19 @@ impl Cloud {
     pub(super) fn look(&mut self, deployment: usize, at: Timestamp) {
         let found = &self.deployments[deployment];
         let Deployed::Transfer { position, .. } = found.deployed else { return };
-        if found.action.deleted.is_some() || found.status(at) != "PENDING" {
+        if found.action.deleted.is_some() || found.status(at) != Status::Pending {
             return;
         }
         let transfer = &self.transfers[position];
         let deployer = transfer.executions.iter().find(|execution| Some(&execution.id) == found.deployer.as_ref());
-        let done = deployer.is_some_and(|execution| execution.plan.status(at) == "COMPLETED");
+        let done = deployer.is_some_and(|execution| execution.plan.status(at) == Status::Completed);
         if done && self.idle(position, at).is_ok() {
             let action = self.deployments[deployment].action.clone();
             let taken = self.take_for_morphing(&action, at).unwrap_or(Some(Taken::Nothing(at)));
             self.start_deployment(deployment, taken, at);
         } else {
             let found = &mut self.deployments[deployment];
-            found.unplanned = "ERROR";
+            found.unplanned = Status::Error;
             found.action.updated = Some(at);
         }
     }
@@ -245,7 +246,7 @@ impl Cloud {
         }
         let deployment = self.push_deployment(action, Deployed::Direct(direct));
         if !caller.delegates {
-            self.deployments[deployment].unplanned = "UNEXECUTED";
+            self.deployments[deployment].unplanned = Status::Unexecuted;
             return Err(Refusal::internal());
         }
         self.start_deployment(deployment, taken, now);
@@ -261,16 +262,16 @@ impl Cloud {
     ) -> Result<(), Refusal> {
         let position = self.deployment_position(caller, id).map_err(unclassed)?;
         let noun = self.words().deployment;
-        let legacy = self.generation == crate::model::Generation::Legacy;
+        let legacy = self.generation == Generation::Legacy;
         let deployment = &mut self.deployments[position];
         let status = deployment.status(now);
         let Some(plan) = &mut deployment.plan else {
             return Err(Refusal::bad(format!("{noun} '{id}' has in improper number of tasks executions: 0")));
         };
         match status {
-            "RUNNING" | "AWAITING_MINION_ALLOCATIONS" => {}
-            "CANCELLING" if force => {}
-            "CANCELLING" => {
+            Status::Running | Status::AwaitingMinionAllocations => {}
+            Status::Cancelling if force => {}
+            Status::Cancelling => {
                 // A legacy server forgets to fill in the id.
                 let id = if legacy { "%s" } else { id };
                 return Err(Refusal::bad(format!(
@@ -306,7 +307,7 @@ impl Cloud {
     /// Applies the effects of a deployment that has ended.
     pub(super) fn deployment_ended(&mut self, position: usize, at: Timestamp) {
         let deployment = &self.deployments[position];
-        let completed = deployment.plan.as_ref().is_some_and(|plan| plan.end().1 == "COMPLETED");
+        let completed = deployment.plan.as_ref().is_some_and(|plan| plan.end().1 == Status::Completed);
         let result = completed.then(|| self.new_machines(&deployment.action));
         let deployment = &mut self.deployments[position];
         deployment.action.updated = Some(at);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::pools::Taken;
 use super::providers::Needs;
 use super::transfers::unclassed;
+use crate::model::{Generation, Status, TaskStatus};
 use crate::sandbox::world::{
     Caller, Cloud, Copied, Copying, Due, Execution, ExecutionKind, Graph, Plan, Refusal, Running, Spec, draw,
 };
@@ -51,11 +52,11 @@ impl Cloud {
         let specs = self.copy_tasks(position, shutdown);
         if !caller.delegates {
             // The service creates the execution, then fails to create the trust that it needs.
-            self.leave_execution(position, specs, "UNEXECUTED", now);
+            self.leave_execution(position, specs, Status::Unexecuted, now);
             return Err(Refusal::internal());
         }
         if let Some(refusal) = self.unschedulable(position) {
-            self.leave_execution(position, specs, "DEADLOCKED", now);
+            self.leave_execution(position, specs, Status::Deadlocked, now);
             return Err(refusal);
         }
         let action = self.transfers[position].action.clone();
@@ -115,7 +116,7 @@ impl Cloud {
         let position = self.transfer_position(caller, transfer).map_err(|refusal| Refusal::input(refusal.message))?;
         let action = &self.transfers[position].action;
         let changes = self.changes(action, body)?;
-        if self.generation == crate::model::Generation::Legacy {
+        if self.generation == Generation::Legacy {
             self.executed(position)?;
         }
         self.idle(position, now)?;
@@ -185,7 +186,7 @@ impl Cloud {
     }
 
     /// Creates an execution that never starts, for a request that is refused all the same.
-    fn leave_execution(&mut self, position: usize, specs: Vec<Spec>, status: &'static str, now: Timestamp) {
+    fn leave_execution(&mut self, position: usize, specs: Vec<Spec>, status: Status<'static>, now: Timestamp) {
         let transfer = &self.transfers[position];
         let number = transfer.executions.len();
         let id = self.draw(&["execution", &transfer.action.id, &number.to_string()]).uuid();
@@ -208,9 +209,9 @@ impl Cloud {
         let noun = self.words().transfer;
         let found = &mut self.transfers[position];
         match found.executions[number].plan.status(now) {
-            "RUNNING" | "AWAITING_MINION_ALLOCATIONS" => {}
-            "CANCELLING" if force => {}
-            "CANCELLING" => {
+            Status::Running | Status::AwaitingMinionAllocations => {}
+            Status::Cancelling if force => {}
+            Status::Cancelling => {
                 return Err(Refusal::bad(format!(
                     "{noun} '{transfer}' is already being cancelled. Please use the force option if you'd like to \
                      force-cancel it."
@@ -262,22 +263,22 @@ impl Cloud {
             ExecutionKind::Transfer => {
                 let instances = transfer.action.instances.iter().zip(disks).zip(&mut transfer.copies);
                 for ((name, disks), copied) in instances {
-                    let outcome = |kind| execution.plan.outcome(name, kind).unwrap_or_default();
-                    if outcome("DEPLOY_TRANSFER_DISKS") == "COMPLETED" && copied.volumes.is_empty() {
+                    let outcome = |kind| execution.plan.outcome(name, kind);
+                    if outcome("DEPLOY_TRANSFER_DISKS") == Some(TaskStatus::Completed) && copied.volumes.is_empty() {
                         copied.volumes = volumes(seed, &execution.id, name, disks);
                     }
                     match outcome("REPLICATE_DISKS") {
-                        "COMPLETED" => copied.whole = true,
-                        "ERROR" => copied.failed = true,
+                        Some(TaskStatus::Completed) => copied.whole = true,
+                        Some(TaskStatus::Error) => copied.failed = true,
                         _ => {}
                     }
                 }
             }
-            ExecutionKind::Update if status == "COMPLETED" => {
+            ExecutionKind::Update if status == Status::Completed => {
                 let changes = execution.changes.clone();
                 transfer.action.apply(&changes);
             }
-            ExecutionKind::DisksDelete if status == "COMPLETED" => {
+            ExecutionKind::DisksDelete if status == Status::Completed => {
                 transfer.copies.iter_mut().for_each(|copied| *copied = Copied::default());
             }
             ExecutionKind::Update | ExecutionKind::DisksDelete => {}

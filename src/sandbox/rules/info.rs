@@ -1,12 +1,13 @@
 //! The service's inner notes about an action, shown on request.
 
+use crate::model::Status;
 use crate::sandbox::world::{Action, Cloud, Copied, Deployment, Execution, ExecutionKind, Transfer, empty};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 impl Cloud {
     pub(in crate::sandbox) fn info(&self, transfer: &Transfer, now: Timestamp) -> Value {
-        let ran = transfer.executions.iter().any(|execution| execution.plan.status(now) != "UNEXECUTED");
+        let ran = transfer.executions.iter().any(|execution| execution.plan.status(now) != Status::Unexecuted);
         let instances = transfer.action.instances.iter().zip(&transfer.copies).map(|(name, copied)| {
             let mut info = Map::new();
             info.insert("volumes_info".into(), self.volumes_info(name, copied));
@@ -14,7 +15,7 @@ impl Cloud {
                 info.extend(environments(&transfer.action));
             }
             let updated = |execution: &Execution| {
-                execution.kind == ExecutionKind::Update && execution.plan.status(now) == "COMPLETED"
+                execution.kind == ExecutionKind::Update && execution.plan.status(now) == Status::Completed
             };
             if transfer.executions.iter().any(updated) {
                 info.extend(properties(&transfer.action));

@@ -1,5 +1,6 @@
 //! The logs of the services, derived from the events so far.
 
+use crate::model::Status;
 use crate::sandbox::world::{Cloud, Execution, Transfer, stamp};
 use jiff::Timestamp;
 
@@ -56,7 +57,7 @@ fn execution_lines(transfer: &Transfer, execution: &Execution, now: Timestamp) -
     let mut lines = vec![line(execution.plan.created, "coriolis-conductor", 6, begun)];
     let (end, status) = execution.plan.end();
     if end <= now && !execution.plan.is_active(now) {
-        let severity = if matches!(status, "ERROR" | "DEADLOCKED") { 3 } else { 6 };
+        let severity = if matches!(status, Status::Error | Status::Deadlocked) { 3 } else { 6 };
         let ended = format!("execution {number} of transfer '{id}' has ended: {status}");
         lines.push(line(end, "coriolis-conductor", severity, ended));
     }

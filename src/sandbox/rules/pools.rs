@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::providers::{Needs, unknown_pool_setting};
 use super::regions::required;
 use super::transfers::unclassed;
+use crate::model::{MachineStatus, PoolStatus};
 use crate::sandbox::world::scenario::Role;
 use crate::sandbox::world::{Action, Caller, Cloud, Pool, Refusal, Story, empty, notes, python, role_word};
 
@@ -88,7 +89,7 @@ impl Cloud {
         });
         let position = self.pools.len() - 1;
         if !body.get("skip_allocation").and_then(Value::as_bool).unwrap_or(false) {
-            self.begin_allocation(position, "DEALLOCATED", now);
+            self.begin_allocation(position, PoolStatus::Deallocated, now);
         }
         Ok(&self.pools[position])
     }
@@ -144,7 +145,7 @@ impl Cloud {
         if let Some(os_type) = &os_type {
             system_checked(os_type, pool.platform)?;
         }
-        if status != "DEALLOCATED" {
+        if status != PoolStatus::Deallocated {
             // The service's own spelling.
             return Err(Refusal::bad(format!(
                 "Minion Pool '{id}' cannot be updated as it is in '{status}' status instead of the expected \
@@ -174,7 +175,7 @@ impl Cloud {
     pub(in crate::sandbox) fn delete_pool(&mut self, caller: &Caller, id: &str, now: Timestamp) -> Result<(), Refusal> {
         let position = self.pool_position(caller, id).map_err(unclassed)?;
         let status = self.pools[position].story.seen(now).status;
-        if !matches!(status, "DEALLOCATED" | "ERROR") {
+        if !matches!(status, PoolStatus::Deallocated | PoolStatus::Error) {
             return Err(Refusal::bad(format!(
                 "Minion Pool '{id}' cannot be deleted as it is in '{status}' status instead of one of the expected \
                  '['DEALLOCATED', 'ERROR']'. Please ensure the pool machines have been deallocated and the pool's \
@@ -193,17 +194,17 @@ impl Cloud {
     ) -> Result<&Pool, Refusal> {
         let position = self.pool_position(caller, id).map_err(unclassed)?;
         let status = self.pools[position].story.seen(now).status;
-        if status != "DEALLOCATED" {
+        if status != PoolStatus::Deallocated {
             return Err(Refusal::bad(format!(
                 "Minion machines for pool '{id}' cannot be allocated as the pool is in '{status}' state instead of \
                  the expected ['DEALLOCATED']. Please force-deallocate the pool and try again."
             )));
         }
-        self.begin_allocation(position, "IN_MAINTENANCE", now);
+        self.begin_allocation(position, PoolStatus::InMaintenance, now);
         Ok(&self.pools[position])
     }
 
-    fn begin_allocation(&mut self, position: usize, since: &'static str, now: Timestamp) {
+    fn begin_allocation(&mut self, position: usize, since: PoolStatus<'static>, now: Timestamp) {
         let id = self.pools[position].id.clone();
         let machines: Vec<String> = (0..self.pools[position].minimum).map(|_| self.new_minion(&id)).collect();
         let takes = self.pools[position].boots(self.seed);
@@ -225,7 +226,7 @@ impl Cloud {
     ) -> Result<&Pool, Refusal> {
         let position = self.pool_position(caller, id).map_err(unclassed)?;
         let status = self.pools[position].story.seen(now).status;
-        if status != "ALLOCATED" {
+        if status != PoolStatus::Allocated {
             return Err(Refusal::bad(format!(
                 "Minion machines for pool '{id}' cannot be healthchecked as the pool is in '{status}' state instead \
                  of the expected ['ALLOCATED']."
@@ -245,17 +246,17 @@ impl Cloud {
     ) -> Result<&Pool, Refusal> {
         let position = self.pool_position(caller, id).map_err(unclassed)?;
         let seen = self.pools[position].story.seen(now);
-        if seen.status == "DEALLOCATED" {
+        if seen.status == PoolStatus::Deallocated {
             return Ok(&self.pools[position]);
         }
-        if !force && !matches!(seen.status, "ALLOCATED" | "ERROR") {
+        if !force && !matches!(seen.status, PoolStatus::Allocated | PoolStatus::Error) {
             return Err(Refusal::bad(format!(
                 "Minion pool '{id}' cannot be deallocated as the pool is in '{}' state instead of one of the \
                  expected ['ALLOCATED', 'ERROR']",
                 seen.status
             )));
         }
-        let busy = seen.machines.iter().filter(|machine| machine.state.allocation != "AVAILABLE");
+        let busy = seen.machines.iter().filter(|machine| machine.state.allocation != MachineStatus::Available);
         let busy: Vec<String> =
             busy.map(|machine| format!("'{}': '{}'", machine.id, machine.state.allocation)).collect();
         if !force && !busy.is_empty() {
@@ -301,8 +302,8 @@ impl Cloud {
     pub(super) fn pools_allocated(&self, wanted: &Wanted<'_>, action: &str, now: Timestamp) -> Result<(), Refusal> {
         for (id, (word, _)) in wanted {
             let found = self.pools.iter().find(|pool| !pool.deleted && pool.id == **id);
-            let status = found.map_or("DEALLOCATED", |pool| pool.story.seen(now).status);
-            if status != "ALLOCATED" {
+            let status = found.map_or(PoolStatus::Deallocated, |pool| pool.story.seen(now).status);
+            if status != PoolStatus::Allocated {
                 return Err(Refusal::bad(format!(
                     "Minion Pool '{id}' is an invalid state ('{status}') to be used as a {word} pool for action \
                      '{action}'. The pool must be in 'ALLOCATED' status."
@@ -329,7 +330,7 @@ impl Cloud {
     fn room(&self, id: &str, now: Timestamp) -> usize {
         let Some(pool) = self.pools.iter().find(|pool| pool.id == id) else { return 0 };
         let seen = pool.story.seen(now);
-        let free = seen.machines.iter().filter(|machine| machine.state.allocation == "AVAILABLE").count();
+        let free = seen.machines.iter().filter(|machine| machine.state.allocation == MachineStatus::Available).count();
         free + (pool.maximum.max(0) as usize).saturating_sub(seen.machines.len())
     }
 
@@ -338,7 +339,7 @@ impl Cloud {
         let mut starts = now + HANDED_OVER;
         for _ in 0..count {
             let seen = self.pools[position].story.seen(now);
-            let free = seen.machines.iter().find(|machine| machine.state.allocation == "AVAILABLE");
+            let free = seen.machines.iter().find(|machine| machine.state.allocation == MachineStatus::Available);
             if let Some(machine) = free.map(|machine| machine.id.to_owned()) {
                 self.pools[position].story.reserve(&machine, action, now, now + HANDED_OVER);
                 continue;

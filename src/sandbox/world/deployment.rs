@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::action::Action;
 use super::graph::Direct;
 use super::lifecycle::Plan;
+use crate::model::Status;
 
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Deployment {
@@ -14,7 +15,7 @@ pub(in crate::sandbox) struct Deployment {
     /// `None` while it waits for an execution, and if it failed to start.
     pub plan: Option<Plan>,
     /// The status while there is no plan.
-    pub unplanned: &'static str,
+    pub unplanned: Status<'static>,
     /// The execution that it waits for.
     pub deployer: Option<String>,
     pub trust: Option<String>,
@@ -34,7 +35,7 @@ pub(in crate::sandbox) enum Deployed {
 }
 
 impl Deployment {
-    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
+    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> Status<'static> {
         self.plan.as_ref().map_or(self.unplanned, |plan| plan.status(now))
     }
 

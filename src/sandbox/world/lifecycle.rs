@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::draw::draw;
 use super::graph::{Note, Spec};
+use crate::model::{Status, TaskStatus};
 
 /// A started task is handed to a worker first, then its process begins.
 const HANDED_OUT: SignedDuration = SignedDuration::from_secs(2);
@@ -18,7 +19,6 @@ const NOTHING_TO_CLEAN: &str = "Unscheduled due to no non-error parent tasks hav
 const NOT_BEGUN: &str = "Unscheduled before it had begun.";
 const NOT_SCHEDULED: &str = "No worker service could take this task.";
 const STRANDED: &str = "This task was stranded by the deadlock of its execution.";
-const AWAITING: &str = "AWAITING_MINION_ALLOCATIONS";
 const NO_MINIONS: &str = "This task was unscheduled during the cancellation of the parent tasks execution.";
 const CANCELLED: &str = "This task was user-cancelled. Additional cancellation info from worker service: \
                          'Task was canceled.'";
@@ -32,7 +32,7 @@ pub(in crate::sandbox) struct Plan {
     pub created: Timestamp,
     pub tasks: Vec<Task>,
     /// Every status with the time from which it holds; the first one holds from the creation.
-    statuses: Vec<(Timestamp, &'static str)>,
+    statuses: Vec<(Timestamp, Status<'static>)>,
     /// The sorted times at which a task begins or ends, or the status changes: all that a watcher can notice besides
     /// progress.
     moments: Vec<Timestamp>,
@@ -55,7 +55,7 @@ pub(in crate::sandbox) struct Task {
 #[derive(Clone, Debug)]
 struct Change {
     at: Timestamp,
-    status: &'static str,
+    status: TaskStatus<'static>,
     details: Option<String>,
 }
 
@@ -74,7 +74,7 @@ enum Stage {
 #[derive(Clone, Copy)]
 pub(in crate::sandbox) struct Seen<'plan> {
     pub task: &'plan Task,
-    pub status: &'plan str,
+    pub status: TaskStatus<'static>,
     pub details: Option<&'plan str>,
     pub updated: Option<Timestamp>,
     /// The time at which its process began.
@@ -85,26 +85,26 @@ pub(in crate::sandbox) struct Seen<'plan> {
 
 impl Plan {
     pub(in crate::sandbox) fn new(id: String, created: Timestamp, specs: Vec<Spec>) -> Self {
-        let mut plan = Self::unstarted(id, created, specs, "RUNNING");
+        let mut plan = Self::unstarted(id, created, specs, Status::Running);
         plan.settle(created);
         plan
     }
 
     /// An execution that waits for machines of a pool until `starts`.
     pub(in crate::sandbox) fn awaiting(id: String, created: Timestamp, starts: Timestamp, specs: Vec<Spec>) -> Self {
-        let mut plan = Self::unstarted(id, created, specs, AWAITING);
-        plan.statuses.push((starts, "RUNNING"));
+        let mut plan = Self::unstarted(id, created, specs, Status::AwaitingMinionAllocations);
+        plan.statuses.push((starts, Status::Running));
         plan.settle(starts);
         plan
     }
 
     /// An execution that waits for machines of a pool, and learns at `told` that there are none.
     pub(in crate::sandbox) fn unallocated(id: String, created: Timestamp, told: Timestamp, specs: Vec<Spec>) -> Self {
-        let mut plan = Self::unstarted(id, created, specs, AWAITING);
+        let mut plan = Self::unstarted(id, created, specs, Status::AwaitingMinionAllocations);
         for task in &mut plan.tasks {
-            task.finish(told, "UNSCHEDULED", Some(NO_MINIONS));
+            task.finish(told, TaskStatus::Unscheduled, Some(NO_MINIONS));
         }
-        plan.statuses.push((told, "ERROR_ALLOCATING_MINIONS"));
+        plan.statuses.push((told, Status::ErrorAllocatingMinions));
         plan.moments = vec![told];
         plan
     }
@@ -114,12 +114,16 @@ impl Plan {
         id: String,
         created: Timestamp,
         specs: Vec<Spec>,
-        status: &'static str,
+        status: Status<'static>,
     ) -> Self {
         let stuck = |position: usize| match position {
-            _ if status != "DEADLOCKED" => Vec::new(),
-            0 => vec![Change { at: created, status: "FAILED_TO_SCHEDULE", details: Some(NOT_SCHEDULED.into()) }],
-            _ => vec![Change { at: created, status: "STRANDED_AFTER_DEADLOCK", details: Some(STRANDED.into()) }],
+            _ if status != Status::Deadlocked => Vec::new(),
+            0 => {
+                vec![Change { at: created, status: TaskStatus::FailedToSchedule, details: Some(NOT_SCHEDULED.into()) }]
+            }
+            _ => {
+                vec![Change { at: created, status: TaskStatus::StrandedAfterDeadlock, details: Some(STRANDED.into()) }]
+            }
         };
         let tasks = specs
             .into_iter()
@@ -147,7 +151,7 @@ impl Plan {
         }
     }
 
-    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
+    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> Status<'static> {
         let known = self.statuses.partition_point(|(at, _)| *at <= now);
         self.statuses[known.max(1) - 1].1
     }
@@ -155,15 +159,15 @@ impl Plan {
     /// The time of the last change of status; `None` for one that never started.
     pub(in crate::sandbox) fn updated(&self, now: Timestamp) -> Option<Timestamp> {
         let known = self.statuses.partition_point(|(at, _)| *at <= now).max(1);
-        (self.statuses[0].1 != "UNEXECUTED").then(|| self.statuses[known - 1].0)
+        (self.statuses[0].1 != Status::Unexecuted).then(|| self.statuses[known - 1].0)
     }
 
     pub(in crate::sandbox) fn is_active(&self, now: Timestamp) -> bool {
-        matches!(self.status(now), "RUNNING" | "CANCELLING" | AWAITING)
+        matches!(self.status(now), Status::Running | Status::Cancelling | Status::AwaitingMinionAllocations)
     }
 
     /// The time and the status of its end, as planned by now.
-    pub(in crate::sandbox) fn end(&self) -> (Timestamp, &'static str) {
+    pub(in crate::sandbox) fn end(&self) -> (Timestamp, Status<'static>) {
         *self.statuses.last().expect("a plan has a first status")
     }
 
@@ -179,7 +183,7 @@ impl Plan {
     }
 
     /// The outcome of the task of this kind for this instance.
-    pub(in crate::sandbox) fn outcome(&self, instance: &str, kind: &str) -> Option<&'static str> {
+    pub(in crate::sandbox) fn outcome(&self, instance: &str, kind: &str) -> Option<TaskStatus<'static>> {
         let of = |task: &&Task| task.spec.instance == instance && task.spec.kind == kind;
         self.tasks.iter().rfind(of)?.changes.last().map(|change| change.status)
     }
@@ -187,7 +191,7 @@ impl Plan {
     /// True if the task of this kind had completed for this instance by `now`.
     pub(in crate::sandbox) fn completed(&self, instance: &str, kind: &str, now: Timestamp) -> bool {
         let of = |seen: Seen<'_>| {
-            seen.task.spec.instance == instance && seen.task.spec.kind == kind && seen.status == "COMPLETED"
+            seen.task.spec.instance == instance && seen.task.spec.kind == kind && seen.status == TaskStatus::Completed
         };
         self.seen(now).any(of)
     }
@@ -196,12 +200,12 @@ impl Plan {
     pub(in crate::sandbox) fn last_completed(&self, kinds: &[&str], now: Timestamp) -> Option<Timestamp> {
         let of = |task: &&Task| kinds.contains(&task.spec.kind);
         let ends = self.tasks.iter().filter(of).filter_map(|task| task.changes.last());
-        ends.filter(|change| change.status == "COMPLETED" && change.at <= now).map(|change| change.at).max()
+        ends.filter(|change| change.status == TaskStatus::Completed && change.at <= now).map(|change| change.at).max()
     }
 
     /// Winds down everything that is running. With `force` a second time, the clean-up as well.
     pub(in crate::sandbox) fn cancel(&mut self, now: Timestamp, force: bool) {
-        let again = self.status(now) == "CANCELLING";
+        let again = self.status(now) == Status::Cancelling;
         self.forget_after(now);
         self.cancelled = true;
         self.troubled.get_or_insert(now);
@@ -209,18 +213,19 @@ impl Plan {
             let drop_it = !task.spec.on_error || again && force;
             match task.stage {
                 Stage::Active { begins, .. } if drop_it && begins <= now => {
-                    let (status, text) = if force { ("FORCE_CANCELED", FORCED) } else { ("CANCELED", CANCELLED) };
+                    let (status, text) =
+                        if force { (TaskStatus::ForceCanceled, FORCED) } else { (TaskStatus::Canceled, CANCELLED) };
                     task.finish(now, status, Some(text));
                 }
-                Stage::Active { .. } if drop_it => task.finish(now, "UNSCHEDULED", Some(NOT_BEGUN)),
+                Stage::Active { .. } if drop_it => task.finish(now, TaskStatus::Unscheduled, Some(NOT_BEGUN)),
                 Stage::Waiting if task.spec.on_error && again && force => {
-                    task.finish(now, "UNSCHEDULED", Some(NOT_BEGUN));
+                    task.finish(now, TaskStatus::Unscheduled, Some(NOT_BEGUN));
                 }
                 _ => {}
             }
         }
         if !again {
-            self.statuses.push((now, "CANCELLING"));
+            self.statuses.push((now, Status::Cancelling));
         }
         self.settle(now);
     }
@@ -230,12 +235,12 @@ impl Plan {
         self.statuses.retain(|(at, _)| *at <= now);
         self.troubled = self.troubled.filter(|at| *at <= now);
         for task in &mut self.tasks {
-            let begun = task.changes.iter().find(|change| change.status == "RUNNING").map(|change| change.at);
+            let begun = task.changes.iter().find(|change| change.status == TaskStatus::Running).map(|change| change.at);
             let ends = task.changes.last().map(|change| change.at);
             task.changes.retain(|change| change.at <= now);
             task.stage = match (task.changes.last(), ends) {
                 (None, _) | (_, None) => Stage::Waiting,
-                (Some(last), _) if is_final(last.status) => Stage::Final,
+                (Some(last), _) if last.status.is_final() => Stage::Final,
                 (Some(_), Some(ends)) => Stage::Active { begins: begun.unwrap_or(ends), ends },
             };
         }
@@ -266,33 +271,34 @@ impl Plan {
         self.moments.dedup();
     }
 
-    fn verdict(&self) -> &'static str {
-        let failed = self.tasks.iter().any(|task| task.changes.last().is_some_and(|last| last.status == "ERROR"));
+    fn verdict(&self) -> Status<'static> {
+        let failed =
+            self.tasks.iter().any(|task| task.changes.last().is_some_and(|last| last.status == TaskStatus::Error));
         match (self.cancelled, failed) {
-            (true, _) => "CANCELED",
-            (false, true) => "ERROR",
-            (false, false) => "COMPLETED",
+            (true, _) => Status::Canceled,
+            (false, true) => Status::Error,
+            (false, false) => Status::Completed,
         }
     }
 
     fn end_task(&mut self, position: usize, now: Timestamp) {
         let Some(failure) = self.tasks[position].spec.failure.clone() else {
-            self.tasks[position].finish(now, "COMPLETED", None);
+            self.tasks[position].finish(now, TaskStatus::Completed, None);
             return;
         };
-        self.tasks[position].finish(now, "ERROR", Some(&failure.text));
+        self.tasks[position].finish(now, TaskStatus::Error, Some(&failure.text));
         self.troubled.get_or_insert(now);
         let mut others = false;
         for task in self.tasks.iter_mut().filter(|task| !task.spec.on_error) {
             let Stage::Active { begins, .. } = task.stage else { continue };
             others = true;
             match begins <= now {
-                true => task.finish(now, "CANCELED", Some(CANCELLED)),
-                false => task.finish(now, "UNSCHEDULED", Some(NOT_BEGUN)),
+                true => task.finish(now, TaskStatus::Canceled, Some(CANCELLED)),
+                false => task.finish(now, TaskStatus::Unscheduled, Some(NOT_BEGUN)),
             }
         }
         if others && !self.cancelled {
-            self.statuses.push((now, "CANCELLING"));
+            self.statuses.push((now, Status::Cancelling));
         }
     }
 
@@ -308,7 +314,7 @@ impl Plan {
             changed = true;
             match verdict {
                 Ok(()) => self.tasks[position].start(now),
-                Err(reason) => self.tasks[position].finish(now, "UNSCHEDULED", Some(reason)),
+                Err(reason) => self.tasks[position].finish(now, TaskStatus::Unscheduled, Some(reason)),
             }
         }
         changed
@@ -321,14 +327,14 @@ impl Plan {
             return None;
         }
         let ended = |parent: &Task, status| parent.changes.last().is_some_and(|last| last.status == status);
-        if !task.spec.parents.is_empty() && parents().all(|parent| ended(parent, "UNSCHEDULED")) {
+        if !task.spec.parents.is_empty() && parents().all(|parent| ended(parent, TaskStatus::Unscheduled)) {
             return Some(Err(ALL_UNSCHEDULED));
         }
         if task.spec.on_error {
-            let any = parents().any(|parent| !parent.spec.on_error && ended(parent, "COMPLETED"));
+            let any = parents().any(|parent| !parent.spec.on_error && ended(parent, TaskStatus::Completed));
             return Some(if any { Ok(()) } else { Err(NOTHING_TO_CLEAN) });
         }
-        if parents().any(|parent| !ended(parent, "COMPLETED")) {
+        if parents().any(|parent| !ended(parent, TaskStatus::Completed)) {
             return Some(Err(PARENT_FAILED));
         }
         Some(if self.troubled.is_none() { Ok(()) } else { Err(NOT_BEGUN) })
@@ -338,7 +344,9 @@ impl Plan {
 impl Task {
     fn start(&mut self, now: Timestamp) {
         let begins = now + BEGUN;
-        for (at, status) in [(now, "PENDING"), (now + HANDED_OUT, "STARTING"), (begins, "RUNNING")] {
+        for (at, status) in
+            [(now, TaskStatus::Pending), (now + HANDED_OUT, TaskStatus::Starting), (begins, TaskStatus::Running)]
+        {
             self.changes.push(Change { at, status, details: None });
         }
         let seconds = match &self.spec.failure {
@@ -348,7 +356,7 @@ impl Task {
         self.stage = Stage::Active { begins, ends: begins + SignedDuration::from_secs(on_grid(seconds)) };
     }
 
-    fn finish(&mut self, now: Timestamp, status: &'static str, details: Option<&str>) {
+    fn finish(&mut self, now: Timestamp, status: TaskStatus<'static>, details: Option<&str>) {
         self.changes.retain(|change| change.at <= now);
         self.changes.push(Change { at: now, status, details: details.map(String::from) });
         self.stage = Stage::Final;
@@ -358,22 +366,23 @@ impl Task {
     fn moments(&self) -> impl Iterator<Item = Timestamp> {
         self.changes
             .iter()
-            .filter(|change| change.status == "RUNNING" || is_final(change.status))
+            .filter(|change| change.status == TaskStatus::Running || change.status.is_final())
             .map(|change| change.at)
     }
 
     fn seen(&self, now: Timestamp) -> Seen<'_> {
         let known = self.changes.partition_point(|change| change.at <= now);
         let last = known.checked_sub(1).map(|position| &self.changes[position]);
-        let began = self.changes[..known].iter().find(|change| change.status == "RUNNING").map(|change| change.at);
-        let status = last.map_or("SCHEDULED", |change| change.status);
+        let began =
+            self.changes[..known].iter().find(|change| change.status == TaskStatus::Running).map(|change| change.at);
+        let status = last.map_or(TaskStatus::Scheduled, |change| change.status);
         Seen {
             task: self,
             status,
             details: last.and_then(|change| change.details.as_deref()),
             updated: last.map(|change| change.at),
             began,
-            until: last.filter(|_| is_final(status)).map_or(now, |change| change.at),
+            until: last.filter(|_| status.is_final()).map_or(now, |change| change.at),
         }
     }
 }
@@ -414,10 +423,6 @@ pub(in crate::sandbox) fn on_grid(seconds: i64) -> i64 {
 
 fn part_of(seconds: i64, part: f64) -> SignedDuration {
     SignedDuration::from_secs((on_grid(seconds) as f64 * part) as i64)
-}
-
-fn is_final(status: &str) -> bool {
-    crate::model::task_is_final(status)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::{MachineStatus, PoolStatus};
+
 /// Work on a pool is done by a process of its own, which has to start first.
 const START: SignedDuration = SignedDuration::from_secs(3);
 const VALIDATION: SignedDuration = SignedDuration::from_secs(10);
@@ -18,7 +20,7 @@ pub(in crate::sandbox) struct Story {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Status(&'static str),
+    Status(PoolStatus<'static>),
     /// A change that no status shows.
     Touched,
     Event(&'static str, String),
@@ -30,7 +32,7 @@ enum Step {
 /// The state of a machine.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::sandbox) struct MachineState {
-    pub allocation: &'static str,
+    pub allocation: MachineStatus<'static>,
     /// The transfer or deployment that uses it.
     pub action: Option<String>,
 }
@@ -38,7 +40,7 @@ pub(in crate::sandbox) struct MachineState {
 /// A pool at some time.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::sandbox) struct Seen<'story> {
-    pub status: &'static str,
+    pub status: PoolStatus<'static>,
     pub shared: bool,
     pub machines: Vec<Minion<'story>>,
     pub events: Vec<(Timestamp, &'static str, &'story str)>,
@@ -63,7 +65,7 @@ pub(in crate::sandbox) enum Flaw {
 }
 
 impl MachineState {
-    fn of(allocation: &'static str) -> Self {
+    fn of(allocation: MachineStatus<'static>) -> Self {
         Self { allocation, action: None }
     }
 }
@@ -71,16 +73,21 @@ impl MachineState {
 impl Story {
     pub(in crate::sandbox) fn new(now: Timestamp) -> Self {
         let added = "Successfully added minion pool to the DB";
-        Self { steps: vec![(now, Step::Status("DEALLOCATED")), (now, Step::Event("INFO", added.into()))] }
+        Self { steps: vec![(now, Step::Status(PoolStatus::Deallocated)), (now, Step::Event("INFO", added.into()))] }
     }
 
     pub(in crate::sandbox) fn seen(&self, now: Timestamp) -> Seen<'_> {
-        let mut seen =
-            Seen { status: "DEALLOCATED", shared: false, machines: Vec::new(), events: Vec::new(), updated: None };
+        let mut seen = Seen {
+            status: PoolStatus::Deallocated,
+            shared: false,
+            machines: Vec::new(),
+            events: Vec::new(),
+            updated: None,
+        };
         for (number, (at, step)) in self.steps.iter().enumerate().take_while(|(_, (at, _))| *at <= now) {
             match step {
                 Step::Status(status) => {
-                    seen.status = status;
+                    seen.status = *status;
                     seen.updated = (number > 0).then_some(*at);
                 }
                 Step::Touched => seen.updated = Some(*at),
@@ -107,7 +114,7 @@ impl Story {
     pub(in crate::sandbox) fn allocate(
         &mut self,
         now: Timestamp,
-        since: &'static str,
+        since: PoolStatus<'static>,
         machines: &[String],
         takes: SignedDuration,
         flaw: Option<Flaw>,
@@ -117,32 +124,32 @@ impl Story {
         let booted = deployed + takes;
         self.rest(now, since);
         self.push(now, [info("Begun minion pool allocation process")]);
-        self.go(started, since, "VALIDATING_INPUTS");
+        self.go(started, since, PoolStatus::ValidatingInputs);
         self.push(started, [info("Validating minion pool options")]);
         if flaw == Some(Flaw::Options) {
             self.fail(validated, "the minion pool options were refused");
-            self.revert(validated, "VALIDATING_INPUTS", "ERROR");
+            self.revert(validated, PoolStatus::ValidatingInputs, PoolStatus::Error);
             return;
         }
         self.push(validated, [info("Successfully validated minion pool options")]);
-        self.go(validated, "VALIDATING_INPUTS", "ALLOCATING_SHARED_RESOURCES");
+        self.go(validated, PoolStatus::ValidatingInputs, PoolStatus::AllocatingSharedResources);
         self.push(validated, [info("Deploying shared pool resources")]);
         self.push(deployed, [Step::Shared(true), info("Successfully deployed shared pool resources")]);
-        self.go(deployed, "ALLOCATING_SHARED_RESOURCES", "ALLOCATING_MACHINES");
+        self.go(deployed, PoolStatus::AllocatingSharedResources, PoolStatus::AllocatingMachines);
         for id in machines {
             self.boot(id, deployed);
         }
         if flaw == Some(Flaw::Image) {
             self.fail(booted, "the minion machine's image could not be found");
             self.push(booted, machines.iter().map(|id| Step::Gone(id.clone())));
-            self.revert(booted, "ALLOCATING_MACHINES", "ALLOCATING_SHARED_RESOURCES");
-            self.revert(booted + TEAR_DOWN, "ALLOCATING_SHARED_RESOURCES", "ERROR");
+            self.revert(booted, PoolStatus::AllocatingMachines, PoolStatus::AllocatingSharedResources);
+            self.revert(booted + TEAR_DOWN, PoolStatus::AllocatingSharedResources, PoolStatus::Error);
             return;
         }
         for id in machines {
             self.booted(id, booted);
         }
-        self.go(booted, "ALLOCATING_MACHINES", "ALLOCATED");
+        self.go(booted, PoolStatus::AllocatingMachines, PoolStatus::Allocated);
     }
 
     /// Adds a machine to a pool that may grow.
@@ -153,12 +160,12 @@ impl Story {
 
     fn boot(&mut self, id: &str, at: Timestamp) {
         let text = format!("Allocating minion machine with internal pool ID '{id}'");
-        self.push(at, [Step::Machine(id.into(), MachineState::of("ALLOCATING")), info(&text)]);
+        self.push(at, [Step::Machine(id.into(), MachineState::of(MachineStatus::Allocating)), info(&text)]);
     }
 
     fn booted(&mut self, id: &str, at: Timestamp) {
         let text = format!("Successfully allocated minion machine with internal pool ID '{id}'");
-        self.push(at, [Step::Machine(id.into(), MachineState::of("AVAILABLE")), info(&text)]);
+        self.push(at, [Step::Machine(id.into(), MachineState::of(MachineStatus::Available)), info(&text)]);
     }
 
     pub(in crate::sandbox) fn refresh(&mut self, now: Timestamp) {
@@ -166,7 +173,7 @@ impl Story {
             .seen(now)
             .machines
             .iter()
-            .filter(|machine| machine.state.allocation == "AVAILABLE")
+            .filter(|machine| machine.state.allocation == MachineStatus::Available)
             .map(|machine| machine.id.to_owned())
             .collect();
         let list = free.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
@@ -180,7 +187,13 @@ impl Story {
         ];
         self.push(now, texts.iter().map(|text| info(text)));
         for id in &free {
-            self.check_health(id, now, now + HEALTH, MachineState::of("HEALTHCHECKING"), MachineState::of("AVAILABLE"));
+            self.check_health(
+                id,
+                now,
+                now + HEALTH,
+                MachineState::of(MachineStatus::Healthchecking),
+                MachineState::of(MachineStatus::Available),
+            );
         }
     }
 
@@ -197,21 +210,24 @@ impl Story {
         let machines: Vec<String> = self.seen(now).machines.iter().map(|machine| machine.id.to_owned()).collect();
         let started = now + START;
         let gone = if machines.is_empty() { started } else { started + TEAR_DOWN };
-        self.rest(now, "IN_MAINTENANCE");
+        self.rest(now, PoolStatus::InMaintenance);
         self.push(now, [info("Begun minion pool deallocation process")]);
         if !machines.is_empty() {
-            self.go(started, "IN_MAINTENANCE", "DEALLOCATING_MACHINES");
+            self.go(started, PoolStatus::InMaintenance, PoolStatus::DeallocatingMachines);
         }
         for id in &machines {
             let begun = format!("Deallocating minion machine with internal pool ID '{id}'");
             let ended = format!("Successfully deallocated minion machine with internal pool ID '{id}'");
-            self.push(started, [Step::Machine(id.clone(), MachineState::of("DEALLOCATING")), info(&begun)]);
+            self.push(
+                started,
+                [Step::Machine(id.clone(), MachineState::of(MachineStatus::Deallocating)), info(&begun)],
+            );
             self.push(gone, [Step::Gone(id.clone()), info(&ended)]);
         }
-        let since = if machines.is_empty() { "IN_MAINTENANCE" } else { "DEALLOCATING_MACHINES" };
-        self.go(gone, since, "DEALLOCATING_SHARED_RESOURCES");
+        let since = if machines.is_empty() { PoolStatus::InMaintenance } else { PoolStatus::DeallocatingMachines };
+        self.go(gone, since, PoolStatus::DeallocatingSharedResources);
         self.push(gone + SHARED, [Step::Shared(false), info("Successfully deallocated shared pool resources")]);
-        self.go(gone + SHARED, "DEALLOCATING_SHARED_RESOURCES", "DEALLOCATED");
+        self.go(gone + SHARED, PoolStatus::DeallocatingSharedResources, PoolStatus::Deallocated);
     }
 
     /// Reserves a machine for an action, which uses it from `starts` on.
@@ -221,7 +237,7 @@ impl Story {
         );
         let state = |allocation| MachineState { allocation, action: Some(action.into()) };
         self.push(now, [info(&text)]);
-        self.check_health(id, now, starts, state("RESERVED"), state("IN_USE"));
+        self.check_health(id, now, starts, state(MachineStatus::Reserved), state(MachineStatus::InUse));
     }
 
     /// Frees the machines of an action.
@@ -247,23 +263,23 @@ impl Story {
             seen.machines.iter().filter(has).map(|machine| machine.id.to_owned()).collect()
         };
         for id in held.into_iter().filter(|id| taken.contains(id)) {
-            self.push(at, [Step::Machine(id, MachineState::of("AVAILABLE"))]);
+            self.push(at, [Step::Machine(id, MachineState::of(MachineStatus::Available))]);
         }
     }
 
     /// A change of status without an event.
-    fn rest(&mut self, at: Timestamp, status: &'static str) {
+    fn rest(&mut self, at: Timestamp, status: PoolStatus<'static>) {
         if self.seen(at).status != status {
             self.push(at, [Step::Status(status)]);
         }
     }
 
-    fn go(&mut self, at: Timestamp, from: &str, to: &'static str) {
+    fn go(&mut self, at: Timestamp, from: PoolStatus<'_>, to: PoolStatus<'static>) {
         let text = format!("Pool status transitioned from '{from}' to '{to}'");
         self.push(at, [Step::Status(to), info(&text)]);
     }
 
-    fn revert(&mut self, at: Timestamp, from: &str, to: &'static str) {
+    fn revert(&mut self, at: Timestamp, from: PoolStatus<'_>, to: PoolStatus<'static>) {
         let text = format!("Pool status reverted from '{from}' to '{to}'");
         self.push(at, [Step::Status(to), info(&text)]);
     }
@@ -284,7 +300,7 @@ impl Story {
 
 impl<'story> Seen<'story> {
     fn change(&mut self, id: &'story str, state: &'story MachineState, at: Timestamp) {
-        let ready = (state.allocation == "AVAILABLE").then_some(at);
+        let ready = (state.allocation == MachineStatus::Available).then_some(at);
         match self.machines.iter_mut().find(|machine| machine.id == id) {
             Some(machine) => {
                 machine.state = state;
@@ -311,12 +327,12 @@ mod tests {
     fn allocated() -> Story {
         let mut story = Story::new(start());
         let takes = SignedDuration::from_secs(60);
-        story.allocate(start(), "DEALLOCATED", &["one".into(), "two".into()], takes, None);
+        story.allocate(start(), PoolStatus::Deallocated, &["one".into(), "two".into()], takes, None);
         story
     }
 
     /// The statuses of the story, with the number of machines.
-    fn statuses(story: &Story, mut at: Timestamp) -> Vec<(&'static str, usize)> {
+    fn statuses(story: &Story, mut at: Timestamp) -> Vec<(PoolStatus<'static>, usize)> {
         let mut found = Vec::new();
         loop {
             let seen = story.seen(at);
@@ -330,25 +346,25 @@ mod tests {
     fn a_pool_goes_from_its_inputs_to_its_machines_and_back() {
         let mut story = allocated();
         let expected = [
-            ("DEALLOCATED", 0),
-            ("VALIDATING_INPUTS", 0),
-            ("ALLOCATING_SHARED_RESOURCES", 0),
-            ("ALLOCATING_MACHINES", 2),
-            ("ALLOCATED", 2),
+            (PoolStatus::Deallocated, 0),
+            (PoolStatus::ValidatingInputs, 0),
+            (PoolStatus::AllocatingSharedResources, 0),
+            (PoolStatus::AllocatingMachines, 2),
+            (PoolStatus::Allocated, 2),
         ];
         assert_eq!(statuses(&story, start()), expected);
         let later = start() + SignedDuration::from_hours(1);
         story.deallocate(later);
         let expected = [
-            ("IN_MAINTENANCE", 2),
-            ("DEALLOCATING_MACHINES", 2),
-            ("DEALLOCATING_SHARED_RESOURCES", 0),
-            ("DEALLOCATED", 0),
+            (PoolStatus::InMaintenance, 2),
+            (PoolStatus::DeallocatingMachines, 2),
+            (PoolStatus::DeallocatingSharedResources, 0),
+            (PoolStatus::Deallocated, 0),
         ];
         assert_eq!(statuses(&story, later), expected);
         let again = later + SignedDuration::from_hours(1);
-        story.allocate(again, "IN_MAINTENANCE", &[], SignedDuration::ZERO, None);
-        assert_eq!(statuses(&story, again)[..2], [("IN_MAINTENANCE", 0), ("VALIDATING_INPUTS", 0)]);
+        story.allocate(again, PoolStatus::InMaintenance, &[], SignedDuration::ZERO, None);
+        assert_eq!(statuses(&story, again)[..2], [(PoolStatus::InMaintenance, 0), (PoolStatus::ValidatingInputs, 0)]);
     }
 
     #[test]
@@ -364,9 +380,9 @@ mod tests {
         let mut story = allocated();
         let later = start() + SignedDuration::from_hours(1);
         story.reserve("one", "transfer", later, later + SignedDuration::from_secs(10));
-        assert_eq!(story.seen(later).machines[0].state.allocation, "RESERVED");
+        assert_eq!(story.seen(later).machines[0].state.allocation, MachineStatus::Reserved);
         story.release("transfer", later + SignedDuration::from_secs(5));
         let end = story.seen(later + SignedDuration::from_hours(1));
-        assert!(end.machines.iter().all(|machine| machine.state == &MachineState::of("AVAILABLE")));
+        assert!(end.machines.iter().all(|machine| machine.state == &MachineState::of(MachineStatus::Available)));
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::action::Action;
 use super::lifecycle::Plan;
+use crate::model::Status;
 
 /// Tasks whose results are kept in the transfer.
 const KEPT: [&str; 3] = ["GET_INSTANCE_INFO", "DEPLOY_TRANSFER_DISKS", "REPLICATE_DISKS"];
@@ -53,8 +54,8 @@ pub(in crate::sandbox) enum ExecutionKind {
 
 impl Transfer {
     /// The status of the newest execution of any kind.
-    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> &'static str {
-        self.executions.last().map_or("UNEXECUTED", |execution| execution.plan.status(now))
+    pub(in crate::sandbox) fn status(&self, now: Timestamp) -> Status<'static> {
+        self.executions.last().map_or(Status::Unexecuted, |execution| execution.plan.status(now))
     }
 
     /// The time of its last change: of its status, or of the facts that a finished task of its newest execution adds.
@@ -72,7 +73,8 @@ impl Transfer {
     }
 
     pub(in crate::sandbox) fn ever_completed(&self, now: Timestamp) -> bool {
-        self.live_executions()
-            .any(|execution| execution.kind == ExecutionKind::Transfer && execution.plan.status(now) == "COMPLETED")
+        self.live_executions().any(|execution| {
+            execution.kind == ExecutionKind::Transfer && execution.plan.status(now) == Status::Completed
+        })
     }
 }

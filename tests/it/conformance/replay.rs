@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use coriolis_run::clock::{Clock, Speed};
-use coriolis_run::model::{Generation, Phase, phase, task_is_final};
+use coriolis_run::model::{Generation, Status, TaskStatus};
 use coriolis_run::sandbox::{Options, Platform, Role, Sandbox, Scenario, Setting, serve};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -338,11 +338,11 @@ impl Replay {
         if theirs != own && own.ends_with("ALLOCATED") {
             return is_new(&sent.body["minion_pool"]);
         }
-        let behind = |own: &str| !phase(own).is_final() && own != "UNEXECUTED";
+        let behind = |own: &str| Status::from(own).is_active();
         if theirs != own {
             return behind(own);
         }
-        phase(own) == Phase::Active && finals(&sent.body) < finals(&recorded["response_body"])
+        Status::from(own).is_active() && finals(&sent.body) < finals(&recorded["response_body"])
     }
 
     /// To the next thing that happens.
@@ -559,7 +559,7 @@ fn is_new(pool: &Value) -> bool {
 }
 
 fn finals(body: &Value) -> usize {
-    let is_final = |task: &&Value| task_is_final(task["status"].as_str().unwrap_or_default());
+    let is_final = |task: &&Value| TaskStatus::from(task["status"].as_str().unwrap_or_default()).is_final();
     tasks_of(body).map_or(0, |tasks| tasks.iter().filter(is_final).count())
 }
 

@@ -62,7 +62,7 @@ fn slow_machines_take_about_three_times_as_long() {
 #[test]
 fn a_copy_begins_with_two_tasks_and_the_rest_waits() {
     let plan = copy(&["web-01"], true, false);
-    assert_eq!(plan.status(start()), "RUNNING");
+    assert_eq!(plan.status(start()), Status::Running);
     assert_eq!(
         board(&plan, start()),
         [
@@ -77,10 +77,10 @@ fn a_copy_begins_with_two_tasks_and_the_rest_waits() {
             "10 DELETE_TRANSFER_TARGET_RESOURCES SCHEDULED",
         ]
     );
-    assert_eq!(plan.seen(start() + seconds(2)).next().unwrap().status, "STARTING");
-    assert_eq!(plan.seen(start() + seconds(5)).next().unwrap().status, "RUNNING");
-    assert_eq!(plan.end().1, "COMPLETED");
-    assert!(plan.seen(plan.end().0).all(|seen| seen.status == "COMPLETED"));
+    assert_eq!(plan.seen(start() + seconds(2)).next().unwrap().status, TaskStatus::Starting);
+    assert_eq!(plan.seen(start() + seconds(5)).next().unwrap().status, TaskStatus::Running);
+    assert_eq!(plan.end().1, Status::Completed);
+    assert!(plan.seen(plan.end().0).all(|seen| seen.status == TaskStatus::Completed));
 }
 
 #[test]
@@ -111,10 +111,10 @@ fn the_bars_of_the_disks_only_rise_and_end_full() {
 fn an_execution_reads_error_only_after_its_cleanup() {
     let plan = copy(&["fail-once-mail-01"], true, false);
     let (end, status) = plan.end();
-    assert_eq!(status, "ERROR");
+    assert_eq!(status, Status::Error);
     let failed = plan.tasks.iter().find(|task| task.spec.kind == "REPLICATE_DISKS").unwrap().changes.last().unwrap();
     assert!(failed.at < end);
-    assert_eq!(plan.status(failed.at), "RUNNING");
+    assert_eq!(plan.status(failed.at), Status::Running);
     assert_eq!(
         board(&plan, end)[6..],
         [
@@ -130,25 +130,25 @@ fn an_execution_reads_error_only_after_its_cleanup() {
 fn what_is_not_on_the_source_fails_when_it_is_looked_for() {
     let plan = copy(&["no-such-vm"], true, false);
     let (end, status) = plan.end();
-    assert_eq!(status, "ERROR");
+    assert_eq!(status, Status::Error);
     let seen: Vec<_> = plan.seen(end).map(|seen| (seen.status, seen.details.unwrap_or_default())).collect();
-    assert_eq!(seen[1], ("ERROR", "Instance \"no-such-vm\" could not be found."));
-    assert_eq!(seen[2], ("UNSCHEDULED", PARENT_FAILED));
-    assert_eq!(seen[3], ("UNSCHEDULED", PARENT_FAILED));
-    assert_eq!(seen[4], ("UNSCHEDULED", ALL_UNSCHEDULED));
-    assert_eq!(seen[8], ("UNSCHEDULED", ALL_UNSCHEDULED));
+    assert_eq!(seen[1], (TaskStatus::Error, "Instance \"no-such-vm\" could not be found."));
+    assert_eq!(seen[2], (TaskStatus::Unscheduled, PARENT_FAILED));
+    assert_eq!(seen[3], (TaskStatus::Unscheduled, PARENT_FAILED));
+    assert_eq!(seen[4], (TaskStatus::Unscheduled, ALL_UNSCHEDULED));
+    assert_eq!(seen[8], (TaskStatus::Unscheduled, ALL_UNSCHEDULED));
 }
 
 #[test]
 fn one_instance_that_fails_cancels_the_other() {
     let plan = copy(&["fail-always-01", "app-01"], true, false);
     let (end, status) = plan.end();
-    assert_eq!(status, "ERROR");
+    assert_eq!(status, Status::Error);
     let board = board(&plan, end);
     assert_eq!(board[6], "8 REPLICATE_DISKS ERROR");
     assert_eq!(board[15], "17 REPLICATE_DISKS CANCELED");
     assert_eq!(board[17], "19 DELETE_TRANSFER_TARGET_RESOURCES COMPLETED");
-    assert_eq!(plan.status(end - seconds(5)), "CANCELLING");
+    assert_eq!(plan.status(end - seconds(5)), Status::Cancelling);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_cancel_winds_down_and_cleans_up() {
     let mut plan = copy(&["web-01"], true, true);
     let now = start() + seconds(600);
     plan.cancel(now, false);
-    assert_eq!(plan.status(now), "CANCELLING");
+    assert_eq!(plan.status(now), Status::Cancelling);
     assert_eq!(
         board(&plan, now)[7..],
         [
@@ -166,7 +166,7 @@ fn a_cancel_winds_down_and_cleans_up() {
         ]
     );
     let (end, status) = plan.end();
-    assert_eq!(status, "CANCELED");
+    assert_eq!(status, Status::Canceled);
     assert!(end > now && end < now + seconds(60));
     assert_eq!(board(&plan, end)[6], "8 SHUTDOWN_INSTANCE COMPLETED");
     assert_eq!(plan.next_moment(now), Some(now + seconds(5)));
@@ -179,7 +179,7 @@ fn a_second_cancel_with_force_stops_the_cleanup() {
     let now = start() + seconds(600);
     plan.cancel(now, false);
     plan.cancel(now + seconds(7), true);
-    assert_eq!(plan.end(), (now + seconds(7), "CANCELED"));
+    assert_eq!(plan.end(), (now + seconds(7), Status::Canceled));
     assert_eq!(
         board(&plan, now + seconds(7))[7..],
         ["9 DELETE_TRANSFER_SOURCE_RESOURCES FORCE_CANCELED", "10 DELETE_TRANSFER_TARGET_RESOURCES FORCE_CANCELED",]
@@ -190,8 +190,8 @@ fn a_second_cancel_with_force_stops_the_cleanup() {
 fn a_cancel_at_once_leaves_nothing_to_clean() {
     let mut plan = copy(&["web-01"], true, false);
     plan.cancel(start(), false);
-    assert_eq!(plan.end(), (start(), "CANCELED"));
-    assert_eq!(plan.status(start()), "CANCELED");
+    assert_eq!(plan.end(), (start(), Status::Canceled));
+    assert_eq!(plan.status(start()), Status::Canceled);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_hidden_cleanup_task_appears_when_a_deployment_fails() {
     let plan = deployment("fail-deploy-01", true);
     assert_eq!(board(&plan, start()).len(), 9);
     let (end, status) = plan.end();
-    assert_eq!(status, "ERROR");
+    assert_eq!(status, Status::Error);
     assert_eq!(
         board(&plan, end),
         [
