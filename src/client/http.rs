@@ -16,6 +16,7 @@ use super::departure::{Departure, Unguarded};
 use super::filled::Filled;
 use super::generation;
 use super::identity::{Access, Identity};
+use super::moment;
 use super::outage::{Notice, Outage};
 use super::paging::{self, Paging};
 use super::request::{Method, Request, Service};
@@ -393,6 +394,8 @@ impl Client {
         }
         let wire = self.shared.wire.clone();
         self.on_runtime(async move { wire.renew(&access).await }).ok_or_else(ended)??;
+        // The login may have taken a while.
+        departure.stayed().and_then(|()| departure.may_leave()).map_err(kept)?;
         let (_, reply) = self.leave(request, departure)?;
         answer::read(request, &reply)
     }
@@ -425,6 +428,7 @@ impl Client {
         notice: Notice,
     ) -> Result<()> {
         self.cancel.check()?;
+        moment::paused();
         let (next, until) = (self.shared.clock.now() + pause, self.shared.clock.instant() + pause);
         match notice {
             Notice::First => {

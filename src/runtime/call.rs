@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
 use serde_json::Value;
 
-use crate::client::{Departure, Failure, Request};
+use crate::client::{Departure, Failure, Request, of_one_moment};
 use crate::clock::Instant;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
@@ -89,7 +89,7 @@ pub fn unguarded(_: &Call<'_>) -> Result<Value> {
 impl Departure for Leaving<'_, '_> {
     fn may_leave(&mut self) -> Result<()> {
         if !self.began {
-            self.before = (self.guard)(self.call)?;
+            self.before = of_one_moment(|| (self.guard)(self.call))?;
         }
         Ok(())
     }

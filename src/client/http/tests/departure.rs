@@ -1,6 +1,7 @@
 //! The questions and notifications that a departing change gets.
 
 use super::*;
+use crate::client::of_one_moment;
 
 /// Records the notifications of a change on its way out; it may be kept back when its turn has come.
 #[derive(Default)]
@@ -66,6 +67,31 @@ fn a_change_that_may_not_leave_any_more_is_not_sent() {
     };
     assert_eq!((error.kind, way.told), (Kind::Refused, vec!["may leave", "stayed"]));
     assert!(world.lines().is_empty());
+}
+
+#[test]
+fn a_change_is_asked_again_after_another_login() {
+    let world = World::new(|before, _| match before {
+        0 => refusal(401, "who are you?"),
+        _ => execution(),
+    });
+    let mut way = Way::default();
+    world.client.change(&Origin::default(), &execute(), &mut way).unwrap();
+    assert_eq!(way.told, ["may leave", "leaves", "stayed", "may leave", "leaves"]);
+}
+
+#[test]
+fn facts_between_which_a_request_was_tried_again_are_asked_for_anew() {
+    let world = World::new(|before, _| match before {
+        1 => refusal(502, "away"),
+        _ => Act::Json(200, json!({"transfers": [transfer("T")]})),
+    });
+    let lists = ["transfers?limit=1", "transfers?limit=2"];
+    let both =
+        || lists.iter().try_for_each(|path| world.send(&Request::get(*path, Answer::List("transfers"))).map(drop));
+    of_one_moment(both).unwrap();
+    let asked: Vec<String> = [0, 1, 1, 0, 1].iter().map(|list| format!("get {}", lists[*list])).collect();
+    assert_eq!(world.lines(), asked);
 }
 
 #[test]
