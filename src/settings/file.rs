@@ -110,10 +110,7 @@ impl Files<'_> {
             let origin = Origin::File { key, path };
             place.entry(Setting::RegionName).or_insert(Sourced::new(name, origin));
         }
-        let in_region = region.or(place.get(&Setting::RegionName)).map(|region| region.value.clone());
-        if let (Some(url), Some(region)) = (place.get_mut(&Setting::AuthUrl), in_region) {
-            url.value = url.value.replace("{region_name}", &region);
-        }
+        layered.fill(&mut place, region)?;
         Ok((place, notes))
     }
 
@@ -229,7 +226,10 @@ impl Layered<'_> {
             let region =
                 |name: &str, values: Option<Node>| Region { name: name.to_owned(), values, key, path: file.to_owned() };
             return match &**node {
-                Value::Text(names) => Ok(names.split(',').map(|name| region(name.trim(), None)).collect()),
+                Value::Text(names) => {
+                    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+                    Ok(names.map(|name| region(name, None)).collect())
+                }
                 Value::List(items) => items
                     .iter()
                     .map(|item| match &**item {
@@ -278,6 +278,64 @@ impl Layered<'_> {
         }
         Ok(place)
     }
+}
+
+/// The settings in which a cloud may name others of its own: `http://{region_name}.example.org`.
+const FILLED: [Setting; 6] = [
+    Setting::AuthUrl,
+    Setting::Endpoint,
+    Setting::Interface,
+    Setting::ServiceType,
+    Setting::ServiceName,
+    Setting::Cacert,
+];
+
+impl Layered<'_> {
+    /// Puts settings of the cloud in the place of their names in braces. In the URL of Keystone and beside `auth` alone, as
+    /// openstacksdk does it: a password may hold braces.
+    fn fill(&self, place: &mut Place, region: Option<&Sourced<String>>) -> Result<()> {
+        let region = region.or(place.get(&Setting::RegionName)).map(|region| region.value.clone());
+        let known = |name: &str| match name {
+            "region_name" => Ok(region.clone()),
+            _ => Ok(self.text(&[name])?.map(|(value, _)| value)),
+        };
+        for setting in FILLED {
+            let Some(Sourced { value, origin }) = place.get_mut(&setting) else { continue };
+            *value = filled(value, known)?.map_err(|name| {
+                Error::input(format!("{origin} has `{name}` of cloud `{}` in it, which is no setting there", self.name))
+                    .hint("a name in braces is a setting beside `auth`, such as `{region_name}`; a brace itself is doubled")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A text with values in the place of their names in braces, and single braces in that of doubled ones; else the name of
+/// which there is no value.
+pub(super) fn filled(
+    text: &str,
+    known: impl Fn(&str) -> Result<Option<String>>,
+) -> Result<std::result::Result<String, String>> {
+    let (mut whole, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(['{', '}']) {
+        whole.push_str(&rest[..at]);
+        let brace = &rest[at..=at];
+        let behind = &rest[at + 1..];
+        if let Some(doubled) = behind.strip_prefix(brace) {
+            whole.push_str(brace);
+            rest = doubled;
+            continue;
+        }
+        let name = behind.find('}').filter(|_| brace == "{").map(|end| &behind[..end]);
+        let value = name.map(&known).transpose()?.flatten();
+        let (Some(name), Some(value)) = (name, value) else {
+            return Ok(Err(name.map_or_else(|| brace.to_owned(), |name| format!("{{{name}}}"))));
+        };
+        whole.push_str(&value);
+        rest = &behind[name.len() + 1..];
+    }
+    whole.push_str(rest);
+    Ok(Ok(whole))
 }
 
 /// The wanted region, or the first. A region that is not in a list of regions has no values.

@@ -55,7 +55,8 @@ impl Layers {
             (None, None) => vec![flags, variables],
         };
         let clouds = if places.len() == 2 { files.names() } else { String::new() };
-        let notes = notes.into_iter().map(|message| Note { message, hint: None }).collect();
+        let mut notes: Vec<Note> = notes.into_iter().map(|message| Note { message, hint: None }).collect();
+        notes.extend(quoted(&places));
         Ok(Self { places, named, clouds, notes })
     }
 
@@ -119,4 +120,29 @@ fn variables(environment: &BTreeMap<String, String>) -> (Values, Vec<String>) {
         )],
     };
     (place, notes)
+}
+
+/// The note on variables whose quotes are a part of them: whoever reads an openrc file without a shell leaves them in.
+/// They are used as they are, as openstacksdk uses them, since a password may be so.
+fn quoted(places: &[Place]) -> Option<Note> {
+    let is_quoted = |value: &str| {
+        ['"', '\''].iter().any(|quote| value.len() > 1 && value.starts_with(*quote) && value.ends_with(*quote))
+    };
+    let mut names = Vec::new();
+    for row in ROWS {
+        let used = places.iter().find_map(|place| place.get(&row.setting));
+        if let Some(Sourced { value, origin: Origin::Environment(name) }) = used
+            && is_quoted(value)
+        {
+            names.push(format!("`{name}`"));
+        }
+    }
+    let (stand, it) = if names.len() == 1 { ("stands", "it") } else { ("stand", "them") };
+    (!names.is_empty()).then(|| Note {
+        message: format!("{} in the environment {stand} in quotes, which are used as a part of {it}", names.join(", ")),
+        hint: Some(
+            "leave the quotes out where no shell reads the file, as with `docker run --env-file`; a shell takes them away"
+                .to_owned(),
+        ),
+    })
 }

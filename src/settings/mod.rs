@@ -136,7 +136,11 @@ pub fn cloud(
 ) -> Result<Cloud> {
     let layers = Layers::new(flags, environment, directory, read)?;
     let endpoint = layers.get(Setting::Endpoint);
-    let login = if layers.switch(Setting::NoAuth) { without_login(&layers, &endpoint)? } else { keystone(&layers)? };
+    let login = if layers.switch(Setting::NoAuth) || asks_for_no_login(&layers) {
+        without_login(&layers, &endpoint)?
+    } else {
+        keystone(&layers)?
+    };
     let overridden = credential_kind(&layers).ok().and_then(|kind| overridden::note(&layers, kind));
     let normal = |interface: Sourced<String>| interface.map(|word| word.trim_end_matches("URL").to_owned());
     Ok(Cloud {
@@ -154,6 +158,11 @@ pub fn cloud(
         },
         notes: layers.notes().iter().cloned().chain(overridden).collect(),
     })
+}
+
+/// The word of openstacksdk for `--no-auth`.
+fn asks_for_no_login(layers: &Layers) -> bool {
+    layers.get(Setting::AuthType).is_some_and(|name| matches!(name.value.as_str(), "none" | "noauth"))
 }
 
 fn without_login(layers: &Layers, endpoint: &Option<Sourced<String>>) -> Result<Login> {

@@ -52,7 +52,7 @@ const fn row(setting: Setting, variables: &'static [&'static str], keys: &'stati
 /// Keys in the order in which openstacksdk prefers them: it takes some from beside `auth` before those in it.
 pub(super) const ROWS: &[Row] = &[
     row(Setting::Cloud, &["OS_CLOUD"], &[]),
-    row(Setting::AuthType, &["OS_AUTH_TYPE"], &["auth_type", "auth_plugin"]),
+    row(Setting::AuthType, &["OS_AUTH_TYPE", "OS_AUTH_PLUGIN"], &["auth_type", "auth_plugin"]),
     row(Setting::AuthUrl, &["OS_AUTH_URL"], &["auth.auth_url", "auth_url"]),
     row(Setting::IdentityApiVersion, &["OS_IDENTITY_API_VERSION"], &["identity_api_version"]),
     row(Setting::Token, &["OS_AUTH_TOKEN", "OS_TOKEN"], &["token", "auth.token", "auth_token", "auth.auth_token"]),
@@ -96,16 +96,20 @@ pub(super) const ROWS: &[Row] = &[
         &["OS_DEFAULT_DOMAIN_ID", "OS_DEFAULT_DOMAIN"],
         &["auth.default_domain_id", "default_domain_id", "auth.default_domain", "default_domain"],
     ),
-    row(Setting::Endpoint, &["CORIOLIS_ENDPOINT"], &["migration_endpoint_override"]),
+    row(Setting::Endpoint, &["CORIOLIS_ENDPOINT", "OS_MIGRATION_ENDPOINT_OVERRIDE"], &["migration_endpoint_override"]),
     row(
         Setting::Interface,
-        &["CORIOLIS_INTERFACE", "OS_INTERFACE", "OS_ENDPOINT_TYPE"],
+        &["CORIOLIS_INTERFACE", "OS_MIGRATION_INTERFACE", "OS_INTERFACE", "OS_ENDPOINT_TYPE"],
         &["migration_endpoint_type", "migration_interface", "endpoint_type", "interface"],
     ),
     // `region_name` and `regions` are handled in `file`.
-    row(Setting::RegionName, &["CORIOLIS_REGION_NAME", "OS_REGION_NAME"], &["migration_region_name"]),
-    row(Setting::ServiceType, &["CORIOLIS_SERVICE_TYPE"], &["migration_service_type"]),
-    row(Setting::ServiceName, &["CORIOLIS_SERVICE_NAME"], &["migration_service_name"]),
+    row(
+        Setting::RegionName,
+        &["CORIOLIS_REGION_NAME", "OS_MIGRATION_REGION_NAME", "OS_REGION_NAME"],
+        &["migration_region_name"],
+    ),
+    row(Setting::ServiceType, &["CORIOLIS_SERVICE_TYPE", "OS_MIGRATION_SERVICE_TYPE"], &["migration_service_type"]),
+    row(Setting::ServiceName, &["CORIOLIS_SERVICE_NAME", "OS_MIGRATION_SERVICE_NAME"], &["migration_service_name"]),
     row(Setting::Cacert, &["OS_CACERT"], &["cacert"]),
     row(Setting::Insecure, &["OS_INSECURE"], &["insecure"]),
 ];

@@ -382,6 +382,36 @@ fn an_openrc_with_windows_line_ends_is_read_and_told() {
 }
 
 #[test]
+fn quotes_that_no_shell_took_away_are_told() {
+    let with = |more: &[(&'static str, &'static str)]| given(&[], &[&OPENRC, more].concat()).unwrap();
+    let quoted = with(&[("OS_USERNAME", "\"admin\""), ("OS_PASSWORD", "'sesame'"), ("OS_REGION_NAME", "\"")]);
+    assert_eq!(
+        quoted.notes,
+        [Note {
+            message: "`OS_USERNAME`, `OS_PASSWORD` in the environment stand in quotes, which are used as a part of them".into(),
+            hint: Some(
+                "leave the quotes out where no shell reads the file, as with `docker run --env-file`; a shell takes them away"
+                    .into()
+            ),
+        }]
+    );
+    assert_eq!(quoted.secret(), Some("'sesame'"));
+    let flag = given(&["--os-username", "anna"], &[&OPENRC[..], &[("OS_USERNAME", "'admin'")]].concat()).unwrap();
+    assert_eq!(messages(&flag), [""; 0], "it is not used");
+}
+
+#[test]
+fn a_name_in_braces_is_a_setting_of_the_cloud() {
+    let known = |name: &str| Ok((name == "site").then(|| "east".to_owned()));
+    let filled = |text: &str| file::filled(text, known).unwrap();
+    assert_eq!(filled("http://{site}.h/{{x}}"), Ok("http://east.h/{x}".into()));
+    for (text, name) in [("{nothing}", "{nothing}"), ("{}", "{}"), ("a{", "{"), ("a}b", "}"), ("{site!r}", "{site!r}")]
+    {
+        assert_eq!(filled(text), Err(name.into()), "{text}");
+    }
+}
+
+#[test]
 fn one_domain_serves_user_and_project() {
     let with = |more: &[(&'static str, &'static str)]| found(&[], &[&OPENRC, more].concat());
     let lines = with(&[("OS_DOMAIN_NAME", "acme")]);
