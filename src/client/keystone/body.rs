@@ -22,7 +22,9 @@ pub(super) struct Wanted {
 pub(super) struct Token {
     #[serde(default, deserialize_with = "catalog::list")]
     pub methods: Vec<String>,
-    pub expires_at: Timestamp,
+    /// Null or absent for a token without an end.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
     #[serde(default)]
     pub issued_at: Option<Timestamp>,
     #[serde(default)]
@@ -77,14 +79,18 @@ fn is_project(told: &Value) -> bool {
 #[derive(Debug, Deserialize)]
 pub(super) struct Project {
     pub id: String,
-    pub name: String,
-    pub domain: ProjectDomain,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub domain: Option<ProjectDomain>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ProjectDomain {
-    pub id: String,
-    pub name: String,
+    #[serde(default)]
+    pub id: Option<String>,
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 impl Project {
@@ -92,10 +98,11 @@ impl Project {
         match named {
             Named::Id(id) => id.value == self.id,
             Named::Name { name, domain } => {
-                name.value == self.name
+                let own = self.domain.as_ref();
+                Some(&name.value) == self.name.as_ref()
                     && match domain {
-                        Domain::Id(id) => id.value == self.domain.id,
-                        Domain::Name(name) => name.value == self.domain.name,
+                        Domain::Id(id) => Some(&id.value) == own.and_then(|own| own.id.as_ref()),
+                        Domain::Name(name) => Some(&name.value) == own.and_then(|own| own.name.as_ref()),
                     }
             }
         }

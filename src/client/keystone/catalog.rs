@@ -71,6 +71,30 @@ pub(super) fn is_whole(catalog: &Value) -> bool {
     catalog.as_array().is_some_and(|entries| entries.iter().all(entry))
 }
 
+/// Names of the project that URLs of a catalog and of clouds.yaml may hold in the place of its id: Keystone's own templates
+/// have them with a dollar, keystoneauth's with a percent sign.
+const PROJECT: [&str; 4] = ["$(project_id)s", "$(tenant_id)s", "%(project_id)s", "%(tenant_id)s"];
+
+/// Puts the project's id into the URLs that name it.
+pub(super) fn fill(catalog: &mut [Entry], project: Option<&str>) {
+    let urls = catalog.iter_mut().flat_map(|entry| &mut entry.endpoints).filter_map(|endpoint| endpoint.url.as_mut());
+    for url in urls {
+        *url = filled(url, project);
+    }
+}
+
+fn filled(url: &str, project: Option<&str>) -> String {
+    let Some(project) = project else { return url.to_owned() };
+    PROJECT.iter().fold(url.to_owned(), |url, name| url.replace(name, project))
+}
+
+/// What stands in a URL in the place of something that is not known here: `$(user_id)s`.
+fn unfilled(url: &str) -> Option<&str> {
+    let at = ["$(", "%("].iter().filter_map(|opening| url.find(opening)).min()?;
+    let end = url[at..].find(")s")?;
+    url.get(at..at + end + 2)
+}
+
 /// The URL of `service` in the catalog, without a slash at its end.
 ///
 /// If several match (two regions, and none was asked for), it is the first, as with the official client; the run says
@@ -107,6 +131,13 @@ pub(super) fn choose(catalog: &[Entry], service: &Service) -> Result<String> {
         "--region-name",
     )?;
     let first = placed.iter().find_map(|endpoint| endpoint.url.as_deref());
+    if let Some((url, name)) = first.and_then(|url| Some((url, unfilled(url)?))) {
+        return Err(Error::input(format!(
+            "the URL of `{}` in the catalog, `{url}`, has `{name}` in it, which is not known here",
+            kind.value
+        ))
+        .hint("write the URL out in Keystone (`openstack endpoint set --url`), or give it with `--endpoint`"));
+    }
     first.map(|url| url.trim().trim_end_matches('/').to_owned()).ok_or_else(|| {
         let interface = &service.interface.value;
         Error::input(format!("the `{interface}` endpoint of `{}` in the catalog has no URL", kind.value))
@@ -176,7 +207,12 @@ fn listed(names: &BTreeSet<&str>) -> String {
 
 /// The URL that `--endpoint` means: version and project are added if they are missing.
 pub(super) fn with_project(endpoint: &Sourced<String>, project: Option<&str>) -> Result<String> {
-    let given = endpoint.value.trim().trim_end_matches('/');
+    let whole = filled(endpoint.value.trim(), project);
+    let given = whole.trim_end_matches('/');
+    if let (Some(name), true) = (unfilled(given), project.is_some()) {
+        return Err(Error::input(format!("`{}` has `{name}` in it, which is not known here", endpoint.value))
+            .hint(format!("write {} out", endpoint.origin)));
+    }
     let url = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let Some(url) = url else {
         return Err(Error::input(format!("`{}` is not a URL", endpoint.value))
@@ -184,7 +220,7 @@ pub(super) fn with_project(endpoint: &Sourced<String>, project: Option<&str>) ->
     };
     let parts: Vec<&str> = url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).collect();
     let version = parts.iter().position(|part| is_version(part));
-    if version.is_some_and(|at| at + 1 < parts.len()) {
+    if version.is_some_and(|at| at + 1 < parts.len()) && unfilled(given).is_none() {
         return Ok(given.to_owned());
     }
     let Some(project) = project else {
@@ -327,6 +363,34 @@ mod tests {
         }
         assert_eq!(url("https://h/coriolis/"), "https://h/coriolis/v1/p1");
         assert_eq!(url("https://h/coriolis/v1/other"), "https://h/coriolis/v1/other");
+    }
+
+    #[test]
+    fn a_url_may_name_the_project_in_the_place_of_its_id() {
+        for name in PROJECT {
+            let given = format!("http://h:7667/v1/{name}/");
+            assert_eq!(with_project(&sourced(&given), Some("p1")).unwrap(), "http://h:7667/v1/p1");
+            let told = with_project(&sourced(&given), None).expect_err("no project").message;
+            assert_eq!(told, format!("`{given}` does not say which project"));
+            let one = |kind: &str| json!({"type": kind, "endpoints": [{"interface": "public", "url": given}]});
+            let mut catalog: Vec<Entry> =
+                serde_json::from_value(json!([one("migration"), one("key-manager")])).unwrap();
+            fill(&mut catalog, Some("p1"));
+            assert_eq!(choose(&catalog, &service(None, "public", None)).unwrap(), "http://h:7667/v1/p1");
+            assert_eq!(
+                choose_other(&catalog, "key-manager", &service(None, "public", None)).unwrap(),
+                "http://h:7667/v1/p1"
+            );
+        }
+        let odd = "http://h:7667/v1/$(user_id)s";
+        let told = with_project(&sourced(odd), Some("p1")).expect_err("it is not known").message;
+        assert_eq!(told, format!("`{odd}` has `$(user_id)s` in it, which is not known here"));
+        let catalog = json!([{"type": "migration", "endpoints": [{"interface": "public", "url": odd}]}]);
+        let catalog: Vec<Entry> = serde_json::from_value(catalog).unwrap();
+        assert_eq!(
+            choose(&catalog, &service(None, "public", None)).expect_err("it is not known").message,
+            format!("the URL of `migration` in the catalog, `{odd}`, has `$(user_id)s` in it, which is not known here")
+        );
     }
 
     #[test]

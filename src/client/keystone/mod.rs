@@ -75,8 +75,8 @@ struct Present {
     catalog: Vec<Entry>,
     /// Whether nothing of the catalog was damaged.
     is_whole: bool,
-    /// The time of the next login; `None` for a bare token, whose end the server decides. After the machine has slept
-    /// it may be too late; then the server rejects the token.
+    /// The time of the next login; `None` for a bare token and one that does not say its end: the server decides. After
+    /// the machine has slept it may be too late; then the server rejects the token.
     until: Option<Instant>,
 }
 
@@ -147,7 +147,7 @@ impl Keystone {
             None => self.find_api().await?,
         };
         let asked = (self.clock.system(), self.clock.wall());
-        let (secret, token) = self.token(&api).await?;
+        let (secret, mut token) = self.token(&api).await?;
         session.api = Some(api);
         self.delegated.store(token.is_delegated(), Ordering::Release);
         let project = token.project.as_ref().map(|project| project.id.as_str());
@@ -155,21 +155,22 @@ impl Keystone {
             return Err(Error::new(Kind::Login, format!("{} holds for no project", self.whose()))
                 .hint("name the project with `OS_PROJECT_NAME` or `OS_PROJECT_ID`"));
         }
+        catalog::fill(&mut token.catalog, project);
         let url = match &self.endpoint {
             Some(endpoint) => catalog::with_project(endpoint, project)?,
             None => catalog::choose(&token.catalog, &self.service)
                 .map_err(|error| if token.is_whole { error } else { spoilt(error) })?,
         };
         let access = Access { token: Some(secret), url, login: session.login + 1 };
-        let until = (!self.is_bare_token()).then(|| self.renewal(asked, &token));
+        let until = if self.is_bare_token() { None } else { self.renewal(asked, &token) };
         Ok(Present { access, catalog: token.catalog, is_whole: token.is_whole, until })
     }
 
     /// The time of the next login. The lifetime counts from our request, since this machine's time of day may be wrong.
-    fn renewal(&self, (asked, time): (Instant, Timestamp), token: &Token) -> Instant {
-        let lifetime = token.expires_at.duration_since(token.issued_at.unwrap_or(time));
+    fn renewal(&self, (asked, time): (Instant, Timestamp), token: &Token) -> Option<Instant> {
+        let lifetime = token.expires_at?.duration_since(token.issued_at.unwrap_or(time));
         let margin = (lifetime / MARGIN).clamp(SHORTEST_MARGIN, LONGEST_MARGIN);
-        asked + (lifetime - margin).max(SignedDuration::ZERO).unsigned_abs()
+        asked.checked_add((lifetime - margin).max(SignedDuration::ZERO).unsigned_abs())
     }
 
     async fn find_api(&self) -> Result<Api> {

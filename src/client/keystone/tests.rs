@@ -266,6 +266,22 @@ async fn a_token_near_its_end_is_replaced_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_token_that_does_not_say_its_end_is_used_until_the_server_refuses_it() {
+    fn endless(logins: usize) -> (u16, Value) {
+        let (status, mut body) = granted(logins);
+        body["token"]["expires_at"] = Value::Null;
+        body["token"]["project"] = json!({"id": "p1", "name": null, "domain": null});
+        (status, body)
+    }
+    let fake = Fake::start(endless).await;
+    let identity = fake.identity("/v3", &[]);
+    let access = identity.access().await.unwrap();
+    assert_eq!((access.login, access.url.as_str()), (1, "http://coriolis/v1/p1"));
+    assert_eq!(identity.access().await.unwrap().login, 1);
+    assert_eq!(identity.renew(&access).await.unwrap().login, 2);
+}
+
+#[tokio::test]
 async fn a_refused_login_names_every_part_that_may_be_wrong_and_no_secret() {
     let fake = Fake::start(refused).await;
     let error = fake.identity("/v3", &[("OS_PROJECT_DOMAIN_ID", "d1")]).access().await.unwrap_err();

@@ -31,8 +31,8 @@ struct Access {
 #[derive(Debug, Deserialize)]
 struct Token {
     id: Id,
-    #[serde(deserialize_with = "time")]
-    expires: Timestamp,
+    #[serde(default, deserialize_with = "time_if_any")]
+    expires: Option<Timestamp>,
     #[serde(default, deserialize_with = "time_if_any")]
     issued_at: Option<Timestamp>,
     #[serde(default)]
@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for Id {
 struct Tenant {
     id: String,
     #[serde(default)]
-    name: String,
+    name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -108,8 +108,8 @@ impl Envelope {
 
     fn token(self) -> (SecretString, body::Token) {
         let Token { id: Id(id), expires, issued_at, tenant } = self.access.token;
-        let domain = || ProjectDomain { id: "default".to_owned(), name: "Default".to_owned() };
-        let project = tenant.map(|Tenant { id, name }| body::Project { id, name, domain: domain() });
+        let domain = || ProjectDomain { id: Some("default".to_owned()), name: Some("Default".to_owned()) };
+        let project = tenant.map(|Tenant { id, name }| body::Project { id, name, domain: Some(domain()) });
         let catalog = self.access.catalog.into_iter().map(entry).collect();
         (id, body::Token { methods: Vec::new(), expires_at: expires, issued_at, project, catalog, is_whole: false })
     }
@@ -275,7 +275,7 @@ mod tests {
             "metadata": {"is_admin": 0, "roles": []},
         }));
         assert_eq!(secret.expose_secret(), "t");
-        let lived = token.expires_at.duration_since(token.issued_at.unwrap());
+        let lived = token.expires_at.unwrap().duration_since(token.issued_at.unwrap());
         assert_eq!(lived.as_secs(), 24 * 3600 - 1, "a time without an offset is UTC");
         assert_eq!(token.project.map(|project| project.id).as_deref(), Some("p1"));
         let endpoints = |entry: &Entry| {
