@@ -17,7 +17,7 @@ enum Why {
     /// Half a character of UTF-16.
     Half,
     Nul,
-    /// The mark of an archive, such as a spreadsheet's own file.
+    /// The mark of an archive, such as a spreadsheet's own file, or of an old spreadsheet.
     Archive,
 }
 
@@ -28,7 +28,7 @@ impl NotText {
             Why::Byte(_) => "save it as UTF-8 (spreadsheets call it `CSV UTF-8`, Windows `UTF-8` as against `ANSI`)",
             Why::Half => "it begins as UTF-16 and was cut off, or is none; save it as UTF-8",
             Why::Archive => "spreadsheets export a table as `CSV UTF-8`",
-            Why::Nul => "it may be UTF-16 without a byte order mark; save it as UTF-8",
+            Why::Nul => "it may be UTF-16 without a byte order mark, or damaged; save it as UTF-8",
         }
     }
 }
@@ -38,7 +38,7 @@ impl fmt::Display for NotText {
         match self.why {
             Why::Byte(byte) => write!(f, "line {} is not UTF-8 text (the byte 0x{byte:02x})", self.line),
             Why::Half => write!(f, "line {} is not UTF-16 text", self.line),
-            Why::Archive => f.write_str("it is an archive or a spreadsheet (.xlsx), and no text"),
+            Why::Archive => f.write_str("it is an archive or a spreadsheet (.xlsx, .xls), and no text"),
             Why::Nul => write!(f, "line {} holds a NUL, which no text does", self.line),
         }
     }
@@ -52,7 +52,9 @@ impl std::error::Error for NotText {}
 /// The first position that is not text. Other encodings have no mark, and guessing among them would change names.
 pub fn text(bytes: &[u8]) -> Result<String, NotText> {
     let text = match bytes {
-        [b'P', b'K', 3, 4, ..] => return Err(NotText { line: 1, why: Why::Archive }),
+        [b'P', b'K', 3, 4, ..] | [0x1f, 0x8b, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => {
+            return Err(NotText { line: 1, why: Why::Archive });
+        }
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
         [0xef, 0xbb, 0xbf, rest @ ..] | rest => std::str::from_utf8(rest)
@@ -125,7 +127,9 @@ mod tests {
         assert_eq!(complaint(b"\xef\xbb\xbfa\nb\n\x80"), "line 3 is not UTF-8 text (the byte 0x80)");
         assert_eq!(complaint(b"\xff\xfea\0\n\0b"), "line 2 is not UTF-16 text");
         assert_eq!(complaint(b"\xff\xfea\0\n\0\0\xd8b\0"), "line 2 is not UTF-16 text");
-        assert_eq!(complaint(b"PK\x03\x04\x14\0"), "it is an archive or a spreadsheet (.xlsx), and no text");
+        assert_eq!(complaint(b"PK\x03\x04\x14\0"), "it is an archive or a spreadsheet (.xlsx, .xls), and no text");
+        assert_eq!(complaint(b"\xd0\xcf\x11\xe0\xa1\xb1"), complaint(b"PK\x03\x04\x14\0"));
+        assert_eq!(complaint(b"\x1f\x8b\x08\0"), complaint(b"PK\x03\x04\x14\0"));
         assert_eq!(complaint(b"n\0a\0m\0e\0\n\0"), "line 1 holds a NUL, which no text does");
     }
 

@@ -48,6 +48,9 @@ impl Walk<'_> {
                 return self.function_named(function, *at).into();
             }
             let first = arguments.first().map_or(Shape::Any, |known| known.shape.clone());
+            if let ("get" | "contains", [_, asked]) = (name, call.args.as_slice()) {
+                self.asked(first.clone(), asked);
+            }
             self.run_closures(&arguments);
             return given(name, &first, None).into();
         }

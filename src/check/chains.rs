@@ -136,6 +136,17 @@ impl Walk<'_> {
         }
     }
 
+    /// A field that is asked for: there is no answer where several columns have its name.
+    pub(super) fn asked(&mut self, of: Shape, field: &Expr) {
+        if let (Shape::Map(fields), Expr::StringConstant(name, position)) = (of, field)
+            && fields.get(name).is_none()
+            && let Origin::Csv { file, doubled } = &fields.origin
+            && let Some(columns) = doubled.get(name.as_str())
+        {
+            self.wrong(doubled_column(file, name, columns), *position);
+        }
+    }
+
     /// A field that is read.
     pub(super) fn property(&mut self, of: &Shape, name: &str, position: Position) -> Shape {
         let asked = |file: &File| file.tree.as_ref().is_some_and(|tree| tree.asked.contains(name));
@@ -239,6 +250,9 @@ impl Walk<'_> {
         let counts = self.natives.method(name, of);
         if counts.contains(&arguments.len()) {
             self.run_closures(&arguments);
+            if let ("get" | "contains", Some(asked)) = (name, call.args.first()) {
+                self.asked(of.clone(), asked);
+            }
             if let Some((root, path)) = at {
                 self.mutate(root, path, name, &arguments, position);
             }

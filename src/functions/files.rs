@@ -75,7 +75,7 @@ fn read_csv(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         call.warn(format!("{path}: {note}"));
     }
     call.host.meet_fields(columns.iter().map(String::as_str));
-    call.host.meet_doubled(&path, doubled);
+    call.host.meet_doubled(&path, &columns, doubled);
     let map = |row: Vec<(String, String)>| {
         row.into_iter().map(|(name, value)| (name.into(), value.into())).collect::<ScriptMap>()
     };

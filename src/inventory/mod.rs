@@ -155,7 +155,8 @@ impl Reading {
             places.entry(name).or_default().push(index + 1);
         }
         let single = |name: &str| places.get(name).is_some_and(|places| places.len() == 1);
-        let (mut rows, mut hashed, mut short) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut hashed, mut short, mut remarks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut unnamed: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for row in self.rows() {
             if !self.fits(row) {
                 if row.begins_with_hash() {
@@ -166,6 +167,14 @@ impl Reading {
                     return Err(self.misfit(row));
                 }
                 short.push(row.line);
+            }
+            if row.begins_with_hash() && is_remark(row) {
+                remarks.push(row.line);
+            }
+            for index in (0..row.width()).filter(|index| !row.cells[*index].is_empty()) {
+                if names.get(index).is_none_or(String::is_empty) {
+                    unnamed.entry(index + 1).or_default().push(row.line);
+                }
             }
             let value = |index: usize| row.cells.get(index).cloned().unwrap_or_default();
             let named = names.iter().enumerate().filter(|(_, name)| single(name));
@@ -186,6 +195,19 @@ impl Reading {
             let fields = count(header.width(), "field");
             let (begin, are) = (begins(&hashed), is_are(&hashed));
             notes.push(format!("{begin} with `#`, {are} no row of {fields}, and {are} left out"));
+        }
+        if !remarks.is_empty() {
+            let (begin, are) = (begins(&remarks), is_are(&remarks));
+            notes.push(format!(
+                "{begin} with `# `, and {are} taken for {}: `#{{ comment: \"#\" }}` leaves lines with `#` out",
+                if remarks.len() == 1 { "a row" } else { "rows" }
+            ));
+        }
+        for (column, lines) in unnamed {
+            notes.push(format!("column {column} has no name in the header: what {} there is left out", hold(&lines)));
+        }
+        if rows.is_empty() {
+            notes.push(format!("there is no row below the header in line {}", header.line));
         }
         if !short.is_empty() {
             let are = is_are(&short);
@@ -260,6 +282,10 @@ fn begins(lines: &[usize]) -> String {
     format!("{} {}", listed(lines), if lines.len() == 1 { "begins" } else { "begin" })
 }
 
+fn hold(lines: &[usize]) -> String {
+    format!("{} {}", listed(lines), if lines.len() == 1 { "holds" } else { "hold" })
+}
+
 fn is_are(lines: &[usize]) -> &'static str {
     if lines.len() == 1 { "is" } else { "are" }
 }
@@ -297,6 +323,7 @@ mod tests {
             "#TYPE Selected.VM\n\"name\";\"wave\"\n\"web-01\";\"1\"\n",
             "\"#TYPE Selected.VM\"\r\n\"name\",\"wave\"\r\n\"web-01\",\"1\"\r\n",
             "name ,\u{a0}wave\u{a0}\nweb-01,1",
+            "name,wave\r\nweb-01,1\r\n\u{1a}",
         ] {
             assert_eq!(
                 (shown(text), table(text).notes),
@@ -316,6 +343,32 @@ mod tests {
     fn a_row_that_begins_with_a_hash_is_a_row() {
         assert_eq!(shown("name,wave\nweb-01,1\n#legacy-erp,1\n"), ["name|wave", "web-01|1", "#legacy-erp|1"]);
         assert_eq!(shown("name\nweb-01\n#legacy-erp\n"), ["name", "web-01", "#legacy-erp"]);
+        assert!(table("name,wave\nweb-01,1\n#legacy-erp,1\n").notes.is_empty());
+    }
+
+    #[test]
+    fn what_may_be_meant_otherwise_is_told() {
+        for (text, rows, note) in [
+            (
+                "name,wave\nweb-01,1\n# web-02,1\n",
+                2,
+                "line 3 begins with `# `, and is taken for a row: `#{ comment: \"#\" }` leaves lines with `#` out",
+            ),
+            (
+                "name\n# later\nweb-01\n# much later\n",
+                3,
+                "lines 2, 4 begin with `# `, and are taken for rows: `#{ comment: \"#\" }` leaves lines with `#` out",
+            ),
+            ("name,wave\n", 0, "there is no row below the header in line 1"),
+            (
+                "name,,wave\nweb-01,x,1\nweb-02,,1\n",
+                2,
+                "column 2 has no name in the header: what line 2 holds there is left out",
+            ),
+        ] {
+            let Table { rows: read, notes, .. } = table(text);
+            assert_eq!((read.len(), notes), (rows, vec![note.to_owned()]), "{text:?}");
+        }
     }
 
     #[test]

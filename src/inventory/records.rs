@@ -36,9 +36,9 @@ impl Record {
     }
 }
 
-/// Blanks around a cell, also those that word processors and web pages leave behind.
+/// Blanks around a cell, also those that word processors and web pages leave behind, and the mark by which DOS ends a file.
 fn is_blank(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\u{feff}' | '\u{200b}')
+    character.is_whitespace() || matches!(character, '\u{feff}' | '\u{200b}' | '\u{1a}')
 }
 
 /// A cell without the blanks around it.

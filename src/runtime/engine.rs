@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, ImmutableString, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position};
 
 use crate::event::{Fact, Level};
 use crate::language::error::throw;
@@ -26,6 +26,7 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
     engine.set_module_resolver(Modules::new(&host.imports, host.language.mistakes));
     sizes::register(&mut engine);
+    ask_for_fields(&mut engine, host);
     (host.language.register)(&mut engine, host);
     host.register_modules(&mut engine);
     let printer = host.clone();
@@ -46,11 +47,33 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     engine.on_progress(move |_| {
         let error = cancel.check().err()?;
         match *throw(error, Position::NONE) {
-            rhai::EvalAltResult::ErrorTerminated(token, _) => Some(token),
+            EvalAltResult::ErrorTerminated(token, _) => Some(token),
             _ => None,
         }
     });
     engine
+}
+
+/// Asking a row for a column is an error where several have its name, as reading it is: neither "no" nor `()` is true.
+fn ask_for_fields(engine: &mut Engine, host: &Arc<Host>) {
+    let doubled = {
+        let host = host.clone();
+        move |fields: &Map, name: &str| match host.doubled_in(fields, name) {
+            Some(error) => Err(throw(error, Position::NONE)),
+            None => Ok(()),
+        }
+    };
+    let look = doubled.clone();
+    engine.register_fn("contains", move |fields: &mut Map, name: &str| -> Result<bool, Box<EvalAltResult>> {
+        let is_there = fields.contains_key(name);
+        if is_there { Ok(true) } else { look(fields, name).map(|()| false) }
+    });
+    engine.register_fn("get", move |fields: &mut Map, name: &str| -> Result<Dynamic, Box<EvalAltResult>> {
+        match fields.get(name) {
+            Some(value) => Ok(value.clone()),
+            None => doubled(fields, name).map(|()| Dynamic::UNIT),
+        }
+    });
 }
 
 /// The language without any world: enough to check and to run what needs none.

@@ -87,6 +87,10 @@ pub struct Script {
 /// The world of one run, for those whom one wish stops: the run itself, or a job in its background.
 pub struct Host {
     pub cancel: Cancel,
+    /// Relative paths in a script are relative to its folder.
+    folder: PathBuf,
+    /// The modules of the script.
+    pub imports: Arc<Imports>,
     shared: Arc<Shared>,
     cloud: OnceLock<Result<Cloud>>,
 }
@@ -104,14 +108,10 @@ pub struct Shared {
     /// The secrets that the run records and reads back.
     pub vault: Vault,
     pub parameters: Parameters,
-    /// Relative paths in a script are relative to its folder.
-    pub folder: PathBuf,
     /// Those given on the command line are relative to this.
     pub directory: PathBuf,
     /// The variables of the process.
     pub environment: BTreeMap<String, String>,
-    /// The modules of the script.
-    pub imports: Arc<Imports>,
     /// What the script may use of this machine.
     pub limits: Limits,
     access: Access,
@@ -125,8 +125,8 @@ pub struct Shared {
     pub marks_seen: AtomicBool,
     /// Names of fields that scripts have met, for suggestions.
     fields: Mutex<BTreeSet<String>>,
-    /// By the name that several columns of a file have: what to say of it.
-    doubled: Mutex<BTreeMap<String, Error>>,
+    /// Names that several columns of a file have.
+    doubled: Mutex<Vec<Doubled>>,
     captured_writes: Mutex<CapturedWrites>,
     /// What the script reads of its variables.
     pub reads: Reads,
@@ -138,6 +138,14 @@ pub struct Shared {
     text: Mutex<Arc<str>>,
     /// By endpoint and instance; `None` where the cloud would not tell.
     disks: Mutex<BTreeMap<(String, String), Sizes>>,
+}
+
+/// A name that several columns of a file have.
+struct Doubled {
+    name: String,
+    /// The other columns, by which a row of the file is told.
+    columns: Vec<String>,
+    error: Error,
 }
 
 impl Host {
@@ -154,10 +162,8 @@ impl Host {
             language,
             vault: Vault::default(),
             parameters,
-            folder,
             directory,
             environment,
-            imports: Arc::new(imports),
             limits,
             access,
             connect,
@@ -174,12 +180,25 @@ impl Host {
             text: Mutex::new("".into()),
             disks: Mutex::default(),
         };
-        Arc::new(Self { cancel, shared: Arc::new(shared), cloud: OnceLock::new() })
+        let imports = Arc::new(imports);
+        Arc::new(Self { cancel, folder, imports, shared: Arc::new(shared), cloud: OnceLock::new() })
     }
 
     /// The same world for somebody who can be stopped alone, by that wish.
     pub fn stopped_by(&self, cancel: Cancel) -> Arc<Self> {
-        Arc::new(Self { cancel, shared: self.shared.clone(), cloud: OnceLock::new() })
+        let (folder, imports) = (self.folder.clone(), self.imports.clone());
+        Arc::new(Self { cancel, folder, imports, shared: self.shared.clone(), cloud: OnceLock::new() })
+    }
+
+    /// The same world for a script that lies in that folder.
+    pub fn within(&self, folder: &Path) -> Arc<Self> {
+        let imports = Arc::new(Imports::of_folder(folder, self.access.clone()));
+        let (cancel, folder, shared) = (self.cancel.clone(), folder.to_owned(), self.shared.clone());
+        Arc::new(Self { cancel, folder, imports, shared, cloud: OnceLock::new() })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// # Errors
@@ -244,17 +263,28 @@ impl Host {
     }
 
     /// Remembers the names that several columns of a file have, which its rows therefore lack.
-    pub fn meet_doubled(&self, file: &str, doubled: BTreeMap<String, Vec<usize>>) {
-        let errors = doubled.into_iter().map(|(name, columns)| {
-            let error = doubled_column(file, &name, &columns);
-            (name, error)
+    pub fn meet_doubled(&self, file: &str, columns: &[String], doubled: BTreeMap<String, Vec<usize>>) {
+        let met = doubled.into_iter().map(|(name, numbers)| {
+            let error = doubled_column(file, &name, &numbers);
+            Doubled { name, columns: columns.to_vec(), error }
         });
-        self.doubled.lock().extend(errors);
+        self.doubled.lock().extend(met);
     }
 
     /// What to say of a field that is missing because several columns have its name.
     pub fn doubled(&self, name: &str) -> Option<Error> {
-        self.doubled.lock().get(name).cloned()
+        self.first_doubled(|doubled| doubled.name == name)
+    }
+
+    /// The same of a field that these lack, where they are a row of such a file.
+    pub fn doubled_in(&self, fields: &rhai::Map, name: &str) -> Option<Error> {
+        let is_row = |columns: &[String]| columns.iter().all(|column| fields.contains_key(column.as_str()));
+        self.first_doubled(|doubled| doubled.name == name && is_row(&doubled.columns))
+    }
+
+    fn first_doubled(&self, is: impl Fn(&Doubled) -> bool) -> Option<Error> {
+        let all = self.doubled.lock();
+        all.iter().rfind(|doubled| is(doubled)).map(|doubled| doubled.error.clone())
     }
 
     /// The sizes of an instance's disks: read once, for all waits that concern it.

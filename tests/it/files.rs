@@ -114,9 +114,17 @@ fn a_doubled_column_is_an_error_of_those_who_use_it() {
     let [checked, ran] = with_inventory("inventory-doubled-unused", inventory, NAMES);
     checked.expect(0);
     ran.expect(0);
+    let others = "let vm = read_csv(\"inventory.csv\")[0]; vm.ip = \"10.0.0.3\"; let other = #{ id: 1 };\n\
+                  print([vm.get(\"ip\"), \"ip\" in vm, \"ip\" in other, other.get(\"ip\")]);";
+    let [checked, ran] = with_inventory("inventory-doubled-others", inventory, others);
+    checked.expect(0);
+    assert!(ran.expect(0).stdout.starts_with("[\"10.0.0.3\", true, false, ()]\n"));
     let used = [
         ("ip", "print(read_csv(\"inventory.csv\")[0].ip);"),
         ("ip", "let of = read_csv(\"inventory.csv\"); for vm in of { print(vm.ip); }"),
+        ("ip", "print(read_csv(\"inventory.csv\")[0].get(\"ip\"));"),
+        ("ip", "for vm in read_csv(\"inventory.csv\") { if \"ip\" in vm { print(vm); } }"),
+        ("ip", "for vm in read_csv(\"inventory.csv\") { print(vm.contains(\"ip\")); }"),
         ("name", "wave(\"w\", read_csv(\"inventory.csv\"), |vm| { print(vm); });"),
     ];
     for (column, runbook) in used {
