@@ -53,8 +53,9 @@ impl<'history> WaveEntry<'history> {
         self.wave.total
     }
 
-    pub fn limit(&self) -> usize {
-        self.wave.limit
+    /// How many of its items may work at once; `None` for what the script began in the background, one by one.
+    pub fn limit(&self) -> Option<usize> {
+        (!self.wave.gathered).then_some(self.wave.limit)
     }
 
     pub fn started(&self) -> Timestamp {

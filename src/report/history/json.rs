@@ -4,7 +4,7 @@
 //! { "v": 1,
 //!   "run": { "id", "name", "cloud", "arguments": [text], "status", "exit_code" (or null),
 //!            "cause", "hint", "place" (each or null), "started", "last", "seconds", "periods": [{ "from", "to" }], "total", "counts": COUNTS },
-//!   "waves": [{ "name", "label", "total", "limit", "started", "finished" (or null), "stopping" (or null),
+//!   "waves": [{ "name", "label", "total", "limit" (or null), "started", "finished" (or null), "stopping" (or null),
 //!               "counts": COUNTS, "items": [ITEM] }],
 //!   "loose": [{ "label", "spans": [SPAN] }],
 //!   "left": [{ "label", "kind", "id", "status" }],
@@ -20,7 +20,8 @@
 //!
 //! `status` is `done`, `items failed`, `failed`, `paused`, `needs answer`, `running` or `interrupted`; `outcome` is `ok`,
 //! `failed`, `skipped`, `cancelled`, `unknown`, `running`, `unfinished`, `waiting` or `not started`. Times are RFC 3339 in
-//! UTC; `source_off` is when the source was shut down for an item whose VM then did not come up at its target.
+//! UTC; `limit` is null for what was spawned; `source_off` is when the source was shut down for an item whose VM then did not
+//! come up at its target.
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -270,10 +270,20 @@ impl History {
         summary::rows(&self.board, is_listed)
             .into_iter()
             .map(|(at, label, wave)| {
-                let finished = self.ended.get(&at).copied().filter(|_| wave.finished.is_some());
+                let finished = if wave.gathered { self.last_end(at, wave) } else { self.own_end(at, wave) };
                 WaveEntry { label, wave, finished, counts: wave.counts(), history: self, at }
             })
             .collect()
+    }
+
+    fn own_end(&self, at: usize, wave: &Wave) -> Option<Timestamp> {
+        self.ended.get(&at).copied().filter(|_| wave.finished.is_some())
+    }
+
+    /// When the last item ended, where all have.
+    fn last_end(&self, at: usize, wave: &Wave) -> Option<Timestamp> {
+        let all_ended = wave.items.iter().all(|item| item.outcome().is_some());
+        self.tracks.get(at).filter(|_| all_ended)?.iter().filter_map(|track| track.finished).max()
     }
 
     /// The counts of all waves that are not inside another one, without jobs.

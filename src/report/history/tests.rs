@@ -235,6 +235,11 @@ fn a_job_that_failed_is_told_in_every_form_whatever_else_ended_the_run() {
     }
     let read = history.render(Form::Junit, &TimeZone::UTC);
     assert!(read.contains(r#"<testcase name="1" classname="job""#), "{read}");
+    let page = history.render(Form::Html, &TimeZone::UTC);
+    assert!(page.contains("2 items in the background: 1 ok, 1 failed, 2m<"), "{page}");
+    assert!(history.render(Form::Markdown, &TimeZone::UTC).contains("| job | 2 | 1 | 1 | 0 | 0 | 0 | 2m |"));
+    let read: serde_json::Value = serde_json::from_str(&history.render(Form::Json, &TimeZone::UTC)).unwrap();
+    assert_eq!((&read["waves"][0]["limit"], &read["waves"][1]["limit"]), (&serde_json::Value::Null, &1.into()));
     let resumed = whole(&[
         begun(9.0),
         scene::started(9.0, job("1")),
@@ -242,6 +247,8 @@ fn a_job_that_failed_is_told_in_every_form_whatever_else_ended_the_run() {
         ended(10.0, 0),
     ]);
     assert_eq!(standings(&resumed), ["job/1 ok", "job/2 ok", "seed/a ok"]);
+    let at_work = self::whole(&[scene::started(0.0, job("1"))]);
+    assert!(at_work.render(Form::Html, &TimeZone::UTC).contains("not all have an end"));
 }
 
 #[test]
