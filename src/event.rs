@@ -72,6 +72,9 @@ pub struct Subject {
     pub id: String,
     /// The instances' names, or the id if they are unknown.
     pub label: String,
+    /// The id of the replica that an execution belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
 }
 
 /// An observation of a wait's subject.

@@ -81,13 +81,16 @@ pub fn read(input: &str) -> Option<Result<Command>> {
     Some(command_of(word, operand.trim()))
 }
 
-/// `help`, `help()`, `help(replica_create)`, `help("network")`: a name without quotes is not a variable here.
+/// `help`, `help()`, `help replica_create`, `help(replica_create)`, `help("network")`: a name without quotes is not a
+/// variable here.
 fn help_call(input: &str) -> Option<&str> {
     let rest = input.strip_prefix("help")?.trim_end_matches(';').trim();
     if rest.is_empty() {
         return Some("");
     }
-    let inside = rest.strip_prefix('(')?.strip_suffix(')')?.trim();
+    let bracketed = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let bare = input.strip_prefix("help").filter(|rest| rest.starts_with(char::is_whitespace)).map(|_| rest);
+    let inside = bracketed.or(bare)?.trim();
     let topic = inside.strip_prefix('"').and_then(|inside| inside.strip_suffix('"')).unwrap_or(inside);
     topic.chars().all(|character| is_word(character) || character == ' ').then_some(topic)
 }
@@ -169,14 +172,22 @@ mod tests {
 
     #[test]
     fn help_is_asked_for_in_many_ways() {
-        for input in ["?replica_create", "help(replica_create)", "help(\"replica_create\");", ":help replica_create"] {
+        for input in [
+            "?replica_create",
+            "help replica_create",
+            "help \"replica_create\"",
+            "help(replica_create)",
+            "help(\"replica_create\");",
+            ":help replica_create",
+        ] {
             assert_eq!(command(input), Command::Help("replica_create".into()), "{input}");
         }
         assert_eq!(
             (command("help"), command("help()"), command("?")),
             (Command::Help(String::new()), Command::Help(String::new()), Command::Help(String::new()))
         );
-        for input in ["helper()", "let x = help(\"a\")", "help(x.y)", "endpoint_list()"] {
+        assert_eq!(command("help network map"), Command::Help("network map".into()));
+        for input in ["helper()", "help = 3", "help + 1", "let x = help(\"a\")", "help(x.y)", "endpoint_list()"] {
             assert!(read(input).is_none(), "{input}");
         }
     }

@@ -1,6 +1,8 @@
 //! The line editor: several lines, completion, hints, colours, the history of this session and of earlier ones.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustyline::completion::{Candidate as Listed, Completer};
 use rustyline::error::ReadlineError;
@@ -10,7 +12,7 @@ use rustyline::history::{DefaultHistory, SearchDirection as Direction};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext,
-    EventHandler, ExternalPrinter, Helper, KeyEvent, RepeatCount,
+    EventHandler, ExternalPrinter, Helper, KeyEvent, Movement, RepeatCount,
 };
 
 use super::complete::{Candidate, Knowledge, complete};
@@ -22,6 +24,9 @@ use super::{paint, place};
 use crate::error::{Error, Result};
 use crate::report::streams::text;
 use crate::report::{Measure, Screen};
+
+/// More candidates than these are listed after a question.
+const ASKED: usize = 200;
 
 /// The result of asking for an input.
 pub enum Input {
@@ -41,12 +46,12 @@ impl Lines {
     /// # Errors
     /// `Internal` when the terminal cannot be used.
     pub fn new(known: Known, screen: &Screen, earlier: &[String]) -> Result<Self> {
-        let color = if screen.color { ColorMode::Enabled } else { ColorMode::Disabled };
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .completion_show_all_if_ambiguous(true)
-            .completion_prompt_limit(200)
-            .color_mode(color)
+            .completion_prompt_limit(ASKED)
+            // Whoever wants no colour gets none from `Eyes`, which is asked for what is listed as well.
+            .color_mode(ColorMode::Forced)
             .auto_add_history(false)
             .history_ignore_dups(true)
             .map_err(unusable)?
@@ -55,7 +60,10 @@ impl Lines {
             .build();
         let mut editor = Editor::with_config(config).map_err(unusable)?;
         editor.bind_sequence(KeyEvent::ctrl('@'), EventHandler::Conditional(Box::new(TypedAhead)));
-        editor.set_helper(Some(Eyes { known, measure: screen.measure.clone(), prompt: 0, color: screen.color }));
+        let listing = Arc::<AtomicBool>::default();
+        editor.bind_sequence(KeyEvent::ctrl('c'), EventHandler::Conditional(Box::new(EndOfList(listing.clone()))));
+        let measure = screen.measure.clone();
+        editor.set_helper(Some(Eyes { known, measure, prompt: 0, color: screen.color, listing }));
         for input in earlier {
             editor.add_history_entry(input).map_err(unusable)?;
         }
@@ -113,6 +121,15 @@ impl ConditionalEventHandler for TypedAhead {
     }
 }
 
+/// Ctrl-C at `--More--` ends the list, where the editor waits for `y`, `n` or `q` alone (rustyline 19); the line stays.
+struct EndOfList(Arc<AtomicBool>);
+
+impl ConditionalEventHandler for EndOfList {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.swap(false, Ordering::AcqRel).then_some(Cmd::Kill(Movement::BackwardChar(1)))
+    }
+}
+
 /// The helper that sees a line while it is typed.
 struct Eyes {
     known: Known,
@@ -120,6 +137,8 @@ struct Eyes {
     /// The columns of the prompt.
     prompt: usize,
     color: bool,
+    /// Candidates are being listed, perhaps with a question before them.
+    listing: Arc<AtomicBool>,
 }
 
 impl Helper for Eyes {}
@@ -138,6 +157,7 @@ impl Completer for Eyes {
         let place = place::at(line, cursor);
         let found = complete(&place, &self.known);
         let width = (self.measure)().width;
+        self.listing.store(found.len() > ASKED, Ordering::Release);
         Ok((place.begin, rows(found, width, breaks(self.prompt, line, width))))
     }
 }
@@ -215,6 +235,8 @@ impl Hinter for Eyes {
     type Hint = Hint;
 
     fn hint(&self, line: &str, cursor: usize, context: &Context<'_>) -> Option<Hint> {
+        // The line is painted anew: nothing is listed any more.
+        self.listing.store(false, Ordering::Release);
         // Without colour nobody could tell it from typed text.
         if cursor < line.len() || line.contains('\n') || line.trim().is_empty() || !self.color {
             return None;
@@ -233,6 +255,11 @@ impl Highlighter for Eyes {
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
         if self.color { Cow::Owned(format!("\u{1b}[1m{prompt}\u{1b}[0m")) } else { Cow::Borrowed(prompt) }
+    }
+
+    fn highlight_candidate<'c>(&self, candidate: &'c str, _: CompletionType) -> Cow<'c, str> {
+        self.listing.store(true, Ordering::Release);
+        Cow::Borrowed(candidate)
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {

@@ -262,22 +262,22 @@ impl Prompt {
     fn evaluate_all(&mut self, text: &str) -> Result<(), Kind> {
         let parts = inputs(text);
         if parts.len() < 2 || parses(text) || !parts.iter().all(|part| parses(part)) {
-            return self.evaluate(text, "input", true);
+            return self.evaluate(text, None);
         }
-        parts.into_iter().try_for_each(|part| self.evaluate(part.trim_end(), "input", true))
+        parts.into_iter().try_for_each(|part| self.evaluate(part.trim_end(), None))
     }
 
-    /// Runs a piece of script, and shows its result.
-    fn evaluate(&mut self, text: &str, name: &str, shows: bool) -> Result<(), Kind> {
-        let value = self.run(text, name)?;
-        if shows && !value.is_unit() {
+    /// Runs a piece of script, of a file or as it was typed, and shows its result.
+    fn evaluate(&mut self, text: &str, file: Option<&Path>) -> Result<(), Kind> {
+        let value = self.run(text, file)?;
+        if !value.is_unit() {
             self.show(&value, self.view.form);
         }
         Ok(())
     }
 
     /// Runs a piece of script with its own report; errors are reported.
-    fn run(&mut self, text: &str, name: &str) -> Result<Dynamic, Kind> {
+    fn run(&mut self, text: &str, file: Option<&Path>) -> Result<Dynamic, Kind> {
         if lacks_secret(text) {
             let error = Error::input("a `***` stands where a secret was: history does not keep secrets");
             self.fail(&error.hint("type the secret in its place"));
@@ -287,7 +287,11 @@ impl Prompt {
         let began = self.host.clock.system();
         let open = self.host.journal.unsettled();
         let session = self.session.clone();
-        let evaluated = self.reported(|| session.lock().evaluate(text));
+        let folder = self.folder_of(file);
+        let evaluated = self.reported(|| {
+            let mut session = session.lock();
+            session.load(text, &folder)
+        });
         let evaluated = evaluated.map_err(|error| {
             self.fail(&error);
             error.kind
@@ -301,7 +305,7 @@ impl Prompt {
             Err(mistake) => {
                 let done = self.done_before(&mistake, text);
                 self.typed.extend(done.map(|text| Typed { text, result: false }));
-                let kind = self.explain(mistake, text, name);
+                let kind = self.explain(mistake, text, file);
                 for sent in self.host.journal.unsettled().into_iter().filter(|sent| !open.contains(sent)) {
                     self.note(&format!(
                         "whether `{}` was carried out is not known (`{} /{}` was sent): look before you send it again",
@@ -354,9 +358,11 @@ impl Prompt {
     }
 
     /// Reports an error.
-    fn explain(&mut self, mistake: Mistake, text: &str, name: &str) -> Kind {
+    fn explain(&mut self, mistake: Mistake, text: &str, file: Option<&Path>) -> Kind {
         let color = self.screen.color;
-        let source = |text: &str| Source { name: name.to_owned(), text: text.to_owned(), folder: self.folder.clone() };
+        let name = file.map_or_else(|| "input".to_owned(), |file| file.display().to_string());
+        let folder = self.folder_of(file);
+        let source = |text: &str| Source { name: name.clone(), text: text.to_owned(), folder: folder.clone() };
         match mistake {
             Mistake::Found(findings) => {
                 let told: Vec<String> = findings.iter().map(|finding| source(text).finding(finding, color)).collect();
@@ -393,7 +399,7 @@ impl Prompt {
                 }
             }
             Command::Show(form, Some(text)) => {
-                if let Ok(value) = self.run(&text, "input") {
+                if let Ok(value) = self.run(&text, None) {
                     self.show(&value, form);
                 }
             }
@@ -404,7 +410,7 @@ impl Prompt {
             }
             Command::Page(text) => {
                 let value = match text {
-                    Some(text) => self.run(&text, "input").ok(),
+                    Some(text) => self.run(&text, None).ok(),
                     None => self.last(),
                 };
                 let value = value.ok_or_else(|| Error::input("there is no result yet"))?;
@@ -492,8 +498,14 @@ impl Prompt {
             .map_err(|error| Error::input(format!("cannot read `{shown}`: {}", plain(&error))).caused_by(error))?;
         let text = script_text(&format!("`{shown}`"), &bytes)?;
         // It has reported its own errors.
-        let _ = self.evaluate(&text, &shown, true);
+        let _ = self.evaluate(&text, Some(path));
         Ok(())
+    }
+
+    /// Where files and modules are looked for that a script names: beside it, and for what is typed in the session's folder.
+    fn folder_of(&self, file: Option<&Path>) -> PathBuf {
+        let folder = file.and_then(|file| self.folder.join(file).parent().map(Path::to_owned));
+        folder.unwrap_or_else(|| self.folder.clone())
     }
 
     fn edit(&mut self, path: Option<&Path>) -> Result<()> {
@@ -509,7 +521,7 @@ impl Prompt {
         if text.trim() == before.trim() {
             self.note("nothing was changed, and nothing is run");
         } else if !text.trim().is_empty() {
-            let _ = self.evaluate(text.trim_end(), "input", true);
+            let _ = self.evaluate(text.trim_end(), None);
         }
         Ok(())
     }

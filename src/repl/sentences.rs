@@ -34,13 +34,19 @@ pub fn interrupted(left: &[Left], jobs: usize) -> String {
 
 fn look_again(left: &Left) -> String {
     let id = text::one_line(&left.subject.id);
-    let vm = left.subject.label.split(", ").next().unwrap_or_default();
-    match left.subject.kind.as_str() {
-        "execution" if !vm.is_empty() && vm != id => format!("`wait_for(replica_of(\"{}\"))`", text::one_line(vm)),
-        "execution" => format!("`jobs()` and `replica_list()` (execution {id})"),
-        "minion pool" | "minion_pool" => format!("`wait_for(minion_pool_show(\"{id}\"))`"),
-        _ => format!("`wait_for(\"{id}\")`"),
+    match (left.subject.kind.as_str(), &left.subject.replica) {
+        // Several replicas may have the same VM: its name would say nothing.
+        ("execution", Some(replica)) => format!("`wait_for(\"{}\")`{}", text::one_line(replica), of(left)),
+        ("execution", None) => format!("`jobs()` and `replica_list()` (execution {id})"),
+        ("minion pool" | "minion_pool", _) => format!("`wait_for(minion_pool_show(\"{id}\"))`"),
+        _ => format!("`wait_for(\"{id}\")`{}", of(left)),
     }
+}
+
+/// The VM, for people: ` (web-01)`.
+fn of(left: &Left) -> String {
+    let vm = left.subject.label.split(", ").next().unwrap_or_default();
+    if vm.is_empty() || vm == left.subject.id { String::new() } else { format!(" ({})", text::one_line(vm)) }
 }
 
 /// The topic of a call for help: `?x`, `help(x)`, `help("x")`.
@@ -48,4 +54,38 @@ pub fn help_topic(text: &str) -> Option<&str> {
     let text = text.trim().trim_end_matches(';');
     let inside = text.strip_prefix("help(").and_then(|rest| rest.strip_suffix(')'));
     text.strip_prefix('?').or(inside).map(|topic| topic.trim().trim_matches(['"', '`']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Subject;
+
+    #[test]
+    fn what_goes_on_is_looked_at_again_by_what_names_it_alone() {
+        let left = |kind: &str, label: &str, replica: Option<&str>| Left {
+            label: String::new(),
+            subject: Subject {
+                kind: kind.into(),
+                id: "e1".into(),
+                label: label.into(),
+                replica: replica.map(str::to_owned),
+            },
+            status: "RUNNING".into(),
+        };
+        assert_eq!(
+            [
+                look_again(&left("execution", "web-01, web-02", Some("r1"))),
+                look_again(&left("deployment", "web-01", None)),
+                look_again(&left("deployment", "e1", None)),
+                look_again(&left("execution", "web-01", None)),
+            ],
+            [
+                "`wait_for(\"r1\")` (web-01)",
+                "`wait_for(\"e1\")` (web-01)",
+                "`wait_for(\"e1\")`",
+                "`jobs()` and `replica_list()` (execution e1)",
+            ]
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! A script that is typed piece by piece: variables, functions and imports of one input are there in the next.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
@@ -12,6 +13,7 @@ use crate::language::finding::Finding;
 use crate::runtime::engine::build;
 use crate::runtime::host::Host;
 use crate::runtime::lane::Lane;
+use crate::runtime::modules::Imports;
 use crate::runtime::run::evaluate_in;
 
 /// The name of the last result.
@@ -80,6 +82,24 @@ impl Session {
     /// # Errors
     /// What is wrong with it, or went wrong; variables that it made before are there.
     pub fn evaluate(&mut self, text: &str) -> Result<Dynamic, Mistake> {
+        self.run(text, None)
+    }
+
+    /// Runs what lies in that folder, where files and modules that it names are looked for. Functions that it leaves
+    /// behind look in the session's folder.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`].
+    pub fn load(&mut self, text: &str, folder: &Path) -> Result<Dynamic, Mistake> {
+        if folder == self.host.folder() {
+            return self.run(text, None);
+        }
+        let host = self.host.within(folder);
+        let engine = build(&host, &self.main);
+        self.run(text, Some((&engine, &host)))
+    }
+
+    fn run(&mut self, text: &str, elsewhere: Option<(&Engine, &Arc<Host>)>) -> Result<Dynamic, Mistake> {
         let whole = |input: &AST| check(&self.engine, self.host.language.catalog, &self.functions.merge(input));
         let input =
             compile_with(&self.engine, self.host.language.catalog, text, &self.scope, whole).map_err(Mistake::Found)?;
@@ -90,13 +110,15 @@ impl Session {
         self.globals |= text.contains("global::");
         self.functions = whole.clone_functions_only();
         self.host.set_text(text);
-        if imports(&input).next().is_some() {
-            self.host.imports.forget();
-        }
         let whole = self.with_constants(whole);
-        let result = evaluate_in(&self.engine, &self.host, &self.main, &whole, &mut self.scope);
+        let (engine, host) = elsewhere.unwrap_or((&self.engine, &self.host));
+        if imports(&input).next().is_some() {
+            host.imports.forget();
+        }
+        let result = evaluate_in(engine, host, &self.main, &whole, &mut self.scope);
+        let loaded = host.imports.clone();
         self.scope = self.scope.clone_visible();
-        self.keep_imports(&input);
+        self.keep_imports(&input, &loaded);
         match result {
             Ok(value) => {
                 if !value.is_unit() {
@@ -138,7 +160,7 @@ impl Session {
     }
 
     /// What one evaluation imports is gone after it: the engine keeps it.
-    fn keep_imports(&mut self, input: &AST) {
+    fn keep_imports(&mut self, input: &AST, loaded: &Imports) {
         let found: Vec<_> = imports(input)
             .filter_map(|(path, name)| {
                 let path = match path {
@@ -146,7 +168,7 @@ impl Session {
                     Expr::Variable(variable, ..) => self.variable(&variable.1)?.flatten_clone().to_string(),
                     _ => return None,
                 };
-                Some((name.to_owned(), self.host.imports.loaded(&path)?))
+                Some((name.to_owned(), loaded.loaded(&path)?))
             })
             .collect();
         for (name, module) in found {

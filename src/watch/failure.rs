@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn subject(kind: &str) -> Subject {
-        Subject { kind: kind.to_owned(), id: "8d71".to_owned(), label: "web-01".to_owned() }
+        Subject { kind: kind.to_owned(), id: "8d71".to_owned(), label: "web-01".to_owned(), replica: None }
     }
 
     fn error(kind: &str, value: &Value) -> Error {

@@ -90,7 +90,11 @@ impl Target {
 
     pub fn subject(&self) -> Subject {
         let label = if self.label.is_empty() { self.kind.id() } else { &self.label };
-        Subject { kind: self.kind.word().to_owned(), id: self.kind.id().to_owned(), label: label.to_owned() }
+        let replica = match &self.kind {
+            TargetKind::Execution { transfer_id, .. } => Some(transfer_id.clone()),
+            TargetKind::Deployment { .. } => None,
+        };
+        Subject { kind: self.kind.word().to_owned(), id: self.kind.id().to_owned(), label: label.to_owned(), replica }
     }
 }
 

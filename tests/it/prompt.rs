@@ -284,7 +284,11 @@ fn ctrl_c_ends_the_waiting_and_says_how_to_look_again() {
     terminal.until_prompt();
     let shown = terminal.shown();
     assert!(shown.contains("interrupted; the waiting has ended, what runs on the server goes on"), "{shown}");
-    assert!(shown.contains("wait_for(replica_of(\"web-01\"))"), "{shown}");
+    terminal.line("`again: ${r.id}`");
+    let after = terminal.shown();
+    let id = after.split("again: ").nth(2).and_then(|rest| rest.split_whitespace().next()).expect("an id");
+    let unbroken = shown.replace(['\n', ' '], "");
+    assert!(unbroken.contains(&format!("`wait_for(\"{id}\")`(web-01)")), "{id}: {shown}");
     assert!(!shown.contains('%'), "the bar is gone:\n{shown}");
     terminal.line("r.instances");
     assert!(terminal.shown().contains("web-01"), "the session lives on");
@@ -407,6 +411,15 @@ fn inputs_are_written_in_the_editor_loaded_from_files_and_seen_in_the_pager() {
     terminal.line(":load wrong.rhai");
     let shown = terminal.shown();
     assert!(shown.contains("--> wrong.rhai:2:1") && shown.contains("did you mean `replica_list`?"), "{shown}");
+    std::fs::create_dir(terminal.folder.join("night")).unwrap();
+    std::fs::write(terminal.folder.join("night/vms.csv"), "name\nweb-77\n").unwrap();
+    std::fs::write(terminal.folder.join("night/more.rhai"), "fn far() { 78 }\n").unwrap();
+    let plan = "import \"more\" as more;\nprint(read_csv(\"vms.csv\")[0].name + \" \" + more::far());\n";
+    std::fs::write(terminal.folder.join("night/plan.rhai"), plan).unwrap();
+    terminal.line(":load night/plan.rhai");
+    assert!(terminal.shown().contains("\nweb-77 78\n"), "beside the file: {}", terminal.shown());
+    terminal.line("more::far() + 1");
+    assert!(terminal.shown().contains("\n79\n"), "its imports stay: {}", terminal.shown());
     terminal.line(":load nobody.rhai");
     assert!(terminal.shown().contains("cannot read `nobody.rhai`"), "{}", terminal.shown());
     terminal.line(":zone Europe/Bucharest");
@@ -422,6 +435,24 @@ fn inputs_are_written_in_the_editor_loaded_from_files_and_seen_in_the_pager() {
     terminal.line(":edit");
     assert!(terminal.shown().contains("name another one in EDITOR"), "{}", terminal.shown());
     assert_eq!(terminal.leave(), 0);
+}
+
+#[test]
+fn ctrl_c_ends_a_long_list_and_leaves_the_line() {
+    for surroundings in [&[("NO_COLOR", "1")][..], &[]] {
+        let folder = folder("prompt-list");
+        let mut terminal = Terminal::among(surroundings, folder, (80, 24), &["--sandbox", "--speed", "max"]);
+        terminal.keys("\t");
+        terminal.until("a page", |terminal| terminal.shown().contains("--More--"));
+        terminal.keys(CTRL_C);
+        terminal.until_prompt();
+        terminal.line("40 + 2");
+        assert!(terminal.shown().contains("\n42\n"), "{}", terminal.shown());
+        terminal.typed("half a li");
+        terminal.keys(CTRL_C);
+        terminal.until_prompt();
+        assert_eq!(terminal.leave(), 0);
+    }
 }
 
 #[test]

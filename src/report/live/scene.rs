@@ -62,7 +62,7 @@ pub fn finished(minutes: f64, origin: Origin, outcome: Outcome, attempts: u32, c
 }
 
 pub fn subject(id: &str) -> Subject {
-    Subject { kind: "execution".to_owned(), id: id.to_owned(), label: id.to_owned() }
+    Subject { kind: "execution".to_owned(), id: id.to_owned(), label: id.to_owned(), replica: None }
 }
 
 pub fn waiting(minutes: f64, origin: Origin, id: &str) -> Event {
