@@ -1,5 +1,6 @@
 //! The only file that touches the ambient process: arguments, environment, working directory, standard streams.
 
+mod closed;
 pub mod terminal;
 
 use std::collections::BTreeMap;
@@ -67,8 +68,9 @@ impl Process {
 impl Process {
     /// The standard output and the standard error.
     pub fn streams(&self) -> (Box<dyn Write + Send>, Box<dyn Write + Send>) {
-        let stdout = Reader { stream: std::io::stdout(), is_terminal: self.stdout_is_terminal };
-        let stderr = Reader { stream: std::io::stderr(), is_terminal: self.stderr_is_terminal };
+        let (is_terminal, is_closed) = (self.stdout_is_terminal, closed::stdout());
+        let stdout = Reader { stream: std::io::stdout(), is_terminal, is_closed };
+        let stderr = Reader { stream: std::io::stderr(), is_terminal: self.stderr_is_terminal, is_closed: false };
         (Box::new(stdout), Box::new(stderr))
     }
 
@@ -182,6 +184,8 @@ fn ignores_hangup(status: &str) -> bool {
 struct Reader<S> {
     stream: S,
     is_terminal: bool,
+    /// It was closed before the process began (`>&-`): what is written to it is lost.
+    is_closed: bool,
 }
 
 impl<S> Reader<S> {
@@ -195,6 +199,9 @@ impl<S> Reader<S> {
 
 impl<S: Write> Write for Reader<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_closed {
+            return Err(Errno::EBADF.into());
+        }
         let written = self.stream.write(bytes);
         self.seen(written)
     }

@@ -45,16 +45,21 @@ fn end_of(mut command: Command) -> Ended {
 
 /// The binary in a shell that lets no file grow above so many blocks.
 fn limited(place: &Path, blocks: &str, arguments: &[&str]) -> Ended {
+    end(shelled(place, &format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$@\""), arguments))
+}
+
+/// The binary in a shell that runs that script with it.
+fn shelled(place: &Path, script: &str, arguments: &[&str]) -> Command {
     let plain = call(place, arguments);
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$@\"")).arg("sh");
+    shell.arg("-c").arg(script).arg("sh");
     shell.arg(plain.get_program()).args(plain.get_args()).current_dir(place).env_clear();
     shell.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    end(shell)
+    shell
 }
 
 #[test]
-fn a_full_stdout_is_said_by_every_command_and_a_closed_one_by_none() {
+fn a_stdout_that_is_full_or_was_never_open_is_said_by_every_command_and_a_reader_that_went_away_by_none() {
     let place = place("full-stdout");
     end(call(&place, &["small.rhai", "--sandbox"])).expect(0);
     let commands: &[&[&str]] = &[
@@ -87,6 +92,10 @@ fn a_full_stdout_is_said_by_every_command_and_a_closed_one_by_none() {
         let ended = end_of(full);
         if ended.code != FULL || !ended.stderr.contains(": no space left on device") {
             wrong.push(format!("{arguments:?} > /dev/full: {} {}", ended.code, ended.stderr));
+        }
+        let ended = end_of(shelled(&place, "exec \"$@\" >&-", arguments));
+        if ended.code != FULL {
+            wrong.push(format!("{arguments:?} >&-: {} {}", ended.code, ended.stderr));
         }
         // It would serve on.
         if arguments == &["sandbox"] {
