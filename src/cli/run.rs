@@ -163,6 +163,8 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
     };
     secrets::learn(process, &sources);
     let plan = Plan { sources: sources.clone(), folder, directory, limits, access };
+    let asks_too = |text: &String| bare().compile(text).is_ok_and(|module| asks_somebody(&module));
+    let asks = asks || sources.imports.values().any(asks_too);
     // Nobody resumes an expression on a cloud that ends with it, unless somebody is asked in between.
     if arguments.expression.is_some() && rehearsal.is_some() && !asks {
         let world = World::build(process, &scene)?;

@@ -133,9 +133,16 @@ fn the_status_begins_with_what_is_not_done() {
 fn a_gate_of_an_expression_is_one_that_can_be_answered() {
     let with = in_a_folder("words-gate");
     let served = crate::command::Served::start("current");
-    for sandbox in [&["--sandbox"][..], &[]] {
+    let home = with(&[]).get_current_dir().unwrap().to_owned();
+    std::fs::write(home.join("outer.rhai"), "import \"inner\" as inner;\nfn ask() { inner::ask() }").unwrap();
+    std::fs::write(home.join("inner.rhai"), "fn ask() { confirm(\"go?\") }").unwrap();
+    let imported = "import \"outer\" as gates; gates::ask(); endpoint_list().len()";
+    let expressions = ["confirm(\"go?\"); endpoint_list().len()", imported];
+    for (sandbox, expression) in
+        [&["--sandbox"][..], &[]].into_iter().flat_map(|sandbox| expressions.map(|each| (sandbox, each)))
+    {
         let asked = end({
-            let mut command = with(&[sandbox, &["-e", "confirm(\"go?\"); endpoint_list().len()"]].concat());
+            let mut command = with(&[sandbox, &["-e", expression]].concat());
             command.envs(if sandbox.is_empty() { served.environment.clone() } else { Default::default() });
             command
         });
