@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::command::{Ended, Running, Served, command, end, folder, run, runbook};
+use crate::command::{
+    Ended, Running, Served, accept, all_of, await_input, code_of, command, end, folder, run, runbook,
+};
 use crate::golden::same_as_golden;
 
 const FEW: &str = "inventory=tests/it/runbooks/few.csv";
@@ -270,7 +272,7 @@ fn a_second_interrupt_leaves_at_once() {
         "endpoint_create(#{ name: \"lab\", type: \"openstack\", connection_info: #{} })",
     ];
     let mut running = Running::start(command(&arguments));
-    let _taken = silent.accept().unwrap();
+    let _taken = accept(&silent);
     running.press_interrupt();
     running.wait_for(&["STOPPING"]);
     running.press_interrupt();
@@ -293,13 +295,13 @@ fn a_closed_pipe_is_no_panic() {
     let mut command = command(&["-e", "for n in 0..20000 { print(n); }"]);
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
+    await_input(lines.get_ref());
     let mut first = String::new();
     lines.read_line(&mut first).unwrap();
     drop(lines);
     assert_eq!(first, "0\n");
-    let mut messages = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut messages).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{messages}");
+    let messages = all_of(child.stderr.take().unwrap());
+    assert_eq!(code_of(&mut child, || messages.clone()), 0, "{messages}");
     assert!(!messages.contains("panicked") && !messages.to_lowercase().contains("broken pipe"), "{messages}");
 }
 
@@ -359,7 +361,7 @@ fn shows_no_secret(ended: &Ended) {
 
 /// Answers one request with 400 and what it was sent; gives back the body that it got.
 fn refuse_with_echo(server: &TcpListener) -> String {
-    let (mut connection, _) = server.accept().unwrap();
+    let mut connection = accept(server);
     let mut reader = BufReader::new(connection.try_clone().unwrap());
     let mut length = 0;
     loop {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{self, SigHandler, Signal, kill};
 use nix::unistd::Pid;
 
@@ -170,6 +173,31 @@ pub fn code_of(child: &mut Child, seen: impl Fn() -> String) -> i32 {
     status.code().unwrap_or_else(|| panic!("it ended by {status}:\n{}", seen()))
 }
 
+/// Waits until there is something to read, or the end.
+#[track_caller]
+pub fn await_input(stream: &impl AsFd) {
+    let mut asked = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    let ready = poll(&mut asked, PollTimeout::try_from(PATIENCE).unwrap()).unwrap();
+    assert!(ready > 0, "nothing comes");
+}
+
+/// The next connection; what is read of it comes in time as well.
+#[track_caller]
+pub fn accept(server: &TcpListener) -> TcpStream {
+    await_input(server);
+    let (connection, _) = server.accept().unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection
+}
+
+/// All that a stream says until its end.
+#[track_caller]
+pub fn all_of(stream: impl Read + Send + 'static) -> String {
+    let heard = Heard::of(stream);
+    heard.until(|_| false);
+    heard.so_far()
+}
+
 /// A child whose streams are read while it runs.
 pub struct Running {
     child: Child,
@@ -200,6 +228,22 @@ impl Running {
     pub fn wait_for_output(&mut self, wanted: &str) {
         let there = self.out.until(|said| said.contains(wanted));
         assert!(there, "it ended without {wanted}:\n{}{}", self.out.so_far(), self.err.so_far());
+    }
+
+    /// Waits until that is so, however it comes to be; also when it has ended well before.
+    #[track_caller]
+    pub fn wait_until(&mut self, there: impl Fn() -> bool) {
+        let deadline = Deadline::new();
+        while !there() {
+            let ended = self.child.try_wait().unwrap();
+            let seen = || format!("{}{}", self.out.so_far(), self.err.so_far());
+            assert!(ended.is_none_or(|status| status.success()), "it ended badly:\n{}", seen());
+            if ended.is_some() {
+                return;
+            }
+            assert!(!deadline.rest().is_zero(), "it hangs, and has said so far:\n{}", seen());
+            std::thread::yield_now();
+        }
     }
 
     pub fn press_interrupt(&self) {
@@ -276,6 +320,7 @@ impl Served {
     pub fn said_first(&mut self) -> String {
         let mut line = String::new();
         let mut stderr = std::io::BufReader::new(self.child.stderr.take().unwrap());
+        await_input(stderr.get_ref());
         std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
         line
     }

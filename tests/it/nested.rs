@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::command::{folder, runbook};
+use crate::command::{Running, folder, runbook};
 use crate::resume::{keeping, lines, only_run, run};
 
 /// Wave, item and outcome of everything that a report tells.
@@ -74,12 +74,9 @@ fn a_retry_that_is_killed_and_goes_on_tells_the_same_as_one_that_was_not() {
         run(&state, &[&runbook("nested.rhai"), "--sandbox"]).expect(3);
         let journal = only_run(&state).join("journal.jsonl");
         let wanted = before + 2 + point * (after - before - 4) / 7;
-        let mut child = keeping(&state, &["resume", "--retry-failed"]).spawn().unwrap();
-        while lines(&journal) < wanted && child.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let mut running = Running::start(keeping(&state, &["resume", "--retry-failed"]));
+        running.wait_until(|| lines(&journal) >= wanted);
+        running.kill();
         let resumed = run(&state, &["resume", "--speed", "max"]);
         if resumed.code == 2 && resumed.stderr.contains("no unfinished run") {
             continue;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::command::{Ended, command, end, folder, runbook};
+use crate::command::{Ended, Running, command, end, folder, runbook};
 
 /// The binary with a state directory of its own.
 pub fn keeping(state: &Path, arguments: &[&str]) -> Command {
@@ -60,14 +60,10 @@ fn a_killed_run_goes_on_and_makes_nothing_twice() {
         let records = lines(&only_run(&state).join("journal.jsonl"));
         for point in 0..13 {
             let state = folder(&format!("killed{sandbox}"));
-            let mut child = keeping(&state, &[&runbook, sandbox]).spawn().unwrap();
+            let mut running = Running::start(keeping(&state, &[&runbook, sandbox]));
             let wanted = 2 + point * (records - 4) / 12;
-            while runs(&state).first().is_none_or(|run| lines(&run.join("journal.jsonl")) < wanted) {
-                assert!(child.try_wait().unwrap().is_none_or(|status| status.success()), "it ended badly");
-                std::thread::yield_now();
-            }
-            child.kill().unwrap();
-            child.wait().unwrap();
+            running.wait_until(|| runs(&state).first().is_some_and(|run| lines(&run.join("journal.jsonl")) >= wanted));
+            running.kill();
             let resumed = run(&state, &["resume", "--speed", "max"]);
             if resumed.code == 2 && resumed.stderr.contains("no unfinished run") {
                 continue;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::command::{Ended, command, end, folder};
+use crate::command::{Ended, Running, command, end, folder};
 
 const SECRET: &str = "hunter2-planted";
 
@@ -159,7 +159,8 @@ fn old_runs_go_and_those_that_may_be_needed_stay() {
 fn a_run_at_work_is_told_and_never_removed() {
     let place = Place::new("runs-at-work");
     let mut command = command(&["runbook.rhai", "--sandbox", "--speed", "20", "--state-dir", "state"]);
-    let mut child = command.current_dir(&place.0).spawn().unwrap();
+    command.current_dir(&place.0);
+    let running = Running::start(command);
     let at_work = || {
         let runs = place.runs();
         runs.first().is_some_and(|run| run["status"] == "running" && run["total"] == 2)
@@ -168,8 +169,7 @@ fn a_run_at_work_is_told_and_never_removed() {
     let found = (0..2000).any(|_| at_work());
     let shown = place.call(&["runs", "show", "--format", "table"]);
     let pruned = place.call(&["runs", "prune", "--keep", "0", "--unfinished"]);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    running.kill();
     assert!(found);
     assert!(shown.expect(0).stdout.contains("running"));
     assert!(pruned.expect(0).stderr.contains("a process is at work on it"));
