@@ -216,6 +216,8 @@ struct SubjectLine {
     kind: String,
     id: String,
     label: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replica: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -293,7 +293,7 @@ const FILLED: [Setting; 6] = [
 impl Layered<'_> {
     /// Puts settings of the cloud in the place of their names in braces. In the URL of Keystone and beside `auth` alone, as
     /// openstacksdk does it: a password may hold braces.
-    fn fill(&self, place: &mut Place, region: Option<&Sourced<String>>) -> Result<()> {
+    fn fill(&self, place: &mut Values, region: Option<&Sourced<String>>) -> Result<()> {
         let region = region.or(place.get(&Setting::RegionName)).map(|region| region.value.clone());
         let known = |name: &str| match name {
             "region_name" => Ok(region.clone()),

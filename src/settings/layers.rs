@@ -124,7 +124,7 @@ fn variables(environment: &BTreeMap<String, String>) -> (Values, Vec<String>) {
 
 /// The note on variables whose quotes are a part of them: whoever reads an openrc file without a shell leaves them in.
 /// They are used as they are, as openstacksdk uses them, since a password may be so.
-fn quoted(places: &[Place]) -> Option<Note> {
+fn quoted(places: &[Values]) -> Option<Note> {
     let is_quoted = |value: &str| {
         ['"', '\''].iter().any(|quote| value.len() > 1 && value.starts_with(*quote) && value.ends_with(*quote))
     };
