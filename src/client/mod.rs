@@ -37,7 +37,6 @@ mod retry;
 mod shape;
 mod shared;
 mod trust;
-mod websocket;
 mod wire;
 
 pub use departure::Departure;

@@ -6,11 +6,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use reqwest::header::{ACCEPT, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client as Http, Url, redirect, retry};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::answer::{self, Fault, Reach, Reply};
 use super::http::Options;
@@ -18,7 +22,6 @@ use super::identity::{Access, Identity};
 use super::request::{Answer, Method, Request, Service};
 use super::shape;
 use super::trust;
-use super::websocket::{self, Frame};
 use crate::cancel::{Cancel, Wish};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
@@ -43,40 +46,6 @@ const UPGRADE: [(&str, &str); 4] = [
 
 /// The interval at which a listener checks for a wish to stop.
 const GLANCE: Duration = Duration::from_millis(250);
-
-/// The bytes of a websocket that have arrived so far.
-#[derive(Default)]
-struct Ear {
-    buffer: Vec<u8>,
-    message: Vec<u8>,
-}
-
-impl Ear {
-    /// The next message; `None` at the end. Cancel-safe: the bytes received so far are kept.
-    async fn hear(&mut self, connection: &mut reqwest::Upgraded) -> Result<Option<Vec<u8>>, String> {
-        loop {
-            while let Some(frame) = websocket::take(&mut self.buffer)? {
-                match frame {
-                    Frame::Text { piece, last } => {
-                        self.message.extend_from_slice(&piece);
-                        if last {
-                            return Ok(Some(std::mem::take(&mut self.message)));
-                        }
-                    }
-                    Frame::Ping(payload) => {
-                        let sent = connection.write_all(&websocket::pong(&payload)).await;
-                        sent.map_err(|error| error.to_string())?;
-                    }
-                    Frame::Pong => {}
-                    Frame::Close => return Ok(None),
-                }
-            }
-            if connection.read_buf(&mut self.buffer).await.map_err(|error| error.to_string())? == 0 {
-                return Ok(None);
-            }
-        }
-    }
-}
 
 pub(super) struct Wire {
     http: Http,
@@ -193,16 +162,21 @@ impl Wire {
             let body = response.bytes().await.map_err(failed)?.to_vec();
             return answer::read(request, &Reply { status, request_id, retry_after, body }).map(|_| Vec::new());
         }
-        let mut connection = response.upgrade().await.map_err(failed)?;
+        let connection = response.upgrade().await.map_err(failed)?;
+        let mut socket = WebSocketStream::from_raw_socket(connection, Role::Client, None).await;
         let mut said = Vec::new();
-        let mut ear = Ear::default();
         let listening = async {
             while said.len() < limit && cancel.wish() == Wish::Continue {
-                match tokio::time::timeout(GLANCE, ear.hear(&mut connection)).await {
-                    Err(_) => {}
-                    Ok(Ok(Some(message))) => said.extend(serde_json::from_slice::<Value>(&message).ok()),
-                    Ok(Ok(None)) => return Ok(()),
-                    Ok(Err(cause)) => return Err(cause),
+                match tokio::time::timeout(GLANCE, socket.next()).await {
+                    Ok(Some(Ok(message @ (Message::Text(_) | Message::Binary(_))))) => {
+                        said.extend(serde_json::from_slice::<Value>(&message.into_data()).ok());
+                    }
+                    Err(_) | Ok(Some(Ok(_))) => {}
+                    Ok(None)
+                    | Ok(Some(Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)))) => {
+                        return Ok(());
+                    }
+                    Ok(Some(Err(cause))) => return Err(cause),
                 }
             }
             Ok(())
