@@ -48,18 +48,10 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
         _ => world::speed(process, arguments)?,
     };
     world::is_usable(process, arguments)?;
-    let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
-    let scene = Scene {
-        flags: &arguments.cloud,
-        sandbox: rehearsal,
-        ledger: None,
-        speed,
-        patience: arguments.patience,
-        origin: None,
-    };
+    let scene = Scene::of(arguments, speed);
     let world = World::build(process, &scene)?;
     let store = keep::store(process, arguments.state_dir.as_ref());
-    let kept = match (&store, rehearsal) {
+    let kept = match (&store, scene.sandbox) {
         // Nobody settles anything on a cloud that ends with the prompt.
         (_, Some(_)) => Kept::nothing(&process.known, world.clock.clone()),
         (store, None) => begin(process, arguments, &scene, store, &world)?,

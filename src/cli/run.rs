@@ -152,21 +152,13 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
     let access = access(process, arguments, &source.folder, &limits);
     let sources = Sources { runbook: source.text.clone(), imports: imports_of(&source.text, &source.folder, &access) };
     let (folder, directory) = (source.folder.clone(), process.directory.clone());
-    let rehearsal = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
-    let mut scene = Scene {
-        flags: &arguments.cloud,
-        sandbox: rehearsal,
-        ledger: None,
-        speed,
-        patience: arguments.patience,
-        origin: None,
-    };
+    let mut scene = Scene::of(arguments, speed);
     secrets::learn(process, &sources);
     let plan = Plan { sources: sources.clone(), folder, directory, limits, access };
     let asks_too = |text: &String| bare().compile(text).is_ok_and(|module| asks_somebody(&module));
     let asks = asks || sources.imports.values().any(asks_too);
     // Nobody resumes an expression on a cloud that ends with it, unless somebody is asked in between.
-    if arguments.expression.is_some() && rehearsal.is_some() && !asks {
+    if arguments.expression.is_some() && scene.sandbox.is_some() && !asks {
         let world = World::build(process, &scene)?;
         let kept = Kept::nothing(&process.known, world.clock.clone());
         return Ok((world, kept, plan));
@@ -190,7 +182,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
         started: wall,
         owner: keep::holder(process, wall),
         cloud: world::describe(process, &scene),
-        sandbox: rehearsal.map(|(generation, seed)| Rehearsal { generation, seed, speed: arguments.speed }),
+        sandbox: scene.sandbox.map(|(generation, seed)| Rehearsal { generation, seed, speed: arguments.speed }),
         set: keep::kept_parameters(&arguments.set),
         set_files: keep::kept_files(&arguments.set_file),
         flags: keep::kept_flags(&arguments.cloud),
@@ -199,14 +191,14 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
         patience_seconds: arguments.patience.map(|patience| patience.as_secs()),
         finished: None,
     };
-    if arguments.expression.is_some() && rehearsal.is_none() {
+    if arguments.expression.is_some() && scene.sandbox.is_none() {
         let world = World::build(process, &scene)?;
         let kept = Kept::at_first_change(&store, meta, sources, &process.known, &world.clock);
         return Ok((world, kept, plan));
     }
     let store = store?;
     let ledger = store.run_folder(&id).join("sandbox.jsonl");
-    scene.ledger = rehearsal.map(|_| ledger.as_path());
+    scene.ledger = scene.sandbox.map(|_| ledger.as_path());
     let (kept, world) = Kept::begin(&store, meta, &sources, &process.known, || World::build(process, &scene))?;
     Ok((world, kept, plan))
 }

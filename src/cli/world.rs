@@ -59,6 +59,14 @@ pub struct Scene<'a> {
     pub origin: Option<Timestamp>,
 }
 
+impl<'a> Scene<'a> {
+    /// The surroundings of something new.
+    pub fn of(arguments: &'a RunArguments, speed: Speed) -> Self {
+        let sandbox = arguments.sandbox.map(|generation| (generation.into(), arguments.seed));
+        Self { flags: &arguments.cloud, sandbox, ledger: None, speed, patience: arguments.patience, origin: None }
+    }
+}
+
 /// The cloud of the run, for people, before anything begins.
 pub fn describe(process: &Process, scene: &Scene<'_>) -> String {
     let cloud = name(scene, &log_in(process, scene.flags, &process.environment, Clock::new(Speed::Real)));
