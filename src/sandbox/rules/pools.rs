@@ -192,16 +192,30 @@ impl Cloud {
         id: &str,
         now: Timestamp,
     ) -> Result<&Pool, Refusal> {
-        let position = self.pool_position(caller, id).map_err(unclassed)?;
-        let status = self.pools[position].story.seen(now).status;
-        if status != PoolStatus::Deallocated {
-            return Err(Refusal::bad(format!(
-                "Minion machines for pool '{id}' cannot be allocated as the pool is in '{status}' state instead of \
-                 the expected ['DEALLOCATED']. Please force-deallocate the pool and try again."
-            )));
-        }
+        let advice = " Please force-deallocate the pool and try again.";
+        let position = self.pool_in(PoolStatus::Deallocated, (caller, id), "allocated", advice, now)?;
         self.begin_allocation(position, PoolStatus::InMaintenance, now);
         Ok(&self.pools[position])
+    }
+
+    /// The position of a pool in the wanted state, without which its machines cannot be so `changed`.
+    fn pool_in(
+        &self,
+        wanted: PoolStatus<'_>,
+        (caller, id): (&Caller, &str),
+        changed: &str,
+        advice: &str,
+        now: Timestamp,
+    ) -> Result<usize, Refusal> {
+        let position = self.pool_position(caller, id).map_err(unclassed)?;
+        let status = self.pools[position].story.seen(now).status;
+        if status == wanted {
+            return Ok(position);
+        }
+        Err(Refusal::bad(format!(
+            "Minion machines for pool '{id}' cannot be {changed} as the pool is in '{status}' state instead of the \
+             expected ['{wanted}'].{advice}"
+        )))
     }
 
     fn begin_allocation(&mut self, position: usize, since: PoolStatus<'static>, now: Timestamp) {
@@ -224,14 +238,7 @@ impl Cloud {
         id: &str,
         now: Timestamp,
     ) -> Result<&Pool, Refusal> {
-        let position = self.pool_position(caller, id).map_err(unclassed)?;
-        let status = self.pools[position].story.seen(now).status;
-        if status != PoolStatus::Allocated {
-            return Err(Refusal::bad(format!(
-                "Minion machines for pool '{id}' cannot be healthchecked as the pool is in '{status}' state instead \
-                 of the expected ['ALLOCATED']."
-            )));
-        }
+        let position = self.pool_in(PoolStatus::Allocated, (caller, id), "healthchecked", "", now)?;
         self.pools[position].story.refresh(now);
         Ok(&self.pools[position])
     }
