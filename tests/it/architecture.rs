@@ -208,7 +208,7 @@ fn graph(files: &[SourceFile]) -> BTreeMap<String, BTreeSet<String>> {
     let mut graph = BTreeMap::new();
     for file in files.iter().filter(|file| !file.is_test()) {
         let own = module(file);
-        let targets = paths(file).into_iter().filter_map(|path| {
+        let targets = paths(file).into_iter().filter_map(|(_, path)| {
             (1..=path.len()).rev().map(|length| path[..length].join("::")).find(|module| known.contains(module))
         });
         graph.insert(own.clone(), targets.filter(|target| *target != own).collect());
@@ -216,8 +216,8 @@ fn graph(files: &[SourceFile]) -> BTreeMap<String, BTreeSet<String>> {
     graph
 }
 
-/// Every path in the crate that a file names, from the crate's root.
-fn paths(file: &SourceFile) -> Vec<Vec<String>> {
+/// Every path in the crate that a file names, from the crate's root, with its line.
+fn paths(file: &SourceFile) -> Vec<(usize, Vec<String>)> {
     let own: Vec<String> = file.path().iter().map(|part| (*part).to_owned()).collect();
     let code = file.code();
     let mut found = Vec::new();
@@ -233,7 +233,10 @@ fn paths(file: &SourceFile) -> Vec<Vec<String>> {
         }
         offset = code.len() - rest.len();
         if !code[..start].ends_with("pub(in ") {
-            expand(&base, rest, &mut found);
+            let mut named = Vec::new();
+            expand(&base, rest, &mut named);
+            let line = code[..start].matches('\n').count() + 1;
+            found.extend(named.into_iter().map(|path| (line, path)));
         }
     }
     found
@@ -305,55 +308,14 @@ fn common_module(modules: &[String]) -> String {
 
 /// The modules at the top that this file names, with the line: `crate::x`, `crate::{x, y}` and `super::...::x`.
 fn imports(file: &SourceFile) -> Vec<(usize, String)> {
-    let depth = file.path().len();
-    let mut found = Vec::new();
-    let code = file.code();
-    let mut offset = 0;
-    while let Some((at, length)) = next_path(&code[offset..]) {
-        let start = offset + at;
-        let line = code[..start].matches('\n').count() + 1;
-        let mut rest = &code[start + length..];
-        let mut up = usize::from(&code[start..start + length] == "super::");
-        while up > 0
-            && let Some(after) = rest.strip_prefix("super::")
-        {
-            (rest, up) = (after, up + 1);
-        }
-        offset = code.len() - rest.len();
-        if up == 0 || up == depth {
-            found.extend(heads(rest).into_iter().map(|name| (line, name)));
-        }
-    }
-    found
+    let own = file.module();
+    let tops = paths(file).into_iter().filter_map(|(line, path)| Some((line, path.into_iter().next()?)));
+    tops.filter(|(_, top)| Some(top) != own.as_ref()).collect()
 }
 
 fn next_path(code: &str) -> Option<(usize, usize)> {
     let starts = ["crate::", "super::"].into_iter().filter_map(|word| Some((code.find(word)?, word.len())));
     starts.min()
-}
-
-/// The first words of a path, or of each in a group.
-fn heads(rest: &str) -> Vec<String> {
-    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let Some(group) = rest.strip_prefix('{') else { return vec![word(rest)] };
-    let mut names = Vec::new();
-    let (mut depth, mut fresh) = (1, true);
-    for (at, character) in group.char_indices() {
-        match character {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 1 => fresh = true,
-            c if fresh && !c.is_whitespace() => {
-                names.push(word(&group[at..]));
-                fresh = false;
-            }
-            _ => {}
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    names
 }
 
 /// Places of words, macros with their `!`, in the code of the files that `which` picks.
