@@ -33,8 +33,8 @@ enum Barred {
 impl fmt::Display for Barred {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Barred::Outside { .. } => f.write_str("it is outside of the runbook's folder"),
-            Barred::NoFile => f.write_str("it is no regular file"),
+            Barred::Outside { .. } => f.write_str("it is outside the runbook's folder"),
+            Barred::NoFile => f.write_str("it is not a regular file"),
             Barred::TooLarge(most) => write!(f, "it is larger than {}", bytes(*most)),
         }
     }
@@ -69,7 +69,7 @@ impl Access {
     pub fn read(&self, path: &Path, typed: bool) -> io::Result<Vec<u8>> {
         let real = path.canonicalize()?;
         self.admit(&real, typed)?;
-        // A link that was put there since is not followed, and nobody waits for the other end of a pipe.
+        // A link that was put there since is not followed, and nothing waits for the other end of a pipe.
         let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(&real)?;
         self.admit(&place_of(&file).unwrap_or(real.canonicalize()?), typed)?;
@@ -141,7 +141,7 @@ pub fn explain(what: &str, written: &str, looked: &Path, error: io::Error) -> Er
                 format!("`--allow-read {}` allows it", real.display())
             })
         }
-        Some(Barred::NoFile) => told(&Barred::NoFile).hint("save what it gives in a file first"),
+        Some(Barred::NoFile) => told(&Barred::NoFile).hint("save its output in a file first"),
         Some(large @ Barred::TooLarge(_)) => told(&large).hint("`--max file=SIZE` allows more"),
     }
 }
@@ -201,8 +201,8 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let told = |path: &Path| explain("read", "x", path, access.read(path, true).unwrap_err()).message;
         assert_eq!(told(&place.join("own/large")), "cannot read `x`: it is larger than 100 bytes");
-        assert_eq!(told(&pipe), "cannot read `x`: it is no regular file");
-        assert_eq!(told(Path::new("/dev/zero")), "cannot read `x`: it is no regular file");
+        assert_eq!(told(&pipe), "cannot read `x`: it is not a regular file");
+        assert_eq!(told(Path::new("/dev/zero")), "cannot read `x`: it is not a regular file");
         assert_eq!(told(&place.join("own")), "cannot read `x`: is a directory");
         fs::remove_dir_all(&place).unwrap();
     }

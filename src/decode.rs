@@ -26,7 +26,7 @@ impl NotText {
     pub fn hint(&self) -> &'static str {
         match self.why {
             Why::Byte(_) => "save it as UTF-8 (spreadsheets call it `CSV UTF-8`, Windows `UTF-8` as against `ANSI`)",
-            Why::Half => "it begins as UTF-16 and was cut off, or is none; save it as UTF-8",
+            Why::Half => "it begins as UTF-16 and is cut off, or is not UTF-16; save it as UTF-8",
             Why::Archive => "spreadsheets export a table as `CSV UTF-8`",
             Why::Nul => "it may be UTF-16 without a byte order mark, or damaged; save it as UTF-8",
         }

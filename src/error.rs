@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// The detail with the seconds after which the server wants to be asked again.
 pub const RETRY_AFTER: &str = "retry_after";
 
-/// The detail of a change that nobody knows whether it was applied.
+/// The detail of a change of unknown outcome.
 pub const MAYBE_APPLIED: &str = "maybe_applied";
 
 /// The detail of a login whose connection was accepted, and then broke.
@@ -43,7 +43,7 @@ pub enum Kind {
     Cancelled,
     /// A deadline passed.
     Timeout,
-    /// A change was sent and nobody knows whether it was applied. Cannot be caught by a script.
+    /// A change was sent and it may or may not have been applied. Cannot be caught by a script.
     Unknown,
     /// The operator asked to stop. Cannot be caught by a script.
     Interrupted,

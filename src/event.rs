@@ -46,7 +46,7 @@ pub enum Outcome {
     Skipped,
     /// Started, then interrupted by the operator; its work on the server may go on.
     Cancelled,
-    /// A change was sent and nobody knows whether it was applied.
+    /// A change was sent and it may or may not have been applied.
     Unknown,
 }
 

@@ -29,7 +29,7 @@ impl Limits {
         ("lane-memory", "bytes that the texts, lists and maps of one lane take, 256MiB"),
         ("memory", "bytes of all lanes together, 1GiB"),
         ("file", "bytes of a file that is read, 16MiB"),
-        ("nesting", "lists, maps and closures inside of each other, 500 of at most 2000"),
+        ("nesting", "lists, maps and closures inside each other, 500 of at most 2000"),
     ];
 
     /// The limits given on the command line: `lane-memory=512MiB`.
@@ -43,7 +43,7 @@ impl Limits {
                 Error::input(format!("cannot read `--max {setting}`")).hint("write `--max lane-memory=512MiB`")
             })?;
             let value = size(value.trim()).ok_or_else(|| {
-                Error::input(format!("`{value}` in `--max {setting}` is no size"))
+                Error::input(format!("`{value}` in `--max {setting}` is not a size"))
                     .hint("write a whole number above 0, with `KiB`, `MiB` or `GiB` for bytes")
             })?;
             match name.trim() {

@@ -145,7 +145,7 @@ pub fn check_with(more: usize) -> Result<()> {
             "the values of this lane need more memory than the {} it may have",
             bytes(allowed)
         ))
-        .hint("is there a value that grows without an end? `--max lane-memory=SIZE` allows more"));
+        .hint("does a value grow without end? `--max lane-memory=SIZE` allows more"));
     }
     let held = usize::try_from(HELD.load(Ordering::Relaxed)).unwrap_or(0).saturating_add(more);
     let allowed = TOTAL_LIMIT.load(Ordering::Relaxed);

@@ -494,7 +494,7 @@ impl Walk<'_> {
                         }
                         let names: Vec<&str> = fields.known.keys().map(String::as_str).collect();
                         let error = Error::script("the items of this wave have no key: neither `name` nor `id`");
-                        let hint = format!("say with `key` what tells them apart; they have {}", names.join(", "));
+                        let hint = format!("use `key` to tell them apart; they have {}", names.join(", "));
                         self.wrong(error.hint(hint), position);
                     }
                     _ => {}

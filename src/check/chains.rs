@@ -297,7 +297,7 @@ impl Walk<'_> {
         }
         let hint = foreign(name, of)
             .or_else(|| near(name, methods.iter().copied()))
-            .unwrap_or_else(|| "`coriolis-run functions language` tells what there is".to_owned());
+            .unwrap_or_else(|| "`coriolis-run functions language` lists them".to_owned());
         self.wrong(error.hint(hint), position);
     }
 
@@ -311,7 +311,7 @@ impl Walk<'_> {
                 count(own, "parameter"),
                 count(arguments.len(), "argument")
             ));
-            let line = closure.position.line().map_or(String::new(), |line| format!("; it stands in line {line}"));
+            let line = closure.position.line().map_or(String::new(), |line| format!("; it is in line {line}"));
             self.wrong(error.hint(format!("give it {}{line}", count(own, "argument"))), position);
             return Shape::Any;
         }

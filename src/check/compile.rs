@@ -107,7 +107,7 @@ mod tests {
                 "2:3 an object map begins with `#{`",
                 "2:15 undefined variable `aa`",
                 "2:19 undefined variable `bbb`",
-                "3:7 `= =` is no sign",
+                "3:7 `= =` is not an operator",
             ]
         );
         assert_eq!(told("let x = (1;"), ["1:9 `(` is not closed"]);

@@ -73,7 +73,7 @@ pub fn examine(
 
 /// A password in the text of a runbook.
 fn written() -> Error {
-    Error::script("a secret is written in the runbook: whoever reads it has it").hint(
+    Error::script("a secret is written in the runbook: everybody who reads it has the secret").hint(
         "`secret_env(\"NAME\")`, `secret_file(\"path\")` or `secret_prompt(\"question\")` instead, or a parameter with `--set-file`",
     )
 }
@@ -127,7 +127,7 @@ mod tests {
             (
                 "replica_update(\"a\", #{ storage_mappings: #{ defalt: \"ssd\" } })",
                 45,
-                "`storage_mappings` knows no key `defalt`",
+                "`storage_mappings` has no key `defalt`",
             ),
             ("replica_update(\"a\", #{ clone_disks: true, dont_clone_disks: true })", 43, "contradict each other"),
         ] {
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_goes_on_and_nobody_waits_for_is_a_warning() {
         let found = remarks("let r = replica_of(\"a\");\nreplica_execute(r);\nprint(r.id);");
-        assert!(matches!(&found[..], [(2, 1, message, "warning")] if message.contains("nobody waits")), "{found:?}");
+        assert!(matches!(&found[..], [(2, 1, message, "warning")] if message.contains("nothing waits")), "{found:?}");
         assert_eq!(remarks("let r = replica_of(\"a\");\nreplica_execute(r);\nwait_for(r);"), []);
         assert_eq!(remarks("replica_execute(replica_of(\"a\"))"), []);
     }

@@ -88,7 +88,7 @@ impl Written<'_> {
         if minute || self.is_misspelt() || self.row.name != "transfer_schedule_create" {
             return None;
         }
-        let error = Error::script(format!("`{}` wants a `minute`: without one it would run every minute", self.name));
+        let error = Error::script(format!("`{}` needs a `minute`: without one it would run every minute", self.name));
         Some((error.hint("add `minute: 0`"), self.position))
     }
 
@@ -115,7 +115,7 @@ impl Written<'_> {
         let itself = self.get("connection_info").or_else(|| self.get("connection_file"));
         let secret = self.get("connection_secret");
         if self.row.name == "endpoint_create" && itself.is_none() && secret.is_none() && !self.is_misspelt() {
-            let error = Error::script(format!("`{}` is not told how to connect", self.name));
+            let error = Error::script(format!("`{}` has no connection", self.name));
             return Some((error.hint("add `connection`, `connection_file` or `connection_secret`"), self.position));
         }
         let ((itself, one), (secret, two)) = (itself?, secret?);
@@ -131,8 +131,8 @@ impl Written<'_> {
         if !self.row.name.ends_with("_update") || !self.fields.is_empty() {
             return None;
         }
-        let error = Error::script(format!("`{}` is given nothing to change", self.name));
-        Some((error.hint("name what is to change in the object map"), self.position))
+        let error = Error::script(format!("`{}` has nothing to change", self.name));
+        Some((error.hint("name the fields to change in the object map"), self.position))
     }
 
     fn instances(&self) -> Option<(Error, Position)> {
@@ -160,7 +160,7 @@ impl Written<'_> {
         }
         let ((least, _), (most, position)) = (number("minimum_minions")?, number("maximum_minions")?);
         let error = Error::script(format!("`maximum_minions` is {most} and `minimum_minions` is {least}"));
-        (most < least).then(|| (error.hint("let the maximum be no less than the minimum"), position))
+        (most < least).then(|| (error.hint("the maximum must not be less than the minimum"), position))
     }
 
     fn licence(&self) -> Option<(Error, Position)> {
@@ -168,7 +168,7 @@ impl Written<'_> {
         if self.row.name != "licensing_licence_register" || given().is_some() || self.is_misspelt() {
             return None;
         }
-        let error = Error::script(format!("`{}` is given no licence", self.name));
+        let error = Error::script(format!("`{}` has no licence", self.name));
         Some((error.hint("add `licence_pem_file`, or `licence_pem`"), self.position))
     }
 
@@ -251,7 +251,7 @@ fn can(function: &str, generation: Generation, fields: Map<String, Value>) -> Re
         "migration_create" if generation == Generation::Legacy => {
             if fields.get("scenario").is_some_and(|scenario| scenario == "live_migration") {
                 return Err(
-                    Error::script("a legacy server knows no scenario `live_migration`").hint("leave out `scenario`")
+                    Error::script("a legacy server has no scenario `live_migration`").hint("leave out `scenario`")
                 );
             }
             migrations::create(generation, fields).map(drop)

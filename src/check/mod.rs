@@ -217,7 +217,7 @@ mod tests {
                     "`wave` takes 3 to 4 arguments, not 2".into(),
                     Some("`wave(name, items, [options], body)`".into())
                 ),
-                (4, 19, "`replica_create` knows no key `instnce`".into(), Some("did you mean `instance`?".into())),
+                (4, 19, "`replica_create` has no key `instnce`".into(), Some("did you mean `instance`?".into())),
             ]
         );
     }

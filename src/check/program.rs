@@ -113,7 +113,7 @@ impl Loader<'_> {
             let beside = within.last().and_then(|from| from.parent()).map(|folder| folder.join(module));
             let beside = beside.filter(|path| path.with_extension("rhai").exists());
             match beside.as_deref().and_then(|path| path.strip_prefix(self.folder).ok()) {
-                Some(path) => error.hint(format!("it is told from the runbook's folder: `{}`", path.display())),
+                Some(path) => error.hint(format!("paths start at the runbook's folder: `{}`", path.display())),
                 None => {
                     error.hint("an import names a `.rhai` file relative to the runbook's folder, without the ending")
                 }

@@ -22,17 +22,17 @@ impl Walk<'_> {
         };
         let error = match (shape.begun(), call) {
             (Some(begun), _) if matches!(shape, Shape::Map(_)) => {
-                Error::script(format!("nobody waits for the {} that `{name}` holds", begun.what))
+                Error::script(format!("nothing waits for the {} that `{name}` holds", begun.what))
                     .hint(format!("wait where it begins: `wait_for({}(...))`", begun.call))
             }
-            (Some(begun), _) => Error::script(format!("`{name}` is never used: nobody waits for the {}", begun.what))
+            (Some(begun), _) => Error::script(format!("`{name}` is never used: nothing waits for the {}", begun.what))
                 .hint(format!("write `wait_for({name})`")),
             (None, Some((row, written, _))) if row.name == "transfer_create" => {
-                Error::script(format!("`{name}` is never used: nothing is done with what `{written}` makes"))
+                Error::script(format!("`{name}` is never used: the result of `{written}` is not used"))
                     .hint(format!("use `{name}`, or leave out `let {name} =`"))
             }
             (None, Some((row, written, _))) if row.name == "endpoint_validate_connection" => {
-                Error::script(format!("`{name}` is never used: nobody looks at what `{written}` found"))
+                Error::script(format!("`{name}` is never used: the result of `{written}` is not checked"))
                     .hint(format!("look at it: `if !{name}.valid {{ throw {name}.message }}`"))
             }
             _ => return,
@@ -54,7 +54,7 @@ impl Walk<'_> {
             // What a function hands back is dropped where it is called, unless it ends in a call like any other.
             let own = self.plain_call(statement).filter(|_| !self.ends_as_statement(&begun));
             let (file, position) = own.map_or((begun.file, begun.position), |position| (self.file, position));
-            let error = Error::script(format!("nobody waits for the {} that `{}` begins", begun.what, begun.call))
+            let error = Error::script(format!("nothing waits for the {} that `{}` begins", begun.what, begun.call))
                 .hint(format!(
                     "write `wait_for({}(...))`, or keep it: `let {} = {}(...);`",
                     begun.call,
@@ -80,11 +80,11 @@ impl Walk<'_> {
         let (row, name) = (self.catalog.find(&call.name), &call.name);
         if name == "==" {
             let hint = "`=` sets a variable";
-            self.doubt(Error::script("this compares, and nobody looks at the answer").hint(hint), position);
+            self.doubt(Error::script("this compares, and its result is not used").hint(hint), position);
         } else if row.is_some_and(|row| row.name == "endpoint_validate_connection") {
-            let error = Error::script(format!("nobody looks at what `{name}` found"));
+            let error = Error::script(format!("the result of `{name}` is not checked"));
             let hint = format!(
-                "look at it: `let tried = {name}(...); if !tried.valid {{ throw tried.message }}`; it throws nothing"
+                "look at it: `let tried = {name}(...); if !tried.valid {{ throw tried.message }}`; it does not throw"
             );
             self.doubt(error.hint(hint), position);
         }
@@ -142,7 +142,7 @@ impl Walk<'_> {
             return;
         }
         let name = &variable.name;
-        let error = Error::script(format!("`{name}` is never used: nobody waits for what is collected in it"))
+        let error = Error::script(format!("`{name}` is never used: nothing waits for what is collected in it"))
             .hint(format!("write `wait_for({name})`"));
         let file = self.file;
         let position = if begun.file == file { begun.position } else { position };

@@ -23,7 +23,8 @@ impl Walk<'_> {
             && !self.has_function(&call.name, call.args.len())
             && self.catalog.find(&call.name).is_none()
         {
-            let error = Error::script(format!("`{}` changes what it is called on, and gives nothing", call.name));
+            let error =
+                Error::script(format!("`{}` changes the value it is called on, and returns nothing", call.name));
             self.doubt(error.hint(format!("call `.{}(...)` first, and use the value afterwards", call.name)), position);
         }
     }

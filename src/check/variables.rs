@@ -366,7 +366,7 @@ fn near<'a>(name: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Op
 /// Declared, but not where it is used.
 fn out_of_reach(name: &str, in_function: bool) -> String {
     if in_function {
-        format!("it is declared outside of this function: pass it in, or make it a `const` and write `global::{name}`")
+        format!("it is declared outside this function: pass it in, or make it a `const` and write `global::{name}`")
     } else {
         format!("it is declared in another block: declare it before that block: `let {name} = ...;`")
     }
@@ -375,7 +375,9 @@ fn out_of_reach(name: &str, in_function: bool) -> String {
 /// Values as other languages write them.
 fn foreign(name: &str) -> Option<String> {
     let written = match name {
-        "None" | "undefined" | "Null" | "NULL" | "Nil" | "NIL" => return Some("nothing is written `()`".to_owned()),
+        "None" | "undefined" | "Null" | "NULL" | "Nil" | "NIL" => {
+            return Some("the empty value is written `()`".to_owned());
+        }
         "True" | "TRUE" => "true",
         "False" | "FALSE" => "false",
         "self" => "this",
@@ -424,9 +426,8 @@ mod tests {
             ),
             (
                 "let limit = 3;\nfn f(x) { x * limit }",
-                &[
-                    "2:15 undefined variable `limit`; it is declared outside of this function: pass it in, or make it a `const` and write `global::limit`",
-                ],
+                &["2:15 undefined variable `limit`; it is declared outside this function: pass it in, or make it a \
+                     `const` and write `global::limit`"],
             ),
             (
                 "if true { let inner = 1; }\ninner",
@@ -438,7 +439,7 @@ mod tests {
             ("tools::double(1)", &["1:1 undefined module `tools`; import it: `import \"file\" as tools;`"]),
             ("import \"x\" as tools;\ntool::double(1)", &["2:1 undefined module `tool`; did you mean `tools`?"]),
             ("fn f() { tools::x }", &["1:10 undefined module `tools`; import it: `import \"file\" as tools;`"]),
-            ("let x = None;", &["1:9 undefined variable `None`; nothing is written `()`"]),
+            ("let x = None;", &["1:9 undefined variable `None`; the empty value is written `()`"]),
             ("let x = True;", &["1:9 undefined variable `True`; write `true`"]),
             ("let e = endpoint_list;", &["1:9 undefined variable `endpoint_list`; call it: `endpoint_list()`"]),
             ("let xs = [1]; xs.map(|x| x + y)", &["1:30 undefined variable `y`; declare it: `let y = ...;`"]),

@@ -293,10 +293,10 @@ impl<'a> Walk<'a> {
                     let hint = match items {
                         Shape::Map(_) => "go through its `.keys()` or `.values()`",
                         Shape::Integer => "write `0..n` for a range",
-                        _ => "a list, a range or a text can be gone through",
+                        _ => "a list, a range or a text can be iterated over",
                     };
                     self.wrong(
-                        Error::script(format!("{word} cannot be gone through")).hint(hint),
+                        Error::script(format!("{word} cannot be iterated over")).hint(hint),
                         head.2.expr.position(),
                     );
                 }
@@ -417,7 +417,7 @@ impl<'a> Walk<'a> {
                     && begun.position != value.shape.begun().map_or(Position::NONE, |begun| begun.position)
                 {
                     let error = Error::script(format!(
-                        "nobody waits for the {} that `{}` begins: `{}` is overwritten before",
+                        "nothing waits for the {} that `{}` begins: `{}` is overwritten before",
                         begun.what, begun.call, variable.1
                     ));
                     self.doubt(
@@ -433,7 +433,7 @@ impl<'a> Walk<'a> {
                 {
                     let name = &variable.1;
                     let message =
-                        format!("each turn overwrites `{name}`: only for the last {} somebody can wait", begun.what);
+                        format!("each turn overwrites `{name}`: only the last {} can be waited for", begun.what);
                     let hint = format!("collect them: `{name}.push(...)`, and `wait_for({name})` afterwards");
                     turn.if_unread.push((id, Error::script(message).hint(hint), begun.position));
                 }

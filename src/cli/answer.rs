@@ -27,7 +27,7 @@ pub fn answer(process: &Process, arguments: &AnswerArguments) -> Result<ExitCode
     };
     if let Some(taken) = taken {
         return Err(Error::input(format!("gate {} of run {id} has its answer: {taken}", arguments.gate))
-            .hint(format!("the run has taken it; `coriolis-run runs show {id}` tells where it stands")));
+            .hint(format!("the run has taken it; `coriolis-run runs show {id}` shows its state")));
     }
     let text = match arguments.answer {
         AnswerWord::Yes => "yes",

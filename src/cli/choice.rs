@@ -31,13 +31,13 @@ pub fn choose(runs: &[Candidate], retry_failed: bool) -> Result<usize> {
     let newest = if at == 0 { "the newest run" } else { "the newest run with failures" };
     if run.status == Status::Running {
         let holder = run.holder.as_deref().unwrap_or("another process");
-        return Err(Error::input(format!("{newest}, {}, is in the hands of {holder}", run.label()))
+        return Err(Error::input(format!("{newest}, {}, is held by {holder}", run.label()))
             .hint(format!("wait for its end, or stop it there with Ctrl-C{}", others(runs, at, ". Others"))));
     }
     if run.status.is_unfinished() || retry_failed {
         return Ok(at);
     }
-    let unfinished = others(runs, at, "name the one that is meant");
+    let unfinished = others(runs, at, "name the one you mean");
     Err(if unfinished.is_empty() {
         Error::input(format!("there is no unfinished run: {newest}, {}, is done", run.label()))
             .hint("`coriolis-run runs` lists all runs")
@@ -96,7 +96,7 @@ mod tests {
             assert_eq!(chosen(&[(unfinished, false), (Paused, false)], false), "run0");
             let older = chosen(&[(Done, false), (unfinished, false)], false);
             let expected = format!(
-                "the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is done\nname the one that is meant: run1 \
+                "the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is done\nname the one you mean: run1 \
                  (night.rhai, begun 2026-06-27 20:00 UTC), {}",
                 unfinished.word()
             );
@@ -104,7 +104,7 @@ mod tests {
         }
         assert_eq!(
             chosen(&[(Running, false), (Paused, false)], false),
-            "the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is in the hands of ann@host, process 7\nwait for \
+            "the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC), is held by ann@host, process 7\nwait for \
              its end, or stop it there with Ctrl-C. Others: run1 (night.rhai, begun 2026-06-27 20:00 UTC), paused"
         );
         assert_eq!(chosen(&[], false), "there is no unfinished run of a runbook\n`coriolis-run runs` lists all runs");

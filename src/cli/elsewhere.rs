@@ -30,8 +30,8 @@ impl Elsewhere {
             level: Level::Warning,
             message: format!("the run goes on at {url}, and began at {}", self.before),
             hint: Some(
-                "if these are two servers, stop it with Ctrl-C: what it made is not here. `CORIOLIS_ENDPOINT`, \
-                 `OS_REGION_NAME` and clouds.yaml say which one is used"
+                "if these are two servers, stop it with Ctrl-C: its objects are not here. `CORIOLIS_ENDPOINT`, \
+                 `OS_REGION_NAME` and clouds.yaml select the server"
                     .to_owned(),
             ),
         })

@@ -36,7 +36,7 @@ pub fn store(process: &Process, given: Option<&PathBuf>) -> Result<Store> {
         (None, Some(state), _) if PathBuf::from(state).is_absolute() => below(state.into()),
         (None, _, Some(home)) => below(PathBuf::from(home).join(".local/state")),
         (None, ..) => {
-            return Err(Error::input("nothing says where runs are to be kept: HOME is not set")
+            return Err(Error::input("there is no directory for runs: HOME is not set")
                 .hint("name a folder with `--state-dir`"));
         }
     };

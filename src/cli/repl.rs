@@ -65,10 +65,10 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     let still = move |wish| {
         let told = match wish {
             Wish::Leave => {
-                "a change was sent, and its answer is waited for; Ctrl-C once more ends the session, and nobody knows then \
+                "a change was sent, and its answer is pending; another Ctrl-C ends the session without knowing \
                  whether it was carried out"
             }
-            _ => "the server has not answered yet; Ctrl-C again stops waiting for what is only read",
+            _ => "the server has not answered yet; Ctrl-C again stops waiting for reads",
         };
         if let Some(stage) = at_work.stage() {
             stage.say(Line::default().with(Tone::Warning, told));
@@ -177,7 +177,7 @@ impl Gates for AtFront {
         let answer = (self.0)().ask(gate, question)?;
         answer.map(Some).ok_or_else(|| {
             Error::new(Kind::Input, format!("nobody answered `{gate}`"))
-                .hint("at the prompt it is answered by typing `yes` or `no`; a runbook can wait for somebody else")
+                .hint("at the prompt, type `yes` or `no`; a runbook can wait for another person's answer")
         })
     }
 }

@@ -65,7 +65,7 @@ fn form(arguments: &ReportArguments) -> Result<Form> {
         Some("xml") => Ok(Form::Junit),
         Some("csv") => Ok(Form::Csv),
         Some("md") => Ok(Form::Markdown),
-        _ => Err(Error::input(format!("`{}` does not say in which format the report is to be", file.display()))
+        _ => Err(Error::input(format!("the name `{}` does not tell the format of the report", file.display()))
             .hint("add `--format html`, or let the name end with .html, .json, .xml, .csv or .md")),
     }
 }

@@ -34,7 +34,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let ended = directory.meta.finished.as_ref().map(|end| end.exit_code);
     if ended == Some(0) && !arguments.retry_failed {
         return Err(Error::input(format!("run {} is done", directory.meta.id))
-            .hint("`--retry-failed` does again what failed in it; `coriolis-run runs` lists all runs"));
+            .hint("`--retry-failed` repeats what failed in it; `coriolis-run runs` lists all runs"));
     }
     let read = directory.lines()?;
     let mut state = file::fold(&read.lines).map_err(|damage| file::damaged(&directory.journal(), &damage))?;
@@ -123,10 +123,10 @@ fn another_cloud(meta: &Meta, world: &World) -> Error {
     );
     let hint = match &world.located {
         Some(Origin::Environment(name)) => format!(
-            "give the settings that it began with (`unset {name}`, and what else an openrc file has set, if a cloud of \
+            "use the settings that it began with (`unset {name}`, and the rest of an openrc file, if a cloud of \
              clouds.yaml is meant); nothing was sent"
         ),
-        _ => "give the settings that it began with; nothing was sent".to_owned(),
+        _ => "use the settings that it began with; nothing was sent".to_owned(),
     };
     Error::new(Kind::Mismatch, message).hint(hint)
 }

@@ -224,9 +224,9 @@ pub fn imports_of(text: &str, folder: &Path, access: &Access) -> BTreeMap<String
 fn paused(id: Option<&str>) -> String {
     let again = match id {
         Some(id) => format!("go on with `coriolis-run resume {id}`"),
-        None => "run the same again to go on; it finds its replicas and joins what still runs".to_owned(),
+        None => "run it again to go on; it finds its replicas and joins the work that is still running".to_owned(),
     };
-    format!("paused by the operator: nothing new was started, what runs on the server goes on there\nhint: {again}")
+    format!("paused by the operator: nothing new was started, and work on the server goes on\nhint: {again}")
 }
 
 /// Everything that one run needs.
@@ -278,8 +278,8 @@ impl Performance<'_> {
             say(Fact::RunResumed { run, calls, after });
             if self.kept.journal.is_behind() {
                 say(Fact::warning(
-                    "the journal ends before what this run has done: it was cut, or is an older copy. What the run \
-                     has made is looked for on the server before anything is sent",
+                    "the journal is behind the run: it was cut, or is an older copy. The run's objects are searched \
+                     for on the server before anything is sent",
                 ));
             }
         }
@@ -361,9 +361,7 @@ impl Performance<'_> {
             Kind::Unknown | Kind::NeedsAnswer | Kind::Journal | Kind::Storage | Kind::Unreachable | Kind::Login => {
                 Some(format!("go on with `coriolis-run resume {id}`"))
             }
-            Kind::ItemsFailed => {
-                Some(format!("what failed is done again by `coriolis-run resume {id} --retry-failed`"))
-            }
+            Kind::ItemsFailed => Some(format!("`coriolis-run resume {id} --retry-failed` repeats what failed")),
             _ => None,
         }
     }

@@ -145,8 +145,8 @@ fn tell(process: &Process, store: &Store, show: &ShowArguments, format: Option<F
 
 fn prune(process: &Process, store: &Store, prune: &PruneArguments) -> Result<ExitCode> {
     if prune.older_than.is_none() && prune.keep.is_none() {
-        return Err(Error::input("nothing says which runs are to go")
-            .hint("`--older-than 30d`, `--keep 20`, or both: those that are older and not among the newest"));
+        return Err(Error::input("nothing says which runs to remove")
+            .hint("use `--older-than 30d`, `--keep 20`, or both: runs that are older and not among the newest"));
     }
     let wall = Clock::new(Speed::Real).wall();
     let mut output = process.output();
@@ -198,12 +198,12 @@ fn stays(run: &Directory, unfinished_too: bool) -> Option<String> {
         return None;
     }
     if matches!(status, Status::Paused | Status::Waiting | Status::Interrupted) {
-        return Some(format!("it is not finished ({}); `--unfinished` removes it nevertheless", status.word()));
+        return Some(format!("it is not finished ({}); `--unfinished` removes it anyway", status.word()));
     }
     match history::read(run) {
         Ok(history) if history.meta.unsettled.is_empty() => None,
-        Ok(_) => Some("it has sent changes of which nobody knows whether they were applied".to_owned()),
-        Err(_) => Some("its journal is damaged; `--unfinished` removes it nevertheless".to_owned()),
+        Ok(_) => Some("it has sent changes of unknown outcome".to_owned()),
+        Err(_) => Some("its journal is damaged; `--unfinished` removes it anyway".to_owned()),
     }
 }
 

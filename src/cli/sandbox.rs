@@ -16,7 +16,7 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
         Speed::Times(1.0) | Speed::Real => Clock::new(Speed::Real),
         Speed::Times(factor) => Clock::scaled_from_now(factor),
         Speed::Max => {
-            return Err(Error::input("a served sandbox cannot jump: nobody knows when its clients are busy")
+            return Err(Error::input("a served sandbox cannot jump: it cannot know when its clients are busy")
                 .hint("give a factor, such as `--speed 600`"));
         }
     };
@@ -44,7 +44,7 @@ pub fn serve(process: &Process, arguments: &SandboxArguments) -> Result<ExitCode
         if open {
             output.note(&format!(
                 "warning: the sandbox can be reached from other machines at {}; its password is its own, printed once below\n\
-                 hint: leave `--listen` out to serve this machine alone",
+                 hint: leave out `--listen` to serve this machine only",
                 sandbox.address()
             ));
         }

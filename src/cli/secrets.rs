@@ -102,7 +102,8 @@ pub fn put_back(
 
 fn again(name: &str, error: Error) -> Error {
     error.context(format!("`{name}`")).hint(
-        "give the runbook as it was with `--script FILE`; better have `secret_env`, `secret_file`, `secret_prompt` or `--set-file` in it",
+        "give the original runbook with `--script FILE`; better use `secret_env`, `secret_file`, `secret_prompt` or \
+         `--set-file` in it",
     )
 }
 

@@ -18,16 +18,16 @@ const ELSEWHERE: [(&[&str], &str); 16] = [
     (&["list", "ls", "ps", "history", "jobs"], "`coriolis-run runs` lists the runs"),
     (
         &["logs", "log", "show", "inspect", "describe", "events", "info"],
-        "`coriolis-run runs show [RUN]` tells what happened in a run, `coriolis-run report [RUN]` all of it",
+        "`coriolis-run runs show [RUN]` shows what happened in a run, `coriolis-run report [RUN]` everything",
     ),
     (
         &["stop", "cancel", "kill", "pause", "abort"],
-        "Ctrl-C where the run is at work pauses it, and so does SIGTERM to its process; `coriolis-run resume` goes on",
+        "Ctrl-C in the run's terminal pauses it, and so does SIGTERM to its process; `coriolis-run resume` goes on",
     ),
     (&["start", "exec", "execute", "launch", "go", "apply"], "`coriolis-run waves.rhai` runs a runbook"),
     (
         &["continue", "retry", "restart", "rerun"],
-        "`coriolis-run resume [RUN]` goes on, with `--retry-failed` also with what failed",
+        "`coriolis-run resume [RUN]` goes on; with `--retry-failed` it also repeats what failed",
     ),
     (
         &["plan", "rehearse", "simulate", "dry-run", "dryrun", "demo", "test"],
@@ -44,10 +44,7 @@ const ELSEWHERE: [(&[&str], &str); 16] = [
         &["login", "auth", "config", "configure", "clouds"],
         "the cloud is named with `--os-cloud`, or by `OS_*` in the environment",
     ),
-    (
-        &["-"],
-        "a runbook is a file, beside which its own files are; one that needs none can come from a pipe as `/dev/stdin`",
-    ),
+    (&["-"], "a runbook is a file, with its own files beside it; one that needs none can be piped in as `/dev/stdin`"),
     (&["serve", "server"], "`coriolis-run sandbox` serves the simulated cloud for other clients"),
 ];
 
@@ -60,7 +57,7 @@ const OPTIONS: [(&[&str], &str); 6] = [
     ),
     (&["--cloud", "-c"], "the cloud is named with `--os-cloud NAME`"),
     (&["--yes", "-y", "--force", "-f"], "gates are answered with `coriolis-run answer RUN GATE yes`"),
-    (&["--verbose", "-v", "--debug", "-d"], "`--output jsonl` tells every event"),
+    (&["--verbose", "-v", "--debug", "-d"], "`--output jsonl` prints every event"),
     (&["--json", "-j"], "`--format json` writes results as JSON, `--output jsonl` the events of a run"),
 ];
 
@@ -129,7 +126,7 @@ pub fn runbook(process: &Process, path: &Path) -> Result<(), Error> {
     let whole = process.directory.join(path);
     let shown = path.display();
     if whole.is_dir() {
-        let error = Error::input(format!("`{shown}` is a folder, and no runbook"));
+        let error = Error::input(format!("`{shown}` is a folder, not a runbook"));
         return Err(match runbooks(&whole).as_slice() {
             [] => error.hint("a runbook is a `.rhai` file"),
             [only] => error.hint(format!("did you mean `{}`?", path.join(only).display())),
@@ -144,7 +141,7 @@ pub fn runbook(process: &Process, path: &Path) -> Result<(), Error> {
         Some("json") => "read_json",
         _ => return Ok(()),
     };
-    Err(Error::input(format!("`{shown}` is data, and no runbook"))
+    Err(Error::input(format!("`{shown}` is data, not a runbook"))
         .hint(format!("a runbook reads it: `{reads}(\"{shown}\")`")))
 }
 
@@ -157,15 +154,15 @@ fn missing(path: &Path, whole: &Path) -> Error {
     let shown = path.display().to_string();
     let is_word = path.components().count() == 1 && path.extension().is_none();
     let error = match is_word {
-        true => Error::input(format!("there is no command and no runbook `{shown}`")),
+        true => Error::input(format!("there is neither a command nor a runbook `{shown}`")),
         false => Error::input(format!("there is no runbook `{shown}`")),
     };
     if whole.is_symlink() {
-        return error.hint("it is a link, and what it leads to is not there");
+        return error.hint("it is a link to a file that does not exist");
     }
     let folder = whole.parent().unwrap_or(whole);
     if folder.as_os_str().is_empty() {
-        return error.hint("the working directory is not there any more");
+        return error.hint("the working directory no longer exists");
     }
     if !folder.is_dir() {
         return error.hint(format!("there is no folder `{}`", folder.display()));
@@ -222,7 +219,7 @@ fn elsewhere(table: &[(&[&str], &'static str)], word: &str) -> Option<&'static s
 
 /// The error for `run` without anything to run.
 pub fn no_runbook() -> Error {
-    Error::input("`run` names no runbook")
+    Error::input("`run` needs a runbook")
         .hint("`coriolis-run run waves.rhai` runs one, `coriolis-run` alone is a prompt")
 }
 
@@ -240,7 +237,7 @@ pub fn more(process: &Process, runbook: &Path, words: &[String]) -> Error {
             let generation = suggest(word, ["current", "legacy"]).unwrap_or(word);
             format!("write `--sandbox={generation}`")
         }
-        None if word.ends_with(".rhai") => "one runbook is run at a time".to_owned(),
+        None if word.ends_with(".rhai") => "only one runbook can be run at a time".to_owned(),
         None if commands().iter().any(|command| command == word) => {
             format!("the command comes first: `coriolis-run {word} {shown}`")
         }

@@ -62,7 +62,7 @@ fn take(request: &Request, body: Option<Value>) -> Result<Value, String> {
     let mut body = match (answer, body) {
         (Answer::Empty, _) => return Ok(Value::Null),
         (_, Some(body)) => body,
-        (_, None) => return Err("the body is no JSON".into()),
+        (_, None) => return Err("the body is not JSON".into()),
     };
     let result = match answer {
         Answer::Thing(key) | Answer::Object(key) | Answer::Field(key) | Answer::List(key) => {
@@ -75,7 +75,7 @@ fn take(request: &Request, body: Option<Value>) -> Result<Value, String> {
 }
 
 fn unreadable(request: &Request, reply: &Reply, missing: &str) -> Error {
-    let message = format!("{} an answer that is none of a Coriolis API, {missing}", reply.status);
+    let message = format!("{} an answer that is not from a Coriolis API, {missing}", reply.status);
     about(request, Kind::Unreachable, &message, reply)
 }
 

@@ -79,7 +79,7 @@ pub(super) fn speaks(answer: Result<Value>) -> Result<bool> {
 
 /// The error for a server that knows the paths of neither generation.
 pub(super) fn neither(url: &str) -> Error {
-    Error::new(Kind::Unreachable, format!("`{url}` is no Coriolis API: it knows neither `transfers` nor `replicas`"))
+    Error::new(Kind::Unreachable, format!("`{url}` is not a Coriolis API: it has neither `transfers` nor `replicas`"))
         .hint("check the URL of the `migration` service in the catalog, or `--endpoint`")
         .detail("url", url)
 }

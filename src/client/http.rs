@@ -370,8 +370,7 @@ impl Client {
         }
         let message = format!("{}; it was tried for {patience:#}", error.message);
         let hint = error.hint.clone();
-        let hint =
-            hint.unwrap_or_else(|| "`--patience` says for how long; what was begun goes on with a resume".into());
+        let hint = hint.unwrap_or_else(|| "`--patience` sets this time; a resume goes on with the work".into());
         Error { message, ..error }.hint(hint)
     }
 

@@ -43,7 +43,7 @@ pub trait Identity: Send + Sync {
     /// `Input` when there is none; as [`Identity::access`].
     fn service_url<'a>(&'a self, kind: &'a str) -> Pending<'a, Result<String>> {
         Box::pin(async move {
-            Err(Error::input(format!("nobody knows where the service `{kind}` is: there is no catalog"))
+            Err(Error::input(format!("the address of the service `{kind}` is unknown: there is no catalog"))
                 .hint("log in to Keystone, whose catalog has it"))
         })
     }

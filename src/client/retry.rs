@@ -29,7 +29,7 @@ pub enum Failure {
     Kept(Error),
     /// Certainly not applied: the server refused it.
     Refused(Error),
-    /// Sent, and nobody knows whether it was applied: look on the server. The error is that of the last try, with
+    /// Sent, and it may or may not have been applied: look on the server. The error is that of the last try, with
     /// `maybe_applied` among its details.
     Lost(Error),
 }
@@ -118,7 +118,7 @@ impl From<Failure> for Error {
             Failure::Kept(error) | Failure::Refused(error) => error,
             Failure::Lost(mut error) => {
                 error.kind = Kind::Unknown;
-                error.message.push_str("; nobody knows whether it was applied");
+                error.message.push_str("; it may or may not have been applied");
                 error.hint.get_or_insert_with(|| "look on the server before you repeat it".into());
                 error
             }

@@ -62,7 +62,7 @@ pub fn delete(generation: Generation, transfer: &str, schedule: &str) -> Request
 pub fn check_time(time: &Value) -> Result<()> {
     let Some(parts) = time.as_object() else {
         return Err(
-            Error::script("a schedule wants a time: `minute`, `hour`, `dom`, `month`, `dow`").detail("key", "schedule")
+            Error::script("a schedule needs a time: `minute`, `hour`, `dom`, `month`, `dow`").detail("key", "schedule")
         );
     };
     for (name, value) in parts {

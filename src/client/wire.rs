@@ -235,7 +235,7 @@ impl Wire {
     fn message(&self, request: &Request, access: &Access, base: &str) -> Result<reqwest::Request, Fault> {
         let kept = |message: String| Fault { error: Error::new(Kind::Input, message), reach: Reach::Kept };
         let mut url = Url::parse(&format!("{}/{}", base_of(request.service, base), request.path))
-            .map_err(|error| kept(format!("`{base}` is no URL: {error}")))?;
+            .map_err(|error| kept(format!("`{base}` is not a URL: {error}")))?;
         if !request.query.is_empty() {
             let pairs = request.query.iter().map(|(name, value)| (name, carried::revealed(value)));
             url.query_pairs_mut().extend_pairs(pairs);
@@ -243,7 +243,7 @@ impl Wire {
         let mut message = self.http.request(method(request.method), url);
         if let Some(token) = access.token.as_ref().filter(|_| request.service != Service::Licensing) {
             let mut value = HeaderValue::from_str(token.expose_secret())
-                .map_err(|_| kept("the token holds characters that no header may".into()))?;
+                .map_err(|_| kept("the token has characters that are not allowed in a header".into()))?;
             value.set_sensitive(true);
             message = message.header(HeaderName::from_static("x-auth-token"), value);
         }

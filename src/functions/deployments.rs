@@ -27,7 +27,7 @@ const DEPLOYMENT: Parameter =
 
 /// What can be said of a deployment.
 pub const DEPLOY: &[Key] = &[
-    Key::new("transfer_id", Kind::Reference(Noun::Transfer), "The replica, where it is not the first argument.")
+    Key::new("transfer_id", Kind::Reference(Noun::Transfer), "The replica, unless it is the first argument.")
         .aliases(&["transfer", "replica_id", "replica"]),
     Key::new(
         "clone_disks",
@@ -41,7 +41,7 @@ pub const DEPLOY: &[Key] = &[
     Key::new(
         "user_scripts",
         Kind::Options(&[USER_SCRIPTS]),
-        "Instead of the replica's own, as the API has it; default: those.",
+        "Instead of the replica's own, in the form of the API; default: those.",
     ),
     USER_SCRIPT_GLOBAL,
     USER_SCRIPT_INSTANCE,
@@ -70,8 +70,7 @@ pub const COPIES: usize = 10;
 
 /// What [`start`] sends.
 pub const DEPLOYS: Sends =
-    Sends::changes("POST /deployments", Again::Compared("a deployment that was not there before"))
-        .legacy("POST /migrations");
+    Sends::changes("POST /deployments", Again::Compared("a new deployment")).legacy("POST /migrations");
 
 pub const ROWS: &[Function] = &[
     Function {
@@ -96,7 +95,8 @@ pub const ROWS: &[Function] = &[
         body: show,
     },
     Function {
-        spec: Spec::changes("deployment_create", "Start making machines of a replica's copy, without waiting; a second one makes second machines.")
+        spec: Spec::changes("deployment_create", "Start making machines from a replica's copy, without waiting; a \
+                                                  second deployment makes second machines.")
             .aliases(&["migration_deploy_replica", "replica_deployment_create"])
             .noun_verb()
             .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY]), "How.")])
@@ -117,10 +117,10 @@ pub const ROWS: &[Function] = &[
                 .legacy("POST /migrations/{migration}/actions"),
             Sends::changes("POST /transfers/{transfer}/executions/{execution}/actions", Again::Safe)
                 .only(Generation::Current)
-                .when("while a migration still copies"),
+                .when("while a migration is still copying"),
             Sends::changes("DELETE /deployments/{deployment}", Again::Safe)
                 .only(Generation::Current)
-                .when("where the deployment of a migration has not begun"),
+                .when("when the deployment of a migration has not begun"),
         ])
             .given(A_REPLICA)
 .example("replica_sync(r);\ndeployment_cancel(deployment_create(r));"),

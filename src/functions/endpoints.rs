@@ -24,7 +24,7 @@ const ENDPOINT: Parameter =
     Parameter::required("endpoint", Kind::Reference(Noun::Endpoint), "The endpoint: its id, its name, or the object.");
 
 const CONNECTION_INFO: Key =
-    Key::new("connection_info", Kind::Map, "What the provider needs to connect, whole; secrets in it stay masked.")
+    Key::new("connection_info", Kind::Map, "The whole connection of the provider; secrets in it stay masked.")
         .aliases(&["connection"]);
 const CONNECTION_FILE: Key =
     Key::new("connection_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder.");
@@ -35,7 +35,7 @@ const STORE_CONNECTION: Key =
     Key::new("store_connection", Kind::Flag, "Keep it in Barbican instead of Coriolis' database; default false.");
 
 const CREATE: &[Key] = &[
-    Key::new("name", Kind::Text, "How people call it.").required(),
+    Key::new("name", Kind::Text, "Its name for people.").required(),
     Key::new("type", Kind::Word(&PLATFORMS), "The provider's platform; `provider_list` has the server's.")
         .aliases(&["provider"])
         .required(),
@@ -94,7 +94,8 @@ pub const ROWS: &[Function] = &[
         spec: Spec::changes("endpoint_create", "Create an endpoint and try its connection.")
             .noun_verb()
             .parameters(&[Parameter::required("options", Kind::Options(&[CREATE]), "What to create.")])
-            .returns(Returns::object(Noun::Endpoint).with("; the key `validation` says what trying the connection gave"))
+            .returns(Returns::object(Noun::Endpoint).with("; the key `validation` has the result of trying the \
+                                                           connection"))
             .sends(&[KEEP_CONNECTION, MAKE, VALIDATE])
             .example("print(endpoint_create(#{ name: \"lab\", provider: \"openstack\", connection: #{ username: \"me\" } }).name);"),
         body: create,
@@ -103,11 +104,11 @@ pub const ROWS: &[Function] = &[
         spec: Spec::changes("endpoint_ensure", "Find the endpoint of this name, or create it; one that exists stays as it is.")
             .noun_verb()
             .parameters(&[Parameter::required("options", Kind::Options(&[CREATE]), "As for `endpoint_create`.")])
-            .returns(Returns::object(Noun::Endpoint).with("; its key `created` says whether it was made just now"))
+            .returns(Returns::object(Noun::Endpoint).with("; its key `created` is true if it was just created"))
             .sends(&[
             Sends::reads("GET /endpoints"),
             KEEP_CONNECTION,
-            MAKE.when("where there is none of this name"),
+            MAKE.when("when there is none of this name"),
             VALIDATE,
         ])
             .example("print(endpoint_ensure(#{ name: \"vcenter\", provider: \"vmware_vsphere\", connection: #{ host: \"vc\" } }).created);"),
@@ -118,7 +119,7 @@ pub const ROWS: &[Function] = &[
             .noun_verb()
             .parameters(&[
             ENDPOINT,
-            Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
+            Parameter::required("options", Kind::Options(&[UPDATE]), "The changes; everything else stays as it is."),
         ])
             .returns(Returns::object(Noun::Endpoint).with(" as it is now"))
             .sends(&[KEEP_CONNECTION, Sends::changes("PUT /endpoints/{endpoint}", settle::UPDATED)])
@@ -186,7 +187,7 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
     let name = call.options().text("name").unwrap_or_default();
     let Some(connection) = connection(call, &name)? else {
         return Err(Error::script(format!(
-            "`{}` wants `connection`, `connection_file` or `connection_secret`",
+            "`{}` needs `connection`, `connection_file` or `connection_secret`",
             call.function.name
         )));
     };
@@ -253,8 +254,8 @@ fn connection(call: &mut Call<'_>, name: &str) -> Result<Option<Value>> {
         (Some(connection), None) if store => {
             let kept = keep(call, Some(name), &connection)?;
             let secret = kept["secret_ref"].as_str();
-            let secret =
-                secret.ok_or_else(|| Error::new(Failure::Unreachable, "Barbican did not say where the secret is"))?;
+            let secret = secret
+                .ok_or_else(|| Error::new(Failure::Unreachable, "Barbican did not return the address of the secret"))?;
             Ok(Some(secrets::reference(secret)))
         }
         (given, None) => Ok(given),
@@ -264,7 +265,7 @@ fn connection(call: &mut Call<'_>, name: &str) -> Result<Option<Value>> {
 /// An update of nothing is a misspelling or a forgotten key.
 pub fn refuse_nothing(options: &Options, function: &str) -> Result<()> {
     if options.is_empty() {
-        return Err(Error::script(format!("`{function}` is given nothing to change")));
+        return Err(Error::script(format!("`{function}` has nothing to change")));
     }
     Ok(())
 }

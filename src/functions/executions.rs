@@ -25,7 +25,7 @@ use crate::runtime::lists;
 use crate::runtime::settle;
 
 const TRANSFER_OR_EXECUTION: Parameter =
-    Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica; or the execution's object alone.");
+    Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica, or just the execution's object.");
 const EXECUTION: Parameter =
     Parameter::optional("execution", Kind::Reference(Noun::Execution), "The execution: its id or its object.");
 
@@ -55,13 +55,12 @@ const CANCEL: &[Key] =
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
 /// What [`start`] sends.
-pub const EXECUTES: Sends =
-    Sends::changes("POST /transfers/{transfer}/executions", Again::Compared("an execution that was not there before"))
-        .legacy("POST /replicas/{replica}/executions");
+pub const EXECUTES: Sends = Sends::changes("POST /transfers/{transfer}/executions", Again::Compared("a new execution"))
+    .legacy("POST /replicas/{replica}/executions");
 
 pub const ROWS: &[Function] = &[
     Function {
-        spec: Spec::changes("transfer_execute", "Start copying what has changed, without waiting.")
+        spec: Spec::changes("transfer_execute", "Start copying the changes, without waiting.")
             .aliases(&["replica_execute", "replica_execution_create", "transfer_execution_create"])
             .noun_verb()
             .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[EXECUTE]), "How.")])

@@ -22,18 +22,23 @@ pub const LAYOUT: &[Key] = &[
     Key::new(
         "comment",
         Kind::Text,
-        "Lines that begin with this are left out; default: none, as a VM may be called `#1`: left out are only lines with `#` that have not as many fields as the header.",
+        "Lines that begin with this are left out; default: none, as a VM may be called `#1`: only lines with `#` and \
+         another number of fields than the header are left out.",
     ),
     Key::new(
         "delimiter",
         Kind::Text,
         "The character between columns; default: told by the header (tab, `;`, `,` or `|`).",
     ),
-    Key::new("header", Kind::Integer, "The line of the header; default: the first that is no title and no comment."),
+    Key::new(
+        "header",
+        Kind::Integer,
+        "The line of the header; default: the first that is neither a title nor a comment.",
+    ),
     Key::new(
         "fill",
         Kind::Flag,
-        "Take rows that are shorter than the header, with nothing in their last fields; default false: an error.",
+        "Accept rows that are shorter than the header, and leave their last fields empty; default false: an error.",
     ),
 ];
 
@@ -41,25 +46,21 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::reads(
             "read_csv",
-            "Read a CSV file with a header; delimiter, titles above and byte order marks are found out, and lines that \
-                  are no rows are told.",
+            "Read a CSV file with a header; delimiter, titles above and byte order marks are detected, and lines that \
+             are not rows are reported.",
         )
         .parameters(&[
             PATH,
-            Parameter::optional(
-                "options",
-                Kind::Options(&[LAYOUT]),
-                "For files that do not show how they are to be read.",
-            ),
+            Parameter::optional("options", Kind::Options(&[LAYOUT]), "For files whose layout cannot be detected."),
         ])
-        .returns(Returns::values("object maps, one a row, with the header's names as keys and texts as values"))
+        .returns(Returns::values("object maps, one per row, with the header's names as keys and texts as values"))
         .example("print(read_csv(\"inventory.csv\").len());"),
         body: read_csv,
     },
     Function {
         spec: Spec::reads("read_json", "Read a JSON file.")
             .parameters(&[PATH])
-            .returns(Returns::value("what the file holds"))
+            .returns(Returns::value("the content of the file"))
             .example("try { read_json(\"settings.json\"); } catch (e) { print(e.kind); }"),
         body: read_json,
     },

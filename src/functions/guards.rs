@@ -42,7 +42,7 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
             "there is a second replica of `{label}` ({}): deployed both, they make two VMs",
             text(other, "id")
         ))
-        .hint("delete the wrong one, or say `duplicate: true`"));
+        .hint("delete the wrong one, or use `duplicate: true`"));
     }
     let done = facts.deployments.iter().find(|deployment| status(deployment).is_alive());
     if let Some(deployment) = done.filter(|_| !overrides.deploy_again) {
@@ -50,7 +50,7 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
             "{}: deploying again makes a second VM of that name",
             deployed_before(label, facts.transfer, deployment)
         ))
-        .hint("say `deploy_again: true` if that is what you want"));
+        .hint("use `deploy_again: true` if that is what you want"));
     }
     let newest = newest_copy(facts.executions);
     if let Some(required) = facts.requires {
@@ -60,7 +60,7 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
             return Err(refused(format!(
                 "the newest copy of `{label}` is not the required execution {required}: {instead}"
             ))
-            .hint("deploy what was copied last, or say `allow_stale: true`"));
+            .hint("deploy the newest copy, or use `allow_stale: true`"));
         }
     }
     match newest {
@@ -76,7 +76,7 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
             execution["number"],
             text(execution, "status")
         ))
-        .hint("`replica_sync` it again, or say `allow_stale: true`")),
+        .hint("`replica_sync` it again, or use `allow_stale: true`")),
     }
 }
 
@@ -108,14 +108,14 @@ pub fn before_copy(
             text(deployment, "id"),
             execution["number"]
         ))
-        .hint("skip what is deployed (`replica_ensure(...).deployment_id`), or say `copy_again: true`"));
+        .hint("skip what is deployed (`replica_ensure(...).deployment_id`), or use `copy_again: true`"));
     }
     let Some(deployment) = alive.first().filter(|_| shutdown) else { return Ok(()) };
     Err(refused(format!(
         "{}: this copy would switch the source off, and what it copies would not be deployed",
         deployed_before(label, transfer, deployment)
     ))
-    .hint("look who deployed it; if that was a test, say `copy_again: true` here and `deploy_again: true` behind it"))
+    .hint("look who deployed it; if that was a test, use `copy_again: true` here and `deploy_again: true` afterwards"))
 }
 
 fn deployed_before(label: &str, transfer: &str, deployment: &Value) -> String {

@@ -15,18 +15,18 @@ const JOB: Parameter = Parameter::required("job", Kind::Any, "The job, or its nu
 
 pub const ROWS: &[Function] = &[
     Function {
-        spec: Spec::drives("spawn", "Begin something in the background, without waiting.")
+        spec: Spec::drives("spawn", "Start work in the background, without waiting.")
             .parameters(&[Parameter::required(
                 "body",
                 Kind::Closure,
-                "What to do; gets no argument, and works on copies of what it captures.",
+                "The work; gets no argument, and works on copies of its captures.",
             )])
             .returns(Returns::value("a job, which `wait_for` takes; a runbook ends when all its jobs have ended"))
             .example("let job = spawn(|| [1, 2, 3].len());\nprint(wait_for(job));"),
         body: spawn,
     },
     Function {
-        spec: Spec::reads("jobs", "List what `spawn` has begun, and how it stands.")
+        spec: Spec::reads("jobs", "List the jobs that `spawn` has started, with their state.")
             .returns(
                 Returns::maps(&["job", "status", "what", "began", "elapsed", "result", "error"])
                     .with("; `status` is `RUNNING`, `DONE`, `FAILED` or `STOPPED`, `elapsed` in seconds"),
@@ -37,7 +37,7 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::drives(
             "job_stop",
-            "Ask a job to start nothing new, without waiting; what it has begun on the server goes on.",
+            "Ask a job to start nothing new, without waiting; its work on the server goes on.",
         )
         .noun_verb()
         .parameters(&[JOB])
@@ -73,7 +73,7 @@ fn row(standing: Standing) -> ScriptMap {
 fn stop(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let job = call.argument("job");
     let job = jobs::find(call.host, &job).ok_or_else(|| {
-        Error::script("this is no job").hint("give what `spawn` returned, or the number that `jobs()` lists")
+        Error::script("this is not a job").hint("give the result of `spawn`, or the number that `jobs()` lists")
     })?;
     job.stop();
     Ok(Dynamic::UNIT)

@@ -19,7 +19,7 @@ const PARAM: &[Key] = &[
     Key::new(
         "default",
         Kind::Any,
-        "What it is when it is not given; a given value is read as the same kind. Default: it must be given.",
+        "The value if it is not given; a given value must be of the same kind. Default: it must be given.",
     ),
     Key::new("help", Kind::Text, "A line for `--help`; default: none."),
 ];
@@ -47,11 +47,11 @@ pub const ROWS: &[Function] = &[
         body: group_by,
     },
     Function {
-        spec: Spec::pure("help", "Tell about a function, or find those that have to do with something.")
+        spec: Spec::pure("help", "Show the help of a function, or find functions by a word.")
             .parameters(&[Parameter::optional(
             "topic",
             Kind::Any,
-            "A function, a domain, a topic such as `language`, or a word to search for; default: what there is.",
+            "A function, a domain, a topic such as `language`, or a word to search for; default: an overview.",
         )])
             .returns(Returns::TEXT)
             .example("print(help(\"replica_create\"));\nprint(help(\"network\"));"),
@@ -64,7 +64,7 @@ pub const ROWS: &[Function] = &[
         body: now,
     },
     Function {
-        spec: Spec::drives("sleep", "Wait for so long.")
+        spec: Spec::drives("sleep", "Wait for some time.")
             .parameters(&[Parameter::required("duration", Kind::Duration, "`\"90s\"`, `\"2h 30m\"`, or seconds.")])
             .returns(Returns::NOTHING)
             .example("sleep(\"90s\");"),
@@ -72,19 +72,19 @@ pub const ROWS: &[Function] = &[
     },
     Function {
         spec: Spec::drives("confirm", "Wait at a gate until somebody says yes; without a terminal the run pauses until `coriolis-run answer` has.")
-            .parameters(&[Parameter::required("question", Kind::Text, "What is about to happen, and whether it may.")])
+            .parameters(&[Parameter::required("question", Kind::Text, "The question: what is about to happen.")])
             .returns(Returns::value("true; a no is thrown as `refused`"))
             .example("try { confirm(\"switch off wave 1?\"); } catch (e) { print(e.kind); }"),
         body: confirm,
     },
     Function {
-        spec: Spec::drives("log", "Say something to the people who watch the run; `print` is for data.")
+        spec: Spec::drives("log", "Tell something to the people who watch the run; `print` is for data.")
             .parameters(&[
             Parameter::required("message", Kind::Any, "What to say."),
             Parameter::optional(
                 "level",
                 Kind::Choice(&["debug", "info", "warning", "error", "warn"]),
-                "How grave it is; default `info`.",
+                "The level; default `info`.",
             ),
         ])
             .returns(Returns::NOTHING)
@@ -92,7 +92,7 @@ pub const ROWS: &[Function] = &[
         body: log,
     },
     Function {
-        spec: Spec::pure("timestamp", "Refuse to tell the machine's time; `now()` tells the run's.")
+        spec: Spec::pure("timestamp", "Refuse to return the machine's time; `now()` returns the run's.")
             .returns(Returns::value("never anything"))
             .example("try { timestamp(); } catch (e) { print(e.hint); }"),
         body: timestamp,
@@ -158,7 +158,7 @@ fn help(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         Some(function) => function.fn_name().to_owned(),
         None if asked.is_unit() => String::new(),
         None if asked.is_string() => text_of(&asked),
-        None => return Err(Error::script(format!("help tells nothing about {}", describe(&asked))).into()),
+        None => return Err(Error::script(format!("there is no help about {}", describe(&asked))).into()),
     };
     Ok(topic(call.host.language.catalog, &asked, WIDTH)?.into())
 }

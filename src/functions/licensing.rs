@@ -35,8 +35,8 @@ macro_rules! ask {
 
 pub const ROWS: &[Function] = &[
     Function {
-        spec: Spec::reads("licensing_server_status", "Ask how the licensing server is.")
-            .returns(Returns::value("what the licensing server says of itself"))
+        spec: Spec::reads("licensing_server_status", "Ask for the status of the licensing server.")
+            .returns(Returns::value("the status of the licensing server"))
             .sends(&[Sends::reads("GET /status").to(Service::Licensing)])
             .example("try { print(licensing_server_status()); } catch (e) { print(e.message); }"),
         body: server_status,
@@ -64,9 +64,9 @@ pub const ROWS: &[Function] = &[
         body: appliance_create,
     },
     Function {
-        spec: Spec::reads("licensing_appliance_status", "Ask what an appliance's licences allow.")
+        spec: Spec::reads("licensing_appliance_status", "Ask for the rest of an appliance's licences.")
             .parameters(&[APPLIANCE])
-            .returns(Returns::value("how many migrations the appliance's licences still allow"))
+            .returns(Returns::value("the number of migrations that the appliance's licences still allow"))
             .sends(&[Sends::reads("GET /appliances/{appliance}/status").to(Service::Licensing)])
             .example(ask!("print(licensing_appliance_status(a));")),
         body: appliance_status,
@@ -170,7 +170,7 @@ fn licence_register(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let pem = match (options.text("licence_pem"), options.text("licence_pem_file")) {
         (Some(pem), None) => pem,
         (None, Some(path)) => read_text(call, &path)?,
-        _ => return Err(Error::script("a licence wants either `licence_pem` or `licence_pem_file`").into()),
+        _ => return Err(Error::script("a licence needs either `licence_pem` or `licence_pem_file`").into()),
     };
     change(call, &licensing::register(&call.text("appliance_id"), &pem))
 }

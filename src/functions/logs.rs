@@ -23,10 +23,10 @@ const DOWNLOAD: &[Key] = &[
     Key::new(
         "start_time",
         Kind::Any,
-        "From when: how long ago (`\"2h\"`), a time, or seconds since 1970; default: from its beginning.",
+        "The start: a duration before now (`\"2h\"`), a time, or seconds since 1970; default: the beginning.",
     ),
-    Key::new("end_time", Kind::Any, "Until when, in the same ways; default: now."),
-    Key::new("out_file", Kind::Path, "Also write it to this file, relative to the runbook's folder; default: to none."),
+    Key::new("end_time", Kind::Any, "The end, in the same forms; default: now."),
+    Key::new("out_file", Kind::Path, "Also write it to this file, relative to the runbook's folder; default: none."),
 ];
 
 const STREAM: &[Key] = &[
@@ -34,10 +34,10 @@ const STREAM: &[Key] = &[
     Key::new(
         "severity",
         Kind::Word(&SEVERITIES),
-        "Only messages that are as grave as this, in capitals or not; default: all.",
+        "Only messages of at least this severity, in any case; default: all.",
     ),
-    Key::new("limit", Kind::Integer, "End after so many messages; default 100."),
-    Key::new("timeout", Kind::Duration, "End after so long, by this machine's clock; default \"10s\"."),
+    Key::new("limit", Kind::Integer, "End after this many messages; default 100."),
+    Key::new("timeout", Kind::Duration, "End after this time, by this machine's clock; default \"10s\"."),
 ];
 
 const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
@@ -56,7 +56,7 @@ pub const ROWS: &[Function] = &[
             .noun_verb()
             .parameters(&[
             Parameter::required("log_name", Kind::Text, "Such as `coriolis-worker`; `log_list` has them."),
-            Parameter::optional("options", Kind::Options(&[DOWNLOAD]), "Which part, and where to."),
+            Parameter::optional("options", Kind::Options(&[DOWNLOAD]), "The part of the log, and a file for it."),
         ])
             .returns(Returns::TEXT)
             .sends(&[Sends::reads("GET /logs/{log}/").to(Service::Logs)])
@@ -64,9 +64,9 @@ pub const ROWS: &[Function] = &[
         body: download,
     },
     Function {
-        spec: Spec::reads("log_stream", "Listen to the logs for a while and return what was said.")
+        spec: Spec::reads("log_stream", "Listen to the logs for a while and return the messages.")
             .noun_verb()
-            .parameters(&[Parameter::optional("options", Kind::Options(&[STREAM]), "Which, and how long.")])
+            .parameters(&[Parameter::optional("options", Kind::Options(&[STREAM]), "The selection, and the duration.")])
             .returns(Returns::maps(&["app_name", "message"]).with(", in the order in which they came"))
             .sends(&[Sends::reads("GET /ws").to(Service::Logs)])
             .example("try { for said in log_stream(#{ limit: 1, timeout: \"2s\" }) { print(said.message); } } catch (e) { print(e.message); }"),

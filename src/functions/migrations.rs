@@ -30,7 +30,7 @@ const MIGRATE: &[Key] = &[
     Key::new(
         "replication_count",
         Kind::Integer,
-        "How often the disks are copied, 1 to 10 (legacy servers only); default 2.",
+        "The number of copies of the disks, 1 to 10 (legacy servers only); default 2.",
     ),
     Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the last copy; default false.")
         .aliases(&["shutdown_instance", "shutdown"]),
@@ -66,7 +66,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     }
     if call.options().has("replication_count") {
         return Err(Error::script("a current server copies once: it has no `replication_count`")
-            .hint("leave it out, or copy as often as you like with `replica_sync` before `replica_deploy`")
+            .hint("leave it out, or copy any number of times with `replica_sync` before `replica_deploy`")
             .detail("key", "replication_count")
             .into());
     }

@@ -25,28 +25,28 @@ const POOL: Parameter =
 
 const SETTINGS: &[Key] = &[
     Key::new("notes", Kind::Text, "A text for people; default: none."),
-    Key::new("minimum_minions", Kind::Integer, "How many machines are always there; default 1."),
-    Key::new("maximum_minions", Kind::Integer, "How many there may be at most; default: as the minimum."),
-    Key::new("minion_max_idle_time", Kind::Integer, "After how many idle seconds a machine goes; default 1."),
+    Key::new("minimum_minions", Kind::Integer, "The number of machines that are always kept; default 1."),
+    Key::new("maximum_minions", Kind::Integer, "The largest number of machines; default: the minimum."),
+    Key::new("minion_max_idle_time", Kind::Integer, "The idle seconds after which a machine is removed; default 1."),
     Key::new(
         "minion_retention_strategy",
         Kind::Choice(&["delete", "poweroff"]),
-        "What becomes of an idle machine; default `delete`.",
+        "The treatment of an idle machine; default `delete`.",
     ),
     Key::new(
         "environment_options",
         Kind::Map,
-        "What the provider wants to know; `endpoint_*_minion_pool_options_list` tells. Default: nothing.",
+        "The provider's settings; `endpoint_*_minion_pool_options_list` lists them. Default: none.",
     ),
     Key::new("environment_options_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder."),
 ];
 
 const CREATE: &[Key] = &[
-    Key::new("name", Kind::Text, "Its name, where it is not the first argument."),
+    Key::new("name", Kind::Text, "Its name, unless it is the first argument."),
     Key::new("endpoint_id", Kind::Reference(Noun::Endpoint), "The endpoint in whose cloud the machines are.")
         .aliases(&["endpoint"])
         .required(),
-    Key::new("platform", Kind::Choice(&["source", "destination"]), "On which side the machines work.").required(),
+    Key::new("platform", Kind::Choice(&["source", "destination"]), "The side on which the machines work.").required(),
     Key::new("os_type", Kind::Word(&SYSTEMS), "The machines' system; source pools are `linux`.").required(),
     Key::new("skip_allocation", Kind::Flag, "Make no machines yet; default false."),
 ];
@@ -60,7 +60,7 @@ const UPDATE: &[Key] = &[
 
 const DEALLOCATE: &[Key] = &[Key::new("force", Kind::Flag, "Also machines that are in use; default false.")];
 
-const NAME: Parameter = Parameter::required("name", Kind::Text, "How people call it.");
+const NAME: Parameter = Parameter::required("name", Kind::Text, "Its name for people.");
 
 /// An example that begins with a pool.
 /// The beginning of the examples.
@@ -102,10 +102,10 @@ pub const ROWS: &[Function] = &[
             NAME,
             Parameter::optional("options", Kind::Options(&[CREATE, SETTINGS]), "As for `minion_pool_create`."),
         ])
-            .returns(Returns::object(Noun::MinionPool).with("; its key `created` says whether it was made just now"))
+            .returns(Returns::object(Noun::MinionPool).with("; its key `created` is true if it was just created"))
             .sends(&[
             Sends::reads("GET /minion_pools"),
-            Sends::changes("POST /minion_pools", Again::Marked("notes")).when("where there is none of this name"),
+            Sends::changes("POST /minion_pools", Again::Marked("notes")).when("when there is none of this name"),
         ])
             .given(A_POOL)
 .example("print(pool.created);"),
@@ -119,7 +119,7 @@ pub const ROWS: &[Function] = &[
             Parameter::required(
                 "options",
                 Kind::Options(&[UPDATE, SETTINGS]),
-                "What to change; what is not named stays.",
+                "The changes; everything else stays as it is.",
             ),
         ])
             .returns(Returns::object(Noun::MinionPool).with(" as it is now"))
@@ -142,7 +142,7 @@ pub const ROWS: &[Function] = &[
         spec: Spec::changes("minion_pool_allocate", "Start making a minion pool's machines, without waiting.")
             .noun_verb()
             .parameters(&[POOL])
-            .returns(Returns::begun(Noun::MinionPool).with("; its machines are there when `wait_for` says so"))
+            .returns(Returns::begun(Noun::MinionPool).with("; its machines are ready when `wait_for` returns"))
             .sends(&[Sends::changes(
             "POST /minion_pools/{pool}/actions",
             Again::Compared("another status of the pool than before"),
@@ -152,7 +152,8 @@ pub const ROWS: &[Function] = &[
         body: allocate,
     },
     Function {
-        spec: Spec::changes("minion_pool_refresh", "Start looking after a minion pool's machines, without waiting.")
+        spec: Spec::changes("minion_pool_refresh", "Start checking and repairing a minion pool's machines, without \
+                                                    waiting.")
             .noun_verb()
             .parameters(&[POOL])
             .returns(Returns::object(Noun::MinionPool))
@@ -165,7 +166,7 @@ pub const ROWS: &[Function] = &[
         spec: Spec::changes("minion_pool_deallocate", "Start deleting a minion pool's machines, without waiting.")
             .noun_verb()
             .parameters(&[POOL, Parameter::optional("options", Kind::Options(&[DEALLOCATE]), "How.")])
-            .returns(Returns::begun(Noun::MinionPool).with("; its machines are gone when `wait_for` says so"))
+            .returns(Returns::begun(Noun::MinionPool).with("; its machines are gone when `wait_for` returns"))
             .sends(&[Sends::changes(
             "POST /minion_pools/{pool}/actions",
             Again::Compared("another status of the pool than before"),

@@ -34,13 +34,14 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::reads("provider_list", "List the platforms that the server's workers speak.")
             .noun_verb()
-            .returns(Returns::value("an object map from platform to `#{ types }`, what it can do as numbers"))
+            .returns(Returns::value("an object map from platform to `#{ types }`, its capabilities as numbers"))
             .sends(&[Sends::reads("GET /providers")])
             .example("for platform in provider_list().keys() { print(platform); }"),
         body: list,
     },
     Function {
-        spec: Spec::reads("provider_schema_list", "Show what a platform wants to be told: to connect, or in an environment.")
+        spec: Spec::reads("provider_schema_list", "Show the schemas of a platform's settings: of its connection, or \
+                                                   of an environment.")
             .noun_verb()
             .parameters(&[
             Parameter::required(

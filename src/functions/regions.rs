@@ -20,7 +20,7 @@ const REGION: Parameter =
     Parameter::required("region", Kind::Reference(Noun::Region), "The region: its id, its name, or the object.");
 
 const CREATE: &[Key] = &[
-    Key::new("name", Kind::Text, "Its name, where it is not the first argument."),
+    Key::new("name", Kind::Text, "Its name, unless it is the first argument."),
     Key::new("description", Kind::Text, "A text for people; default: none."),
     ENABLED,
     DISABLED,
@@ -33,7 +33,7 @@ const UPDATE: &[Key] = &[
     DISABLED,
 ];
 
-const NAME: Parameter = Parameter::required("name", Kind::Text, "How people call it.");
+const NAME: Parameter = Parameter::required("name", Kind::Text, "Its name for people.");
 
 pub const ROWS: &[Function] = &[
     Function {
@@ -56,7 +56,7 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::changes("region_create", "Create a region; a second one of the same name is another region.")
             .noun_verb()
-            .parameters(&[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "What else there is to say.")])
+            .parameters(&[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "Further settings.")])
             .returns(Returns::object(Noun::Region))
             .sends(&[Sends::changes("POST /regions", Again::Marked("description"))])
             .example("print(region_create(\"east\", #{ description: \"the old hall\" }).name);"),
@@ -66,10 +66,10 @@ pub const ROWS: &[Function] = &[
         spec: Spec::changes("region_ensure", "Find the region of this name, or create it; one that exists stays as it is.")
             .noun_verb()
             .parameters(&[NAME, Parameter::optional("options", Kind::Options(&[CREATE]), "As for `region_create`.")])
-            .returns(Returns::object(Noun::Region).with("; its key `created` says whether it was made just now"))
+            .returns(Returns::object(Noun::Region).with("; its key `created` is true if it was just created"))
             .sends(&[
             Sends::reads("GET /regions"),
-            Sends::changes("POST /regions", Again::Marked("description")).when("where there is none of this name"),
+            Sends::changes("POST /regions", Again::Marked("description")).when("when there is none of this name"),
         ])
             .example("print(region_ensure(\"east\").created);\nprint(region_ensure(\"east\").created);"),
         body: ensure,
@@ -79,7 +79,7 @@ pub const ROWS: &[Function] = &[
             .noun_verb()
             .parameters(&[
             REGION,
-            Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
+            Parameter::required("options", Kind::Options(&[UPDATE]), "The changes; everything else stays as it is."),
         ])
             .returns(Returns::object(Noun::Region).with(" as it is now"))
             .sends(&[Sends::changes("PUT /regions/{region}", settle::UPDATED)])
@@ -87,7 +87,7 @@ pub const ROWS: &[Function] = &[
         body: update,
     },
     Function {
-        spec: Spec::changes("region_delete", "Delete a region, also one that is in use.")
+        spec: Spec::changes("region_delete", "Delete a region, even one that is in use.")
             .noun_verb()
             .parameters(&[REGION])
             .returns(Returns::NOTHING)

@@ -195,7 +195,7 @@ pub fn execution(call: &Call<'_>) -> Result<(String, String)> {
         None => match (transfer_field(&first), field(&first, "id")) {
             (Some(transfer), Some(id)) => Ok((transfer, id)),
             _ => Err(Error::script(format!(
-                "`{}` wants a replica and an execution, or the execution's object",
+                "`{}` needs a replica and an execution, or the execution's object",
                 call.function.name
             ))),
         },
@@ -217,7 +217,7 @@ pub fn newest_execution(call: &Call<'_>, transfer: &str) -> Result<Option<Value>
 /// # Errors
 /// `Internal` where it has none: answers without an id are no answers.
 pub fn id_in(thing: &Value) -> Result<&str> {
-    thing["id"].as_str().filter(|id| !id.is_empty()).ok_or_else(|| Error::internal("a thing of the server has no id"))
+    thing["id"].as_str().filter(|id| !id.is_empty()).ok_or_else(|| Error::internal("an object of the server has no id"))
 }
 
 /// The id of a deployment, an execution, ...: things without names.
@@ -244,7 +244,7 @@ fn written(value: &Dynamic, what: &str) -> Result<Written> {
     }
     let text = text_of(value);
     if text.trim().is_empty() {
-        return Err(Error::script(format!("an empty text names not {what}")));
+        return Err(Error::script(format!("the name of {what} must not be empty")));
     }
     Ok(if is_id(&text) { Written::Id(text) } else { Written::Name(text) })
 }

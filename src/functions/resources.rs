@@ -21,7 +21,7 @@ const ENDPOINT: Parameter =
     Parameter::required("endpoint", Kind::Reference(Noun::Endpoint), "The endpoint: its id, its name, or the object.");
 
 const ENVIRONMENT: Key =
-    Key::new("environment", Kind::Map, "What the provider wants to know besides the connection; default: nothing.")
+    Key::new("environment", Kind::Map, "The provider's settings besides the connection; default: none.")
         .aliases(&["env"]);
 
 const ENVIRONMENT_FILE: Key =
@@ -29,9 +29,9 @@ const ENVIRONMENT_FILE: Key =
 
 const INSTANCES: &[Key] = &[
     Key::new("name", Kind::Text, "A pattern that the provider understands, mostly a regular expression; default: all."),
-    Key::new("limit", Kind::Integer, "At most so many; default: all of them, page after page."),
-    Key::new("marker", Kind::Text, "The id of the last instance already seen; default: from the first."),
-    Key::new("refresh", Kind::Flag, "Ask the cloud anew instead of the worker's memory; default false."),
+    Key::new("limit", Kind::Integer, "At most this many; default: all of them, page by page."),
+    Key::new("marker", Kind::Text, "The id of the last instance that was already seen; default: from the first."),
+    Key::new("refresh", Kind::Flag, "Ask the cloud again instead of using the worker's cache; default false."),
     ENVIRONMENT,
     ENVIRONMENT_FILE,
 ];
@@ -41,11 +41,7 @@ const ENVIRONMENT_ONLY: &[Key] = &[ENVIRONMENT, ENVIRONMENT_FILE];
 const INVENTORY: &[Key] = &[
     ENVIRONMENT,
     ENVIRONMENT_FILE,
-    Key::new(
-        "output_file",
-        Kind::Path,
-        "Also write it to this file, relative to the runbook's folder; default: to none.",
-    ),
+    Key::new("output_file", Kind::Path, "Also write it to this file, relative to the runbook's folder; default: none."),
 ];
 
 const OPTIONS: &[Key] = &[
@@ -61,7 +57,10 @@ pub const ROWS: &[Function] = &[
             "List the virtual machines of an endpoint's cloud, all pages of them.",
         )
         .noun_verb()
-        .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[INSTANCES]), "Which, and how to look.")])
+        .parameters(&[
+            ENDPOINT,
+            Parameter::optional("options", Kind::Options(&[INSTANCES]), "The selection, and the search."),
+        ])
         .returns(Returns::list(Noun::Instance))
         .sends(&[Sends::reads("GET /endpoints/{endpoint}/instances")])
         .example("print(endpoint_instance_list(\"vcenter\", #{ limit: 3 }).len());"),
@@ -99,11 +98,11 @@ pub const ROWS: &[Function] = &[
         body: storage_list,
     },
     Function {
-        spec: Spec::reads("endpoint_source_options_list", "List what a source environment may say.")
+        spec: Spec::reads("endpoint_source_options_list", "List the options of a source environment.")
             .noun_verb()
             .parameters(&[
                 ENDPOINT,
-                Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look."),
+                Parameter::optional("options", Kind::Options(&[OPTIONS]), "The selection, and the search."),
             ])
             .returns(Returns::values("options with their `values`"))
             .sends(&[Sends::reads("GET /endpoints/{endpoint}/source-options")])
@@ -111,11 +110,11 @@ pub const ROWS: &[Function] = &[
         body: source_options,
     },
     Function {
-        spec: Spec::reads("endpoint_destination_options_list", "List what a destination environment may say.")
+        spec: Spec::reads("endpoint_destination_options_list", "List the options of a destination environment.")
             .noun_verb()
             .parameters(&[
                 ENDPOINT,
-                Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look."),
+                Parameter::optional("options", Kind::Options(&[OPTIONS]), "The selection, and the search."),
             ])
             .returns(Returns::values("options with their `values`"))
             .sends(&[Sends::reads("GET /endpoints/{endpoint}/destination-options")])
@@ -125,10 +124,13 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::reads(
             "endpoint_source_minion_pool_options_list",
-            "List what the environment of a minion pool at a source may say.",
+            "List the options of the environment of a minion pool at a source.",
         )
         .noun_verb()
-        .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")])
+        .parameters(&[
+            ENDPOINT,
+            Parameter::optional("options", Kind::Options(&[OPTIONS]), "The selection, and the search."),
+        ])
         .returns(Returns::values("options with their `values`"))
         .sends(&[Sends::reads("GET /endpoints/{endpoint}/source-minion-pool-options")])
         .example("print(endpoint_source_minion_pool_options_list(\"vcenter\").len() > 0);"),
@@ -137,10 +139,13 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::reads(
             "endpoint_destination_minion_pool_options_list",
-            "List what the environment of a minion pool at a destination may say.",
+            "List the options of the environment of a minion pool at a destination.",
         )
         .noun_verb()
-        .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[OPTIONS]), "Which, and how to look.")])
+        .parameters(&[
+            ENDPOINT,
+            Parameter::optional("options", Kind::Options(&[OPTIONS]), "The selection, and the search."),
+        ])
         .returns(Returns::values("options with their `values`"))
         .sends(&[Sends::reads("GET /endpoints/{endpoint}/destination-minion-pool-options")])
         .example("print(endpoint_destination_minion_pool_options_list(\"openstack\").len() > 0);"),
@@ -153,8 +158,11 @@ pub const ROWS: &[Function] = &[
         )
         .aliases(&["endpoint_inventory_export"])
         .noun_verb()
-        .parameters(&[ENDPOINT, Parameter::optional("options", Kind::Options(&[INVENTORY]), "How, and where to.")])
-        .returns(Returns::TEXT.with(": CSV with a header, one row a virtual machine"))
+        .parameters(&[
+            ENDPOINT,
+            Parameter::optional("options", Kind::Options(&[INVENTORY]), "The environment, and a file for it."),
+        ])
+        .returns(Returns::TEXT.with(": CSV with a header, one row per virtual machine"))
         .sends(&[Sends::reads("GET /endpoints/{endpoint}/inventory").only(Generation::Current)])
         .example(
             "try { print(endpoint_export_inventory(\"vcenter\").contains(\"web-01\")); } catch (e) { print(e.hint); }",

@@ -30,29 +30,29 @@ const MOMENT: &[Key] = &[
 ];
 
 const WHOLE: &[Key] =
-    &[Key::new("schedule", Kind::Options(&[MOMENT]), "The same as one object map, as the API has it.")
+    &[Key::new("schedule", Kind::Options(&[MOMENT]), "The same as one object map, in the form of the API.")
         .aliases(&["time"])];
 
 const SETTINGS: &[Key] = &[
-    Key::new("expiration_date", Kind::Text, "When it ends, such as `2030-01-02T03:04:05Z`; default: never.")
+    Key::new("expiration_date", Kind::Text, "The end, such as `2030-01-02T03:04:05Z`; default: never.")
         .aliases(&["expires_at"]),
     Key::new("shutdown_instances", Kind::Flag, "Switch the source off before each copy; default false.")
         .aliases(&["shutdown_instance", "shutdown"]),
     Key::new("auto_deploy", Kind::Flag, "Deploy after each copy (current servers only); default false."),
-    Key::new("enabled", Kind::Flag, "Whether it runs; default true."),
+    Key::new("enabled", Kind::Flag, "Enables it; default true."),
     Key::new("disabled", Kind::Flag, "The opposite of `enabled`; default false."),
 ];
 
 const OPPOSITES: &[Key] = &[
-    Key::new("no_expiration_date", Kind::Flag, "It shall never end; default: as it was."),
+    Key::new("no_expiration_date", Kind::Flag, "It never ends; default: as it was."),
     Key::new("dont_shutdown_instance", Kind::Flag, "The opposite of `shutdown_instances`; default: as it was."),
     Key::new("dont_auto_deploy", Kind::Flag, "The opposite of `auto_deploy`; default: as it was."),
 ];
 
-const LIST: &[Key] = &[Key::new("hide_expired", Kind::Flag, "Only those whose time is not over; default false.")];
+const LIST: &[Key] = &[Key::new("hide_expired", Kind::Flag, "Only those that have not expired; default false.")];
 
 const TRANSFER_OR_SCHEDULE: Parameter =
-    Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica; or the schedule's object alone.");
+    Parameter::required("transfer", Kind::Reference(Noun::Transfer), "The replica, or just the schedule's object.");
 const SCHEDULE: Parameter =
     Parameter::optional("schedule", Kind::Reference(Noun::Schedule), "The schedule: its id or its object.");
 
@@ -77,7 +77,7 @@ pub const ROWS: &[Function] = &[
             .aliases(&["replica_schedule_show"])
             .noun_verb()
             .parameters(&[TRANSFER_OR_SCHEDULE, SCHEDULE])
-            .returns(Returns::object(Noun::Schedule).with("; its key `schedule` holds the time"))
+            .returns(Returns::object(Noun::Schedule).with("; its key `schedule` has the time"))
             .sends(&[Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
                 .legacy("GET /replicas/{replica}/schedules/{schedule}")])
             .given(A_SCHEDULE)
@@ -98,7 +98,7 @@ pub const ROWS: &[Function] = &[
         .returns(Returns::object(Noun::Schedule))
         .sends(&[Sends::changes(
             "POST /transfers/{transfer}/schedules",
-            Again::Compared("a schedule of this time that was not there before"),
+            Again::Compared("a new schedule of this time"),
         )
         .legacy("POST /replicas/{replica}/schedules")])
         .given(A_SCHEDULE)
@@ -108,7 +108,7 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::changes(
             "transfer_schedule_update",
-            "Change a schedule; what is not named stays, the other parts of the time as well.",
+            "Change a schedule; everything else stays as it is, including the other parts of the time.",
         )
         .aliases(&["replica_schedule_update"])
         .noun_verb()
@@ -118,14 +118,14 @@ pub const ROWS: &[Function] = &[
             Parameter::required(
                 "options",
                 Kind::Options(&[MOMENT, WHOLE, SETTINGS, OPPOSITES]),
-                "What to change; `()` as a part of the time is *every*.",
+                "The changes; `()` as a part of the time means *every*.",
             ),
         ])
         .returns(Returns::object(Noun::Schedule).with(" as it is now"))
         .sends(&[
             Sends::reads("GET /transfers/{transfer}/schedules/{schedule}")
                 .legacy("GET /replicas/{replica}/schedules/{schedule}")
-                .when("where parts of the time are changed"),
+                .when("when parts of the time are changed"),
             Sends::changes("PUT /transfers/{transfer}/schedules/{schedule}", settle::UPDATED)
                 .legacy("PUT /replicas/{replica}/schedules/{schedule}"),
         ])
@@ -236,7 +236,7 @@ fn both(call: &Call<'_>) -> Result<(String, String)> {
         None => match (resolve::field(&first, "transfer_id"), resolve::field(&first, "id")) {
             (Some(transfer), Some(id)) if is_schedule(&first) => Ok((transfer, id)),
             _ => Err(Error::script(format!(
-                "`{}` wants a replica and a schedule, or the schedule's object",
+                "`{}` needs a replica and a schedule, or the schedule's object",
                 call.function.name
             ))),
         },

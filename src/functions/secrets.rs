@@ -27,13 +27,13 @@ const SECRET: Parameter = Parameter::required(
 );
 
 const STORE: &[Key] = &[
-    Key::new("payload", Kind::Any, "What to keep: a text, a secret, or an object map, which is kept as JSON.")
+    Key::new("payload", Kind::Any, "The content: a text, a secret, or an object map, which is stored as JSON.")
         .required()
         .secret(),
-    Key::new("name", Kind::Text, "How people call it; default: it has no name."),
+    Key::new("name", Kind::Text, "Its name for people; default: none."),
 ];
 
-const LIST: &[Key] = &[Key::new("name", Kind::Name(Noun::Secret), "Only those of this name; default: all.")];
+const LIST: &[Key] = &[Key::new("name", Kind::Name(Noun::Secret), "Only those with this name; default: all.")];
 
 /// What [`keep`] sends.
 pub const KEEP: Sends = Sends::changes("POST /v1/secrets", Again::Marked("mode")).to(Service::Secrets);
@@ -53,14 +53,15 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::pure("secret_file", "Get a secret from a file; it is not kept, and a resumed run reads it again.")
             .parameters(&[Parameter::required("path", Kind::Path, "Relative to the runbook's folder.")])
-            .returns(Returns::value("what the file holds without its last line break, as a secret: it goes into requests and prints as `***`"))
+            .returns(Returns::value("the content of the file without its last line break, as a secret: it goes into \
+                                     requests and prints as `***`"))
             .example("try { secret_file(\"vcenter.password\"); } catch (e) { print(e.kind); }"),
         body: of_file,
     },
     Function {
         spec: Spec::pure("secret_prompt", "Ask for a secret on the terminal, unseen, once for each question; it is not kept, and a resumed run asks again.")
-            .parameters(&[Parameter::required("question", Kind::Text, "What is to be typed.")])
-            .returns(Returns::value("what was typed, as a secret: it goes into requests and prints as `***`"))
+            .parameters(&[Parameter::required("question", Kind::Text, "The question.")])
+            .returns(Returns::value("the input, as a secret: it goes into requests and prints as `***`"))
             .example("try { secret_prompt(\"password of vcenter\"); } catch (e) { print(e.kind); }"),
         body: of_prompt,
     },
@@ -79,14 +80,14 @@ pub const ROWS: &[Function] = &[
             .aliases(&["secret_show"])
             .noun_verb()
             .parameters(&[SECRET])
-            .returns(Returns::value("what is known of the secret, but for its payload"))
+            .returns(Returns::value("the metadata of the secret, without its payload"))
             .sends(&[Sends::reads("GET /v1/secrets/{secret}").to(Service::Secrets)])
             .given(A_SECRET)
 .example("print(secret_get(s).name);"),
         body: get,
     },
     Function {
-        spec: Spec::reads("secret_payload", "Get what a secret holds, without showing it.")
+        spec: Spec::reads("secret_payload", "Get the payload of a secret, without showing it.")
             .parameters(&[SECRET])
             .returns(Returns::value("the payload, as a secret: it goes into requests and prints as `***`"))
             .sends(&[Sends::reads("GET /v1/secrets/{secret}/payload").to(Service::Secrets)])
@@ -121,7 +122,7 @@ fn of_environment(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let value = call.host.environment.get(&name).filter(|value| !value.is_empty());
     let value = value.ok_or_else(|| {
         Error::input(format!("the variable `{name}` is not set"))
-            .hint(format!("set it where the run begins: `read -rs {name}; export {name}`"))
+            .hint(format!("set it in the environment of the run: `read -rs {name}; export {name}`"))
     })?;
     Ok(met(call, value))
 }
@@ -214,6 +215,6 @@ pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Valu
 pub fn secret_of(value: &Dynamic) -> Result<String> {
     let text = resolve::field(value, "secret_ref").or_else(|| (!value.is_map()).then(|| text_of(value)));
     text.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
-        Error::script("this names no secret").hint("give its `secret_ref`, or what `secret_store` returned")
+        Error::script("this does not name a secret").hint("give its `secret_ref`, or the result of `secret_store`")
     })
 }

@@ -59,17 +59,17 @@ pub const ROWS: &[Function] = &[
             .returns(Returns::object(Noun::Service))
             .sends(&[Sends::changes(
             "POST /services",
-            Again::Compared("a service of this host, binary and topic that was not there before"),
+            Again::Compared("a new service of this host, binary and topic"),
         )])
             .example("let s = service_list()[0];\nservice_delete(s);\nprint(service_create(#{ host: s.host, binary: s.binary, topic: s.topic }).topic);"),
         body: create,
     },
     Function {
-        spec: Spec::changes("service_update", "Change a service's regions, or whether it gets work.")
+        spec: Spec::changes("service_update", "Change a service's regions, or enable or disable it.")
             .noun_verb()
             .parameters(&[
             SERVICE,
-            Parameter::required("options", Kind::Options(&[UPDATE]), "What to change; what is not named stays."),
+            Parameter::required("options", Kind::Options(&[UPDATE]), "The changes; everything else stays as it is."),
         ])
             .returns(Returns::object(Noun::Service).with(" as it is now"))
             .sends(&[Sends::changes("PUT /services/{service}", settle::UPDATED)])
@@ -88,7 +88,8 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::reads("diagnostics_get", "Ask the server's services about the machines they run on.")
             .noun_verb()
-            .returns(Returns::maps(&["application", "hostname", "packages", "os_info", "ip_addresses"]).with(", one a service"))
+            .returns(Returns::maps(&["application", "hostname", "packages", "os_info", "ip_addresses"]).with(", one \
+                per service"))
             .sends(&[Sends::reads("GET /diagnostics")])
             .example("for found in diagnostics_get() { print(found.application); }"),
         body: diagnostics_get,

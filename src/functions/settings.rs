@@ -9,16 +9,16 @@ use crate::language::arguments::text_of;
 use crate::language::spec::{Key, Kind, Noun};
 use crate::runtime::call::Call;
 
-pub const ENABLED: Key = Key::new("enabled", Kind::Flag, "Whether it is in use; default true.");
+pub const ENABLED: Key = Key::new("enabled", Kind::Flag, "Enables it; default true.");
 pub const DISABLED: Key = Key::new("disabled", Kind::Flag, "The opposite of `enabled`; default false.");
 
 /// As the API has them, for `user_scripts`.
 pub const USER_SCRIPTS: &[Key] = &[
     Key::new("global", Kind::Options(&[SYSTEMS]), "System to script, for every VM of that system."),
-    Key::new("instances", Kind::Map, "VM to script; `()` takes one away."),
+    Key::new("instances", Kind::Map, "VM to script; `()` removes one."),
 ];
 
-const SCRIPT: &str = "The script's text, or a list of `#{ payload, phase }`; `()` takes it away.";
+const SCRIPT: &str = "The script's text, or a list of `#{ payload, phase }`; `()` removes it.";
 
 const SYSTEMS: &[Key] = &[
     Key::new("linux", Kind::Any, SCRIPT),
@@ -28,7 +28,7 @@ const SYSTEMS: &[Key] = &[
     Key::new("solaris", Kind::Any, SCRIPT),
 ];
 
-const SCRIPT_FILE: &str = "The script's file, relative to the runbook's folder; `()` takes the script away.";
+const SCRIPT_FILE: &str = "The script's file, relative to the runbook's folder; `()` removes the script.";
 
 const SYSTEM_FILES: &[Key] = &[
     Key::new("linux", Kind::Path, SCRIPT_FILE),
@@ -100,7 +100,7 @@ pub fn map_or_file(call: &Call<'_>, name: &str, file: &str) -> Result<Option<Val
     let value: Value = serde_json::from_str(&read_text(call, &path)?)
         .map_err(|error| Error::input(format!("`{path}` is not JSON: {error}")).detail("key", file))?;
     if !value.is_object() {
-        return Err(Error::input(format!("`{path}` holds no JSON object")).detail("key", file));
+        return Err(Error::input(format!("`{path}` does not contain a JSON object")).detail("key", file));
     }
     Ok(Some(value))
 }
@@ -141,6 +141,6 @@ pub fn name(call: &Call<'_>) -> Result<String> {
     match (call.value("name").map(text_of), call.options().text("name")) {
         (Some(name), None) | (None, Some(name)) if !name.trim().is_empty() => Ok(name),
         (Some(_), Some(_)) => Err(Error::script("the name is given twice").detail("key", "name")),
-        _ => Err(Error::script(format!("`{}` wants a name", call.function.name))),
+        _ => Err(Error::script(format!("`{}` needs a name", call.function.name))),
     }
 }

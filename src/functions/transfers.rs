@@ -25,7 +25,7 @@ pub const TRANSFER: Parameter =
 
 /// What a transfer is made between.
 pub const ENDS: &[Key] = &[
-    Key::new("origin_endpoint_id", Kind::Reference(Noun::Endpoint), "Where the VMs are.")
+    Key::new("origin_endpoint_id", Kind::Reference(Noun::Endpoint), "The cloud with the VMs.")
         .aliases(&["origin_endpoint"])
         .required(),
     Key::new("destination_endpoint_id", Kind::Reference(Noun::Endpoint), "Where they go.")
@@ -41,14 +41,14 @@ pub const ENDS: &[Key] = &[
     Key::new(
         "scenario",
         Kind::Choice(&["replica", "live_migration"]),
-        "What the copy is for (`live_migration`: current servers only); default `replica`.",
+        "The purpose of the copy (`live_migration`: current servers only); default `replica`.",
     ),
 ];
 
 const STORAGE: &[Key] = &[
-    Key::new("default", Kind::Name(Noun::Storage), "Where disks go that nothing else maps."),
-    Key::new("backend_mappings", Kind::Rows(&[BACKEND_MAPPING]), "Where the disks of a source backend go."),
-    Key::new("disk_mappings", Kind::Rows(&[DISK_MAPPING]), "Where single disks go."),
+    Key::new("default", Kind::Name(Noun::Storage), "The storage for all other disks."),
+    Key::new("backend_mappings", Kind::Rows(&[BACKEND_MAPPING]), "The storage for the disks of a source backend."),
+    Key::new("disk_mappings", Kind::Rows(&[DISK_MAPPING]), "The storage for single disks."),
 ];
 
 const BACKEND_MAPPING: &[Key] = &[
@@ -96,24 +96,24 @@ pub const SETTINGS: &[Key] = &[
     Key::new(
         "source_environment",
         Kind::Map,
-        "What the source's provider wants to know; `endpoint_source_options_list` tells. Default: nothing.",
+        "The settings of the source's provider; `endpoint_source_options_list` lists them. Default: none.",
     ),
     Key::new("source_environment_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder."),
     Key::new(
         "destination_environment",
         Kind::Map,
-        "What the destination's provider wants to know; `endpoint_destination_options_list` tells. Default: nothing.",
+        "The settings of the destination's provider; `endpoint_destination_options_list` lists them. Default: none.",
     ),
     Key::new("destination_environment_file", Kind::Path, "The same as a JSON file, relative to the runbook's folder."),
     Key::new(
         "storage_mappings",
         Kind::Options(&[STORAGE]),
-        "Which disk goes to which storage, as the API has it; default: where the provider likes.",
+        "The storage for each disk, in the form of the API; default: the provider's choice.",
     ),
     Key::new(
         "default_storage_backend",
         Kind::Name(Noun::Storage),
-        "Where disks go that nothing else maps; default: where the provider likes.",
+        "The storage for all other disks; default: the provider's choice.",
     ),
     Key::new("disk_storage_mapping", Kind::Map, "Disk id to storage backend; default: none.")
         .aliases(&["disk_storage_mappings"]),
@@ -126,7 +126,7 @@ pub const SETTINGS: &[Key] = &[
     Key::new(
         "user_scripts",
         Kind::Options(&[USER_SCRIPTS]),
-        "Scripts that run in the VMs while they are adapted, as the API has it; default: none.",
+        "Scripts that run in the VMs while they are adapted, in the form of the API; default: none.",
     ),
     USER_SCRIPT_GLOBAL,
     USER_SCRIPT_INSTANCE,
@@ -182,9 +182,9 @@ const SHOW: &[Key] = &[Key::new(
 .aliases(&["include_task_info"])];
 
 pub const FILTERS: &[Key] = &[
-    Key::new("status", Kind::Word(&STATUSES), "Only those of this status; default: all."),
-    Key::new("limit", Kind::Integer, "At most so many; default: all."),
-    Key::new("marker", Kind::Text, "The id of the last one already seen; default: from the first."),
+    Key::new("status", Kind::Word(&STATUSES), "Only those with this status; default: all."),
+    Key::new("limit", Kind::Integer, "At most this many; default: all."),
+    Key::new("marker", Kind::Text, "The id of the last one that was already seen; default: from the first."),
     Key::new(
         "sort",
         Kind::Word(&SORT_KEYS),
@@ -234,12 +234,12 @@ pub const ROWS: &[Function] = &[
             .noun_verb()
             .parameters(&[
             TRANSFER,
-            Parameter::required("options", Kind::Options(&[SETTINGS]), "What to change; what is not named stays."),
+            Parameter::required("options", Kind::Options(&[SETTINGS]), "The changes; everything else stays as it is."),
         ])
             .returns(Returns::begun(Noun::Execution).with(": the change is real when that has completed"))
             .sends(&[Sends::changes(
             "PUT /transfers/{transfer}",
-            Again::Compared("an execution that was not there before"),
+            Again::Compared("a new execution"),
         )
         .legacy("PUT /replicas/{replica}")])
             .given(A_REPLICA)
@@ -247,7 +247,8 @@ pub const ROWS: &[Function] = &[
         body: update,
     },
     Function {
-        spec: Spec::changes("transfer_delete", "Delete a replica; its copied disks and its schedules stay and cannot be deleted any more.")
+        spec: Spec::changes("transfer_delete", "Delete a replica; its copied disks and its schedules stay and can no \
+                                                longer be deleted.")
             .aliases(&["replica_delete"])
             .noun_verb()
             .parameters(&[TRANSFER])
@@ -264,7 +265,7 @@ pub const ROWS: &[Function] = &[
             .returns(Returns::begun(Noun::Execution).with(": the disks are gone when that has completed"))
             .sends(&[Sends::changes(
             "POST /transfers/{transfer}/actions",
-            Again::Compared("an execution that was not there before"),
+            Again::Compared("a new execution"),
         )
         .legacy("POST /replicas/{replica}/actions")])
             .given(A_REPLICA)
@@ -312,7 +313,7 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     settle::remove(call, &transfers::delete(call.generation()?, &id))?;
     if !lasting.is_empty() {
         call.warn(format!(
-            "the deleted replica {id} leaves {} running in vain: {}",
+            "the deleted replica {id} leaves {} running without effect: {}",
             count(lasting.len(), "schedule"),
             lasting.join("; ")
         ));

@@ -39,14 +39,14 @@ const SYNC: &[Key] = &[
     COPY_AGAIN,
     Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the copy: the last one. Default false.")
         .aliases(&["shutdown_instance", "shutdown"]),
-    Key::new("retries", Kind::Integer, "How often a failed copy is done again, on the same replica; default 0."),
+    Key::new("retries", Kind::Integer, "The number of retries of a failed copy, on the same replica; default 0."),
     Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
     Key::new(
         "max_age",
         Kind::Duration,
         "Do nothing if the newest copy has completed and is no older than this; default: copy always.",
     ),
-    Key::new("timeout", Kind::Duration, "Give up waiting after so long; the copy goes on. Default: never."),
+    Key::new("timeout", Kind::Duration, "Give up waiting after this time; the copy goes on. Default: never."),
 ];
 
 const DEPLOY_UNIT: &[Key] = &[
@@ -58,19 +58,20 @@ const DEPLOY_UNIT: &[Key] = &[
     Key::new("allow_stale", Kind::Flag, "Deploy although the newest copy has not completed; default false."),
     Key::new("deploy_again", Kind::Flag, "Deploy although it was deployed before; default false."),
     Key::new("duplicate", Kind::Flag, "Deploy although another replica of the VM exists; default false."),
-    Key::new("retries", Kind::Integer, "How often a failed deployment is done again; default 0."),
+    Key::new("retries", Kind::Integer, "The number of retries of a failed deployment; default 0."),
     Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
-    Key::new("timeout", Kind::Duration, "Give up waiting after so long; the deployment goes on. Default: never."),
+    Key::new("timeout", Kind::Duration, "Give up waiting after this time; the deployment goes on. Default: never."),
 ];
 
 pub const ROWS: &[Function] = &[
     Function {
-        spec: Spec::changes("transfer_ensure", "Find the replica of these endpoints and VMs, or create it.")
+        spec: Spec::changes("transfer_ensure", "Find the replica of these VMs between these endpoints, or create it.")
             .aliases(&["replica_ensure"])
             .noun_verb()
             .parameters(&[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS]), "As for `replica_create`.")])
-            .returns(Returns::object(Noun::Transfer).with("; `created` says whether it was made just now, `deployment_id` what it was deployed as, if it was"))
-            .sends(&[Sends::reads("GET /transfers").legacy("GET /replicas"), MAKE.when("where there is none")])
+            .returns(Returns::object(Noun::Transfer).with("; `created` is true if it was just created, \
+                                                           `deployment_id` is its deployment, if there is one"))
+            .sends(&[Sends::reads("GET /transfers").legacy("GET /replicas"), MAKE.when("when there is none")])
             .given(A_REPLICA)
 .example("print(r.created);"),
         body: ensure,
@@ -90,7 +91,7 @@ pub const ROWS: &[Function] = &[
             .noun_verb()
             .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[SYNC]), "How.")])
             .returns(Returns::object(Noun::Execution).with(", finished"))
-            .sends(&[EXECUTES.when("unless a copy is young enough or under way"), WATCHES_EXECUTION])
+            .sends(&[EXECUTES.when("unless a copy is fresh enough or running"), WATCHES_EXECUTION])
             .given(A_REPLICA)
 .example("print(replica_sync(r, #{ retries: 2 }).status);"),
         body: sync,
@@ -101,7 +102,7 @@ pub const ROWS: &[Function] = &[
             .noun_verb()
             .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY, DEPLOY_UNIT]), "How.")])
             .returns(Returns::object(Noun::Deployment).with(", finished"))
-            .sends(&[DEPLOYS.when("unless a deployment is under way"), WATCHES_DEPLOYMENT])
+            .sends(&[DEPLOYS.when("unless a deployment is running"), WATCHES_DEPLOYMENT])
             .given(A_REPLICA)
 .example("let last = replica_sync(r, #{ shutdown_instances: true });\nprint(replica_deploy(r, #{ requires: last }).status);"),
         body: deploy,
@@ -148,7 +149,7 @@ fn made_unless_there(call: &Call<'_>, fields: Map<String, Value>) -> Result<(Val
         match all.into_iter().find(|transfer| same_transfer(transfer, &fields)) {
             None => Ok(Value::Null),
             Some(transfer) => {
-                let taken = format!("somebody else has made the replica of `{}` meanwhile", label(&transfer));
+                let taken = format!("somebody else has created the replica of `{}`", label(&transfer));
                 there.replace(Some(transfer));
                 Err(Error::new(Failure::Refused, taken))
             }
@@ -283,7 +284,7 @@ fn joins(
             Failure::Refused,
             format!("`{}` is being deployed with other settings (deployment {})", label(transfer), shown_id(running)),
         )
-        .hint("wait for its end and see what it has made; `deploy_again: true` makes a second VM"));
+        .hint("wait for its end and look at its result; `deploy_again: true` makes a second VM"));
     }
     Ok(())
 }

@@ -23,8 +23,8 @@ use crate::runtime::jobs;
 use crate::watch::Target;
 
 const WAIT: &[Key] = &[
-    Key::new("timeout", Kind::Duration, "Give up waiting after so long; what is waited for goes on. Default: never."),
-    Key::new("interval", Kind::Duration, "How often a closure is asked; default \"5s\"."),
+    Key::new("timeout", Kind::Duration, "Give up waiting after this time; the work goes on. Default: never."),
+    Key::new("interval", Kind::Duration, "The interval for calling a closure; default \"5s\"."),
 ];
 
 pub const WATCHES_EXECUTION: Sends = Sends::reads("GET /transfers/{transfer}/executions/{execution}")
@@ -33,28 +33,32 @@ pub const WATCHES_EXECUTION: Sends = Sends::reads("GET /transfers/{transfer}/exe
 pub const WATCHES_DEPLOYMENT: Sends =
     Sends::reads("GET /deployments/{deployment}").legacy("GET /migrations/{migration}").when("until it has ended");
 
-pub const ROWS: &[Function] = &[
-    Function {
-        spec: Spec::drives("wait_for", "Wait until something is finished; throw a map with its first failed task if it failed.")
-            .parameters(&[
-            Parameter::required(
-                "what",
-                Kind::Any,
-                "An execution, a deployment or migration, a replica (its newest execution), a list of them, a minion pool, a job, or a closure that returns true in the end.",
-            ),
-            Parameter::optional("options", Kind::Options(&[WAIT]), "How long."),
-        ])
-            .returns(Returns::value("the finished thing; for a list, the finished things in its order; for a job or a closure, what it returned"))
-            .sends(&[
-            WATCHES_EXECUTION,
-            WATCHES_DEPLOYMENT,
-            Sends::reads("GET /minion_pools/{pool}").when("until it is at rest"),
-        ])
-            .given(A_REPLICA)
-.example("print(wait_for(replica_execute(r)).status);"),
-        body: wait_for,
-    },
-];
+pub const ROWS: &[Function] = &[Function {
+    spec: Spec::drives(
+        "wait_for",
+        "Wait until something is finished; throw a map with its first failed task if it failed.",
+    )
+    .parameters(&[
+        Parameter::required(
+            "what",
+            Kind::Any,
+            "An execution, a deployment or migration, a replica (its newest execution), a list of them, a minion \
+                 pool, a job, or a closure that returns true at the end.",
+        ),
+        Parameter::optional("options", Kind::Options(&[WAIT]), "How long."),
+    ])
+    .returns(Returns::value(
+        "the finished thing; for a list, the finished things in its order; for a job or a closure, its result",
+    ))
+    .sends(&[
+        WATCHES_EXECUTION,
+        WATCHES_DEPLOYMENT,
+        Sends::reads("GET /minion_pools/{pool}").when("until it is at rest"),
+    ])
+    .given(A_REPLICA)
+    .example("print(wait_for(replica_execute(r)).status);"),
+    body: wait_for,
+}];
 
 fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let what = call.argument("what");
@@ -125,7 +129,7 @@ fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
         let next = call.deadline(interval.max(Duration::from_millis(10)))?;
         if let Some(deadline) = deadline.filter(|deadline| *deadline < next) {
             cancel.sleep_until(clock, deadline)?;
-            return Err(Error::new(Failure::Timeout, "what was waited for did not become true in time").into());
+            return Err(Error::new(Failure::Timeout, "the condition did not become true in time").into());
         }
         cancel.sleep_until(clock, next)?;
     }
@@ -164,7 +168,7 @@ fn from_object(call: &Call<'_>, object: Value) -> Result<Target> {
             let of = fetch(call, &transfer)?;
             Ok(Target::execution(transfer, id, label(&of)).disks(disk_sizes(call, &of)).first(object))
         }
-        _ => Err(Error::script("this object map is nothing that can be waited for")
+        _ => Err(Error::script("this object map cannot be waited for")
             .hint("give an execution, a deployment or a migration as the functions return them")),
     }
 }

@@ -20,8 +20,8 @@ use crate::secret::carried;
 use crate::wave::{Budget, Options, Summary};
 
 const WAVE: &[Key] = &[
-    Key::new("limit", Kind::Integer, "How many items at once; default 10."),
-    Key::new("retries", Kind::Integer, "How often a failed item is tried again; default 0."),
+    Key::new("limit", Kind::Integer, "The number of items at once; default 10."),
+    Key::new("retries", Kind::Integer, "The number of retries of a failed item; default 0."),
     Key::new(
         "backoff",
         Kind::Duration,
@@ -30,7 +30,7 @@ const WAVE: &[Key] = &[
     Key::new(
         "max_failures",
         Kind::Budget,
-        "How many items may fail before nothing new starts: a count, or a share of all items rounded down. Default 0.",
+        "The failures allowed before nothing new starts: a count, or a share of all items rounded down. Default 0.",
     ),
     Key::new(
         "key",
@@ -39,33 +39,45 @@ const WAVE: &[Key] = &[
     ),
 ];
 
-const EACH: &[Key] = &[Key::new("limit", Kind::Integer, "How many items at once; default 10.")];
+const EACH: &[Key] = &[Key::new("limit", Kind::Integer, "The number of items at once; default 10.")];
 
-const BODY: Parameter =
-    Parameter::required("body", Kind::Closure, "Gets the item; works on copies of what it captures.");
+const BODY: Parameter = Parameter::required("body", Kind::Closure, "Gets the item; works on copies of its captures.");
 
 pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::drives("wave", "Work on many items at once and wait for all of them.")
             .parameters(&[
-            Parameter::required("name", Kind::Text, "How people call it."),
-            Parameter::required("items", Kind::List, "Any values with a key, mostly rows of the inventory."),
-            Parameter::optional("options", Kind::Options(&[WAVE]), "How many at once, how often, how many may fail."),
-            BODY,
-        ])
-            .returns(Returns::map(&["ok", "failed", "skipped", "cancelled", "unknown"]).with(": lists of keys, and `items[key]` with `status`, `value`, `attempts`, `elapsed` (seconds), `error` (of the last attempt) and `first_error` (of the first, where that is another); thrown when more items failed than `max_failures` allows"))
+                Parameter::required("name", Kind::Text, "Its name for people."),
+                Parameter::required("items", Kind::List, "Any values with a key, mostly rows of the inventory."),
+                Parameter::optional(
+                    "options",
+                    Kind::Options(&[WAVE]),
+                    "The items at once, the retries, the failures allowed.",
+                ),
+                BODY,
+            ])
+            .returns(Returns::map(&["ok", "failed", "skipped", "cancelled", "unknown"]).with(
+                ": lists of keys, and \
+                `items[key]` with `status`, `value`, `attempts`, `elapsed` (seconds), `error` (of the last attempt) \
+                and `first_error` (of the first, if it differs); thrown when more items failed than `max_failures` \
+                allows",
+            ))
             .example("let done = wave(\"count\", [\"a\", \"b\"], #{ limit: 2 }, |name| name.len());\nprint(done.ok);"),
         body: wave,
     },
     Function {
-        spec: Spec::drives("each", "Work on many items at once and wait for all of them; after a failure nothing new starts, and it is thrown.")
-            .parameters(&[
+        spec: Spec::drives(
+            "each",
+            "Work on many items at once and wait for all of them; after a failure nothing new \
+                                    starts, and the failure is thrown.",
+        )
+        .parameters(&[
             Parameter::required("items", Kind::List, "Any values."),
-            Parameter::optional("options", Kind::Options(&[EACH]), "How many at once."),
+            Parameter::optional("options", Kind::Options(&[EACH]), "The number of items at once."),
             BODY,
         ])
-            .returns(Returns::values("what the closure returned, in the items' order"))
-            .example("print(each([1, 2, 3], |number| number * number));"),
+        .returns(Returns::values("the closure's results, in the order of the items"))
+        .example("print(each([1, 2, 3], |number| number * number));"),
         body: each,
     },
 ];
@@ -149,14 +161,14 @@ fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> R
     };
     if found.as_deref().is_some_and(carried::carries) {
         return Err(Error::script(format!("the key of item {} is a secret", index + 1))
-            .hint("say with `key` which field or closure tells items apart that everybody may read")
+            .hint("use `key` with a field or closure that tells items apart and is not secret")
             .into());
     }
     found.filter(|key| !key.is_empty()).ok_or_else(|| {
         let number = index + 1;
         let error = match by {
             Some(name) if !name.is::<FnPtr>() => {
-                Error::script(format!("item {number} has no `{}` to be its key", text_of(name)))
+                Error::script(format!("item {number} has no `{}` for its key", text_of(name)))
             }
             _ => Error::script(format!("item {number}, {}, has no key", describe(item))),
         };
@@ -169,7 +181,7 @@ fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> R
         match near {
             Some(near) if near == wanted => error.hint(format!("`{near}` of that item is empty")),
             Some(near) => error.hint(format!("did you mean `#{{ key: \"{near}\" }}`?")),
-            None => error.hint("give items a `name`, or say with `key` which field or closure tells them apart"),
+            None => error.hint("give items a `name`, or use `key` with a field or closure that tells them apart"),
         }
         .into()
     })

@@ -139,7 +139,7 @@ impl Reading {
             self.header = wanted.ok_or_else(|| Error::input(format!("no row begins in line {line}, the header's")))?;
         }
         let Some(header) = self.records.get(self.header) else {
-            return Err(Error::input("it is empty: not even a header is there"));
+            return Err(Error::input("it is empty: there is not even a header"));
         };
         if header.begins_with_hash() && layout.header.is_none() {
             let line = header.line;
@@ -229,7 +229,7 @@ impl Reading {
         };
         if has > wanted {
             error.hint(format!(
-                "a value with a {delimiter} in it wants quotes; a header further down is named by its line: \
+                "a value with a {delimiter} in it needs quotes; a header further down is named by its line: \
                  `read_csv(path, #{{ header: {} }})`",
                 row.line
             ))
@@ -458,8 +458,8 @@ mod tests {
             ("name,wave\nweb-01,1,x\n", "line 2 has 3 fields, the header has 2"),
             ("name,notes\n\"a\nb\",1\nweb-02\n", "line 4 has 1 field, the header has 2"),
             ("name,notes\nweb-01,\"a;b\nweb-02,c;d\n", "the quote that opens in line 2 is not closed"),
-            ("", "it is empty: not even a header is there"),
-            ("\n,,\n", "it is empty: not even a header is there"),
+            ("", "it is empty: there is not even a header"),
+            ("\n,,\n", "it is empty: there is not even a header"),
         ] {
             assert_eq!(told(text, &plain), message, "{text:?}");
         }

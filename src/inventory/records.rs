@@ -122,7 +122,7 @@ impl Reader<'_> {
         loop {
             let Some(quote) = self.rest.find('"') else {
                 return Err(Error::input(format!("the quote that opens in line {opened} is not closed"))
-                    .hint("close it, or double it where it is part of the value (`\"19\"\" rack\"`)"));
+                    .hint("close it, or double it if it is part of the value (`\"19\"\" rack\"`)"));
             };
             cell.push_str(&self.rest[..quote]);
             self.rest = &self.rest[quote + 1..];

@@ -201,7 +201,7 @@ fn decode(text: &str) -> Result<Line, String> {
     let cut = text.len().checked_sub(TAIL).filter(|cut| text.is_char_boundary(*cut)).ok_or("it is too short")?;
     let (body, tail) = text.split_at(cut);
     if tail != format!(",\"sum\":\"{}\"}}", checksum(body.as_bytes())) {
-        return Err("its checksum does not fit".to_owned());
+        return Err("its checksum does not match".to_owned());
     }
     serde_json::from_str(text).map_err(|error| format!("it cannot be read: {error}"))
 }
@@ -274,8 +274,8 @@ pub fn load(path: &Path) -> Result<Read> {
 pub fn damaged(path: &Path, (number, why): &(usize, String)) -> Error {
     Error::new(Kind::Journal, format!("line {number} of the journal {} is damaged: {why}", path.display())).hint(
         format!(
-            "restore the file from a copy, or keep one and cut it before line {number}; then resume: what the run has made is \
-             found by its mark, and before anything else is sent a second time you are asked"
+            "restore the file from a copy, or keep one and cut it before line {number}; then resume: the run's \
+             objects are found by their marks, and you are asked before anything else is sent a second time"
         ),
     )
 }
@@ -309,7 +309,7 @@ pub fn create(path: &Path, at: jiff::Timestamp) -> Result<File> {
 
 fn unwritable(path: &Path, error: io::Error) -> Error {
     disk::unwritten(format_args!("the journal {}", path.display()), &error, Kind::Journal)
-        .hint("make room on the disk, mend its rights, or name another folder with `--state-dir`; nothing was sent")
+        .hint("make room on the disk, fix its permissions, or name another folder with `--state-dir`; nothing was sent")
 }
 
 /// Reads a file that may not exist.

@@ -532,7 +532,7 @@ fn nesting(text: &str) -> usize {
 /// The refusal of a value that could be written but not read back.
 pub fn too_deep() -> Error {
     Error::script(format!(
-        "the value is nested too deeply to be kept: more than {DEEPEST_VALUE} lists and maps inside of each other"
+        "the value is nested too deeply to be kept: more than {DEEPEST_VALUE} lists and maps inside each other"
     ))
     .hint("is a list or a map put into itself in a loop? return less of it")
 }

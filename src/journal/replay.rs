@@ -148,7 +148,7 @@ impl State {
         self.memory.meet(&record);
         match record {
             Record::Journal { version } if version > super::record::VERSION => {
-                return Err(format!("it is of version {version}, made by a newer coriolis-run"));
+                return Err(format!("it is of version {version}, from a newer coriolis-run"));
             }
             Record::Journal { .. } | Record::Event { .. } => {}
             Record::Cloud { generation } => self.generation = Some(generation),
@@ -485,7 +485,7 @@ pub fn mismatch(lane: &str, number: u64, recorded: &Identity, now: &Identity) ->
     Error::new(
         crate::error::Kind::Mismatch,
         format!(
-            "call {number} of lane `{lane}` is another one than the journal has\n  recorded: {}({})\n  now:      {}({})",
+            "call {number} of lane `{lane}` differs from the journal\n  recorded: {}({})\n  now:      {}({})",
             recorded.function, recorded.shown, now.function, now.shown
         ),
     )

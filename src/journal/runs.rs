@@ -293,7 +293,7 @@ impl Store {
     fn unusable(&self, error: io::Error) -> Error {
         let kind = disk::kind(&error, Kind::Journal);
         Error::new(kind, format!("cannot keep runs in {}: {}", self.root.display(), plain(&error)))
-            .hint("make room on the disk, mend the folder's rights, or name another one with `--state-dir`")
+            .hint("make room on the disk, fix the folder's permissions, or name another one with `--state-dir`")
             .caused_by(error)
     }
 }
@@ -302,13 +302,13 @@ impl Directory {
     fn open(path: PathBuf, known: Known) -> Result<Self> {
         let file = path.join("run.json");
         let wrong = |why: String| {
-            Error::new(Kind::Journal, format!("{} is no run's: {why}", file.display()))
+            Error::new(Kind::Journal, format!("{} does not belong to a run: {why}", file.display()))
                 .hint("restore the file, or remove the directory")
         };
         let text = fs::read_to_string(&file).map_err(|error| wrong(plain(&error)))?;
         let meta: Meta = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if meta.version > record::VERSION {
-            return Err(wrong(format!("it is of version {}, made by a newer coriolis-run", meta.version)));
+            return Err(wrong(format!("it is of version {}, from a newer coriolis-run", meta.version)));
         }
         Ok(Self { path, meta, known })
     }
@@ -402,13 +402,13 @@ impl Directory {
         let failed = |error: io::Error| {
             let kind = disk::kind(&error, Kind::Journal);
             Error::new(kind, format!("cannot lock the run: {}: {}", path.display(), plain(&error)))
-                .hint("make room on the disk or mend its rights; nothing was sent")
+                .hint("make room on the disk or fix its permissions; nothing was sent")
         };
         let mut file = open().map_err(failed)?;
         let before = self.holder();
         let held = |holder: Option<Holder>, hint: String| {
             let who = holder.map_or("another process".to_owned(), |holder| holder.describe());
-            Error::input(format!("run {} is in the hands of {who}", self.meta.id)).hint(hint)
+            Error::input(format!("run {} is held by {who}", self.meta.id)).hint(hint)
         };
         match file.try_lock() {
             Ok(()) => {}
@@ -419,8 +419,10 @@ impl Directory {
         }
         // A process on another machine may be alive: that cannot be seen from here.
         if let Some(other) = before.as_ref().filter(|other| other.host != holder.host && !take_over) {
-            let hint =
-                format!("if that process is surely gone, add `--take-over`; nothing tells from {} here", holder.host);
+            let hint = format!(
+                "if that process is certainly gone, add `--take-over`; this machine cannot see the processes of {}",
+                holder.host
+            );
             return Err(held(Some(other.clone()), hint));
         }
         let write = |file: &mut File| -> io::Result<()> {

@@ -204,7 +204,7 @@ fn read_inside(word: &str, kind: Kind, value: &Dynamic) -> Result<()> {
 /// The refusal of a key, with the nearest one that is known.
 pub fn unknown_key<'a>(function: &str, word: &str, keys: impl Iterator<Item = &'a Key>) -> Error {
     let names: Vec<&str> = keys.flat_map(|key| std::iter::once(key.name).chain(key.aliases.iter().copied())).collect();
-    let error = Error::script(format!("`{function}` knows no key `{word}`")).detail("key", word);
+    let error = Error::script(format!("`{function}` has no key `{word}`")).detail("key", word);
     match suggest(word, names.iter().copied()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error
@@ -340,7 +340,7 @@ mod tests {
         };
         assert_eq!(
             error("#{ origin_endpont: 1 }"),
-            ("`transfer_create` knows no key `origin_endpont`".into(), Some("did you mean `origin_endpoint`?".into()))
+            ("`transfer_create` has no key `origin_endpont`".into(), Some("did you mean `origin_endpoint`?".into()))
         );
         assert_eq!(
             error("#{ origin_endpoint: \"a\", clone_disks: 1 }"),
@@ -357,7 +357,7 @@ mod tests {
         );
         assert_eq!(
             error("#{ origin_endpoint: \"a\", storage_mappings: #{ defalt: \"ssd\" } }"),
-            ("`storage_mappings` knows no key `defalt`".into(), Some("did you mean `default`?".into()))
+            ("`storage_mappings` has no key `defalt`".into(), Some("did you mean `default`?".into()))
         );
         assert_eq!(
             error("#{ origin_endpoint: \"a\", storage_mappings: #{ disk_mappings: [#{ disk_id: \"1\" }, #{}] } }").0,

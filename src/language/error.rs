@@ -230,7 +230,7 @@ fn translate(thrown: &EvalAltResult) -> Error {
                 .hint("return values from the closure instead"),
         },
         EvalAltResult::ErrorStackOverflow(_) => {
-            Error::script("functions call each other too deeply").hint("is there a recursion without an end?")
+            Error::script("functions call each other too deeply").hint("is there an endless recursion?")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, found, _) => Error::script(format!(
             "expected {}, found {}",
@@ -247,7 +247,7 @@ fn no_property(text: &str) -> Error {
     let (name, kind) = (quoted.next().unwrap_or_default(), quoted.next().map_or("this", type_word));
     let error = Error::script(format!("{kind} has no field `{name}`"));
     match kind {
-        "job" => error.hint("`jobs()` tells how jobs stand; `wait_for(job)` gives what one returned"),
+        "job" => error.hint("`jobs()` shows the state of jobs; `wait_for(job)` gives what one returned"),
         _ => error.hint("only object maps have fields; a method is called with brackets: `.len()`"),
     }
 }

@@ -28,7 +28,7 @@ const WORDS: [(&str, &[&str]); 16] = [
 const LANGUAGE: [(&str, &str); 15] = [
     ("println", "`print` ends the line by itself"),
     ("printf", "write `print(`... ${value} ...`)`"),
-    ("console", "it is `print(...)`, or `log(...)` for the people who watch"),
+    ("console", "it is `print(...)`, or `log(...)` for people"),
     ("echo", "it is `print(...)`"),
     ("format", "write the value into a text: `` `... ${value} ...` ``"),
     ("str", "it is `value.to_string()`"),
@@ -49,7 +49,7 @@ pub fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<Str
         return Some((*hint).to_owned());
     }
     if words(name).iter().any(|word| word == "wait") {
-        return Some("`wait_for(...)` waits for whatever has begun".to_owned());
+        return Some("`wait_for(...)` waits for work that has begun".to_owned());
     }
     let names: Vec<&str> = names.collect();
     let near = same_words(name, &names).or_else(|| suggest(name, names.iter().copied()))?;
@@ -118,7 +118,7 @@ mod tests {
             ("list_endpoints", "did you mean `list_endpoint`?"),
             ("remove_endpoint", "did you mean `delete_endpoint`?"),
             ("replica_crate", "did you mean `replica_create`?"),
-            ("minion_pool_wait", "`wait_for(...)` waits for whatever has begun"),
+            ("minion_pool_wait", "`wait_for(...)` waits for work that has begun"),
             ("transfer_schedule_add", "did you mean `transfer_schedule_create`?"),
             ("println", "`print` ends the line by itself"),
         ] {

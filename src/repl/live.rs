@@ -166,7 +166,7 @@ fn id_of(all: &[Value], name: &str, fields: &[&str]) -> Result<String> {
             })
     };
     let found = all.iter().find(|value| answers(value));
-    found.map(|value| text(value, "id")).ok_or_else(|| Error::input(format!("nothing is called `{name}`")))
+    found.map(|value| text(value, "id")).ok_or_else(|| Error::input(format!("there is nothing named `{name}`")))
 }
 
 fn text(value: &Value, field: &str) -> String {

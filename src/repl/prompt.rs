@@ -172,7 +172,7 @@ impl Prompt {
             if let Some(history) = history.as_ref().filter(|_| known.count() > secrets)
                 && let Err(error) = history.forget(&known)
             {
-                self.note(&format!("secrets cannot be taken out of the history: {}", plain(&error)));
+                self.note(&format!("cannot remove secrets from the history: {}", plain(&error)));
             }
             if let Ok(Next::Leave) = next {
                 break;
@@ -279,7 +279,7 @@ impl Prompt {
     /// Runs a piece of script with its own report; errors are reported.
     fn run(&mut self, text: &str, file: Option<&Path>) -> Result<Dynamic, Kind> {
         if lacks_secret(text) {
-            let error = Error::input("a `***` stands where a secret was: history does not keep secrets");
+            let error = Error::input("the input has `***` in place of a secret: history does not keep secrets");
             self.fail(&error.hint("type the secret in its place"));
             return Err(Kind::Input);
         }
@@ -427,7 +427,7 @@ impl Prompt {
                 let now = self.now();
                 let rows: Vec<_> = self.host.jobs.all().iter().map(|job| standing(&job.standing(now))).collect();
                 let told = match rows.is_empty() {
-                    true => "no jobs; `spawn(|| ...)` begins one".to_owned(),
+                    true => "no jobs; `spawn(|| ...)` starts one".to_owned(),
                     false => self.view.render_json(rows.into(), self.width()),
                 };
                 self.data(&told);
@@ -466,14 +466,14 @@ impl Prompt {
     fn save(&mut self, path: &Path) -> Result<()> {
         let path = self.folder.join(path);
         if self.typed.is_empty() {
-            return Err(Error::input("nothing has been typed yet that could be saved"));
+            return Err(Error::input("there is nothing to save yet"));
         }
         let day = self.host.clock.wall().to_zoned(self.screen.zone.clone()).strftime("%Y-%m-%d");
         let (text, lines) = runbook(&self.typed, &format!("Typed on {day} on {}.", self.cloud));
         let text = masked(&text, &self.host.journal.known);
         let failed = |error: std::io::Error| {
             let error = Error::input(format!("cannot write `{}`: {}", path.display(), plain(&error)));
-            error.hint("name a file that is not there yet, in a folder that is")
+            error.hint("name a new file in an existing folder")
         };
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
         std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| {
@@ -483,7 +483,7 @@ impl Prompt {
         })?;
         let mut told = format!("saved {} to {}", count(lines, "input"), path.display());
         if path.parent() != Some(&self.folder) {
-            told.push_str("; files and modules that it names are looked for in that folder");
+            told.push_str("; it looks for files and modules in that folder");
         }
         if lacks_secret(&text) {
             told.push_str("; secrets are left out: put `param(\"...\")` or a file in the place of each `***`");
@@ -519,7 +519,7 @@ impl Prompt {
         let text = draft.text()?;
         drop(draft);
         if text.trim() == before.trim() {
-            self.note("nothing was changed, and nothing is run");
+            self.note("nothing was changed, so nothing is run");
         } else if !text.trim().is_empty() {
             let _ = self.evaluate(text.trim_end(), None);
         }

@@ -7,7 +7,8 @@ use crate::report::streams::text;
 /// The warning about running jobs when somebody leaves.
 pub fn still_running(running: usize) -> String {
     format!(
-        "{} still at work; what they began on the server goes on without them\nhint: Ctrl-D again leaves; `:jobs` lists them",
+        "{} still running; their work on the server goes on without them\nhint: Ctrl-D again leaves; `:jobs` lists \
+         them",
         are(running)
     )
 }
@@ -22,12 +23,12 @@ pub fn interrupted(left: &[Left], jobs: usize) -> String {
     if left.is_empty() {
         return match jobs {
             0 => "interrupted".to_owned(),
-            jobs => format!("interrupted; {} still at work: `:jobs`", are(jobs)),
+            jobs => format!("interrupted; {} still running: `:jobs`", are(jobs)),
         };
     }
     let again: Vec<String> = left.iter().take(3).map(look_again).collect();
     format!(
-        "interrupted; the waiting has ended, what runs on the server goes on\nhint: look again with {}",
+        "interrupted; the wait has ended, and work on the server goes on\nhint: look again with {}",
         again.join(", ")
     )
 }

@@ -152,7 +152,7 @@ fn what_still_runs_at_the_server_is_listed_at_the_end() {
         scene::finished(2.0, at(), Outcome::Cancelled, 1, Some("interrupted by the operator")),
     ];
     insta::assert_snapshot!(show(View::Quiet, events).1, @r#"
-    STOPPING  nothing new starts; what runs on the server goes on (Ctrl-C again: leave at once)
+    STOPPING  nothing new starts; work on the server goes on (Ctrl-C again: leave at once)
     running on the server when last seen: 1
       seed/db-07  execution 3034593f  RUNNING
     "#);

@@ -389,7 +389,7 @@ impl Call<'_> {
     pub fn closure(&self, parameter: &str) -> Result<FnPtr> {
         self.value(parameter)
             .and_then(|value| value.flatten_clone().try_cast::<FnPtr>())
-            .ok_or_else(|| Error::internal(format!("`{parameter}` is no closure")))
+            .ok_or_else(|| Error::internal(format!("`{parameter}` is not a closure")))
     }
 }
 

@@ -53,7 +53,7 @@ pub fn find(
     let unknown = |thing: &&Value| !thing["id"].as_str().is_some_and(|id| journal.knows_id(id));
     if let Some(made) = found.ours().iter().find(unknown) {
         tell_behind(call)?;
-        call.warn(format!("{} is this run's own and is not in its journal: going on with it", named(made)));
+        call.warn(format!("{} belongs to this run but is not in its journal: going on with it", named(made)));
         call.adopt(request, made)?;
         return Ok(Some(made.clone()));
     }
@@ -85,7 +85,7 @@ fn join_copy(
         .max_by_key(|thing| thing["number"].as_i64());
     let Some(copy) = newest else { return Ok(None) };
     let seen = format!(
-        "{} is not in this run's journal: a schedule has made it, or a colleague, or this run itself, where the journal is \
+        "{} is not in this run's journal: a schedule made it, or a colleague, or this run itself, if the journal is \
          an older copy",
         named(copy)
     );
@@ -147,8 +147,8 @@ fn look_for_marks(call: &Call<'_>) -> Result<()> {
 fn tell_behind(call: &Call<'_>) -> Result<()> {
     if call.host.journal.falls_behind()? {
         call.warn(
-            "the server has more of this run than its journal: the journal was cut, or is an older copy. What the run has \
-             made is looked for before anything is sent",
+            "the server has more of this run than its journal: the journal was cut, or is an older copy. The run's \
+             objects are searched for before anything is sent",
         );
     }
     Ok(())
@@ -173,8 +173,8 @@ fn is_this(call: &Call<'_>, request: &Request, thing: &Value) -> Result<bool> {
     let gate = call.gate_of_found(&call.next_key());
     let what = format!("{} {}", request.method.word(), request.path);
     let question = format!(
-        "{} is not in this run's journal and is as {what} would make it. Has this run made it, is it to go on with it \
-         instead of sending that?",
+        "{} is not in this run's journal and matches {what}. Did this run make it, and should it go on with it \
+         instead of sending the request?",
         named(thing)
     );
     match call.ask(&gate, &question)? {

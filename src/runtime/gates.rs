@@ -34,8 +34,8 @@ pub trait Gates: Send + Sync {
 
 /// The refusal to ask for a secret where nobody could type it unseen.
 pub fn no_terminal(question: &str) -> Error {
-    Error::input(format!("nobody can be asked for `{question}`: there is no terminal"))
-        .hint("use `secret_env`, `secret_file` or `--set-file` where nobody sits at one")
+    Error::input(format!("cannot ask for `{question}`: there is no terminal"))
+        .hint("use `secret_env`, `secret_file` or `--set-file` without one")
 }
 
 /// Nobody is there.

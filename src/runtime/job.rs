@@ -138,7 +138,7 @@ impl Job {
         self.lock().ended.is_some()
     }
 
-    /// Asks it to stop: nothing new is started, what runs on the server goes on. A second time it leaves at once.
+    /// Asks it to stop: nothing new is started, work on the server goes on. A second time it leaves at once.
     pub fn stop(&self) -> Wish {
         self.0.cancel.press()
     }

@@ -41,7 +41,7 @@ pub fn check(scope: &Scope<'_>, most: usize) -> Result<()> {
     NEXT.set(memory::ever() + OFTEN.max(measure.values * EACH));
     match deep {
         None => Ok(()),
-        Some(name) => Err(Error::script(format!("`{name}` holds values more than {most} deep inside of each other"))
+        Some(name) => Err(Error::script(format!("`{name}` holds values nested more than {most} deep"))
             .hint("is a list or a map put into itself in a loop? `--max nesting=NUMBER` allows more")),
     }
 }

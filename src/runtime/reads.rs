@@ -91,7 +91,7 @@ fn hint(field: &str, owner: &Owner) -> String {
         None if fields.is_empty() => format!("`{written}` is empty"),
         None if fields.len() <= FEW => format!("`{written}` has {}", listed()),
         None => {
-            format!("`{written}.keys()` lists what it has; `{written}.get(\"{field}\")` is `()` where it is missing")
+            format!("`{written}.keys()` lists what it has; `{written}.get(\"{field}\")` is `()` if it is missing")
         }
     }
 }

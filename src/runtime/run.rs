@@ -87,7 +87,7 @@ fn explain(mut located: Located, engine: &Engine, host: &Host, ast: &AST) -> Loc
         } else {
             located.error = located
                 .error
-                .hint(format!("`\"{name}\" in map` asks first; `map.get(\"{name}\")` is `()` where it is missing"));
+                .hint(format!("`\"{name}\" in map` asks first; `map.get(\"{name}\")` is `()` if it is missing"));
         }
     }
     located

@@ -186,7 +186,7 @@ fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Secret {
             Source::Endpoint(id) => format!("the connection of endpoint {id}"),
             Source::Barbican(reference) => format!("the secret {reference}"),
             Source::File(path) => format!("the file `{path}`"),
-            Source::Nowhere => return Err(lost("nothing tells where it came from".to_owned())),
+            Source::Nowhere => return Err(lost("its origin is unknown".to_owned())),
         };
         let texts = read_again(&host, &source).map_err(|error| lost(format!("{place}: {error}")))?;
         let found = texts.into_iter().find(|text| host.journal.hash(text) == wanted);

@@ -416,7 +416,7 @@ fn as_told(call: &Call<'_>, request: &Request, fits: impl Fn(Again) -> bool + Co
     );
 }
 
-/// A change of which nobody knows whether it was applied: no script may catch this and go on.
+/// A change of unknown outcome: no script may catch this and go on.
 fn unknown(error: Error) -> Error {
     let hint = "look at the server before you repeat it; it was not sent again";
     Error { kind: Kind::Unknown, hint: error.hint.clone().or_else(|| Some(hint.to_owned())), ..error }

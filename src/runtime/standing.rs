@@ -40,13 +40,13 @@ pub fn is_outdated(call: &Call<'_>, given: &Value) -> Result<bool> {
         }
     }
     if wish == Wish::Wave {
-        let error = Error::new(Kind::NotFound, format!("what `{name}` gave is gone: somebody has deleted {id}"));
+        let error = Error::new(Kind::NotFound, format!("the result of `{name}` is gone: somebody deleted {id}"));
         return Err(error
             .hint("`coriolis-run resume --retry-failed` makes it again, with all its data")
             .detail("vanished", true));
     }
     call.host.index.forget();
-    call.warn(format!("what `{name}` gave is gone, somebody has deleted {id}: making it again"));
+    call.warn(format!("the result of `{name}` is gone, somebody deleted {id}: making it again"));
     Ok(true)
 }
 

@@ -90,13 +90,13 @@ impl Files<'_> {
         }
         let mut place = layered.place()?;
         if let Some(profile) = lost {
-            let message = format!("cloud `{wanted}` has the profile `{profile}`, which no clouds-public.yaml holds");
+            let message = format!("cloud `{wanted}` has the profile `{profile}`, which is in no clouds-public.yaml");
             if !place.contains_key(&Setting::AuthUrl) {
                 let hint =
                     "write the settings of the profile into the cloud itself; vendors' profiles are not built in";
                 return Err(Error::input(message).hint(hint));
             }
-            notes.push(format!("{message}: what the profile says is not used"));
+            notes.push(format!("{message}: the profile is not used"));
         }
         for unused in ["cert", "key"] {
             if let Some((_, origin)) = layered.text(&[unused])? {
@@ -389,11 +389,10 @@ fn no_file(name: &Sourced<String>, candidates: &[PathBuf]) -> Error {
 fn no_cloud(name: &Sourced<String>, clouds: &Document) -> Error {
     let names = names(clouds);
     let shown = clouds.path.display();
-    let error =
-        Error::input(format!("{} asks for the cloud `{}`, which `{shown}` does not hold", name.origin, name.value));
+    let error = Error::input(format!("{} asks for the cloud `{}`, which is not in `{shown}`", name.origin, name.value));
     match suggest(&name.value, names.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `{near}`")),
-        None if names.is_empty() => error.hint(format!("`{shown}` holds no cloud below `clouds`")),
+        None if names.is_empty() => error.hint(format!("`{shown}` has no cloud below `clouds`")),
         None => error.hint(format!("it holds {}", listed(&names))),
     }
 }

@@ -303,12 +303,12 @@ fn a_cloud_that_does_not_exist_is_told_with_those_that_do() {
     let file = "`/home/anna/.config/openstack/clouds.yaml`";
     assert_eq!(
         complaint(&["--os-cloud", "labb"], &[]),
-        format!("`--os-cloud` asks for the cloud `labb`, which {file} does not hold | did you mean `lab`")
+        format!("`--os-cloud` asks for the cloud `labb`, which is not in {file} | did you mean `lab`")
     );
     assert_eq!(
         complaint(&[], &[("OS_CLOUD", "elsewhere")]),
         format!(
-            "`OS_CLOUD` in the environment asks for the cloud `elsewhere`, which {file} does not hold | it holds \
+            "`OS_CLOUD` in the environment asks for the cloud `elsewhere`, which is not in {file} | it holds \
              `lab`, `robot`, `vendored`"
         )
     );
@@ -342,8 +342,8 @@ fn what_a_file_has_wrong_is_told_by_its_key_and_never_by_its_value() {
             complaint(&["--os-cloud", "pigeon"], &odd),
         ],
         [
-            "cloud `nowhere` has the profile `unheard-of`, which no clouds-public.yaml holds | write the settings of the \
-             profile into the cloud itself; vendors' profiles are not built in",
+            "cloud `nowhere` has the profile `unheard-of`, which is in no clouds-public.yaml | write the settings of \
+             the profile into the cloud itself; vendors' profiles are not built in",
             "`auth` of cloud `shape` in `/plan/odd.yaml` must be a map | ",
             "`auth.password` of cloud `list` in `/plan/odd.yaml` must be a single value | ",
             "`regions` of cloud `odd-regions` in `/plan/odd.yaml` must be a list of names, or of maps with `name` and \
@@ -361,8 +361,8 @@ fn what_a_file_has_wrong_is_told_by_its_key_and_never_by_its_value() {
     assert_eq!(
         messages(&given(&["--os-cloud", "somewhere"], &odd).unwrap()),
         [
-            "cloud `somewhere` has the profile `unheard-of`, which no clouds-public.yaml holds: what the profile says is \
-             not used",
+            "cloud `somewhere` has the profile `unheard-of`, which is in no clouds-public.yaml: the profile is not \
+             used",
             "`cert` in `/plan/odd.yaml` is not used: certificates of clients are not supported",
         ]
     );

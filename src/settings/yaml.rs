@@ -136,7 +136,7 @@ impl Broken {
     /// The advice for a person.
     pub fn hint(&self) -> &'static str {
         match self.why {
-            Why::Syntax => "what stands there is not shown, as it may be a secret",
+            Why::Syntax => "the text there is not shown, since it may be a secret",
             Why::Tab => "that line begins with a tab: YAML is indented with blanks",
             Why::Document => "put all clouds below one `clouds:`, without a line `---` between",
         }

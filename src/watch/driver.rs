@@ -346,7 +346,8 @@ impl Shared {
             Err(error) => {
                 state.plan.unlisted(of, now);
                 if !std::mem::replace(&mut state.warned_of_feed, true) {
-                    let text = format!("the server refuses its list of {}: {error}; each is asked in turn", of.word());
+                    let text =
+                        format!("the server refuses its list of {}: {error}; asking for each in turn", of.word());
                     self.emit(&Origin::default(), Fact::warning(text));
                 }
             }

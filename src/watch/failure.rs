@@ -31,7 +31,7 @@ pub(super) fn name(subject: &Subject) -> String {
 /// The error after two answers that there is no such thing: somebody deleted it.
 pub(super) fn vanished(subject: &Subject, last: &str) -> Error {
     let message = format!("{} vanished: the server no longer knows {} `{}`", name(subject), subject.kind, subject.id);
-    let error = Error::new(Kind::NotFound, message).hint("ask who else works on this server: it was deleted meanwhile");
+    let error = Error::new(Kind::NotFound, message).hint("ask who else works on this server: somebody deleted it");
     about(error, subject, last).detail("vanished", true)
 }
 
@@ -109,8 +109,8 @@ fn unexplained(subject: &Subject, status: Status<'_>, tasks: &[Task<'_>]) -> (&'
             Some("raise the pool's maximum, or lower the number of items at once"),
         ),
         _ if subject.kind == "deployment" && tasks.is_empty() => (
-            "the server gives no reason; a deployment that waits for an execution ends so when that execution fails or \
-             another one begins",
+            "the server gives no reason; a deployment that waits for an execution ends like this when that execution \
+             fails or another one begins",
             Some("look at the newest execution of its transfer, then deploy again"),
         ),
         _ => ("the server gives no reason", Some("look at the logs of the server's conductor and worker")),

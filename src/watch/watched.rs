@@ -187,7 +187,7 @@ impl Watched {
         }
         self.warned_of_status = true;
         Some(Fact::warning(format!(
-            "{} has the status `{}`, which is not known here; it is watched on",
+            "{} has the unknown status `{}`; watching goes on",
             failure::name(&self.subject),
             self.status
         )))
@@ -319,10 +319,7 @@ mod tests {
         let mut watched = watched();
         let strange = json!({ "status": "MEDITATING", "tasks": [] });
         let seen = watched.see(&strange, at(0));
-        assert_eq!(
-            warnings(&seen),
-            ["execution of `web-01` has the status `MEDITATING`, which is not known here; it is watched on"]
-        );
+        assert_eq!(warnings(&seen), ["execution of `web-01` has the unknown status `MEDITATING`; watching goes on"]);
         assert!(seen.result.is_none());
         assert_eq!(warnings(&watched.see(&strange, at(5))), [""; 0]);
     }

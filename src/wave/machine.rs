@@ -397,7 +397,7 @@ fn refuse_duplicates(keys: &[String]) -> Result<()> {
     for (row, key) in keys.iter().enumerate() {
         if let Some(first) = rows.insert(key, row) {
             let message = format!("items {} and {} have the same key `{key}`", first + 1, row + 1);
-            return Err(Error::script(message).hint("say with `key` which field, or closure, tells the items apart"));
+            return Err(Error::script(message).hint("use `key` with a field, or a closure, that tells the items apart"));
         }
     }
     Ok(())

@@ -87,7 +87,7 @@ impl Budget {
 }
 
 fn refused(text: &str) -> Error {
-    Error::script(format!("`{text}` is no number of failures")).hint("write `max_failures` as `3` or as `\"10%\"`")
+    Error::script(format!("`{text}` is not a number of failures")).hint("write `max_failures` as `3` or as `\"10%\"`")
 }
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
     fn what_is_no_budget_is_refused() {
         for text in ["-1", "101%", "-5%", "ten", "%", "", "3.5", "nan%"] {
             let error = Budget::parse(text).expect_err(text);
-            assert_eq!(error.message, format!("`{text}` is no number of failures"));
+            assert_eq!(error.message, format!("`{text}` is not a number of failures"));
         }
     }
 

@@ -150,7 +150,11 @@ fn check_and_run_read_an_inventory_alike() {
             b"name,wave\nM\xfcller,1\n",
             Err("`inventory.csv`: line 2 is not UTF-8 text (the byte 0xfc)"),
         ),
-        ("inventory-nul", b"n\0a\0m\0e\0\n\0", Err("`inventory.csv`: line 1 holds a NUL, which no text does")),
+        (
+            "inventory-nul",
+            b"n\0a\0m\0e\0\n\0",
+            Err("`inventory.csv`: line 1 contains a NUL character, which text never does"),
+        ),
         (
             "inventory-quote",
             b"name,wave\n\"web-01,1\nweb-02,1\n",

@@ -32,7 +32,7 @@ const CASES: &[(&str, &str, &str)] = &[
             backend_mappings: [#{ source: \"ds1\", destination: \"ssd\" }] } }",
         "",
     ),
-    ("replica_create", "#{ storage_mappings: #{ defalt: \"ssd\" } }", "`storage_mappings` knows no key `defalt`"),
+    ("replica_create", "#{ storage_mappings: #{ defalt: \"ssd\" } }", "`storage_mappings` has no key `defalt`"),
     (
         "replica_create",
         "#{ storage_mappings: #{ backend_mappings: [#{ source: \"ds1\" }] } }",
@@ -49,7 +49,7 @@ const CASES: &[(&str, &str, &str)] = &[
             instances: #{ \"web-01\": () } } }",
         "",
     ),
-    ("replica_create", "#{ user_scripts: #{ global: #{ dos: \"x\" } } }", "`global` knows no key `dos`"),
+    ("replica_create", "#{ user_scripts: #{ global: #{ dos: \"x\" } } }", "`global` has no key `dos`"),
     ("replica_create", "#{ user_script_global: #{ linux: \"a.sh\", windows: () } }", ""),
     (
         "replica_create",
@@ -57,7 +57,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "",
     ),
     ("replica_schedule_create", "#{ schedule: #{ minute: 0, day_of_week: 6 }, enabled: false }", ""),
-    ("replica_schedule_create", "#{ schedule: #{ minutes: 0 } }", "`schedule` knows no key `minutes`"),
+    ("replica_schedule_create", "#{ schedule: #{ minutes: 0 } }", "`schedule` has no key `minutes`"),
     ("replica_schedule_create", "#{ schedule: #{ hour: \"2\" } }", "`hour` of `schedule` must be a whole number, not a text"),
     ("minion_pool_create", "#{ platform: \"source\", os_type: \"bsd\", minion_retention_strategy: \"poweroff\" }", ""),
     ("minion_pool_create", "#{ platform: \"target\" }", "`platform` of `minion_pool_create` cannot be `target`"),

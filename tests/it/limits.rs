@@ -115,7 +115,7 @@ fn a_runbook_reads_below_its_folder_and_what_the_operator_names() {
         (&format!("{show} user_script_global: #{{ linux: \"../key.json\" }} }})"), "key.json"),
     ] {
         let refused = play(&format!("print(1);\n{source}"), &[]).expect(1);
-        assert!(refused.stderr.contains("it is outside of the runbook's folder"), "{source}: {}", refused.stderr);
+        assert!(refused.stderr.contains("it is outside the runbook's folder"), "{source}: {}", refused.stderr);
         assert!(refused.stderr.contains("own/r.rhai:2:"), "{source}: {}", refused.stderr);
         let allow = format!("--allow-read {}", outside.join(file).display());
         assert!(refused.stderr.contains(&allow), "{source}: {}", refused.stderr);

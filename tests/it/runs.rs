@@ -139,7 +139,7 @@ fn old_runs_go_and_those_that_may_be_needed_stay() {
     let dry = place.call(&["runs", "prune", "--keep", "1", "--dry-run"]).expect(0);
     assert_eq!(dry.stdout.matches("would remove").count(), 2);
     assert!(
-        dry.stderr.contains("it is not finished (interrupted); `--unfinished` removes it nevertheless"),
+        dry.stderr.contains("it is not finished (interrupted); `--unfinished` removes it anyway"),
         "{}",
         dry.stderr
     );

@@ -150,7 +150,7 @@ fn all_mistakes_of_an_input_are_told_and_what_was_typed_before_is_known() {
         [
             "1:9 undefined variable `vmz`; did you mean `vms`?",
             "1:16 a `;` is missing here; end the statement of line 1 with `;`",
-            "2:11 there is no `null`; nothing is written `()`",
+            "2:11 there is no `null`; the empty value is written `()`",
             "2:33 undefined variable `lost`; declare it: `let lost = ...;`",
         ]
     );

@@ -59,7 +59,7 @@ fn what_is_no_command_says_what_was_meant_and_is_bad_input() {
         (&["RUNS"], "no command and no runbook `RUNS`", "did you mean `coriolis-run runs`?"),
         (&["waves"], "no command and no runbook `waves`", "did you mean `waves.rhai`?"),
         (&["run", "wave.rhai"], "no runbook `wave.rhai`", "did you mean `waves.rhai`?"),
-        (&["run"], "`run` names no runbook", "`coriolis-run run waves.rhai`"),
+        (&["run"], "`run` needs a runbook", "`coriolis-run run waves.rhai`"),
         (&["list"], "no command and no runbook `list`", "`coriolis-run runs` lists"),
         (&["logs"], "no command and no runbook `logs`", "`coriolis-run runs show [RUN]`"),
         (&["stop"], "no command and no runbook `stop`", "Ctrl-C"),

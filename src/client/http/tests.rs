@@ -502,7 +502,7 @@ fn a_server_of_neither_generation_is_unreachable() {
     let world = World::new(|_, _| Act::Bytes(b"HTTP/1.1 404 X\r\nContent-Length: 9\r\n\r\n<b>no</b>".to_vec()));
     let error = world.client.generation(&Origin::default()).expect_err("it is some web server");
     assert_eq!((error.kind, world.lines().len()), (Kind::Unreachable, 6));
-    assert!(error.message.contains("is no Coriolis API"), "{error}");
+    assert!(error.message.contains("is not a Coriolis API"), "{error}");
 }
 
 #[test]

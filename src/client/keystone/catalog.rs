@@ -191,10 +191,9 @@ fn absent<'a>(
     let error = Error::input(format!("the catalog has no {what}; it has {}{unsaid}", listed(&existing)));
     let origin = &wanted.origin;
     match suggest(&wanted.value, existing.iter().copied()) {
-        Some(near) => error.hint(format!("did you mean `{flag} {near}`; what was asked for comes from {origin}")),
-        None => error.hint(format!(
-            "choose with `{flag}`, or give the URL with `--endpoint`; what was asked for comes from {origin}"
-        )),
+        Some(near) => error.hint(format!("did you mean `{flag} {near}`; the request comes from {origin}")),
+        None => error
+            .hint(format!("choose with `{flag}`, or give the URL with `--endpoint`; the request comes from {origin}")),
     }
 }
 
@@ -224,7 +223,7 @@ pub(super) fn with_project(endpoint: &Sourced<String>, project: Option<&str>) ->
         return Ok(given.to_owned());
     }
     let Some(project) = project else {
-        return Err(Error::input(format!("`{}` does not say which project", endpoint.value))
+        return Err(Error::input(format!("`{}` lacks the project", endpoint.value))
             .hint("write it as `http://host:7667/v1/PROJECT_ID`, or give the project's id with `OS_PROJECT_ID`"));
     };
     Ok(if version.is_some() { format!("{given}/{project}") } else { format!("{given}/v1/{project}") })
@@ -346,10 +345,14 @@ mod tests {
                 complaint(service(None, "public", Some("RegionNine"))),
             ],
             [
-                "the catalog has no service of type `migrations`; it has `identity`, `migration` | did you mean `--service-type migration`; what was asked for comes from the default",
-                "the catalog has no service `corioli` of type `migration`; it has `coriolis`, `spare` | did you mean `--service-name coriolis`; what was asked for comes from the default",
-                "the catalog has no `admin` endpoint of `migration`; it has `internal`, `public` | choose with `--interface`, or give the URL with `--endpoint`; what was asked for comes from the default",
-                "the catalog has no endpoint of `migration` in the region `RegionNine`; it has `One`, `Three`, `Two` | choose with `--region-name`, or give the URL with `--endpoint`; what was asked for comes from the default",
+                "the catalog has no service of type `migrations`; it has `identity`, `migration` | did you mean \
+                 `--service-type migration`; the request comes from the default",
+                "the catalog has no service `corioli` of type `migration`; it has `coriolis`, `spare` | did you mean \
+                 `--service-name coriolis`; the request comes from the default",
+                "the catalog has no `admin` endpoint of `migration`; it has `internal`, `public` | choose with \
+                 `--interface`, or give the URL with `--endpoint`; the request comes from the default",
+                "the catalog has no endpoint of `migration` in the region `RegionNine`; it has `One`, `Three`, `Two` \
+                 | choose with `--region-name`, or give the URL with `--endpoint`; the request comes from the default",
             ]
         );
     }
@@ -396,7 +399,7 @@ mod tests {
     #[test]
     fn an_endpoint_without_project_or_scheme_is_refused() {
         let complaint = |given: &str| with_project(&sourced(given), None).expect_err("incomplete").message;
-        assert_eq!(complaint("http://h:7667/v1"), "`http://h:7667/v1` does not say which project");
+        assert_eq!(complaint("http://h:7667/v1"), "`http://h:7667/v1` lacks the project");
         assert_eq!(complaint("h:7667"), "`h:7667` is not a URL");
         assert_eq!(with_project(&sourced("http://h/v1/p"), None).unwrap(), "http://h/v1/p");
     }

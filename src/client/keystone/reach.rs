@@ -117,7 +117,7 @@ impl Cause {
                     .to_owned()
             }
             Cause::Certificate(_) => {
-                "name the authority's PEM file by `OS_CACERT` (or `--os-cacert`), or believe any with `--insecure`"
+                "name the authority's PEM file by `OS_CACERT` (or `--os-cacert`), or trust any with `--insecure`"
                     .to_owned()
             }
             Cause::Refused | Cause::Timeout => {

@@ -27,7 +27,7 @@ impl Refusal {
         let error = match self.status.as_u16() {
             300..=399 => Error::new(
                 Kind::Unreachable,
-                format!("Keystone at `{here}` sends us on to `{}`", self.location.as_deref().unwrap_or("nowhere")),
+                format!("Keystone at `{here}` redirects to `{}`", self.location.as_deref().unwrap_or("nowhere")),
             )
             .hint(format!("give the URL it names as {}", url.origin)),
             401 if self.second_factor => {
@@ -42,7 +42,7 @@ impl Refusal {
             _ => {
                 let message = said.map(|said| format!(": {said}")).unwrap_or_default();
                 Error::new(Kind::Unreachable, format!("Keystone at `{here}` answers {}{message}", self.status))
-                    .hint(format!("try again when it is well; the URL comes from {}", url.origin))
+                    .hint(format!("try again when it has recovered; the URL comes from {}", url.origin))
             }
         };
         let error =

@@ -79,7 +79,7 @@ pub fn index(catalog: &Catalog, width: usize) -> String {
         0,
         width,
     ));
-    lines.push("`coriolis-run functions NAME` tells all about one, or searches.".to_owned());
+    lines.push("`coriolis-run functions NAME` shows everything about one, or searches.".to_owned());
     lines.join("\n")
 }
 
@@ -163,7 +163,7 @@ fn nothing(catalog: &Catalog, asked: &str) -> Error {
     let error = Error::input(format!("nothing is known about `{asked}`"));
     match nearest(catalog, &asked.replace(['-', ' '], "_")) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint("`help()` tells what there is, `coriolis-run functions` lists every function"),
+        None => error.hint("`help()` shows an overview, `coriolis-run functions` lists every function"),
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_domain_a_topic_and_a_word_are_told_and_the_rest_has_the_nearest_name() {
-        assert_eq!(first_line("what a cloud has"), "What a cloud has");
+        assert_eq!(first_line("resources of a cloud"), "Resources of a cloud");
         assert_eq!(first_line("rhai"), "Runbooks are written in Rhai (https://rhai.rs/book).");
         assert_eq!(first_line("network"), "About `network`: 6 functions.");
         assert_eq!(
@@ -208,7 +208,7 @@ mod tests {
             "nothing is known about `replica_crate`: Some(\"did you mean `replica_create`?\")"
         );
         assert!(first_line("wait_fro").contains("did you mean `wait_for`?"), "{}", first_line("wait_fro"));
-        assert!(first_line("zebra").contains("`help()` tells what there is"));
+        assert!(first_line("zebra").contains("`help()` shows an overview"));
     }
 
     #[test]

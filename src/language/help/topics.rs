@@ -31,8 +31,8 @@ More: help("strings"), help("closures"), help("errors"), help("waves")."#,
     },
     Topic {
         words: &["strings", "text", "texts"],
-        summary: "Texts in quotes and backticks, and what can be done with them.",
-        text: r#"A text stands in double quotes; in backticks it may have line breaks and values.
+        summary: "Texts in quotes and backticks, and their functions.",
+        text: r#"A text is written in double quotes; in backticks it may have line breaks and values.
 
     let vm = "web-01";
     print(`VM ${vm} has ${vm.len()} letters`);
@@ -47,7 +47,7 @@ Single quotes hold one letter: 'x'. Passwords print as `***`."#,
     },
     Topic {
         words: &["closures", "closure"],
-        summary: "Functions as values, and what those of waves may not do.",
+        summary: "Functions as values, and the limits of those of waves.",
         text: r#"A closure is a function as a value: its parameters between bars, then its body.
 
     let is_web = |vm| vm.name.starts_with("web");
@@ -79,7 +79,7 @@ failed, cancelled, timeout, items_failed. What was waited for and failed has
 `task` and `exception_details` as well.
 What the language itself finds wrong (a missing field, say) has `error` and
 `message` and no `kind`: ask with `e.get("kind")`.
-An interruption, a change of which nobody knows whether it was applied, a
+An interruption, a change of unknown outcome, a
 journal that does not fit and a question without an answer end the run: no
 script can catch them. `coriolis-run resume` goes on where it stopped."#,
     },

@@ -165,7 +165,7 @@ fn word(draft: &Draft, pieces: &[Piece], index: usize) -> Option<Mistake> {
         }
         "then" => return replace(index, "there is no `then`", "write `if x { ... } else { ... }`", " ").map(statement),
         "finally" => {
-            return told(index, "there is no `finally`", "write what has to be done in any case behind the `try`");
+            return told(index, "there is no `finally`", "write the code for any case behind the `try`");
         }
         "except" | "rescue" => {
             return replace(index, "`try` goes on with `catch`", "write `try { ... } catch (e) { ... }`", "catch");
@@ -176,7 +176,7 @@ fn word(draft: &Draft, pieces: &[Piece], index: usize) -> Option<Mistake> {
         "if" if !draft.begins_line(at(index).start)
             && before.is_some_and(|at| is_value(&pieces[at]) || pieces[at].kind == Kind::Close) =>
         {
-            return told(index, "a condition stands before its values", "write `if condition { a } else { b }`");
+            return told(index, "a condition comes before its values", "write `if condition { a } else { b }`");
         }
         _ => {}
     }
@@ -215,12 +215,12 @@ fn word(draft: &Draft, pieces: &[Piece], index: usize) -> Option<Mistake> {
         "each" if before.checked_sub(1).is_some_and(|at| pieces[at].text == "for") => {
             replace(before, "`for each` is written `for`", "write `for vm in vms { ... }`", " ")
         }
-        "finally" => told(before, "there is no `finally`", "write what has to be done in any case behind the `try`"),
+        "finally" => told(before, "there is no `finally`", "write the code for any case behind the `try`"),
         "unless" => replace(before, "there is no `unless`", "write `if !x { ... }`", "if"),
         "mut" => replace(before, "every variable can be changed", "write `let x = ...;`, without `mut`", " "),
         "catch" if pieces.get(index)?.kind == Kind::Word => {
             let name = &pieces[index].text;
-            let mistake = Mistake::new(at(index).start, "the error of `catch` stands in brackets");
+            let mistake = Mistake::new(at(index).start, "the error of `catch` needs brackets");
             Some(
                 mistake.hint(format!("write `catch ({name})`")).repair(Repair::Replace(at(index), format!("({name})"))),
             )

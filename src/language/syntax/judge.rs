@@ -18,7 +18,7 @@ pub fn judge(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType)
         return input(draft, pieces, at, error);
     }
     match error {
-        ParseErrorType::WrongFnDefinition => plain("a function cannot stand inside of a block")
+        ParseErrorType::WrongFnDefinition => plain("a function cannot be declared inside a block")
             .hint("move it out, or write a closure: `let f = |x| ...;`"),
         ParseErrorType::LoopBreak => {
             plain("there is no loop around this").hint("`return` ends a function or the runbook")
@@ -31,10 +31,10 @@ pub fn judge(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType)
                 .hint("a variable, a field or an item of a list can; to compare, write `==`")
         }
         ParseErrorType::DuplicatedProperty(key) => {
-            plain(&format!("the key `{key}` stands here twice")).hint("remove one of them")
+            plain(&format!("the key `{key}` is here twice")).hint("remove one of them")
         }
         ParseErrorType::FnDuplicatedParam(_, name) => {
-            plain(&format!("the parameter `{name}` stands here twice")).hint("give one of them another name")
+            plain(&format!("the parameter `{name}` is here twice")).hint("give one of them another name")
         }
         ParseErrorType::FnDuplicatedDefinition(name, count) => {
             plain(&format!("there is a function `{name}` with {} already", crate::error::count(*count, "parameter")))
@@ -64,7 +64,9 @@ fn reserved(draft: &Draft, pieces: &[Piece], at: usize, word: &str) -> Mistake {
                 .hint(format!("put it in quotes: `\"{word}\": ...`"));
             mistake.repair(Repair::Rename(word.to_owned(), format!("{word}_")))
         }
-        "null" | "nil" | "void" if !is_name => swap(format!("there is no `{word}`"), "nothing is written `()`", "()"),
+        "null" | "nil" | "void" if !is_name => {
+            swap(format!("there is no `{word}`"), "the empty value is written `()`", "()")
+        }
         "var" => swap("`var` is written `let`".into(), "write `let x = ...;`", "let"),
         "new" if !is_name => swap(
             "there is no `new`".into(),
@@ -131,7 +133,7 @@ fn input(draft: &Draft, pieces: &[Piece], at: usize, error: &LexError) -> Mistak
                 return mistake;
             }
             let Some(piece) = pieces.get(index).filter(|piece| piece.text.starts_with('\'')) else {
-                return Mistake::new(at, "single quotes hold one character").hint("a text stands in double quotes");
+                return Mistake::new(at, "single quotes hold one character").hint("a text needs double quotes");
             };
             let inner = piece.text.trim_matches('\'');
             let inner = inner.replace("\\'", "'").replace('"', "\\\"");
@@ -143,11 +145,11 @@ fn input(draft: &Draft, pieces: &[Piece], at: usize, error: &LexError) -> Mistak
             let range = piece.map_or(sign(sequence), |piece| piece.range.clone());
             let raw = range.clone();
             let hint = format!("write `\\\\` for a backslash, or a raw text: `#{}#`", &draft.text[raw]);
-            let mut mistake = swap(range, &format!("`{sequence}` stands for no character"), &hint, "\"\"");
+            let mut mistake = swap(range, &format!("`{sequence}` is not an escape sequence"), &hint, "\"\"");
             mistake.at = at.saturating_sub(sequence.len().saturating_sub(1)).max(mistake.at);
             mistake
         }
-        LexError::MalformedNumber(_) => Mistake::new(at, "this is no number").hint("write `12`, `1.5` or `1_000`"),
+        LexError::MalformedNumber(_) => Mistake::new(at, "this is not a number").hint("write `12`, `1.5` or `1_000`"),
         LexError::ImproperSymbol(symbol, _) => match symbol.as_str() {
             "=" => swap(sign("="), "`=` gives a value, `==` compares", "write `a == b`", "=="),
             "===" => swap(sign("==="), "`===` is written `==`", "write `a == b`", "=="),
@@ -194,18 +196,19 @@ fn unexpected(pieces: &[Piece], index: usize, at: usize, found: &str) -> Mistake
             Mistake::new(at, format!("this `{found}` belongs to no `{owner}`"))
                 .hint(format!("it follows right behind the `}}` of {what}"))
         }
-        ("fn", _) => {
-            Mistake::new(at, "a function inside of an expression has no `fn`").hint("write a closure: `|x| ...`")
-        }
+        ("fn", _) => Mistake::new(at, "a function inside an expression has no `fn`").hint("write a closure: `|x| ...`"),
         ("&", _) => swap(at..at + 1, "there are no references", "write the name alone", " "),
         (".", _) => swap(at..at, "a number begins with a digit", "write `0.5`", "0"),
         (found, _) if found.chars().any(|letter| letter.is_alphabetic() && !letter.is_ascii()) => {
             Mistake::new(at, format!("`{found}` cannot be part of a name"))
                 .hint("names are made of the letters a to z, digits and `_`")
         }
-        ("=", Some(before)) if before.text == "=" => {
-            swap(before.range.start..at + 1, "`= =` is no sign", "write `=` to give a value, `==` to compare", "=")
-        }
+        ("=", Some(before)) if before.text == "=" => swap(
+            before.range.start..at + 1,
+            "`= =` is not an operator",
+            "write `=` to give a value, `==` to compare",
+            "=",
+        ),
         (found, Some(before)) if matches!(before.kind, Kind::Operator | Kind::Dot | Kind::Colon) => {
             let end = before.range.end;
             let ends = pieces.get(index).is_none_or(|next| next.kind == Kind::Keyword);
@@ -236,7 +239,7 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
         mistake.repair(Repair::Replace(behind..behind, what.to_owned()))
     };
     match error {
-        ParseErrorType::UnexpectedEOF => Mistake::new(at, "the script ends too early").hint("what follows is missing"),
+        ParseErrorType::UnexpectedEOF => Mistake::new(at, "the script ends too early").hint("the rest is missing"),
         // A field of that name: the language takes it for the word before `fn`.
         ParseErrorType::MissingToken(..) | ParseErrorType::PropertyExpected if next_text == "private" => {
             Mistake::new(at, "`private` is a reserved word").hint("put it in quotes: `\"private\": ...`")
@@ -286,16 +289,16 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
             "{" => {
                 let hint = match next_text {
                     ":" => "write `{ ... }` in place of `:`",
-                    _ => "what is done stands in braces, also if it is one thing: `if x { ... }`",
+                    _ => "the body needs braces, even if it is one statement: `if x { ... }`",
                 };
                 Mistake::new(at, "a block in braces is missing here").hint(hint)
             }
             "in" => Mistake::new(at, "`in` is missing here").hint("write `for vm in vms { ... }`"),
             "=>" => Mistake::new(at, "a case is followed by `=>`").hint("write `switch x { 1 => ..., _ => ... }`"),
             "while" => {
-                Mistake::new(behind, "`do` wants its condition").hint("write `do { ... } while x;`, or `loop { ... }`")
+                Mistake::new(behind, "`do` needs its condition").hint("write `do { ... } while x;`, or `loop { ... }`")
             }
-            "catch" => Mistake::new(behind, "`try` wants a `catch`").hint("write `try { ... } catch (e) { ... }`"),
+            "catch" => Mistake::new(behind, "`try` needs a `catch`").hint("write `try { ... } catch (e) { ... }`"),
             "(" => Mistake::new(at, "brackets are missing here")
                 .hint("a function is called with brackets: `f(...)`; \"not\" is written `!x`"),
             token => Mistake::new(at, format!("expected `{token}` {why}")),
@@ -310,7 +313,7 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
             Some(next) if next.kind == Kind::Number => {
                 Mistake::new(at, "a name begins with a letter or `_`").hint("choose another name")
             }
-            Some(next) if next.kind == Kind::Text => Mistake::new(at, "a name stands without quotes")
+            Some(next) if next.kind == Kind::Text => Mistake::new(at, "a name has no quotes")
                 .hint(format!("write `{}`", next.text.trim_matches(['"', '`', '\'']))),
             _ if before.is_some_and(|before| matches!(before.text.as_str(), "for" | "let")) && next_text == "[" => {
                 Mistake::new(at, "one name stands here").hint(match before.map(|before| before.text.as_str()) {
@@ -326,12 +329,12 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
                 .hint("a field is read with `a.b`, an item of a list with `a[0]`")
         }
         ParseErrorType::FnMissingBody(name) => {
-            Mistake::new(at, format!("the function `{name}` wants a block in braces"))
+            Mistake::new(at, format!("the function `{name}` needs a block in braces"))
                 .hint(format!("write `fn {name}(...) {{ ... }}`"))
         }
         ParseErrorType::FnMissingParams(name) => {
-            Mistake::new(at, format!("the function `{name}` wants its parameters in brackets"))
-                .hint(format!("write `fn {name}() {{ ... }}`, also if there are none"))
+            Mistake::new(at, format!("the function `{name}` needs its parameters in brackets"))
+                .hint(format!("write `fn {name}() {{ ... }}`, even if there are none"))
         }
         ParseErrorType::MismatchedType(wanted, found) => {
             let wanted = if wanted.contains("boolean") { "true or false" } else { wanted };
@@ -395,9 +398,9 @@ fn duration(before: Option<&Piece>, next: Option<&Piece>, at: usize) -> Option<M
     };
     let hint = match unit {
         "ms" | "s" | "m" | "min" | "h" | "d" | "w" => format!("a duration is a text: `\"{number}\"`"),
-        _ => "a name begins with a letter or `_`, a text stands in quotes".to_owned(),
+        _ => "a name begins with a letter or `_`, a text needs quotes".to_owned(),
     };
-    let mistake = Mistake::new(range.start, format!("`{number}` is no number")).hint(hint);
+    let mistake = Mistake::new(range.start, format!("`{number}` is not a number")).hint(hint);
     Some(mistake.repair(Repair::Replace(range, "1".into())))
 }
 

@@ -153,7 +153,7 @@ pub fn recover(source: &str) -> (Recovered, Option<AST>) {
 
 /// More than [`EXPRESSION_DEPTH`] brackets or blocks inside of each other, or as many operators in a row.
 fn too_deep(at: usize) -> Mistake {
-    let message = format!("more than {EXPRESSION_DEPTH} expressions or blocks stand inside of each other here");
+    let message = format!("more than {EXPRESSION_DEPTH} expressions or blocks are nested here");
     Mistake::new(at, message).hint(
         "a long sum or a long `else if` counts as well: give parts of it names with `let` or `fn`, or use a list, or `switch`",
     )

@@ -103,7 +103,7 @@ impl Entry<'_> {
     pub fn why(&self) -> (String, Option<&str>) {
         match self.cause() {
             Some(cause) => (cause.with_place(), cause.hint.as_deref()),
-            None => ("no cause is known".to_owned(), None),
+            None => ("cause unknown".to_owned(), None),
         }
     }
 

@@ -124,7 +124,7 @@ fn attempts(attempts: &[Attempt], zone: &TimeZone) -> Markup {
         ol {
             @for attempt in attempts {
                 li value=(attempt.number) {
-                    (date(attempt.started, zone)) ": " (attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::with_place))
+                    (date(attempt.started, zone)) ": " (attempt.cause.as_ref().map_or("cause unknown".to_owned(), Cause::with_place))
                 }
             }
         }
@@ -157,7 +157,7 @@ fn unsettled(history: &History) -> Markup {
     html! {
         @if !history.meta.unsettled.is_empty() {
             section #unsettled {
-                h2 { "Changes of which nobody knows whether they were applied" }
+                h2 { "Changes of unknown outcome" }
                 ul { @for (lane, request) in &history.meta.unsettled { li { (lane) ": " code { (request) } } } }
             }
         }
@@ -213,7 +213,7 @@ fn pictures(history: &History, waves: &[WaveEntry<'_>], zone: &TimeZone) -> Mark
                 @for wave in waves {
                     figure { figcaption { (caption(history, wave)) } @if let Some(picture) = timeline::wave(history, wave, zone) { (picture) } }
                 }
-                @if let Some(loose) = loose { figure { figcaption { h3 { "Outside of all waves" } } (loose) } }
+                @if let Some(loose) = loose { figure { figcaption { h3 { "Outside all waves" } } (loose) } }
             }
         }
     }

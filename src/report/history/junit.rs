@@ -33,7 +33,7 @@ fn whole(history: &History) -> Option<TestSuite> {
         }
         None if history.meta.alive => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message("the run is at work");
+            status.set_message("the run is still running");
             status
         }
         None => return None,
@@ -116,7 +116,7 @@ fn status(entry: &Entry<'_>) -> TestCaseStatus {
 /// An attempt that failed before the last one.
 fn rerun(attempt: &Attempt) -> TestRerun {
     let mut rerun = TestRerun::new(NonSuccessKind::Failure);
-    rerun.set_message(legible(&attempt.cause.as_ref().map_or("no cause is known".to_owned(), Cause::with_place)));
+    rerun.set_message(legible(&attempt.cause.as_ref().map_or("cause unknown".to_owned(), Cause::with_place)));
     if let Some(finished) = attempt.finished {
         rerun.set_time(finished.duration_since(attempt.started).unsigned_abs());
     }

@@ -66,7 +66,7 @@ fn gates(out: &mut String, history: &History, zone: &TimeZone) {
 
 fn unsettled(out: &mut String, history: &History) {
     if !history.meta.unsettled.is_empty() {
-        out.push_str("\n## Changes of which nobody knows whether they were applied\n\n");
+        out.push_str("\n## Changes of unknown outcome\n\n");
     }
     for (lane, request) in &history.meta.unsettled {
         let _ = writeln!(out, "- {}: {}", inline(lane), code(request));

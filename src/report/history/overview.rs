@@ -24,7 +24,7 @@ impl History {
         if !self.meta.unsettled.is_empty() {
             let lines =
                 self.meta.unsettled.iter().map(|(lane, request)| text::one_line(&format!("  {lane}  {request}")));
-            let head = "nobody knows whether these were applied:".to_owned();
+            let head = "these may or may not have been applied:".to_owned();
             parts.push([head].into_iter().chain(lines).collect::<Vec<_>>().join("\n"));
         }
         parts.extend(History::failures(&waves).iter().map(failure));

@@ -111,7 +111,7 @@ pub fn wave(history: &History, wave: &WaveEntry<'_>, zone: &TimeZone) -> Option<
 pub fn loose(history: &History, zone: &TimeZone) -> Option<Markup> {
     let rows: Vec<Row<'_>> =
         history.loose.iter().filter_map(|(label, track)| loose_row(history, label, track)).collect();
-    picture(history, &rows, "What was waited for outside of all waves", zone)
+    picture(history, &rows, "Waits outside all waves", zone)
 }
 
 fn row<'history>(history: &History, entry: &'history Entry<'_>) -> Option<Row<'history>> {
@@ -284,7 +284,7 @@ fn pauses(history: &History, scale: &Scale<'_>, height: f64) -> Markup {
     html! {
         @for (from, to, took) in shown.filter(|(from, to, _)| to > from) {
             rect .nobody x=(unit(from)) y="0" width=(unit(to - from)) height=(unit(height - AXIS)) {
-                title { "nobody was at work on the run: " (text::duration(took)) }
+                title { "no process worked on the run: " (text::duration(took)) }
             }
         }
     }

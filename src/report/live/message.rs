@@ -174,7 +174,7 @@ fn ended(
     elapsed_seconds: f64,
     (cause, first): (Option<&Cause>, Option<&Cause>),
 ) -> Message {
-    let unknown = Cause::from("no cause is known");
+    let unknown = Cause::from("cause unknown");
     let cause = cause.unwrap_or(&unknown);
     let most = board.place(&event.origin).map_or(attempts, |place| board.item(place).attempts.max(attempts));
     let first = first.map(|first| format!("\nattempt 1: {}", first.with_place())).unwrap_or_default();
@@ -201,8 +201,8 @@ fn logged(level: Level, label: String, text: &str) -> Option<Message> {
 
 fn stopping(now: bool) -> Message {
     let (head, text) = match now {
-        false => ("STOPPING", "nothing new starts; what runs on the server goes on (Ctrl-C again: leave at once)"),
-        true => ("LEAVING", "at once; what runs on the server goes on"),
+        false => ("STOPPING", "nothing new starts; work on the server goes on (Ctrl-C again: leave at once)"),
+        true => ("LEAVING", "at once; work on the server goes on"),
     };
     Message::new(Weight::Alarm, String::new(), text).headed(Tone::Warning, head)
 }

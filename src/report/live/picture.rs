@@ -131,8 +131,8 @@ impl Board {
 
     fn stop_line(&self) -> Option<Line> {
         let text = match self.stop? {
-            false => "STOPPING  nothing new starts; what runs on the server goes on",
-            true => "LEAVING   what runs on the server goes on",
+            false => "STOPPING  nothing new starts; work on the server goes on",
+            true => "LEAVING   work on the server goes on",
         };
         Some(Line::default().with(Tone::Warning, text))
     }
@@ -332,7 +332,7 @@ mod tests {
         seed/mail-01  replica_ensure                               1m
         SEED  1/7 done  #####---------------  28%  4 active  ~39m left
         RETRY  GET /v1/p/transfers again in 1m: connection refused
-        STOPPING  nothing new starts; what runs on the server goes on
+        STOPPING  nothing new starts; work on the server goes on
         "#);
     }
 

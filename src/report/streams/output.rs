@@ -108,7 +108,7 @@ impl Stream {
         let Err(error) = written else { return };
         self.closed = true;
         if error.kind() != io::ErrorKind::BrokenPipe {
-            let told = Error::new(Kind::Storage, format!("stdout takes no more: {}", plain(&error)));
+            let told = Error::new(Kind::Storage, format!("cannot write to stdout: {}", plain(&error)));
             self.lost = Some(told.hint(disk::remedy(&error)));
         }
     }
