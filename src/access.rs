@@ -1,7 +1,8 @@
-//! The one door to files: what a script may read and write, by the place where a file really lies.
+//! The one door to files: the files that a script may read and write, by their real location.
 //!
-//! A runbook may come from anybody. It reads and writes below its own folder, and what the operator named: with `--set`,
-//! or with `--allow-read`. What is typed as `-e` or at the prompt is the operator's own and may read all that he may.
+//! A runbook may come from anybody. It reads and writes below its own folder, and the files that the operator named
+//! with `--set` or with `--allow-read`. An expression (`-e`) or an input at the prompt is the operator's own and may
+//! read everything that he may.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -13,16 +14,16 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Kind, plain};
 use crate::limits::{Limits, bytes};
 
-/// Which files a script may use.
+/// The files that a script may use.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// `None` where the operator writes the script himself.
+    /// `None` if the operator writes the script himself.
     below: Option<Vec<PathBuf>>,
     writes_below: PathBuf,
     most: usize,
 }
 
-/// Why a file is not read, although it may be there.
+/// The reason why a file is not read, although it may exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Barred {
     Outside { real: PathBuf, writes: bool },
@@ -49,7 +50,7 @@ impl From<Barred> for io::Error {
 }
 
 impl Access {
-    /// A runbook's: its folder, and what else the operator allows.
+    /// The access of a runbook: its folder, and the files that the operator allows.
     pub fn below(folder: &Path, allowed: &[PathBuf], limits: &Limits) -> Self {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let folder = if folder.as_os_str().is_empty() { real(Path::new(".")) } else { real(folder) };
@@ -57,15 +58,16 @@ impl Access {
         Self { below: Some(below), writes_below: folder, most: limits.file }
     }
 
-    /// The operator's own.
+    /// The access of the operator's own scripts.
     pub fn all(limits: &Limits) -> Self {
         Self { below: None, writes_below: PathBuf::new(), most: limits.file }
     }
 
-    /// Reads a file; `typed` is what the operator named himself.
+    /// Reads a file; `typed` means that the operator named it himself.
     ///
     /// # Errors
-    /// Those of the file; `PermissionDenied` for one that the script may not read, that is none, or is too large.
+    /// Those of the file; `PermissionDenied` for one that the script may not read, that is not a regular file, or is
+    /// too large.
     pub fn read(&self, path: &Path, typed: bool) -> io::Result<Vec<u8>> {
         let real = path.canonicalize()?;
         self.admit(&real, typed)?;
@@ -83,10 +85,10 @@ impl Access {
         bounded(&file, self.most)
     }
 
-    /// Where a file may be written that the script names; the file itself need not be there.
+    /// The path for writing a file that the script names; the file itself need not exist.
     ///
     /// # Errors
-    /// `PermissionDenied` outside of where it may write; those of the folder.
+    /// `PermissionDenied` outside the allowed folders; those of the folder.
     pub fn writable(&self, path: &Path, typed: bool) -> io::Result<PathBuf> {
         let folder = path.parent().unwrap_or(Path::new("/")).canonicalize()?;
         let real = path.file_name().map_or(folder.clone(), |name| folder.join(name));
@@ -105,12 +107,12 @@ impl Access {
     }
 }
 
-/// Where an open file lies, where the system tells.
+/// The path of an open file, if the system tells it.
 fn place_of(file: &File) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
 }
 
-/// What a file holds, if that is not too much.
+/// The content of a file, unless it is too large.
 ///
 /// # Errors
 /// Those of the file; `PermissionDenied` for one that is too large.
@@ -124,7 +126,7 @@ pub fn bounded(file: &File, most: usize) -> io::Result<Vec<u8>> {
     if held.len() > most { Err(Barred::TooLarge(most).into()) } else { Ok(held) }
 }
 
-/// What to say of a file that could not be used: `cannot read ...`, and how it can.
+/// The error for a file that could not be used: `cannot read ...`, with a remedy.
 pub fn explain(what: &str, written: &str, looked: &Path, error: io::Error) -> Error {
     let barred = error.get_ref().and_then(|inner| inner.downcast_ref::<Barred>()).cloned();
     let told = |why: &dyn fmt::Display| Error::input(format!("cannot {what} `{written}`: {why}"));

@@ -1,4 +1,4 @@
-//! Calls as the walk comes by them: what they are given, what they give, and what in them cannot work.
+//! Calls during the walk: their arguments, their results, and the mistakes in them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Closures that go where nobody knows what becomes of them.
+    /// Runs closures that go to an unknown place.
     pub(super) fn run_closures(&mut self, arguments: &[Known]) {
         for known in arguments {
             for closure in known.shape.closures().into_iter().cloned().collect::<Vec<_>>() {
@@ -199,7 +199,7 @@ impl Walk<'_> {
             Some((&arguments[at], &spelled[at]))
         };
         let what_items = shape_of("items").map_or(Shape::Any, |(items, _)| items.shape.clone());
-        // What is no list is told of as such.
+        // A value that is not a list is reported as such.
         let item = if matches!(what_items, Shape::List(_)) { what_items.item() } else { Shape::Any };
         let literal = shape_of("items").and_then(|(items, _)| items.literal.clone()?.item());
         let of_lane = vec![Known { literal, ..item.clone().into() }];
@@ -330,7 +330,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Object maps that another file has written out, and pieces of some: what is wrong with them is told there.
+    /// Object maps written in another file, and pieces of some: their mistakes are reported there.
     fn written_elsewhere(&mut self, row: &'static Spec, name: &str, arguments: &[Known]) {
         let assigned = row.assign(arguments.len());
         for (index, known) in arguments.iter().enumerate() {
@@ -357,7 +357,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A closure that a module has made is called in another file.
+    /// A closure made in a module is called in another file.
     pub(super) fn made_elsewhere(&mut self, closure: &Closure, position: Position) {
         if closure.file == self.file || closure.file == 0 || !is_closure(&closure.name) {
             return;
@@ -372,7 +372,7 @@ impl Walk<'_> {
         );
     }
 
-    /// What stands in the call, also by way of variables.
+    /// The arguments of the call, also by way of variables.
     pub(super) fn arguments(&mut self, row: &'static Spec, name: &str, spelled: &[Expr]) {
         let mut found = Vec::new();
         check_arguments(self.catalog, row, name, spelled, &mut |error, position| found.push((error, position)));
@@ -391,7 +391,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether what is computed is of the kind that is wanted; what is written out was looked at before.
+    /// Checks that a computed value is of the wanted kind; literals were checked before.
     pub(super) fn fits(&mut self, kind: Kind, argument: &Expr, shape: &Shape, word: &str, what: &str) {
         if let Expr::Coalesce(ways, _) = argument {
             ways.iter().for_each(|way| self.fits(kind, way, shape, word, what));
@@ -425,7 +425,7 @@ impl Walk<'_> {
         self.wrong(error.hint(hint), argument.position());
     }
 
-    /// Closures that come by a variable: how many arguments they take, and what they change.
+    /// Closures in variables: the number of their arguments, and their writes.
     pub(super) fn arity_of_closures(&mut self, row: &'static Spec, written: &[Expr], arguments: &[Known]) {
         for (argument, known) in written.iter().zip(arguments) {
             let Shape::Closure(closure) = &known.shape else { continue };
@@ -451,7 +451,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What runs beside: who tries the wave does not try what each item does.
+    /// A lane: a `try` around the wave does not cover the work of each item.
     pub(super) fn lane(&mut self, body: &Arc<Closure>, arguments: Vec<Known>) -> Shape {
         let tried = std::mem::take(&mut self.tried_files);
         let lane = self.lane.replace(self.variables.len());
@@ -460,7 +460,7 @@ impl Walk<'_> {
         value
     }
 
-    /// Whether each item of a wave has a key.
+    /// Checks that each item of a wave has a key.
     pub(super) fn keys(&mut self, item: &Shape, items: &Shape, options: Option<&Expr>, position: Position) {
         let key = match options {
             Some(Expr::Map(fields, _)) => fields.0.iter().find(|(name, _)| name.name == "key").map(|(_, value)| value),
@@ -544,7 +544,7 @@ pub(super) fn closure_takes(own: usize, wanted: usize, function: &str, written: 
     .hint(format!("write it as `{written}`"))
 }
 
-/// What waiting for it gives.
+/// The result of waiting for it.
 fn waited(what: &Shape) -> Shape {
     match what {
         Shape::List(item) => Shape::list(waited(item)),
@@ -574,7 +574,7 @@ fn wave_result(value: Shape) -> Shape {
     Shape::map(Fields::of(Origin::Function("wave"), lists.into_iter().chain([("items".to_owned(), Shape::map(items))])))
 }
 
-/// Whether a value of that shape may be what is wanted.
+/// True if a value of that shape may be of the wanted kind.
 fn kind_takes(kind: Kind, shape: &Shape) -> bool {
     match shape {
         Shape::Any | Shape::Never | Shape::Begun(_) | Shape::Unit => return true,

@@ -1,4 +1,4 @@
-//! What follows a `.` or stands in `[]`: fields, items and methods.
+//! Chains of `.` and `[]`: fields, items and methods.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,20 +26,20 @@ use crate::language::spec::Spec;
 /// Methods that do nothing with the items of a list.
 const KEEPS: [&str; 6] = ["push", "append", "insert", "len", "is_empty", "clear"];
 
-/// What a method is called on.
+/// The object of a method call.
 struct On<'e> {
     shape: Shape,
-    /// The place, where that is a variable or in one.
+    /// Its place, if that is a variable or in one.
     at: Option<(usize, &'e [Step])>,
-    /// What the chain begins with.
+    /// The variable at the start of the chain.
     begin: Option<usize>,
-    /// As it is written, where nothing is between.
+    /// The expression, if nothing is in between.
     written: Option<&'e Expr>,
 }
 
 impl Walk<'_> {
-    /// The value of a chain, and the variable that it begins with where the whole path stays in it. For the left side
-    /// of an assignment the last step need not be there.
+    /// The value of a chain, and the variable at its start if the whole path stays inside it. On the left side of an
+    /// assignment the last step need not exist.
     pub(super) fn chain(&mut self, expression: &Expr, assigned: bool, path: &mut Vec<Step>) -> (Shape, Option<usize>) {
         let (pair, mut dot, flags) = match expression {
             Expr::Dot(pair, flags, _) => (pair, true, flags),
@@ -54,7 +54,7 @@ impl Walk<'_> {
             || matches!(&pair.rhs, Expr::Property(property, _) if property.2 == "len");
         let begin = root;
         let goes_by = |root: usize| match first(&pair.rhs) {
-            // What is begun is elsewhere in it.
+            // A begun work is elsewhere in it.
             Expr::Property(field, _) => {
                 let shape = &self.state[root].shape;
                 let inside = matches!(shape, Shape::Map(fields) if fields.get(&field.2).is_some_and(|field| field.begun().is_none()));
@@ -64,7 +64,7 @@ impl Walk<'_> {
         };
         let mut shape = match root {
             Some(root) if goes_by(root) => self.state[root].shape.clone(),
-            // What is only put somewhere or counted is not used by that.
+            // Storing or counting a value is not a use of it.
             Some(root) if only_kept && self.state[root].shape.is_container() => self.state[root].shape.clone(),
             _ => self.expression(&pair.lhs),
         };
@@ -159,7 +159,7 @@ impl Walk<'_> {
                 if let Some(shape) = fields.get(name) {
                     return shape.clone();
                 }
-                // In a `try`, one that is like none of them may be asked for on purpose.
+                // In a `try`, a field unlike any known one may be read on purpose.
                 let probes = self.trying > 0 && near(name, fields.known.keys().map(String::as_str)).is_none();
                 if self.tried == 0 && !probes && !self.files.iter().any(asked) {
                     self.wrong(no_field(fields, name), position);
@@ -326,7 +326,7 @@ impl Walk<'_> {
         self.closure(closure, arguments)
     }
 
-    /// How many parameters a closure has of its own.
+    /// The number of a closure's own parameters.
     pub(super) fn parameters(&self, closure: &Closure) -> Option<usize> {
         let tree = self.files[closure.file].tree.as_ref()?;
         if tree.functions.get(&closure.name).is_some_and(|counts| counts.len() > 1) {
@@ -336,7 +336,7 @@ impl Walk<'_> {
         Some(body.parameters.len().saturating_sub(closure.hidden))
     }
 
-    /// `replica.replica_sync()`: what it is called on is the first argument.
+    /// `replica.replica_sync()`: the object of the call is the first argument.
     fn method_of_table(
         &mut self,
         row: &'static Spec,
@@ -363,7 +363,7 @@ impl Walk<'_> {
         self.call_of_table(row, name, &written, &arguments, position)
     }
 
-    /// What a method does to the value that it is called on.
+    /// Applies the effect of a method on its object.
     pub(super) fn mutate(&mut self, root: usize, path: &[Step], name: &str, arguments: &[Known], position: Position) {
         let last = arguments.last().map(|known| known.shape.clone());
         match (name, last) {
@@ -419,7 +419,7 @@ impl Walk<'_> {
     }
 }
 
-/// The first step of what follows.
+/// The first step of the rest.
 fn first(rest: &Expr) -> &Expr {
     match rest {
         Expr::Dot(pair, ..) | Expr::Index(pair, ..) => &pair.lhs,
@@ -454,7 +454,7 @@ fn no_field(fields: &Fields, name: &str) -> Error {
     Error::script(format!("{owner} has no {kind} `{name}`")).hint(hint)
 }
 
-/// What the method of another language is called here.
+/// The name here for a method of another language.
 fn foreign(name: &str, of: &Shape) -> Option<String> {
     let (of_list, of_text) = (matches!(of, Shape::List(_)), matches!(of, Shape::Text));
     let here = match name {

@@ -1,4 +1,4 @@
-//! A runbook from its text to a tree that may run, or to all that is wrong with it.
+//! From the text of a runbook to a tree that can run, or to all its mistakes.
 
 use rhai::{AST, Engine, ParseError, Scope};
 
@@ -17,7 +17,7 @@ pub fn compile(engine: &Engine, catalog: &Catalog, source: &str) -> Result<AST, 
     compile_with(engine, catalog, source, &Scope::new(), |ast| check(engine, catalog, ast))
 }
 
-/// The same for a text that finds variables there, with the check of its tree.
+/// The same for a text that sees existing variables, with the check of its tree.
 ///
 /// # Errors
 /// As [`compile`].
@@ -38,7 +38,8 @@ pub fn compile_with(
     engine.compile_with_scope(scope, source).map_err(|error| vec![unparsed(&error)])
 }
 
-/// Every mistake of a text, by its syntax and by the check of its tree, in its order; `known` are variables that it finds.
+/// Every mistake of a text, from its syntax and from the check of its tree, in order; `known` are the variables that
+/// exist.
 pub fn findings(
     engine: &Engine,
     catalog: &Catalog,
@@ -65,7 +66,7 @@ pub fn findings(
     findings
 }
 
-/// The parser's own words, where nobody has better ones.
+/// The parser's own words, if there are no better ones.
 fn unparsed(error: &ParseError) -> Finding {
     let position = error.position();
     let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
@@ -99,7 +100,8 @@ mod tests {
             told("let vms = [];\nendpoint_lsit(vmss);\nprint(vmz);"),
             ["2:1 unknown function `endpoint_lsit`", "2:15 undefined variable `vmss`", "3:7 undefined variable `vmz`"]
         );
-        // What a broken statement declares is there for the others; behind a repair the columns are still right.
+        // The declarations of a broken statement remain visible to the others; behind a repair the columns are still
+        // right.
         assert_eq!(
             told("let a = 1 +;\nf({ key: a }, aa, bbb);\nlet c = = 2; c"),
             [

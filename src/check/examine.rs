@@ -1,4 +1,4 @@
-//! All that can be found wrong in a runbook without running it, with what it imports and the files that it names.
+//! All mistakes in a runbook that can be found without running it, in its imports, and in the files that it names.
 
 use std::path::Path;
 
@@ -18,14 +18,14 @@ use crate::language::finding::Finding;
 use crate::language::literals::secret_literals;
 use crate::report::values::diagnostic::Severity;
 
-/// A mistake, and the file in which it stands.
+/// A mistake, and its file.
 #[derive(Clone, Debug)]
 pub struct Remark {
-    /// As the operator wrote its name, or a module's file beside it.
+    /// The runbook's name as the operator wrote it, or a module's file beside it.
     pub file: String,
     pub severity: Severity,
     pub finding: Finding,
-    /// The text that the place belongs to.
+    /// The text that the position refers to.
     pub text: String,
 }
 
@@ -53,7 +53,7 @@ pub fn examine(
             told.extract_if(.., |told| told.file == index).map(|told| (told.severity, told.error, told.position));
         for (severity, error, position) in imports.chain(of_walk) {
             let (line, column) = file.syntax.place(position.line().unwrap_or(1), position.position().unwrap_or(1));
-            // A line that was repaired says what its author never wrote.
+            // A repaired line is not what its author wrote.
             if !file.syntax.repairs(line) {
                 found.push(remark(severity, Finding { error, line, column }));
             }
@@ -191,7 +191,7 @@ mod tests {
         for folder in ["scripts", "tests/it/runbooks"] {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
             for entry in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
-                // One has passwords in it on purpose.
+                // One contains passwords on purpose.
                 let others = ["coriolis.d.rhai", "secrets.rhai"].iter().any(|name| entry.ends_with(name));
                 if entry.extension().is_some_and(|end| end == "rhai") && !others {
                     let text = std::fs::read_to_string(&entry).unwrap();

@@ -1,13 +1,13 @@
-//! The fields of the server's objects, of both generations (as recorded), with those that this program adds. A server may
-//! have others: only what is nearly one of these is told of. Pure.
+//! The fields of the server's objects, of both generations (as recorded), with those that this program adds. A server
+//! may have others: only near misses of these are reported. Pure.
 
 use crate::check::shape::{Fields, Origin, Shape};
 use crate::language::spec::Noun;
 
-/// What every object has.
+/// The fields of every object.
 const EVERY: &[&str] = &["id", "created_at", "updated_at", "deleted", "deleted_at", "user_id", "project_id", "status"];
 
-/// Replicas, deployments and migrations, which have most in common.
+/// Replicas, deployments and migrations, which have most fields in common.
 const ACTION: &[&str] = &[
     "base_id",
     "clone_disks",
@@ -45,7 +45,7 @@ const ACTION: &[&str] = &[
     "user_scripts",
 ];
 
-/// The fields of each kind of object beside those of all.
+/// The fields of each kind of object besides those of all.
 const OBJECTS: [(&[Noun], &[&str]); 9] = [
     (&[Noun::Transfer, Noun::Deployment, Noun::Migration], ACTION),
     (&[Noun::Execution], &["action_id", "number", "replica_id", "tasks", "transfer_id", "type"]),
@@ -106,7 +106,7 @@ const OBJECTS: [(&[Noun], &[&str]); 9] = [
     ),
 ];
 
-/// An object of the server, of which `function` returns one.
+/// An object of the server that `function` returns.
 pub fn object(function: &'static str, noun: Noun) -> Option<Shape> {
     let (_, own) = OBJECTS.iter().find(|(nouns, _)| nouns.contains(&noun))?;
     let known = EVERY.iter().chain(*own).map(|name| ((*name).to_owned(), Shape::Any));
@@ -114,7 +114,7 @@ pub fn object(function: &'static str, noun: Noun) -> Option<Shape> {
     Some(Shape::map(fields))
 }
 
-/// The field that was surely meant by one that is hardly another.
+/// The field that a nearly equal name was meant for.
 pub fn nearly<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     let open = fields.other.is_some() && matches!(fields.origin, Origin::Function(_));
     if !open || fields.known.contains_key(name) || name.len() < 4 {

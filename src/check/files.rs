@@ -1,4 +1,4 @@
-//! The files that a runbook names by a text: whether they are there, and what is in them.
+//! The files that a runbook names literally: their existence and their content.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::inventory::Layout;
 use crate::language::spec::{Kind, Spec};
 use crate::limits::Limits;
 
-/// The rows of a CSV file. An error where it cannot be read as one, `None` where it is not there at all.
+/// The rows of a CSV file. An error if it cannot be parsed, `None` if it does not exist.
 pub fn csv(folder: &Path, path: &str, layout: &Layout) -> Result<Shape, Option<Error>> {
     let text = text(folder, path)?;
     let table = inventory::read(&text, layout).map_err(|error| Some(error.context(format!("`{path}`"))))?;
@@ -23,7 +23,7 @@ pub fn csv(folder: &Path, path: &str, layout: &Layout) -> Result<Shape, Option<E
     Ok(Shape::list(Shape::map(Fields::of(origin, columns))))
 }
 
-/// The layout that options say; `None` where they are not all written out.
+/// The layout in the options; `None` if not all of them are literals.
 pub fn layout(options: &Expr) -> Option<Layout> {
     let Expr::Map(fields, _) = options else { return None };
     let mut layout = Layout::default();
@@ -39,7 +39,7 @@ pub fn layout(options: &Expr) -> Option<Layout> {
     Some(layout)
 }
 
-/// What a JSON file holds; errors as those of [`csv`].
+/// The content of a JSON file; errors as those of [`csv`].
 pub fn json(folder: &Path, path: &str) -> Result<Shape, Option<Error>> {
     let text = text(folder, path)?;
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
@@ -62,7 +62,7 @@ fn text(folder: &Path, path: &str) -> Result<String, Option<Error>> {
     decode::text(&bytes).map_err(|error| Some(Error::input(format!("`{path}`: {error}")).hint(error.hint())))
 }
 
-/// The files that are to be read by a call and that are not there, with the places of their names.
+/// The missing files that a call would read, with the positions of their names.
 pub fn missing(row: &'static Spec, arguments: &[Expr], folder: &Path) -> Vec<(String, Error, Position)> {
     let mut found = Vec::new();
     named(row, arguments, &mut |path, position, written| {
@@ -80,13 +80,13 @@ pub fn written(row: &'static Spec, arguments: &[Expr]) -> Vec<String> {
     found
 }
 
-/// What to say of a file that is not there.
+/// The error for a missing file.
 pub fn absent(folder: &Path, path: &str) -> Option<Error> {
     let there = path.is_empty() || folder.join(path).exists();
     (!there).then(|| Error::input(format!("there is no file `{path}`")).hint(nearest(folder, path)))
 }
 
-/// Every file that a call names by a text: its path, the place of the text, and whether it is written to.
+/// Every file that a call names literally: its path, the position of the name, and true if it is written.
 fn named(row: &'static Spec, arguments: &[Expr], take: &mut dyn FnMut(&str, Position, bool)) {
     for (argument, index) in arguments.iter().zip(row.assign(arguments.len())) {
         match (row.parameters[index].kind, argument) {
@@ -119,7 +119,7 @@ fn named(row: &'static Spec, arguments: &[Expr], take: &mut dyn FnMut(&str, Posi
     }
 }
 
-/// The file beside it whose name is nearest.
+/// The file in the same folder with the nearest name.
 fn nearest(folder: &Path, path: &str) -> String {
     let whole = folder.join(path);
     let inside = whole.parent().unwrap_or(folder);

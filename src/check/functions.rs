@@ -1,4 +1,4 @@
-//! What functions and closures of the script give for what they are given: their bodies are walked for each shape of it.
+//! The results of the script's functions and closures: their bodies are walked for each shape of their arguments.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use crate::check::walk::Walk;
 use crate::language::bodies::is_closure;
 use crate::language::scope::Names;
 
-/// Functions that call each other deeper than this are left alone.
+/// Calls nested deeper than this are not followed.
 const DEEPEST: usize = 12;
 
 impl Walk<'_> {
-    /// What a closure gives for such arguments; what is not known of them is anything.
+    /// The result of a closure for these arguments; missing ones can be anything.
     pub(super) fn closure(&mut self, closure: &Arc<Closure>, arguments: Vec<Known>) -> Shape {
         self.closure_of(Shape::Any, closure, arguments)
     }
 
-    /// The same on a value, which is `this` in it.
+    /// The same on a value, which is `this` inside.
     pub(super) fn closure_of(&mut self, this: Shape, closure: &Arc<Closure>, mut arguments: Vec<Known>) -> Shape {
         self.called.insert((closure.file, closure.name.clone()));
         let Some(tree) = &self.files[closure.file].tree else { return Shape::Any };
@@ -38,12 +38,12 @@ impl Walk<'_> {
         self.perhaps(|walk| walk.inside(called, this, captured, parameters, &body.body).shape)
     }
 
-    /// What a function gives for such arguments.
+    /// The result of a function for these arguments.
     pub(super) fn function(&mut self, file: usize, name: &str, arguments: Vec<Known>) -> Known {
         self.function_of(Shape::Any, file, name, arguments)
     }
 
-    /// The same on a value, which is `this` in it.
+    /// The same on a value, which is `this` inside.
     pub(super) fn function_of(&mut self, this: Shape, file: usize, name: &str, arguments: Vec<Known>) -> Known {
         self.called.insert((file, name.to_owned()));
         let Some(tree) = &self.files[file].tree else { return Shape::Any.into() };
@@ -75,7 +75,7 @@ impl Walk<'_> {
         }
         let (outside, file) = (std::mem::replace(&mut self.scope, scope), self.file);
         let (tried, asked) = (std::mem::take(&mut self.tried), std::mem::take(&mut self.asked));
-        // A function is given what a closure sees around it.
+        // A function does not see the conditions around it, a closure does.
         let own = if is_closure(&called.1) { self.conditions.clone() } else { Vec::new() };
         let conditions = std::mem::replace(&mut self.conditions, own);
         let (unsure, left) = (self.unsure, std::mem::take(&mut self.left));
@@ -93,18 +93,18 @@ impl Walk<'_> {
         self.calls.pop();
         (self.file, self.scope, self.tried, self.asked) = (file, outside, tried, asked);
         (self.conditions, self.this, self.unsure, self.left, self.trying) = (conditions, this, unsure, left, trying);
-        // Nobody sees its own variables any more, and what is remembered of them would be copied at each branch to come.
+        // Its own variables are out of scope, and would otherwise be copied at each later branch.
         if self.closures == closures {
             self.variables.truncate(seen);
             self.state.truncate(seen);
         }
-        // Where it never comes to its end, what it returns is all there is.
+        // If it never reaches its end, its results are only those of `return`.
         let mut given = returns.into_iter().chain(Some(last).filter(|last| last.shape != Shape::Never));
         let first = given.next().unwrap_or_else(|| Shape::Unit.into());
         given.fold(first, Known::join)
     }
 
-    /// Whether this file has a function of that name and number of arguments.
+    /// True if this file has a function with that name and number of arguments.
     pub(super) fn has_function(&self, name: &str, arguments: usize) -> bool {
         self.tree().and_then(|tree| tree.functions.get(name)).is_some_and(|known| known.contains(&arguments))
     }

@@ -1,5 +1,5 @@
-//! Calls that no server can carry out, whichever generation it is of: words that contradict each other or lack
-//! something, and options of which one generation lacks this and the other that.
+//! Calls that no server can carry out, in either generation: contradictory or incomplete options, and options of which
+//! each generation lacks one.
 
 use jiff::Timestamp;
 use rhai::{Expr, Ident, Position};
@@ -16,16 +16,16 @@ use crate::language::value::to_shown;
 use crate::model::Generation;
 use crate::report::values::diagnostic::Severity;
 
-/// An object map of options that is written out.
+/// An object map of options that is written as a literal.
 struct Written<'a> {
     row: &'static Spec,
-    /// As the script spells the function.
+    /// The function's name as the script spells it.
     name: &'a str,
     fields: &'a [(Ident, Expr)],
     position: Position,
 }
 
-/// Why nobody can do what an object map of options asks of a function, and where that stands.
+/// The reasons why an object map of options cannot work, with their positions.
 pub fn nobody_can(row: &'static Spec, name: &str, options: &Expr, now: Timestamp) -> Vec<(Error, Position)> {
     let Expr::Map(fields, position) = options else { return Vec::new() };
     let written = Written { row, name, fields: &fields.0, position: *position };
@@ -49,24 +49,24 @@ impl Written<'_> {
         self.row.parameters.iter().flat_map(|parameter| parameter.kind.keys())
     }
 
-    /// What is written for a key, under whichever of its names.
+    /// The value of a key, under any of its names.
     fn get(&self, name: &str) -> Option<(&Ident, &Expr)> {
         let key = self.keys().find(|key| key.name == name)?;
         let (word, value) = self.fields.iter().find(|(word, _)| key.answers_to(&word.name))?;
         Some((word, value)).filter(|(_, value)| !matches!(value, Expr::Unit(_)))
     }
 
-    /// A misspelt key is mostly the one that is missing.
+    /// A misspelt key is usually the missing one.
     fn is_misspelt(&self) -> bool {
         self.fields.iter().any(|(word, _)| !self.keys().any(|key| key.answers_to(&word.name)))
     }
 
-    /// What is surely there.
+    /// The value of a key that is certainly set.
     fn sure(&self, name: &str) -> Option<(&Ident, &Expr)> {
         self.get(name).filter(|(_, value)| is_sure(value))
     }
 
-    /// When a schedule runs.
+    /// Checks the time of a schedule.
     fn time(&self) -> Option<(Error, Position)> {
         if !matches!(self.row.name, "transfer_schedule_create" | "transfer_schedule_update") {
             return None;
@@ -92,7 +92,7 @@ impl Written<'_> {
         Some((error.hint("add `minute: 0`"), self.position))
     }
 
-    /// When a schedule ends.
+    /// Checks the end of a schedule.
     fn end(&self, now: Timestamp) -> Option<(Error, Position)> {
         let (word, value) = self.get("expiration_date")?;
         if let Some((never, no)) = self.get("no_expiration_date")
@@ -126,7 +126,7 @@ impl Written<'_> {
         Some((error.hint(format!("leave out `{}` or `{}`", itself.name, secret.name)), secret.pos))
     }
 
-    /// A change of nothing.
+    /// Refuses a change of nothing.
     fn nothing(&self) -> Option<(Error, Position)> {
         if !self.row.name.ends_with("_update") || !self.fields.is_empty() {
             return None;
@@ -141,7 +141,7 @@ impl Written<'_> {
         empty.then(|| (Error::script(format!("`{}` is empty", word.name)).hint("name at least one VM"), word.pos))
     }
 
-    /// A pool that every server refuses.
+    /// Checks a pool that every server refuses.
     fn pool(&self) -> Option<(Error, Position)> {
         let text = |name| match self.sure(name)?.1 {
             Expr::StringConstant(text, position) => Some((text.as_str(), *position)),
@@ -172,7 +172,7 @@ impl Written<'_> {
         Some((error.hint("add `licence_pem_file`, or `licence_pem`"), self.position))
     }
 
-    /// What no generation has.
+    /// Checks for options that neither generation supports.
     fn generation(&self) -> Option<(Error, Position)> {
         let (current, legacy) = (self.refused_by(Generation::Current)?, self.refused_by(Generation::Legacy)?);
         let error = Error::script(format!(
@@ -184,12 +184,12 @@ impl Written<'_> {
         Some((error.hint(hints.join("; or ")), position))
     }
 
-    /// What such a server lacks of it.
+    /// The refusal of such a call by a server of this generation.
     fn refused_by(&self, generation: Generation) -> Option<Error> {
         let mut fields = Map::new();
         for (word, value) in self.fields {
             let Some(key) = self.keys().find(|key| key.answers_to(&word.name)) else { continue };
-            // What is computed may be anything.
+            // A computed value may be anything.
             if let Some(value) = value.get_literal_value(None) {
                 fields.insert(key.name.to_owned(), to_shown(&value));
             }
@@ -198,7 +198,7 @@ impl Written<'_> {
     }
 }
 
-/// The one generation whose servers can carry out such a call.
+/// The only generation whose servers can carry out such a call.
 pub fn needs(row: &'static Spec, name: &str, arguments: &[Expr]) -> Option<Generation> {
     let only_sent_to = || match row.sends {
         [] => None,
@@ -220,7 +220,7 @@ pub fn needs(row: &'static Spec, name: &str, arguments: &[Expr]) -> Option<Gener
     only_sent_to().or_else(by_words)
 }
 
-/// A runbook of which one call needs a server of this generation, and another one of that.
+/// The error for a runbook with calls for servers of different generations.
 pub fn no_server(only: &[(Generation, String, usize, Position)], files: &[File]) -> Option<Told> {
     let first = |wanted| only.iter().position(|(generation, ..)| *generation == wanted);
     let (current, legacy) = (first(Generation::Current)?, first(Generation::Legacy)?);
@@ -240,7 +240,7 @@ pub fn no_server(only: &[(Generation, String, usize, Position)], files: &[File])
     Some(Told { file: *file, severity: Severity::Error, error, position: *position })
 }
 
-/// Whether a server of that generation can be asked for it, by the words of the call alone.
+/// Checks, by the words of the call alone, that a server of that generation can be asked for it.
 fn can(function: &str, generation: Generation, fields: Map<String, Value>) -> Result<()> {
     let id = "00000000-0000-0000-0000-000000000000";
     match function {
@@ -264,7 +264,7 @@ fn can(function: &str, generation: Generation, fields: Map<String, Value>) -> Re
     }
 }
 
-/// A switch and its opposite are one field of the request.
+/// Merges a switch and its opposite, which are one field of the request.
 fn switches(mut fields: Map<String, Value>) -> Map<String, Value> {
     for (no, yes) in [("dont_clone_disks", "clone_disks"), ("os_morphing", "skip_os_morphing")] {
         if let Some(Value::Bool(value)) = fields.remove(no) {

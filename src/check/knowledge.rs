@@ -1,5 +1,5 @@
-//! What is known of all variables at a moment. Each branch starts from a copy: copies share what is the same in them, and
-//! joining them looks at the rest.
+//! The knowledge about all variables at a moment. Each branch starts from a copy: copies share their equal parts, and a
+//! join only looks at the rest.
 
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use std::sync::Arc;
 use crate::check::shape::Shape;
 use crate::check::state::Known;
 
-/// So many variables are copied when one of them changes.
+/// The number of variables that are copied when one of them changes.
 const PART: usize = 32;
 
-/// By the variables' numbers.
+/// Indexed by the variables' numbers.
 #[derive(Clone, Default)]
 pub(super) struct Knowledge {
-    /// All of them full but for the last.
+    /// All of them full except the last.
     parts: Vec<Arc<Vec<Known>>>,
 }
 
@@ -38,14 +38,14 @@ impl Knowledge {
         }
     }
 
-    /// Nothing is known of those that are not there yet.
+    /// Adds unknown variables up to `len`.
     pub(super) fn grow(&mut self, len: usize) {
         for _ in self.len()..len {
             self.push(Shape::Any.into());
         }
     }
 
-    /// What is sure where it is one or the other; what only one of them has is that.
+    /// The common knowledge of two ways; a variable of only one of them keeps its own.
     pub(super) fn join(&mut self, other: Self) {
         if self.len() < other.len() {
             let shorter = std::mem::replace(self, other);
@@ -59,7 +59,7 @@ impl Knowledge {
         }
     }
 
-    /// Those that may differ from what was known before, each with that.
+    /// The variables that may differ from earlier knowledge, each with that.
     pub(super) fn beside<'k>(
         &'k self,
         before: &'k Self,

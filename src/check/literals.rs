@@ -1,4 +1,4 @@
-//! Whether what stands in a call as a literal is of the kind that is wanted there. What is computed is the run's to judge.
+//! The kinds of literal arguments in a call. Computed values are checked by the run.
 
 use rhai::{Expr, Position};
 
@@ -10,17 +10,17 @@ use crate::language::catalog::Catalog;
 use crate::language::spec::{Key, Kind, Spec};
 use crate::wave::Budget;
 
-/// Takes a mistake and its place.
+/// Takes a mistake and its position.
 pub type Found<'a> = dyn FnMut(Error, Position) + 'a;
 
-/// What a literal is.
+/// The kind of a literal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Literal<'a> {
     Unit,
     Flag,
     Integer(i64),
     Float,
-    /// With its text, where it is known whole.
+    /// With its text, if it is known completely.
     Text(Option<&'a str>),
     List,
     Map,
@@ -42,7 +42,7 @@ fn literal(expression: &Expr) -> Option<Literal<'_>> {
     })
 }
 
-/// Whether its kind can be told from how it is written.
+/// True if the kind of the expression shows from its form.
 pub fn is_literal(expression: &Expr) -> bool {
     literal(expression).is_some()
 }
@@ -65,7 +65,7 @@ impl Literal<'_> {
 /// A value where one of that kind is wanted; `what` names the place, `word` is its key or parameter.
 pub fn check_value(catalog: &Catalog, kind: Kind, expression: &Expr, word: &str, what: &str, found: &mut Found<'_>) {
     if let Expr::Coalesce(ways, _) = expression {
-        // Nothing is what was there before it was given a value.
+        // `()` only shows that the variable has no value yet.
         ways.iter()
             .filter(|way| !matches!(way, Expr::Unit(_)))
             .for_each(|way| check_value(catalog, kind, way, word, what, found));
@@ -172,7 +172,7 @@ pub fn check_keys(
     let known = || keys.iter().copied().flatten();
     let (misspelt, seen) = check_each(catalog, name, keys, &fields.0, found);
     contradictions(name, keys, fields.0.as_slice(), found);
-    // A misspelt key is mostly the one that is missing.
+    // A misspelt key is usually the missing one.
     if misspelt {
         return;
     }
@@ -199,7 +199,7 @@ pub fn check_piece(
     }
 }
 
-/// Whether one is misspelt, and which there are.
+/// Checks each key; returns whether one is misspelt, and the present ones.
 fn check_each(
     catalog: &Catalog,
     name: &str,
@@ -255,7 +255,7 @@ fn elsewhere(catalog: &Catalog, error: Error, function: &str, word: &str) -> Err
     }
 }
 
-/// The least and the most that a number may be.
+/// The smallest and the largest number allowed.
 fn range(function: &str, key: &str) -> Option<(i64, i64)> {
     match (function, key) {
         ("wave" | "each", "limit") => Some((1, i64::MAX)),
@@ -272,7 +272,7 @@ fn range(function: &str, key: &str) -> Option<(i64, i64)> {
     }
 }
 
-/// Two keys that say the same in opposite ways, and both say yes or both say no; a map and the file that holds it.
+/// Reports two keys that say the same in opposite ways, with both true or both false, and a map together with its file.
 fn contradictions(name: &str, keys: &'static [&'static [Key]], fields: &[(rhai::Ident, Expr)], found: &mut Found<'_>) {
     let known = || keys.iter().copied().flatten();
     let written = |key: &Key| fields.iter().find(|(word, _)| key.answers_to(&word.name));
@@ -297,7 +297,7 @@ fn contradictions(name: &str, keys: &'static [&'static [Key]], fields: &[(rhai::
     }
 }
 
-/// The number of parameters that a closure has beside what it captures, where it is wanted to have another.
+/// Checks the number of a closure's own parameters.
 pub fn check_closure(function: &Spec, parameters: usize, position: Position, found: &mut Found<'_>) {
     let (wanted, written) = match function.name {
         "wave" | "each" => (1, "|item| ..."),
@@ -311,7 +311,7 @@ pub fn check_closure(function: &Spec, parameters: usize, position: Position, fou
     }
 }
 
-/// The name among these that is nearest, as a hint.
+/// The nearest of these names, as a hint.
 pub fn near<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     suggest(word, names).map(|near| format!("did you mean `{near}`?"))
 }

@@ -1,4 +1,4 @@
-//! What can be found wrong in a runbook without running it, by a walk over its syntax tree with the table.
+//! The mistakes in a runbook that can be found without running it, by a walk over its syntax tree with the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +75,7 @@ impl<'a> Names<'a> {
         Self { catalog, ast, native: native.into_iter().collect(), script, variables }
     }
 
-    /// The internal name of a closure written as an argument, and its parameters beside what it captures.
+    /// The internal name of a closure written as an argument, and the number of its own parameters.
     fn closure(&self, argument: &Expr) -> Option<(String, usize)> {
         let name = closure_name(argument)?;
         let captured = captured_by(argument);
@@ -89,7 +89,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// As a script declares a function, in all its forms: `` `ensure(vm)` or `ensure(vm, to)` ``.
+/// The declarations of a function in the script: `` `ensure(vm)` or `ensure(vm, to)` ``.
 fn signature(ast: &AST, name: &str) -> String {
     let forms = ast.iter_functions().filter(|function| function.name == name);
     forms.map(|function| format!("`{name}({})`", function.params.join(", "))).collect::<Vec<_>>().join(" or ")
@@ -159,7 +159,7 @@ fn check_call(
     }
 }
 
-/// Whether a closure that it is given works on copies of what it captured.
+/// True if a closure given to it works on copies of its captures.
 fn runs_beside(function: &Spec) -> bool {
     matches!(function.name, "wave" | "each" | "spawn")
 }

@@ -1,5 +1,4 @@
-//! The functions that the language has beside the table's: how many arguments they take, on what kinds they work, and
-//! what they give.
+//! The language's own functions: the number of their arguments, the kinds that they work on, and their results.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,18 +12,18 @@ use crate::language::returns::{Returns, What};
 #[derive(Default)]
 pub struct Natives {
     by_name: BTreeMap<String, Vec<Native>>,
-    /// Properties that are computed: `len` of a list.
+    /// Computed properties: `len` of a list.
     getters: BTreeMap<String, Vec<Option<TypeId>>>,
 }
 
 struct Native {
     arguments: usize,
-    /// Of its first argument; `None` takes any.
+    /// The type of its first argument; `None` accepts any.
     first: Option<TypeId>,
     gives_nothing: bool,
 }
 
-/// Words of the language that look like calls, and how many arguments each takes; `None` for any number.
+/// Words of the language that look like calls, and the number of their arguments; `None` for any number.
 const KEYWORDS: [(&str, Option<usize>); 14] = [
     ("curry", None),
     ("call", None),
@@ -68,12 +67,12 @@ impl Natives {
         self.by_name.contains_key(name) || is_keyword(name)
     }
 
-    /// Names that a script can write.
+    /// The names that a script can write.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str).filter(|name| name.starts_with(char::is_alphabetic))
     }
 
-    /// How many arguments it takes as a plain call; `None` for any number.
+    /// The numbers of arguments that it accepts as a plain call; `None` for any number.
     pub fn arguments(&self, name: &str) -> Option<BTreeSet<usize>> {
         let word = KEYWORDS.iter().find(|(word, _)| *word == name).map(|(_, count)| *count);
         let mut counts: BTreeSet<usize> =
@@ -86,7 +85,7 @@ impl Natives {
         Some(counts)
     }
 
-    /// How many arguments it takes as a method of such a value; empty where it is none.
+    /// The numbers of arguments that it accepts as a method of such a value; empty if it is not a method.
     pub fn method(&self, name: &str, of: &Shape) -> BTreeSet<usize> {
         let kinds = kinds(of);
         let fits = |native: &&Native| match (native.first, &kinds) {
@@ -118,7 +117,7 @@ impl Natives {
         })
     }
 
-    /// Whether it never gives anything: what it does, it does to the value that it is called on.
+    /// True if it never has a result: it only changes the value that it is called on.
     pub fn gives_nothing(&self, name: &str, arguments: usize) -> bool {
         let mut of_count =
             self.by_name.get(name).into_iter().flatten().filter(|native| native.arguments == arguments).peekable();
@@ -126,7 +125,7 @@ impl Natives {
     }
 }
 
-/// Whether the language itself gives it a meaning, on any value.
+/// True if the language itself defines it for any value.
 pub fn is_keyword(name: &str) -> bool {
     KEYWORDS.iter().any(|(word, _)| *word == name)
 }
@@ -147,7 +146,7 @@ fn kinds(of: &Shape) -> Option<Vec<TypeId>> {
     })
 }
 
-/// What a method of the language gives; `closure` is what its closure returned.
+/// The result of a method of the language; `closure` is the result of its closure.
 pub fn given(name: &str, of: &Shape, closure: Option<Shape>) -> Shape {
     match (of, name) {
         (_, "len" | "index_of") => Shape::Integer,
@@ -169,7 +168,7 @@ pub fn given(name: &str, of: &Shape, closure: Option<Shape>) -> Shape {
     }
 }
 
-/// What the closure of a list's method is given, and how many arguments it may take.
+/// The arguments of the closure of a list's method, and the numbers of arguments that it may take.
 pub fn closure_arguments(name: &str, item: &Shape) -> Option<(Vec<Shape>, std::ops::RangeInclusive<usize>)> {
     let item = item.clone();
     Some(match name {
@@ -184,7 +183,7 @@ pub fn closure_arguments(name: &str, item: &Shape) -> Option<(Vec<Shape>, std::o
     })
 }
 
-/// The shape of what a function of the table returns.
+/// The shape of the result of a function of the table.
 pub fn returned(function: &'static str, returns: Returns) -> Shape {
     let map = |keys: &[&str]| {
         let names = keys.iter().map(|name| ((*name).to_owned(), Shape::Any));

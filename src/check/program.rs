@@ -1,4 +1,4 @@
-//! A runbook and the modules that it imports, each with what its tree declares.
+//! A runbook and the modules that it imports, each with the declarations in its tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -15,15 +15,15 @@ use crate::language::source::read_module;
 use crate::language::syntax::{Recovered, recover};
 use crate::limits::Limits;
 
-/// One text that parses, or what can be read of it.
+/// One text that parses, or its readable part.
 pub struct File {
-    /// As the operator wrote the runbook's name, or a module's file beside it.
+    /// The runbook's name as the operator wrote it, or a module's file beside it.
     pub name: String,
     pub text: String,
     pub tree: Option<Tree>,
-    /// The mistakes of syntax, and how places in the tree are places in the text.
+    /// The syntax errors, and the mapping from positions in the tree to positions in the text.
     pub syntax: Recovered,
-    /// What is wrong with its imports.
+    /// The mistakes in its imports.
     pub imports: Vec<(Error, Position)>,
 }
 
@@ -31,28 +31,28 @@ pub struct Tree {
     pub ast: AST,
     /// Functions and closures.
     pub bodies: Bodies,
-    /// The number of arguments of each function that is not private.
+    /// The numbers of arguments of each function that is not private.
     pub public: BTreeMap<String, BTreeSet<usize>>,
     pub functions: BTreeMap<String, BTreeSet<usize>>,
-    /// The modules by the names that they have here: places among the files, `None` for one that is not there, or
-    /// where one name stands for two.
+    /// The modules by the names that they have here: indices of files, `None` for a missing one, or for a name that
+    /// stands for two.
     pub modules: BTreeMap<String, Option<usize>>,
-    /// What is exported beside functions; constants are also seen as `global::X`.
+    /// The exports other than functions; constants are also visible as `global::X`.
     pub exports: BTreeSet<String>,
     pub constants: BTreeSet<String>,
     pub variables: BTreeSet<String>,
     pub writes: CapturedWrites,
-    /// Functions that change what they are called on.
+    /// Functions that change the value they are called on.
     pub changing: BTreeSet<String>,
-    /// Variables that some closure writes to: nothing is sure of them.
+    /// Variables that some closure writes to: nothing is certain about them.
     pub shared: BTreeSet<String>,
-    /// Fields that the script asks for before it reads them.
+    /// Fields that the script checks for before it reads them.
     pub asked: BTreeSet<String>,
-    /// Every field that an object map written out in the script has, or is given.
+    /// Every field that an object map has in the script, as a literal or by assignment.
     pub fields: BTreeSet<String>,
 }
 
-/// A runbook of that name in that folder, first, and all that it imports.
+/// The runbook `name` in `folder`, and after it everything that it imports.
 pub fn load(name: &str, text: &str, folder: &Path) -> Vec<File> {
     let mut loader = Loader { folder, shown: Path::new(name).parent().unwrap_or(Path::new("")), files: Vec::new() };
     loader.read(name.to_owned(), text.to_owned(), None, &mut Vec::new());
@@ -61,13 +61,13 @@ pub fn load(name: &str, text: &str, folder: &Path) -> Vec<File> {
 
 struct Loader<'a> {
     folder: &'a Path,
-    /// How the operator wrote that folder.
+    /// The folder as the operator wrote it.
     shown: &'a Path,
     files: Vec<(Option<PathBuf>, File)>,
 }
 
 impl Loader<'_> {
-    /// `within` are the modules that are just being read, outermost first.
+    /// `within` are the modules being read, outermost first.
     fn read(&mut self, name: String, text: String, path: Option<PathBuf>, within: &mut Vec<PathBuf>) -> usize {
         let (syntax, tree) = recover(&text);
         let tree = tree.map(Tree::of);
@@ -128,7 +128,7 @@ impl Loader<'_> {
     }
 }
 
-/// The modules that a script imports by a text, with the names that they get.
+/// The modules that a script imports by a literal, with the names that they get.
 fn imports(ast: &AST) -> Vec<(String, String, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path| {
@@ -216,7 +216,7 @@ impl Tree {
     }
 }
 
-/// `"name" in map`, `map.contains("name")`, `map.set("name", ...)`: the field may be there or not.
+/// `"name" in map`, `map.contains("name")`, `map.set("name", ...)`: the field may or may not exist.
 fn asked(call: &FnCallExpr) -> Option<String> {
     matches!(call.name.as_str(), "contains" | "in" | "set" | "get" | "remove")
         .then(|| {

@@ -1,4 +1,4 @@
-//! What is known of a value without running: its kind, its fields, the closure that it is, what it has begun. Pure.
+//! The static knowledge of a value: its kind, its fields, the closure that it is, the work that it has begun. Pure.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::language::spec::Noun;
 
-/// As much as is sure of a value.
+/// Everything that is certain about a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
-    /// Nothing is sure.
+    /// Nothing is certain.
     Any,
-    /// There is none yet: the item of an empty list.
+    /// There is no value: the item of an empty list.
     Never,
     Unit,
     Flag,
@@ -31,12 +31,12 @@ pub enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fields {
     pub known: BTreeMap<String, Shape>,
-    /// What a field that is not known holds; `None` where there is no other.
+    /// The value of an unknown field; `None` if there are no others.
     pub other: Option<Box<Shape>>,
     pub origin: Origin,
 }
 
-/// Where an object map comes from.
+/// The origin of an object map.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     Script,
@@ -46,17 +46,17 @@ pub enum Origin {
         doubled: BTreeMap<String, Vec<usize>>,
     },
     Json(String),
-    /// What that function returns.
+    /// The result of that function.
     Function(&'static str),
 }
 
-/// A closure, and the variables that it shares with where it was made.
+/// A closure, and the variables that it shares with its surroundings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closure {
     pub file: usize,
     pub name: String,
     pub captured: Vec<Captured>,
-    /// How many of its parameters stand for what it captured, also where that is not known.
+    /// The number of parameters that stand for captures, even if those are unknown.
     pub hidden: usize,
     pub position: Position,
 }
@@ -68,10 +68,10 @@ pub struct Captured {
     pub position: Position,
 }
 
-/// What a call has begun at the server, and that goes on until somebody waits.
+/// Work that a call has begun at the server and that goes on until somebody waits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Begun {
-    /// As people say it: `execution`.
+    /// Its name for people: `execution`.
     pub noun: Noun,
     /// The work, in words.
     pub what: &'static str,
@@ -79,11 +79,11 @@ pub struct Begun {
     pub call: String,
     pub file: usize,
     pub position: Position,
-    /// Whether another call may join it: the copy of a replica.
+    /// True if another call may join it: the copy of a replica.
     pub copies: bool,
-    /// Whether it is of no more matter when nothing else is done with the same replica or pool.
+    /// True if it no longer matters when nothing else is done with the same replica or pool.
     pub settles: bool,
-    /// The variable that the call was about.
+    /// The variable with the object of the call.
     pub about: Option<ImmutableString>,
 }
 
@@ -96,12 +96,12 @@ impl Fields {
         self.known.get(name).or(self.other.as_deref())
     }
 
-    /// What any of its fields may be.
+    /// The shape of any of its fields.
     pub fn any(&self) -> Shape {
         self.known.values().cloned().chain(self.other.as_deref().cloned()).fold(Shape::Never, Shape::join)
     }
 
-    /// A field is given a value, or perhaps is.
+    /// Assigns a field, perhaps conditionally.
     pub fn set(&mut self, name: &str, value: Shape) {
         self.known.insert(name.to_owned(), value);
     }
@@ -133,7 +133,7 @@ impl Shape {
         Shape::Map(Arc::new(fields))
     }
 
-    /// An object map of which no field is known.
+    /// An object map with unknown fields.
     pub fn open_map(origin: Origin) -> Self {
         Shape::map(Fields { known: BTreeMap::new(), other: Some(Box::new(Shape::Any)), origin })
     }
@@ -155,7 +155,7 @@ impl Shape {
         }
     }
 
-    /// What is sure of a value that is one or the other.
+    /// The common knowledge about a value that is one or the other.
     pub fn join(self, other: Shape) -> Self {
         match (self, other) {
             (one, two) if one == two => one,
@@ -166,13 +166,13 @@ impl Shape {
             (Shape::Closure(one), Shape::Closure(two)) if one.file == two.file && one.name == two.name => {
                 Shape::Closure(two)
             }
-            // What has been begun in one branch stays begun.
+            // Work begun in one branch stays begun.
             (begun @ Shape::Begun(_), _) | (_, begun @ Shape::Begun(_)) => begun,
             _ => Shape::Any,
         }
     }
 
-    /// The item of a list, or whatever a loop or an index gets of the value.
+    /// The item of a list, or the result of a loop or an index over the value.
     pub fn item(&self) -> Shape {
         match self {
             Shape::List(item) if **item != Shape::Never => (**item).clone(),
@@ -181,7 +181,7 @@ impl Shape {
         }
     }
 
-    /// What a result that nobody uses has begun, also inside of a list.
+    /// The work that an unused result has begun, also inside a list.
     pub fn begun(&self) -> Option<&Arc<Begun>> {
         match self {
             Shape::Begun(begun) => Some(begun),
@@ -205,7 +205,7 @@ impl Shape {
         }
     }
 
-    /// How messages call it; `None` where nothing is sure.
+    /// The word for it in messages; `None` if nothing is certain.
     pub fn word(&self) -> Option<&'static str> {
         Some(match self {
             Shape::Any | Shape::Never | Shape::Begun(_) => return None,
@@ -222,15 +222,15 @@ impl Shape {
     }
 }
 
-/// A step from a value into it.
+/// A step from a value to a part of it.
 #[derive(Clone, Debug)]
 pub enum Step {
     Field(String),
-    /// By what is only known when it runs.
+    /// A key or index that is known only at run time.
     Item,
 }
 
-/// Changes the value at the end of a path; one that is not there is left alone.
+/// Changes the value at the end of a path, if it exists.
 pub fn change(shape: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)) {
     let Some((step, rest)) = path.split_first() else { return with(shape) };
     match (shape, step) {
@@ -243,7 +243,7 @@ pub fn change(shape: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)
                     with(&mut inner);
                     fields.set(name, inner);
                 }
-                // It may be any of those that have no name here.
+                // It may be any of the unnamed ones.
                 None => {
                     if let Some(inner) = &mut fields.other {
                         change_one(inner, rest, with);
@@ -255,7 +255,7 @@ pub fn change(shape: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)
             let fields = Arc::make_mut(fields);
             let mut inner = fields.other.take().map_or(Shape::Never, |inner| *inner);
             change(&mut inner, rest, with);
-            // Under whatever name: any field may be there now.
+            // The name is unknown: any field may exist now.
             fields.other = Some(Box::new(inner));
         }
         (Shape::List(item), _) => change_one(item, rest, with),
@@ -263,7 +263,7 @@ pub fn change(shape: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)
     }
 }
 
-/// Changes one of many that have this shape: the others stay as they are.
+/// Changes one of many values that have this shape: the others stay as they are.
 fn change_one(many: &mut Shape, path: &[Step], with: &mut dyn FnMut(&mut Shape)) {
     let before = many.clone();
     change(many, path, with);

@@ -1,4 +1,4 @@
-//! What the walk knows of the variables at a moment, and what it remembers of loops and conditions.
+//! The state of the walk: the knowledge about variables at a moment, and about the loops and conditions around.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,33 +14,33 @@ use crate::error::Error;
 /// A variable that a condition asks about.
 pub(super) struct Asked {
     pub(super) name: ImmutableString,
-    /// Whether it asks of what kind it is, not only for a field.
+    /// True if it asks about the kind, not only about a field.
     pub(super) kind: bool,
 }
 
-/// What a loop does with the variables that are declared around it.
+/// The effect of a loop on the variables declared around it.
 #[derive(Default)]
 pub(super) struct Turn {
     pub(super) read: BTreeSet<usize>,
     pub(super) changed: BTreeSet<usize>,
-    /// What is only wrong if the variable is changed by the loop.
+    /// Mistakes that count only if the loop changes the variable.
     pub(super) if_changed: Vec<(usize, Error, Position)>,
-    /// What is only wrong if the variable is not read by the loop.
+    /// Mistakes that count only if the loop does not read the variable.
     pub(super) if_unread: Vec<(usize, Error, Position)>,
 }
 
-/// How a script waits beside waiting for what a call gave it.
+/// The ways in which a script waits other than for the result of a call.
 #[derive(Default)]
 pub(super) struct Waits {
-    /// It asks again and again.
+    /// It asks repeatedly.
     pub(super) polls: bool,
-    /// It waits for things that it does not have from the call that began them: for a replica's newest execution.
+    /// It waits for work without the call that began it: for a replica's newest execution.
     pub(super) by_thing: bool,
     /// It finds replicas by the names of their VMs, or lists them.
     pub(super) by_name: bool,
-    /// What else is done with a replica or a pool, and where.
+    /// Further actions on a replica or a pool, with their positions.
     pub(super) goes_on: Vec<(usize, ImmutableString, Position)>,
-    /// Replicas whose copies are joined, and how many copies nobody waited for had begun until then.
+    /// Replicas whose copies are joined, and the number of copies that had begun by then without anybody waiting.
     pub(super) joined: BTreeMap<ImmutableString, usize>,
 }
 
@@ -48,19 +48,19 @@ pub(super) struct Variable {
     pub(super) name: ImmutableString,
     pub(super) file: usize,
     pub(super) declared: Position,
-    /// How many loops are around its declaration.
+    /// The number of loops around its declaration.
     pub(super) loops: usize,
-    /// Whether a loop gives it another value each time.
+    /// True if a loop gives it another value each time.
     pub(super) turns: bool,
 }
 
-/// What is sure of a variable.
+/// The knowledge about a variable.
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) shape: Shape,
-    /// What it was given, where that is written out.
+    /// Its literal value, if there is one.
     pub(super) literal: Option<Written>,
-    /// It has begun something, and nobody has looked at it since.
+    /// It has begun work, and nobody has looked at it since.
     pub(super) unread: bool,
 }
 
@@ -82,7 +82,7 @@ impl Known {
     }
 }
 
-/// The variables about whose fields or kind a condition asks: `"x" in vm`, `vm.contains("x")`, `type_of(vm) == "map"`.
+/// The variables whose fields or kind a condition asks about: `"x" in vm`, `vm.contains("x")`, `type_of(vm) == "map"`.
 pub(super) fn about(condition: &Expr, found: &mut Vec<Asked>) {
     let asked = |expression: &Expr, kind| match expression {
         Expr::Variable(variable, ..) => Some(Asked { name: variable.1.clone(), kind }),
@@ -128,8 +128,8 @@ impl Walk<'_> {
         value
     }
 
-    /// One of several ways, each from the state before; the state after is that of the ways that come to their end.
-    /// The words are those of the condition that decides.
+    /// Walks one of several ways, each from the state before; the state after is that of the ways that reach their end.
+    /// `words` are those of the deciding condition.
     pub(super) fn ways<'w>(
         &mut self,
         words: BTreeSet<ImmutableString>,
@@ -157,7 +157,7 @@ impl Walk<'_> {
             ends = Some(self.state.clone());
         }
         let words = self.conditions.pop().unwrap_or_default();
-        // Whether what follows is ever reached, where one of them leaves.
+        // If one of them leaves, the rest may not be reached.
         self.unsure -= usize::from(!leaves);
         self.state = ends.unwrap_or_else(|| before.clone());
         self.state.grow(self.variables.len());
@@ -172,7 +172,7 @@ impl Walk<'_> {
         value
     }
 
-    /// Whether a function's argument decides that is known here: only some of the ways are taken.
+    /// True if the choice depends on an argument that is known here: only some of the ways are taken.
     pub(super) fn is_decided(&self, words: &BTreeSet<ImmutableString>) -> bool {
         words.iter().filter_map(|word| self.find(word)).any(|id| {
             let given = self.state[id].literal.as_ref().filter(|literal| literal.is_known() && !literal.is_several());
@@ -181,14 +181,14 @@ impl Walk<'_> {
         })
     }
 
-    /// A condition has decided what variables are, or which of the ways that they may be are left.
+    /// Applies a condition that has decided what variables are, or which of their ways are left.
     fn decided(&mut self, before: &Knowledge, words: &BTreeSet<ImmutableString>, leaves: bool) {
         let mut decided: Vec<(usize, bool)> = Vec::new();
         let same = |literal: &Written, before: Option<&Known>| {
             let before = before.and_then(|known| known.literal.as_ref());
             before.is_some_and(|before| Arc::ptr_eq(&before.expression, &literal.expression))
         };
-        // It was put right where it was not.
+        // It was corrected if it was wrong.
         for (id, known, before) in self.state.beside(before) {
             if known.literal.as_ref().is_some_and(|literal| !same(literal, before)) {
                 decided.push((id, words.contains(&self.variables[id].name)));
@@ -213,7 +213,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What may happen or not.
+    /// Walks something that may not happen.
     pub(super) fn perhaps<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.state.clone();
         let value = inside(self);
@@ -221,7 +221,7 @@ impl Walk<'_> {
         value
     }
 
-    /// The same where nobody can tell how far it came: what is written out of a variable that it has changed is unknown.
+    /// The same if it may stop anywhere: literals that depend on a changed variable become unknown.
     pub(super) fn join_unsure(&mut self, before: Knowledge) {
         let differs = |now: &Known, before: &Known| match (&now.literal, &before.literal) {
             (Some(now), Some(before)) => !Arc::ptr_eq(&now.expression, &before.expression),
@@ -237,7 +237,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A turn of a loop that may not come; it may be left anywhere.
+    /// Walks a turn of a loop that may not come, and may be left anywhere.
     fn turn(&mut self, inside: impl Fn(&mut Self)) {
         let outer = std::mem::take(&mut self.left);
         self.perhaps(inside);
@@ -246,8 +246,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What happens any number of times: twice to learn what it changes, once to tell. Where a loop around only learns,
-    /// one turn is enough: it comes again, and a loop in a loop in a loop would take its turns for each turn of each.
+    /// Walks something that happens any number of times: twice to learn its changes, once to report. Inside a loop that
+    /// only learns, one turn is enough: it comes again, and nested loops would otherwise multiply their turns.
     pub(super) fn again(&mut self, inside: impl Fn(&mut Self)) {
         self.loops += 1;
         if self.quiet > 0 {

@@ -1,5 +1,5 @@
-//! Results that nobody uses: what was begun and is not waited for, what was made and is forgotten, closures that outlive
-//! the turn of the loop they were made in.
+//! Unused results: work that is begun and not waited for, objects that are made and forgotten, closures that outlive
+//! the turn of the loop in which they were made.
 
 use rhai::{Expr, FnCallExpr, Position, Stmt};
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::report::values::diagnostic::Severity;
 
 impl Walk<'_> {
-    /// A variable that holds what should be used.
+    /// Records a variable whose value should be used.
     pub(super) fn expect_use(&mut self, name: &str, declared: Position, expression: &Expr, shape: &Shape) {
         if name.starts_with('_') || self.quiet > 0 {
             return;
@@ -45,13 +45,13 @@ impl Walk<'_> {
         unread.insert(spot(self.file, declared), told);
     }
 
-    /// The value of a statement that nobody gets.
+    /// Checks the value of a statement, which nobody gets.
     pub(super) fn dropped(&mut self, value: &Shape, statement: &Stmt) {
         if self.quiet > 0 {
             return;
         }
         if let Some(begun) = value.begun().cloned() {
-            // What a function hands back is dropped where it is called, unless it ends in a call like any other.
+            // The result of a function is dropped by its caller, unless the function ends in a plain call.
             let own = self.plain_call(statement).filter(|_| !self.ends_as_statement(&begun));
             let (file, position) = own.map_or((begun.file, begun.position), |position| (self.file, position));
             let error = Error::script(format!("nothing waits for the {} that `{}` begins", begun.what, begun.call))
@@ -90,7 +90,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The place of a call that is a whole statement, and of a function of the script or of a module.
+    /// The position of a call that is a whole statement, and of a function of the script or of a module.
     pub(super) fn plain_call(&self, statement: &Stmt) -> Option<Position> {
         let (call, position) = match statement {
             Stmt::FnCall(call, position) => (&**call, *position),
@@ -105,13 +105,13 @@ impl Walk<'_> {
         own.then_some(position)
     }
 
-    /// Whether the call that began it is followed by a semicolon.
+    /// True if the call that began it is followed by a semicolon.
     pub(super) fn ends_as_statement(&self, begun: &Begun) -> bool {
         let (Some(line), Some(column)) = (begun.position.line(), begun.position.position()) else { return false };
         self.files[begun.file].syntax.after_call(line, column).as_deref() == Some(";")
     }
 
-    /// A closure goes where it is kept longer than the turn of the loop that made it.
+    /// A closure is stored longer than the turn of the loop that made it.
     pub(super) fn kept(&mut self, value: &Shape, root: usize) {
         let target = self.variables[root].loops;
         let mut told = Vec::new();
@@ -135,7 +135,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What has been begun is put into a list: somebody should wait for the list.
+    /// Begun work is put into a list: somebody should wait for the list.
     pub(super) fn collected(&mut self, value: &Shape, root: usize, position: Position) {
         let (Some(begun), variable) = (value.begun(), &self.variables[root]) else { return };
         if self.quiet > 0 || variable.declared.is_none() {
@@ -150,7 +150,7 @@ impl Walk<'_> {
         self.unread.entry(spot(variable.file, variable.declared)).or_insert(told);
     }
 
-    /// A parameter of the runbook that has two defaults.
+    /// Reports a parameter of the runbook with two defaults.
     pub(super) fn parameter_again(&mut self, spelled: &[Expr], position: Position) {
         let [Expr::StringConstant(name, _), Expr::Map(fields, _)] = spelled else { return };
         let default = fields.0.iter().find(|(word, _)| word.name == "default").map(|(_, value)| value);
@@ -167,7 +167,7 @@ impl Walk<'_> {
     }
 }
 
-/// The method that a chain ends in.
+/// The method at the end of a chain.
 pub(super) fn last_method(expression: &Expr) -> Option<(&FnCallExpr, Position)> {
     match expression {
         Expr::Dot(pair, ..) | Expr::Index(pair, ..) => last_method(&pair.rhs),

@@ -1,4 +1,4 @@
-//! Expressions: what they surely give, and what of them is written out.
+//! Expressions: their certain values, and their literals.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::language::captures::{closure_name, curried};
 
 impl Walk<'_> {
-    /// A value that is kept is none where its method only changes what it is called on.
+    /// Reports the use of a result that does not exist, because the method only changes the value it is called on.
     pub(super) fn given_nothing(&mut self, expression: &Expr) {
         if matches!(expression, Expr::Dot(..))
             && let Some((call, position)) = last_method(expression)
@@ -29,7 +29,7 @@ impl Walk<'_> {
         }
     }
 
-    /// With what is written out.
+    /// The value with its literal.
     pub(super) fn valued(&mut self, expression: &Expr) -> Known {
         if let Expr::FnCall(call, position) = expression
             && call.name != "param"
@@ -53,7 +53,7 @@ impl Walk<'_> {
         Known { literal, ..shape.into() }
     }
 
-    /// An object map with what each of its fields holds.
+    /// An object map with the values of its fields.
     fn map(&mut self, expression: &Expr) -> Known {
         let mut spelled = expression.clone();
         let Expr::Map(fields, _) = &mut spelled else { return Shape::Any.into() };
@@ -71,7 +71,7 @@ impl Walk<'_> {
         Known { literal, ..Shape::map(Fields::of(Origin::Script, known)).into() }
     }
 
-    /// What is written out, also by the variables that hold it.
+    /// The literal value, also by way of the variables that hold it.
     pub(super) fn literal(&self, expression: &Expr) -> Option<Written> {
         if let Expr::Variable(variable, ..) = expression
             && let Some(literal) = self.find(&variable.1).and_then(|id| self.state[id].literal.as_ref())
@@ -96,7 +96,7 @@ impl Walk<'_> {
                 }
                 decided_by.extend(by.iter().cloned().chain(several.then(|| name.clone())));
                 one_of(parts(expression).iter().map(|part| match part {
-                    // Its own places are the ones to look at.
+                    // Its own positions are the ones to look at.
                     Expr::Map(..) | Expr::Array(..) if *file != self.file => UNKNOWN,
                     Expr::Map(..) | Expr::Array(..) | Expr::ThisPtr(_) => part.clone(),
                     _ => {
@@ -150,7 +150,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The expression with what is known of its variables in their places.
+    /// The expression with known variables replaced by their values.
     pub(super) fn spelled(&self, expression: &Expr, decided_by: &mut BTreeSet<ImmutableString>) -> Expr {
         self.spelled_by(expression, decided_by).unwrap_or_else(|| expression.clone())
     }
@@ -268,7 +268,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A constant of the runbook, or what a module exports.
+    /// A constant of the runbook, or an export of a module.
     pub(super) fn of_module(&mut self, module: &str, name: &str, position: Position) {
         let Some(tree) = self.tree() else { return };
         if module == "global" {
@@ -323,7 +323,7 @@ impl Walk<'_> {
     }
 }
 
-/// What a call gives stands where it is called, but for what has places of its own.
+/// The result of a call takes the call's position, except for parts with positions of their own.
 fn at_call(given: &Expr, call: &Expr) -> Expr {
     if !matches!(call, Expr::FnCall(..)) {
         return given.clone();

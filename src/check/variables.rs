@@ -1,7 +1,7 @@
-//! Every undefined variable and module of a script, with what may have been meant. Pure.
+//! Every undefined variable and module of a script, with suggestions. Pure.
 //!
-//! The parser's strict mode stops at the first; this walks the tree with the scopes that the language has: blocks,
-//! loops, `catch`, functions that see their parameters only, closures that see what surrounds them.
+//! The parser's strict mode stops at the first; this walks the tree with the scopes of the language: blocks, loops,
+//! `catch`, functions that see only their parameters, closures that see their surroundings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub fn undefined(engine: &Engine, catalog: &Catalog, ast: &AST, source: &str, gl
     walk.findings
 }
 
-/// The names that a function sees when it begins.
+/// The names that a function sees at its beginning.
 fn seen(parameters: &[String]) -> Names<()> {
     parameters.iter().map(|name| (name.as_str(), ())).collect()
 }
@@ -48,7 +48,7 @@ fn variable_name(expression: &Expr) -> Option<String> {
     }
 }
 
-/// A walk over the tree, and what is known where it stands.
+/// A walk over the tree, with the knowledge at its position.
 struct Walk<'a> {
     catalog: &'a Catalog,
     engine: &'a Engine,
@@ -58,20 +58,20 @@ struct Walk<'a> {
     names: Names<()>,
     /// Modules in scope, by the names of their imports.
     modules: Vec<String>,
-    /// Every import of the runbook's top level: functions see them.
+    /// Every import at the runbook's top level: functions see them.
     imported: BTreeSet<String>,
     /// Constants of the top level: functions see them as `global::X`.
     constants: BTreeSet<String>,
-    /// Where names are declared, anywhere.
+    /// The positions of all declarations.
     declared: BTreeMap<String, (usize, usize)>,
-    /// Names that a closure or a `catch` gives, and where: `the closure in line 4`.
+    /// Names that a closure or a `catch` introduces, with its description: `the closure in line 4`.
     given: BTreeMap<String, String>,
     functions: BTreeSet<String>,
     /// Functions and closures.
     bodies: Arc<Bodies>,
-    /// The function that is walked through.
+    /// The function that is being walked.
     function: Option<String>,
-    /// What was told of this function: once is enough.
+    /// The names reported for this function: once is enough.
     told: BTreeSet<String>,
     findings: Vec<Finding>,
 }
@@ -96,7 +96,7 @@ impl<'a> Walk<'a> {
         };
         let bodies = bodies(ast);
         let mut given: BTreeMap<String, String> = BTreeMap::new();
-        // Of the closure that comes next: the language makes parameters of what it captures.
+        // Of the next closure: the language turns its captures into parameters.
         let mut captured: BTreeSet<String> = BTreeSet::new();
         ast.walk(&mut |path| {
             match path.last() {
@@ -155,7 +155,7 @@ impl<'a> Walk<'a> {
         self.scoped(|walk| walk.statements(block.statements()));
     }
 
-    /// What is declared inside is gone afterwards.
+    /// Walks a block, whose declarations are gone afterwards.
     fn scoped(&mut self, inside: impl FnOnce(&mut Self)) {
         let (names, modules) = (self.names.depth(), self.modules.len());
         inside(self);
@@ -263,7 +263,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What a closure captures stands as an argument beside it, and is looked up there; inside it is a parameter.
+    /// Looks up a closure's captures, which are arguments beside it and parameters inside.
     fn closure(&mut self, name: &str) {
         let bodies = self.bodies.clone();
         let Some(closure) = bodies.get(name).filter(|_| is_closure(name)).and_then(|bodies| bodies.first()) else {
@@ -276,7 +276,7 @@ impl<'a> Walk<'a> {
 
     fn name(&mut self, name: &str, position: Position) {
         let known = self.names.find(name).is_some() || self.functions.contains(name);
-        // One that the parser made up is none of the author's.
+        // A name made up by the parser is not the author's.
         if known || name.is_empty() || name.contains('$') || !self.told.insert(name.to_owned()) {
             return;
         }
@@ -301,7 +301,7 @@ impl<'a> Walk<'a> {
         self.findings.push(Finding { error, line, column });
     }
 
-    /// What may have been meant by a name that is not in scope.
+    /// A suggestion for a name that is not in scope.
     fn meant(&self, name: &str, position: Position) -> String {
         let in_function = self.function.is_some();
         if in_function && self.constants.contains(name) {
@@ -331,7 +331,7 @@ impl<'a> Walk<'a> {
         if let Some(near) = near(name, self.constants.iter().map(String::as_str)).filter(|_| in_function) {
             return format!("did you mean `global::{near}`?");
         }
-        // What a closure does not find stands where the closure is made; its own variables are elsewhere.
+        // A name that a closure does not find is looked up where the closure is made; its own variables are elsewhere.
         let before = self.declared.iter().filter(|(_, declared)| **declared < place(position));
         if let Some(near) = near(name, before.map(|(name, _)| name.as_str())).filter(|_| !in_function) {
             return format!("did you mean `{near}`?");
@@ -356,14 +356,14 @@ fn place(position: Position) -> (usize, usize) {
     (position.line().unwrap_or(1), position.position().unwrap_or(1))
 }
 
-/// What a misspelt name is meant for; short ones are all near to each other.
+/// The name that a misspelt one means; short names are all near each other.
 fn near<'a>(name: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let same = candidates.clone().find(|candidate| candidate.eq_ignore_ascii_case(name));
     let long = |candidate: &&str| candidate.chars().count().min(name.chars().count()) > 2;
     same.or_else(|| suggest(name, candidates.filter(long)))
 }
 
-/// Declared, but not where it is used.
+/// Declared, but out of scope.
 fn out_of_reach(name: &str, in_function: bool) -> String {
     if in_function {
         format!("it is declared outside this function: pass it in, or make it a `const` and write `global::{name}`")
@@ -372,7 +372,7 @@ fn out_of_reach(name: &str, in_function: bool) -> String {
     }
 }
 
-/// Values as other languages write them.
+/// Values in the notation of other languages.
 fn foreign(name: &str) -> Option<String> {
     let written = match name {
         "None" | "undefined" | "Null" | "NULL" | "Nil" | "NIL" => {
@@ -386,7 +386,7 @@ fn foreign(name: &str) -> Option<String> {
     Some(format!("write `{written}`"))
 }
 
-/// Whether the engine has a module of this name without an import.
+/// True if the engine has a module with this name without an import.
 fn has_module(engine: &Engine, name: &str) -> bool {
     let asked = engine.compile(format!("{name}::x"));
     !asked.is_err_and(|error| matches!(error.err_type(), ParseErrorType::ModuleUndefined(_)))
@@ -480,7 +480,7 @@ mod tests {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
-    /// What the language allows, however odd it looks.
+    /// Code that the language accepts, however odd it looks.
     const RIGHT: [&str; 32] = [
         "let x = 1; let x = x + 1; x",
         "let x = 1; { let x = x; x } x",
@@ -548,11 +548,11 @@ mod tests {
 
     #[test]
     fn a_word_less_is_missed_wherever_it_stands() {
-        // Of each correct script a misspelt variable makes a wrong one, and the parser and this walk agree about it.
+        // A misspelt variable makes each correct script a wrong one, and the parser and this walk must agree about it.
         let mut disagree = Vec::new();
         let mut seen = 0;
         for (name, code) in right() {
-            // That an export names something is told here alone.
+            // Only this walk reports the names in an export.
             for (at, _) in code.match_indices("let ").filter(|_| !code.contains("export z")) {
                 let broken = format!("{}let zq_{}", &code[..at], &code[at + 4..]);
                 let scope = {

@@ -1,7 +1,7 @@
-//! A walk over a runbook as if it ran: what each variable surely holds, and what goes wrong with it.
+//! A walk over a runbook as if it ran: the certain values of its variables, and the mistakes.
 //!
-//! Branches are walked from the same state and joined; loops twice, the first time only to learn what they change;
-//! functions and closures for every shape that they are called with. What is not sure is never reported.
+//! Branches are walked from the same state and joined; loops are walked twice, the first time only to learn their
+//! changes; functions and closures for every shape of their arguments. Uncertain mistakes are never reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -34,7 +34,7 @@ pub struct Told {
     pub position: Position,
 }
 
-/// A place in one of the files, in an order.
+/// A position in one of the files, in an order.
 type Spot = (usize, Option<usize>, Option<usize>);
 
 pub(super) fn spot(file: usize, position: Position) -> Spot {
@@ -107,58 +107,58 @@ pub(super) struct Walk<'a> {
     pub(super) folder: &'a Path,
     pub(super) now: Timestamp,
     pub(super) file: usize,
-    /// The variables that are seen, innermost last.
+    /// The visible variables, innermost last.
     pub(super) scope: Names<usize>,
     pub(super) variables: Vec<Variable>,
-    /// What is sure of each variable at this moment.
+    /// The knowledge about each variable at this moment.
     pub(super) state: Knowledge,
-    /// What is known where the loop around is left, or its turn.
+    /// The states in which the surrounding loop, or its turn, is left.
     pub(super) left: Vec<Knowledge>,
-    /// What the function is called on.
+    /// The object that the function is called on.
     pub(super) this: Shape,
     pub(super) loops: usize,
     /// In a pass that only learns.
     pub(super) quiet: usize,
     pub(super) returns: Vec<Vec<Known>>,
-    /// The functions and closures that the walk is inside of.
+    /// The functions and closures around the walk.
     pub(super) calls: Vec<(usize, String)>,
-    /// What functions gave for such arguments.
+    /// The results of functions for these arguments.
     pub(super) answers: BTreeMap<String, Known>,
     pub(super) called: BTreeSet<(usize, String)>,
     pub(super) made: BTreeMap<(usize, String), Arc<Closure>>,
-    /// Variables that hold what somebody should use, by their declaration.
+    /// Variables whose values should be used, by their declaration.
     pub(super) unread: BTreeMap<Spot, Told>,
     pub(super) unread_replicas: BTreeMap<Spot, Told>,
     pub(super) read: BTreeSet<Spot>,
     pub(super) unwaited: Vec<(Arc<Begun>, Told)>,
     pub(super) waits: Waits,
-    /// Inside of loops that may ask again and again.
+    /// Inside loops that may ask repeatedly.
     pub(super) polling: usize,
-    /// Whether what is done here may fail, and the script says what then.
+    /// Set if a failure here is handled by the script.
     pub(super) tried: usize,
-    /// The same, also for what the functions do that are called there.
+    /// The same, including the functions called there.
     pub(super) tried_files: usize,
-    /// Inside of `try`, whatever else is there.
+    /// Inside `try`, whatever else is there.
     pub(super) trying: usize,
-    /// Variables that a condition around asks about their fields or their kind.
+    /// Variables whose fields or kind a surrounding condition asks about.
     pub(super) asked: Vec<Asked>,
-    /// More than nothing where it is not sure that this is ever done.
+    /// Above zero if this code may never run.
     pub(super) unsure: usize,
-    /// What only a server of one generation can do and is surely asked for: the function and its place.
+    /// Calls that only servers of one generation can carry out and that certainly run: the function and its position.
     pub(super) only: Vec<(Generation, String, usize, Position)>,
-    /// The words of each condition around.
+    /// The words of each surrounding condition.
     pub(super) conditions: Vec<BTreeSet<ImmutableString>>,
-    /// What each loop around reads and gives another value.
+    /// The variables that each surrounding loop reads and changes.
     pub(super) turns: Vec<Turn>,
     /// Files that the script writes before it reads them.
     pub(super) written: BTreeSet<String>,
     pub(super) parameters: BTreeMap<String, String>,
-    /// The first variable that is the lane's own, inside of a wave's closure.
+    /// The first variable of the lane itself, inside a wave's closure.
     pub(super) lane: Option<usize>,
     pub(super) found: Vec<Told>,
-    /// How many closures were made, each as often as it was: they see the variables around them for ever.
+    /// The number of closures made so far, each counted as often as it was: they see their surroundings for ever.
     pub(super) closures: usize,
-    /// How many statements were walked, each as often as it was.
+    /// The number of statements walked, each counted as often as it was.
     visits: usize,
 }
 
@@ -167,7 +167,7 @@ impl<'a> Walk<'a> {
         self.files[self.file].tree.as_ref()
     }
 
-    /// A file from its beginning, then what of it nothing has called.
+    /// Walks a file from its beginning, then the functions that nothing has called.
     pub(super) fn whole(&mut self, file: usize) {
         self.file = file;
         let Some(tree) = self.tree() else { return };
@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
         if let Some((last, before)) = statements.split_last() {
             self.all(before);
             let value = self.statement(last).shape;
-            // The value of the runbook is shown where no semicolon ends it; what a module does is not.
+            // The value of the runbook is shown if no semicolon ends it; that of a module is not.
             let tokens = lex(&self.files[file].text).tokens;
             let ends = tokens.iter().rev().find(|token| token.kind != Kind::Comment);
             let ended = ends.is_some_and(|last| last.kind == Kind::Semicolon);
@@ -184,7 +184,7 @@ impl<'a> Walk<'a> {
                 self.dropped(&value, last);
             }
         }
-        // Nothing calls what follows.
+        // Nothing calls the following functions.
         self.unsure = 1;
         for (name, body) in named(&tree.bodies) {
             let arguments = body.parameters.iter().map(|_| Shape::Any.into()).collect();
@@ -247,7 +247,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The value of the last one; `Never` where the block is left before its end.
+    /// The value of the last statement; `Never` if the block is left before its end.
     pub(super) fn statements(&mut self, statements: &[Stmt]) -> Known {
         let Some((last, before)) = statements.split_last() else { return Shape::Unit.into() };
         self.all(before);
@@ -315,7 +315,7 @@ impl<'a> Walk<'a> {
             }
             Stmt::TryCatch(flow, _) => {
                 self.unsure += 1;
-                // One thing that is tried may well fail: what to do then is written beside it.
+                // A single action in a `try` may fail: the remedy is written beside it.
                 let one = usize::from(flow.body.statements().len() == 1);
                 let before = self.state.clone();
                 (self.tried, self.tried_files, self.trying) =
@@ -488,19 +488,19 @@ impl<'a> Walk<'a> {
         change(&mut known.shape, path, with);
     }
 
-    /// The variable and the path of an assignment's left side; what is read on the way is looked at.
+    /// The variable and the path of an assignment's left side; reads along the path are checked.
     pub(super) fn place(&mut self, target: &Expr) -> Option<(usize, Vec<Step>)> {
         let mut path = Vec::new();
         let root = self.chain(target, true, &mut path);
         root.1.map(|root| (root, path))
     }
 
-    /// Whether a condition around asks what the variable has.
+    /// True if a surrounding condition asks about the fields of the variable.
     pub(super) fn is_asked(&self, name: &str) -> bool {
         self.asked.iter().any(|asked| asked.name == name)
     }
 
-    /// An object map that is written out, after a field of it, perhaps inside of others, was given a value there.
+    /// A literal object map after an assignment to one of its fields, perhaps a nested one.
     pub(super) fn field_given(
         &self,
         whole: Written,
@@ -537,7 +537,7 @@ fn is_plain_call(statement: &Stmt) -> bool {
     }
 }
 
-/// Where the field that is assigned to stands.
+/// The position of the assigned field.
 fn last_step(target: &Expr) -> Option<Position> {
     match target {
         Expr::Dot(pair, ..) | Expr::Index(pair, ..) => last_step(&pair.rhs),
@@ -553,7 +553,7 @@ mod tests {
     use crate::functions::catalog;
     use crate::runtime::engine::bare;
 
-    /// How many statements were walked, and how many variables are remembered at the end.
+    /// The number of statements walked, and the number of variables remembered at the end.
     fn costs(text: &str) -> (usize, usize) {
         let (files, natives) = (load("x.rhai", text, Path::new("/nowhere")), Natives::of(&bare()));
         let walk = walked(&files, &natives, catalog(), Path::new("/nowhere"), Timestamp::UNIX_EPOCH);
@@ -577,7 +577,7 @@ mod tests {
             ("try { for i in [1] { ", " } } catch { }"),
         ] {
             let [few, twice] = [6, 12].map(|depth| visits(&nested(head, tail, depth)));
-            // Each level has its turns in all that are around it, and no more.
+            // Each level has its turns in all surrounding ones, and no more.
             assert!(twice <= 5 * few, "{head}: {few} and {twice}");
         }
         let functions = |count: usize| -> String {

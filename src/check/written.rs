@@ -1,30 +1,29 @@
-//! What is written out in a runbook, by way of variables and branches: a literal, or an `Expr::Coalesce` of the several
-//! that it may be. Pure.
+//! Literals in a runbook, by way of variables and branches: one, or an `Expr::Coalesce` of several possible ones. Pure.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rhai::{ASTNode, Dynamic, Expr, Ident, ImmutableString, Position};
 
-/// Stands where nothing is written out.
+/// Stands for an unknown literal.
 pub const UNKNOWN: Expr = Expr::ThisPtr(Position::NONE);
 
-/// More ways than these are not told apart.
+/// More ways than this are not distinguished.
 const MOST: usize = 24;
 
-/// A value that is written out in one of the files.
+/// A literal value in one of the files.
 #[derive(Clone, Debug)]
 pub struct Written {
     pub file: usize,
     pub expression: Arc<Expr>,
-    /// The words of the conditions that decide which of several it is: within another condition on one of them,
-    /// nobody knows which are left.
+    /// The words of the conditions that choose among several: within another condition on one of them, nobody knows
+    /// which are left.
     pub decided_by: BTreeSet<ImmutableString>,
-    /// What is known of the keys of an object map, where it is put together from more than is written out here.
+    /// The known parts of an object map that is built from more than literals.
     pub pieces: Vec<Piece>,
 }
 
-/// An object map that went into another one, of which not all is known; with its file.
+/// An object map that went into another one that is only partly known; with its file.
 pub type Piece = (usize, Arc<Expr>);
 
 impl Written {
@@ -32,7 +31,7 @@ impl Written {
         Self { file, expression: Arc::new(expression), decided_by, pieces: Vec::new() }
     }
 
-    /// What is one or the other.
+    /// The literal of a value that is one or the other.
     pub fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         let (one, other) = match (one, other) {
             (Some(one), Some(other)) => (one, other),
@@ -52,11 +51,11 @@ impl Written {
         Some(Self { expression, ..one.beside(&other) }).filter(Self::says_something)
     }
 
-    /// Two object maps in one; what both have is the second's.
+    /// Merges two object maps; common keys have the second's values.
     pub fn merged(one: Option<&Self>, two: Option<&Self>) -> Option<Self> {
         let (one, two) = match (one, two) {
             (Some(one), Some(two)) => (one, two),
-            // Of the other nothing is known.
+            // Nothing is known about the other.
             (Some(only), None) | (None, Some(only)) => {
                 let pieces = only.all_pieces();
                 return Some(Self { expression: Arc::new(UNKNOWN), pieces, ..only.clone() })
@@ -75,7 +74,7 @@ impl Written {
         Some(Self { expression: Arc::new(UNKNOWN), pieces, ..one.beside(two) }).filter(Self::says_something)
     }
 
-    /// The same with a field given a value, at the end of a path of names; `at` is where that stands.
+    /// Assigns a field at the end of a path of names; `at` is the position.
     pub fn with_field(self, path: &[String], at: Option<Position>, value: Option<Self>) -> Option<Self> {
         let at = at.unwrap_or_else(|| self.expression.position());
         let (value, by) = match value {
@@ -118,7 +117,7 @@ impl Written {
     }
 }
 
-/// Each of the ways in which it may be written.
+/// Each of the possible literals.
 pub fn parts(expression: &Expr) -> &[Expr] {
     match expression {
         Expr::Coalesce(parts, _) => parts,
@@ -126,7 +125,7 @@ pub fn parts(expression: &Expr) -> &[Expr] {
     }
 }
 
-/// What is one of these; `None` where they are too many, or nothing is known of any.
+/// A choice of these; `None` if there are too many, or one is unknown.
 pub fn one_of(several: impl IntoIterator<Item = Expr>) -> Option<Expr> {
     let mut kept: Vec<Expr> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -145,7 +144,7 @@ pub fn is_unknown(expression: &Expr) -> bool {
     matches!(expression, Expr::ThisPtr(_))
 }
 
-/// Two values that may both be the one. The same object map, of which each branch has changed a field, stays one.
+/// A value that may be either. Two branches of the same object map, with different fields changed, stay one.
 fn both(one: &Expr, other: &Expr) -> Option<Expr> {
     let mut left: Vec<&Expr> = parts(other).iter().collect();
     let mut joined = Vec::new();
@@ -161,7 +160,7 @@ fn both(one: &Expr, other: &Expr) -> Option<Expr> {
     one_of(joined.into_iter().chain(left.into_iter().cloned()))
 }
 
-/// The fields of both; one that only one of them has is perhaps not there.
+/// The fields of both; a field of only one of them may be missing.
 fn both_maps(one: &Expr, other: &Expr) -> Expr {
     let (Expr::Map(mine, position), Expr::Map(more, _)) = (one, other) else { return UNKNOWN };
     let or = |value: &Expr, other: Option<&Expr>, at: Position| {
@@ -181,12 +180,12 @@ fn both_maps(one: &Expr, other: &Expr) -> Expr {
     Expr::Map(fields, *position)
 }
 
-/// Whether a field of an object map that is written out is surely there, whatever it holds.
+/// True if a field of a literal object map certainly exists, whatever its value.
 pub fn is_sure(value: &Expr) -> bool {
     !matches!(value, Expr::Coalesce(ways, _) if ways.iter().any(is_unknown))
 }
 
-/// Two object maps in one; what both have is the second's. Of texts and of whole numbers their sum.
+/// Merges two object maps; common keys have the second's values. Texts and whole numbers are added.
 pub fn merged(one: &Expr, two: &Expr) -> Option<Expr> {
     let merge = |one: &Expr, two: &Expr| match (one, two) {
         (Expr::Map(one, position), Expr::Map(two, _)) => {
@@ -229,12 +228,12 @@ fn with_field(whole: &Expr, path: &[String], at: Position, value: &Expr) -> Opti
     }))
 }
 
-/// Two fields that cannot be there together: surely both, or one of them whenever the other is.
+/// True if two fields certainly exist together: both always, or one whenever the other does.
 pub fn are_together(one: &Expr, other: &Expr) -> bool {
     is_sure(one) || is_sure(other)
 }
 
-/// The one flag that it is, if it is there.
+/// The only possible value of the flag, if it is set.
 pub fn flag(value: &Expr) -> Option<bool> {
     let mut known = parts(value).iter().filter(|part| !is_unknown(part));
     match (known.next(), known.next()) {
@@ -243,7 +242,7 @@ pub fn flag(value: &Expr) -> Option<bool> {
     }
 }
 
-/// Arguments in each way in which they may be written: where one may be several, it is each of them once.
+/// The arguments in each possible way: an argument with several literals is each of them once.
 pub fn variants(arguments: &[Expr]) -> Vec<Vec<Expr>> {
     let several = |argument: &Expr| matches!(argument, Expr::Coalesce(..));
     let alone: Vec<Expr> =

@@ -1,4 +1,4 @@
-//! Deployments, called migrations on legacy servers: making a machine of a transfer's copy.
+//! Deployments, called migrations on legacy servers: making a machine from a transfer's copy.
 
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ use crate::runtime::settle;
 const DEPLOYMENT: Parameter =
     Parameter::required("deployment", Kind::Reference(Noun::Deployment), "The deployment: its id or its object.");
 
-/// What can be said of a deployment.
+/// The settings of a deployment.
 pub const DEPLOY: &[Key] = &[
     Key::new("transfer_id", Kind::Reference(Noun::Transfer), "The replica, unless it is the first argument.")
         .aliases(&["transfer", "replica_id", "replica"]),
@@ -65,10 +65,10 @@ const SHOW: &[Key] = &[Key::new(
 
 const CANCEL: &[Key] = &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well; default false.")];
 
-/// How many executions are looked at before a deployment: the newest copy is among them.
+/// The number of executions that are read before a deployment: the newest copy is among them.
 pub const COPIES: usize = 10;
 
-/// What [`start`] sends.
+/// The requests of [`start`].
 pub const DEPLOYS: Sends =
     Sends::changes("POST /deployments", Again::Compared("a new deployment")).legacy("POST /migrations");
 
@@ -194,10 +194,10 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-/// What the options say of a deployment, as the fields of its request.
+/// The options for a deployment, as the fields of its request.
 ///
 /// # Errors
-/// `Script` for words that contradict each other, `Input` for a script that cannot be read.
+/// `Script` for contradictory options, `Input` for a script that cannot be read.
 pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     let mut fields = call.options().body(&DEPLOY_FIELDS)?;
     put_user_scripts(call, &mut fields)?;
@@ -207,7 +207,7 @@ pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     Ok(fields)
 }
 
-/// What is there of a transfer when a deployment of it is about to leave.
+/// The state of a transfer when a deployment of it is about to leave.
 pub struct There {
     /// The newest ones.
     pub executions: Vec<Value>,
@@ -215,12 +215,12 @@ pub struct There {
     pub deployments: Vec<Value>,
 }
 
-/// Starts a deployment. `guard` is asked whenever it is about to leave, with what is there at
-/// that moment. When the answer is lost, a deployment that was not there then, of the copy that was the newest then, and
-/// that is as it was asked for shows that it has begun: its notes are its transfer's, a mark would prove nothing.
+/// Starts a deployment. `guard` is asked whenever it is about to leave, with the state at that moment. When the answer
+/// is lost, a new deployment with the requested settings, of the copy that was the newest then, shows that it has
+/// begun: its notes are its transfer's, so a mark would prove nothing.
 ///
 /// # Errors
-/// That of the guard; what the server says; `Unknown` when no look tells.
+/// That of the guard; those of the server; `Unknown` when no look tells.
 pub fn start(
     call: &Call<'_>,
     transfer: &str,
@@ -239,7 +239,7 @@ pub fn start(
         Ok(json!({ "ids": ours::ids(&of(&there.deployments, transfer)), "copy": copy }))
     };
     let begun = settle::change(call, &request, &leaving, |call, before| {
-        // Journals of version 1 have the ids alone, as what was decided.
+        // Journals of version 1 recorded only the ids, as a decision.
         let (known, copy) = if before.is_null() { (&decided, &Value::Null) } else { (&before["ids"], &before["copy"]) };
         let new = ours::new_things(now_of_transfer(call, transfer)?, known);
         if new.is_empty() {
@@ -253,18 +253,18 @@ pub fn start(
     Ok(deployment)
 }
 
-/// The deployments of a transfer, as far as the list of the moment knows.
+/// The deployments of a transfer, according to the current list.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
     Ok(of(&lists::deployments(call)?, transfer))
 }
 
-/// The deployments of a transfer as they are now: what others have begun since the last list is among them.
+/// The deployments of a transfer right now, including those that others have begun since the last list.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn now_of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
     Ok(of(&lists::deployments_now(call)?, transfer))
 }

@@ -236,7 +236,7 @@ fn validated(call: &mut Call<'_>, id: &str) -> Result<Value> {
     Ok(answer)
 }
 
-/// The connection that the options give, if they give one: itself, or the address of the secret that holds it.
+/// The connection in the options, if any: the connection itself, or the address of the secret that holds it.
 fn connection(call: &mut Call<'_>, name: &str) -> Result<Option<Value>> {
     let given = map_or_file(call, "connection_info", "connection_file")?;
     let secret = call.options().get("connection_secret").map(secret_of).transpose()?;
@@ -262,7 +262,7 @@ fn connection(call: &mut Call<'_>, name: &str) -> Result<Option<Value>> {
     }
 }
 
-/// An update of nothing is a misspelling or a forgotten key.
+/// Refuses an update of nothing, which is a misspelling or a forgotten key.
 pub fn refuse_nothing(options: &Options, function: &str) -> Result<()> {
     if options.is_empty() {
         return Err(Error::script(format!("`{function}` has nothing to change")));

@@ -1,4 +1,4 @@
-//! Executions: one run of a transfer, which copies what has changed.
+//! Executions: runs of a transfer, which copy the changes.
 
 use jiff::SignedDuration;
 use rhai::Dynamic;
@@ -44,17 +44,17 @@ const EXECUTE: &[Key] = &[
     ),
 ];
 
-/// Beside what the request says: what a guard is told.
+/// An override for a guard, besides the fields of the request.
 pub const COPY_AGAIN: Key =
     Key::new("copy_again", Kind::Flag, "Copy although the VM was cut over before; default false.");
 
 const CANCEL: &[Key] =
     &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.")];
 
-/// How often an update is looked at whose answer was lost.
+/// The interval for checking an update whose answer was lost.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
-/// What [`start`] sends.
+/// The requests of [`start`].
 pub const EXECUTES: Sends = Sends::changes("POST /transfers/{transfer}/executions", Again::Compared("a new execution"))
     .legacy("POST /replicas/{replica}/executions");
 
@@ -151,7 +151,8 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let (transfer, id) = resolve::execution(call)?;
     let force = call.options().flag("force").unwrap_or(false);
-    // Once it is being cancelled, a second request is refused, and that is as good; one that completed was not cancelled.
+    // While it is being cancelled, a second request is refused, which is just as good; a completed one was not
+    // cancelled.
     let request = executions::cancel(call.generation()?, &transfer, &id, force);
     let show = executions::show(call.generation()?, &transfer, &id);
     let completed = || call.read(&show).is_ok_and(|execution| status(&execution).succeeded());
@@ -168,7 +169,7 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 /// Starts an execution.
 ///
 /// # Errors
-/// That of its guard; what the server says; `Unknown` when no look tells.
+/// That of its guard; those of the server; `Unknown` when no look tells.
 pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
     let copies_again = call.options().flag("copy_again").unwrap_or(false);
     // Journals of version 1 hold the guard's verdict here.
@@ -195,12 +196,12 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
     Ok(present::execution(begun))
 }
 
-/// Sends what begins an execution. `guard` is asked whenever it is about to leave, with the newest executions of that
-/// moment. When the answer is lost, an execution that was not there then and is what was `wanted` shows that it has begun;
-/// the server refuses a second one while the first runs, so it may be sent again.
+/// Sends a request that begins an execution. `guard` is asked whenever it is about to leave, with the newest executions
+/// of that moment. When the answer is lost, a new execution that matches `wanted` shows that it has begun; the server
+/// refuses a second one while the first is running, so it may be sent again.
 ///
 /// # Errors
-/// That of the guard; what the server says; `Unknown` when no look tells.
+/// That of the guard; those of the server; `Unknown` when no look tells.
 pub fn begun(
     call: &Call<'_>,
     transfer: &str,
@@ -238,13 +239,13 @@ pub fn begun(
 /// The newest executions of a transfer, of any type.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn newest(call: &Call<'_>, transfer: &str, count: usize) -> Result<Vec<Value>> {
     let filters = Filters::newest(count);
     Ok(filters.apply(call.read_list(&executions::list(call.generation()?, transfer, &filters))?))
 }
 
-/// An update at its end: before that nothing shows what it changes.
+/// An update at its end: before that, nothing shows its changes.
 fn ended(call: &Call<'_>, transfer: &str, execution: &Value) -> Result<Value> {
     let mut execution = execution.clone();
     while let (true, Some(id)) = (status(&execution).is_active(), Object::from(&execution).id()) {

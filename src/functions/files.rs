@@ -1,4 +1,4 @@
-//! Reading what people prepared: inventories.
+//! Reading files that people prepared: inventories.
 
 use rhai::{Array, Dynamic, Map as ScriptMap};
 
@@ -96,17 +96,17 @@ fn read_json(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 /// The text of a file that a script names.
 ///
 /// # Errors
-/// `Input` when there is none, or it is not text.
+/// `Input` when it does not exist, or is not text.
 pub fn read_text(call: &Call<'_>, written: &str) -> Result<String> {
     let bytes = call.host.read_file(written)?;
     decode::text(&bytes).map_err(|error| Error::input(format!("`{written}`: {error}")).hint(error.hint()))
 }
 
-/// Writes a text where a script says.
+/// Writes a text to a file that a script names.
 ///
 /// # Errors
-/// `Input` when it cannot be written there, `Failed` when the disk is full: the file is as it was. A script can catch
-/// both, the run's own disk may be another.
+/// `Input` when it cannot be written there, `Failed` when the disk is full: the file is unchanged. A script can catch
+/// both, since the run's own disk may be another.
 pub fn write_text(call: &Call<'_>, written: &str, text: &str) -> Result<()> {
     let path = call.host.file_to_write(written)?;
     disk::replace(&path, text.as_bytes()).map_err(|error| {
@@ -118,10 +118,10 @@ pub fn write_text(call: &Call<'_>, written: &str, text: &str) -> Result<()> {
     })
 }
 
-/// The layout that the options of `read_csv` give.
+/// The layout in the options of `read_csv`.
 ///
 /// # Errors
-/// `Input` for a delimiter of several characters, and a header above the first line.
+/// `Input` for a delimiter of several characters, and for a header line below 1.
 fn layout(options: &Options) -> Result<Layout> {
     let mut delimiter = None;
     if let Some(text) = options.text("delimiter") {

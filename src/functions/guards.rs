@@ -1,20 +1,20 @@
-//! What must never happen: refusals that stand before a deploy. Each says what would have happened.
+//! Guards: refusals before a deployment or a copy that would do harm. Each says what would have happened.
 //!
-//! Tried on real servers, every one of these was accepted and completed: deploying after a cancelled or failed final
-//! copy (stale data boots), deploying twice (two VMs of one name), deploying one of two replicas of a VM.
+//! On real servers, every one of these was accepted and completed: deploying after a cancelled or failed final copy
+//! (stale data boots), deploying twice (two VMs of one name), deploying one of two replicas of a VM.
 
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
 use crate::model::{Object, Status, Task, TaskStatus};
 
-/// What is known of a transfer before it is deployed.
+/// The facts about a transfer before it is deployed.
 pub struct Facts<'a> {
     pub label: &'a str,
     pub transfer: &'a str,
     /// Of every type, in any order.
     pub executions: &'a [Value],
-    /// Of this transfer and of any other one of the same machines, also of one that is gone by now.
+    /// Of this transfer and of any other one of the same machines, even of one that is gone.
     pub deployments: &'a [Value],
     /// The transfers of the same machines.
     pub others: &'a [Value],
@@ -22,7 +22,7 @@ pub struct Facts<'a> {
     pub requires: Option<&'a str>,
 }
 
-/// What the runbook overrides.
+/// The guards that the runbook overrides.
 #[derive(Clone, Copy, Default)]
 pub struct Overrides {
     pub allow_stale: bool,
@@ -32,7 +32,7 @@ pub struct Overrides {
 }
 
 /// # Errors
-/// `Refused`, with what would have happened and the way out.
+/// `Refused`, with the consequence and the remedy.
 pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
     let label = facts.label;
     if let Some(other) =
@@ -80,13 +80,13 @@ pub fn before_deploy(facts: &Facts<'_>, overrides: Overrides) -> Result<()> {
     }
 }
 
-/// Refuses to copy again what was cut over: deployed after a copy that had switched the source off, whatever was copied,
-/// cancelled, changed or deleted since. A copy that would itself switch the source off (`shutdown`) is refused of anything
-/// that is deployed, as its own deployment would be afterwards. `executions` are the newest ones of every type, with their
-/// tasks; `deployments` as those of `Facts`.
+/// Refuses to copy again after a cutover, that is, a deployment after a copy that had switched the source off, whatever
+/// was copied, cancelled, changed or deleted since. A copy that would itself switch the source off (`shutdown`) is
+/// refused for anything deployed, since its own deployment would be refused afterwards. `executions` are the newest
+/// ones of every type, with their tasks; `deployments` are those of `Facts`.
 ///
 /// # Errors
-/// `Refused`, with what would have happened and the way out.
+/// `Refused`, with the consequence and the remedy.
 pub fn before_copy(
     (label, transfer): (&str, &str),
     executions: &[Value],
@@ -130,33 +130,33 @@ fn deployed_before(label: &str, transfer: &str, deployment: &Value) -> String {
     format!("`{label}` was deployed before (deployment {}{by}, {})", text(deployment, "id"), text(deployment, "status"))
 }
 
-/// The deployments of a transfer's machines, also those of other transfers and of ones that are gone: a deployment's record
-/// names its origin and its machines for as long as it is kept.
+/// The deployments of a transfer's machines, including those of other and of deleted transfers: the record of a
+/// deployment names its origin and its machines for as long as it is kept.
 pub fn of_machines(deployments: &[Value], transfer: &Value) -> Vec<Value> {
     let of = |deployment: &&Value| deployment["transfer_id"] == transfer["id"] || share_a_machine(deployment, transfer);
     deployments.iter().filter(of).cloned().collect()
 }
 
-/// Whether two objects (transfers, deployments) are of the same machine: its name alone says nothing, since two origins may
-/// each have one of that name.
+/// True if two objects (transfers, deployments) have a machine in common. A name alone says nothing, since two origins
+/// may each have one with that name.
 pub fn share_a_machine(one: &Value, other: &Value) -> bool {
     let names = |object: &Value| object["instances"].as_array().cloned().unwrap_or_default();
     let others = names(other);
     one["origin_endpoint_id"] == other["origin_endpoint_id"] && names(one).iter().any(|name| others.contains(name))
 }
 
-/// Whether an execution has switched its sources off: it completed, or its task did before it failed or was cancelled.
+/// True if an execution has switched its sources off: it completed, or its task did before it failed or was cancelled.
 fn switched_off(execution: &Value) -> bool {
     let off = |task: Task<'_>| task.switches_off() && task.status() == TaskStatus::Completed;
     switches_off(execution) && (status(execution).succeeded() || Object::from(execution).tasks().into_iter().any(off))
 }
 
-/// Whether an execution switches its sources off.
+/// True if an execution switches its sources off.
 pub fn switches_off(execution: &Value) -> bool {
     Object::from(execution).tasks().into_iter().any(Task::switches_off)
 }
 
-/// The newest execution that touches the disks: an update does not.
+/// The newest execution that touches the disks; an update does not.
 pub fn newest_copy(executions: &[Value]) -> Option<&Value> {
     executions
         .iter()
@@ -235,12 +235,12 @@ mod tests {
         assert!(refused(std::slice::from_ref(&off), &[deployed(3, "RUNNING")]));
         assert!(!refused(std::slice::from_ref(&off), &[deployed(3, "ERROR")]));
         assert!(!refused(std::slice::from_ref(&off), &[deployed(1, "COMPLETED")]));
-        // Whatever came after the copy that switched it off, before the deployment or behind it.
+        // Anything after the copy that switched it off, before or after the deployment.
         let plain = |number, status| copy(number, "", status);
         for between in [plain(3, "COMPLETED"), plain(5, "CANCELED"), plain(5, "ERROR"), plain(5, "COMPLETED")] {
             assert!(refused(&[between.clone(), off.clone()], &[deployed(4, "COMPLETED")]), "{between}");
         }
-        // A copy that failed or was cancelled has switched the source off where its task came to its end.
+        // A failed or cancelled copy has switched the source off if its task completed.
         for status in ["ERROR", "CANCELED"] {
             let half = |task| [plain(3, "COMPLETED"), copy(2, task, status)];
             assert!(refused(&half("COMPLETED"), &[deployed(4, "COMPLETED")]), "{status}");
@@ -248,14 +248,14 @@ mod tests {
         }
         // A test deployment while the source goes on.
         assert!(!refused(&[plain(2, "COMPLETED")], &[deployed(3, "COMPLETED")]));
-        // The source stays on where what is copied could not be deployed.
+        // The source stays on if the copy could not be deployed.
         let switched = |deployments: &[Value]| before_copy(("db", "T"), &[plain(2, "COMPLETED")], deployments, true);
         assert!(
             switched(&[deployed(3, "COMPLETED")])
                 .is_err_and(|error| error.message.contains("would switch the source off"))
         );
         assert!(switched(&[deployed(3, "ERROR")]).is_ok() && switched(&[]).is_ok());
-        // The record of a deployment remembers what was moved when its replica is gone.
+        // The record of a deployment still names its machine when its replica is gone.
         let elsewhere = json!({"id": "D", "transfer_id": "gone", "status": "COMPLETED", "created_at": at(1)});
         assert!(switched(std::slice::from_ref(&elsewhere)).is_err_and(|error| error.message.contains("replica, gone")));
         assert!(!refused(std::slice::from_ref(&off), &[elsewhere]));

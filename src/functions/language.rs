@@ -1,4 +1,4 @@
-//! Beside the API: parameters, grouping, time, messages.
+//! Functions besides the API: parameters, grouping, time, messages.
 
 use rhai::{Array, Dynamic, FnPtr, Map as ScriptMap};
 
@@ -103,7 +103,7 @@ fn param(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let default = call.options().get("default").cloned();
     let name = call.text("name");
     let value = call.host.parameters.value(&name, default)?;
-    // What is called a password is kept from all eyes, as one that a server sends.
+    // A value named like a password is masked everywhere, as one from a server is.
     let text = value.is_string().then(|| text_of(&value)).filter(|text| !text.is_empty());
     match text.filter(|text| is_secret_name(&name) || call.host.parameters.is_secret(&name) || holds_secret(text)) {
         Some(secret) => {

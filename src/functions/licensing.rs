@@ -22,7 +22,7 @@ const REGISTER: &[Key] = &[
     Key::new("licence_pem_file", Kind::Path, "The file that holds it, relative to the runbook's folder."),
 ];
 
-/// An example that asks an appliance and says what is missing where there is none.
+/// An example that asks an appliance and says what is missing if there is none.
 macro_rules! ask {
     ($ask:literal) => {
         concat!(

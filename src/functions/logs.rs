@@ -106,7 +106,7 @@ fn stream(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(said.into_iter().map(to_script).collect::<Array>().into())
 }
 
-/// Seconds since 1970: written so, as a time, or as how long ago.
+/// Seconds since 1970: written as such, as a time, or as a duration before `now`.
 fn seconds(text: &str, now: Timestamp) -> Result<i64> {
     if let Ok(number) = text.trim().parse::<i64>() {
         return Ok(number);

@@ -1,5 +1,5 @@
 //! Direct migrations: copying and deploying in one. Legacy servers have them; on a current server they are a
-//! live-migration transfer whose execution deploys itself, and answer as one thing all the same.
+//! live-migration transfer whose execution deploys by itself, presented as one object.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub const ROWS: &[Function] = &[
     },
 ];
 
-/// How long after its execution the server may take to begin the deployment: it looks every 10 s.
+/// The time after its execution that the server may take to begin the deployment: it checks every 10 s.
 const DEPLOYING: Duration = Duration::from_secs(60);
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
@@ -79,7 +79,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(call.shown(joined(transfer, &execution, None)))
 }
 
-/// Whether an object is a migration that is a transfer and a deployment on the server.
+/// True if an object is a migration that is a transfer and a deployment on the server.
 pub fn is_two(object: &Value) -> bool {
     object["type"] == "migration" && object["execution_id"].is_string()
 }
@@ -87,16 +87,16 @@ pub fn is_two(object: &Value) -> bool {
 /// The migration behind the id of a live-migration transfer.
 ///
 /// # Errors
-/// `otherwise` where the id is of nothing of the kind.
+/// `otherwise` if the id does not belong to one.
 pub fn show(call: &Call<'_>, id: &str, otherwise: Error) -> Result<Value> {
     let (transfer, execution, deployment) = halves(call, id, otherwise)?;
     Ok(joined(transfer, &execution, deployment.as_ref()))
 }
 
-/// Cancels whichever half of a migration is under way.
+/// Cancels the half of a migration that is running.
 ///
 /// # Errors
-/// `otherwise` where the id is of nothing of the kind, or nothing is under way.
+/// `otherwise` if the id does not belong to one, or nothing is running.
 pub fn cancel(call: &Call<'_>, id: &str, force: bool, otherwise: Error) -> Result<()> {
     let (_, execution, deployment) = halves(call, id, otherwise.clone())?;
     let generation = call.generation()?;
@@ -118,10 +118,10 @@ pub fn cancel(call: &Call<'_>, id: &str, force: bool, otherwise: Error) -> Resul
     }
 }
 
-/// Deletes both halves of a migration: first the transfer, which the server refuses while either is under way.
+/// Deletes both halves of a migration: first the transfer, which the server refuses while either is running.
 ///
 /// # Errors
-/// `otherwise` where the id is of nothing of the kind; what the server says.
+/// `otherwise` if the id does not belong to one; those of the server.
 pub fn delete(call: &mut Call<'_>, id: &str, otherwise: Error) -> Result<()> {
     let (_, _, deployment) = halves(call, id, otherwise)?;
     let generation = call.generation()?;
@@ -132,7 +132,7 @@ pub fn delete(call: &mut Call<'_>, id: &str, otherwise: Error) -> Result<()> {
     Ok(())
 }
 
-/// Once it is being cancelled, a second request is refused, and that is as good.
+/// True if it is being cancelled: the refusal of a second request is just as good.
 fn is_over(refusal: &Error) -> bool {
     refusal.status() == Some(400)
 }
@@ -187,10 +187,10 @@ fn joined(mut transfer: Value, execution: &Value, deployment: Option<&Value>) ->
     transfer
 }
 
-/// What is left to wait for when the copy of a migration has ended: its deployment.
+/// The remaining wait when the copy of a migration has ended: for its deployment.
 ///
 /// # Errors
-/// `Failed` when the server begins none; `Timeout`, `Interrupted`.
+/// `Failed` when the server does not begin one; `Timeout`, `Interrupted`.
 pub fn second_half(call: &Call<'_>, thing: &Dynamic, deadline: Option<Instant>) -> Result<Option<Target>> {
     let object = to_json(thing, Secrets::Masked)?;
     if !is_two(&object) {

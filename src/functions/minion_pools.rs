@@ -62,8 +62,7 @@ const DEALLOCATE: &[Key] = &[Key::new("force", Kind::Flag, "Also machines that a
 
 const NAME: Parameter = Parameter::required("name", Kind::Text, "Its name for people.");
 
-/// An example that begins with a pool.
-/// The beginning of the examples.
+/// The beginning of the examples that need a pool.
 const A_POOL: &str = "let pool = minion_pool_ensure(\"helpers\", #{ endpoint: \"openstack\", platform: \"destination\", os_type: \"linux\", environment_options: #{}, skip_allocation: true });\n";
 
 pub const ROWS: &[Function] = &[
@@ -177,7 +176,7 @@ pub const ROWS: &[Function] = &[
     },
 ];
 
-/// How often a pool that is waited for is looked at.
+/// The interval for checking a pool that is waited for.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
@@ -248,8 +247,8 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
     settle::make(call, "notes", fields, &unguarded, build, |call| call.read_list(&minion_pools::list()))
 }
 
-/// Allocates a pool, or deallocates it. When the answer is lost, another status than before that is on the way there tells
-/// that it has begun; the server refuses a second one while the first runs.
+/// Allocates or deallocates a pool. When the answer is lost, a changed status in that direction shows that it has
+/// begun; the server refuses a second request while the first is running.
 fn act(call: &Call<'_>, id: &str, request: &Request, allocate: bool) -> Result<Value> {
     let decided = call.decided_before().unwrap_or_default();
     let seen = |call: &Call<'_>| Ok(call.read(&minion_pools::show(id))?["status"].clone());
@@ -275,12 +274,12 @@ fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     Ok(fields)
 }
 
-/// Whether an object is a minion pool.
+/// True if an object is a minion pool.
 pub fn is_pool(object: &Value) -> bool {
     object["minion_machines"].is_array() || object.get("minion_retention_strategy").is_some()
 }
 
-/// Waits until nothing is done to a pool any more.
+/// Waits until no work on a pool is left.
 ///
 /// # Errors
 /// `Failed` with its last event when it is broken, `Timeout`.
@@ -306,11 +305,11 @@ pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Instant>) -> Result<
     }
 }
 
-/// Whether something is done to a pool although its status is one of rest.
+/// True if work on a pool goes on although its status is one of rest.
 ///
-/// The status says nothing of the machines, which a refresh is about, and nothing of an allocation that was asked for
-/// at the pool's creation until the server's process for it runs: until then only an event more than the creation's
-/// own tells it from a pool that nobody wants allocated.
+/// The status says nothing about the machines, which a refresh works on, and nothing about an allocation requested at
+/// the pool's creation until the server's process for it runs: until then only an event after the creation's own
+/// distinguishes it from a pool that nobody wants allocated.
 fn busy(pool: &Value) -> bool {
     let machines = pool["minion_machines"].as_array().is_some_and(|machines| machines.iter().any(changes));
     let events = pool["events"].as_array().map_or(&[][..], Vec::as_slice);
@@ -322,7 +321,7 @@ fn changes(machine: &Value) -> bool {
     machine["allocation_status"].as_str().is_some_and(|status| MachineStatus::from(status).is_changing())
 }
 
-/// What the latest event of the level `ERROR` says.
+/// The message of the latest event of the level `ERROR`.
 fn last_error(pool: &Value) -> Option<&str> {
     let errors = pool["events"].as_array()?.iter().filter(|event| event["level"] == "ERROR");
     errors.max_by_key(|event| event["index"].as_i64())?["message"].as_str()

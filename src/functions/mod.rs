@@ -1,4 +1,4 @@
-//! The table of functions: one file per domain, its rows first, the bodies below in the same order.
+//! The table of functions: one file per domain, with its rows first and the bodies below in the same order.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,7 +1,7 @@
-//! Telling what a request of ours has made from what schedules and colleagues make meanwhile. Pure.
+//! Distinguishing the effects of our requests from the work of schedules and colleagues. Pure.
 //!
-//! The primary sign is what was there when the request left: what was known then is not its effect. What is new must
-//! agree with everything that the request said and that the thing shows. A newer number proves nothing.
+//! The primary sign is the state when the request left: anything known then is not its effect. A new object must agree
+//! with everything that the request said and that the object shows. A newer number proves nothing.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::functions::guards::{newest_copy, status, switches_off};
 use crate::model::{PoolStatus, Status};
 use crate::runtime::found::{Agrees, Found, holds};
 
-/// What a request asked an execution to be.
+/// The kind of execution that a request asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted<'a> {
     Copy {
@@ -22,18 +22,18 @@ pub enum Wanted<'a> {
     DisksDelete,
 }
 
-/// The newest executions of the moment, as what was there before.
+/// The newest executions of the moment, as a record of the earlier state.
 pub fn seen(newest: &[Value]) -> Value {
     let lowest = newest.iter().map(number).min().unwrap_or(0);
     json!({ "ids": ids(newest), "above": if newest.len() < WINDOW { 0 } else { lowest } })
 }
 
-/// How many executions are looked at before one is begun.
+/// The number of executions that are read before one is begun.
 pub const WINDOW: usize = 5;
 
-/// The executions that were not there before: of those older than what was looked at then, none is new.
+/// The executions that did not exist before; those older than the ones read then are not new.
 pub fn new_executions(all: Vec<Value>, before: &Value) -> Vec<Value> {
-    // Journals of version 1 have the number of the newest one.
+    // Journals of version 1 recorded the number of the newest one.
     if let Some(newest) = before.as_i64() {
         return all.into_iter().filter(|execution| number(execution) > newest).collect();
     }
@@ -41,19 +41,19 @@ pub fn new_executions(all: Vec<Value>, before: &Value) -> Vec<Value> {
     new_things(all, &before["ids"]).into_iter().filter(|execution| number(execution) > above).collect()
 }
 
-/// The things whose ids are none of those known before.
+/// The objects whose ids were not known before.
 pub fn new_things(all: Vec<Value>, before: &Value) -> Vec<Value> {
     let known = before.as_array().map_or(&[][..], Vec::as_slice);
     all.into_iter().filter(|thing| !known.contains(&thing["id"])).collect()
 }
 
-/// The ids of things.
+/// The ids of objects.
 pub fn ids(things: &[Value]) -> Value {
     things.iter().map(|thing| thing["id"].clone()).collect()
 }
 
-/// Whether an execution is what was asked for. `deployments` are those of its transfer; `transfer` is as this
-/// execution has left it, null where a later one may have changed it.
+/// Compares an execution with the request. `deployments` are those of its transfer; `transfer` is the state that this
+/// execution left, null if a later one may have changed it.
 pub fn execution(found: &Value, wanted: Wanted<'_>, transfer: &Value, deployments: &[Value]) -> Agrees {
     let of_type = |end: &str| found["type"].as_str().map_or(Agrees::Unclear, |kind| kind.ends_with(end).into());
     match wanted {
@@ -67,7 +67,7 @@ pub fn execution(found: &Value, wanted: Wanted<'_>, transfer: &Value, deployment
             of_type("_execution").and(off).and((deploys == auto_deploy).into())
         }
         Wanted::Update(fields) => {
-            // Updates show what they change by having changed it; a later one may have changed it again.
+            // An update shows its changes only in the transfer; a later one may have changed it again.
             let changed = match status(found) {
                 Status::Completed if !transfer.is_null() => holds(transfer, fields).into(),
                 _ => Agrees::Unclear,
@@ -78,10 +78,10 @@ pub fn execution(found: &Value, wanted: Wanted<'_>, transfer: &Value, deployment
     }
 }
 
-/// Whether a deployment is what was asked for with the fields `sent`. `copy` is the id of the copy that was to be
-/// deployed, null where that is not known; `executions` are those of its transfer.
+/// Compares a deployment with the fields `sent`. `copy` is the id of the copy to be deployed, null if it is unknown;
+/// `executions` are those of its transfer.
 pub fn deployment(found: &Value, sent: &Map<String, Value>, copy: &Value, executions: &[Value]) -> Agrees {
-    // The server's own deployment after a copy is none of ours.
+    // The server's own deployment after a copy is not ours.
     let by_hand = Agrees::from(found["deployer_id"].is_null());
     // Legacy servers do not show these.
     let same = |name: &str| {
@@ -89,7 +89,7 @@ pub fn deployment(found: &Value, sent: &Map<String, Value>, copy: &Value, execut
         let shown = found.get(name).filter(|shown| !shown.is_null());
         wanted.zip(shown).is_none_or(|(wanted, shown)| wanted == shown).into()
     };
-    // The server may write these in another way.
+    // The server may write these differently.
     let alike = |name: &str| match (sent.get(name), &found[name]) {
         (Some(wanted), shown) if !shown.is_null() && !holds(shown, wanted) => Agrees::Unclear,
         _ => Agrees::Yes,
@@ -108,7 +108,7 @@ pub fn deployment(found: &Value, sent: &Map<String, Value>, copy: &Value, execut
         .and(of_copy)
 }
 
-/// Whether a schedule is what was asked for with the fields `sent`; what was not said is the server's default.
+/// Compares a schedule with the fields `sent`; missing ones have the server's defaults.
 pub fn schedule(found: &Value, sent: &Map<String, Value>) -> Agrees {
     let flag = |name: &str, default: bool| {
         let wanted = sent.get(name).and_then(Value::as_bool).unwrap_or(default);
@@ -122,7 +122,7 @@ pub fn schedule(found: &Value, sent: &Map<String, Value>) -> Agrees {
         .and((end(sent.get("expiration_date")) == end(found.get("expiration_date"))).into())
 }
 
-/// What has become of a minion pool that had the status `before`, and was to be allocated, or deallocated.
+/// The state of a minion pool that had the status `before`, and was to be allocated or deallocated.
 pub fn pool(now: Value, before: &Value, allocate: bool) -> Found {
     let status = PoolStatus::from(now["status"].as_str().unwrap_or_default());
     let allocates = status == PoolStatus::Allocated || status.is_allocating();

@@ -1,4 +1,4 @@
-//! Providers: which platforms the server's workers speak, and what each wants to be told.
+//! Providers: the platforms that the server's workers speak, and the schemas of their settings.
 
 use rhai::Dynamic;
 
@@ -12,7 +12,7 @@ use crate::language::spec::{Kind, Parameter, Spec};
 use crate::runtime::call::Call;
 use crate::runtime::function::Function;
 
-/// Platforms that providers were seen or announced for; a server has only some of them, and may have others.
+/// Platforms whose providers were seen or announced; a server has only some of them, and may have others.
 pub const PLATFORMS: [&str; 14] = [
     "openstack",
     "vmware_vsphere",

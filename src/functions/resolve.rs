@@ -1,4 +1,4 @@
-//! From what a script writes for a thing (its id, its object, its name) to the id.
+//! From a script's way of naming an object (its id, the object, its name) to the id.
 
 use rhai::{Dynamic, Map as ScriptMap};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use crate::runtime::call::Call;
 use crate::runtime::lists;
 use crate::secret::carried;
 
-/// An id as the server makes them: 36 characters, hexadecimal and dashes.
+/// True for an id as the server makes them: 36 characters, hexadecimal and dashes.
 pub fn is_id(text: &str) -> bool {
     text.len() == 36 && text.chars().all(|character| character.is_ascii_hexdigit() || character == '-')
 }
@@ -58,7 +58,7 @@ pub fn minion_pool(call: &Call<'_>, value: &Dynamic) -> Result<String> {
     named(call, value, &minion_pools::list(), "minion pool")
 }
 
-/// Writes ids for the minion pools that the option `name`, VM to pool, gives by their names or objects.
+/// Replaces names and objects of minion pools by ids in the option `name`, a map from VMs to pools.
 ///
 /// # Errors
 /// As [`endpoint`].
@@ -98,10 +98,10 @@ fn one_named(all: &[Value], name: &str, noun: &str) -> Result<Value> {
     })
 }
 
-/// The one of this name or id, if there is one.
+/// The object with this name or id, if there is one.
 ///
 /// # Errors
-/// `Ambiguous` with the ids: the server lets several have one name.
+/// `Ambiguous` with the ids: the server allows several with one name.
 pub fn none_or_one<'a>(all: &'a [Value], name: &str, noun: &str) -> Result<Option<&'a Value>> {
     let wanted = carried::revealed(name);
     let found: Vec<&Value> = all.iter().filter(|each| each["name"] == *wanted || each["id"] == *wanted).collect();
@@ -113,11 +113,11 @@ pub fn none_or_one<'a>(all: &'a [Value], name: &str, noun: &str) -> Result<Optio
     Ok(found.first().copied())
 }
 
-/// The one of this name that is there before an `*_ensure` makes any. Which one that was is on record: what a run has
-/// made itself it does not find when it is resumed.
+/// The object with this name that existed before an `*_ensure`. The result is recorded: a resumed run does not find the
+/// objects that it made itself.
 ///
 /// # Errors
-/// As [`none_or_one`]; what the server or the network says.
+/// As [`none_or_one`]; those of the server or the network.
 pub fn there(call: &Call<'_>, list: &Request, name: &str, noun: &str) -> Result<Option<Value>> {
     let mut seen = None;
     let found = call.decide(|call| {
@@ -138,7 +138,7 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// The id of the transfer that an execution or a deployment is of.
+/// The id of the transfer of an execution or a deployment.
 fn transfer_field(value: &Dynamic) -> Option<String> {
     field(value, "transfer_id").or_else(|| field(value, "replica_id"))
 }
@@ -184,10 +184,10 @@ pub fn has_instance(transfer: &Value, instance: &str) -> bool {
     transfer["instances"].as_array().is_some_and(|instances| instances.iter().any(|name| name == instance))
 }
 
-/// The ids of a transfer and one of its executions: from both, or from the execution's object alone.
+/// The ids of a transfer and of one of its executions: from both, or from the execution's object alone.
 ///
 /// # Errors
-/// `Script` where one of the two is missing.
+/// `Script` if one of the two is missing.
 pub fn execution(call: &Call<'_>) -> Result<(String, String)> {
     let first = call.value("transfer").cloned().unwrap_or(Dynamic::UNIT);
     match call.value("execution") {
@@ -205,7 +205,7 @@ pub fn execution(call: &Call<'_>) -> Result<(String, String)> {
 /// The newest execution of a transfer, of any type.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn newest_execution(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
     let filters = Filters::newest(1);
     let all = call.read_list(&executions::list(call.generation()?, transfer, &filters))?;
@@ -215,12 +215,12 @@ pub fn newest_execution(call: &Call<'_>, transfer: &str) -> Result<Option<Value>
 /// The id in an object that the server sent.
 ///
 /// # Errors
-/// `Internal` where it has none: answers without an id are no answers.
+/// `Internal` if it has none: an answer without an id is invalid.
 pub fn id_in(thing: &Value) -> Result<&str> {
     thing["id"].as_str().filter(|id| !id.is_empty()).ok_or_else(|| Error::internal("an object of the server has no id"))
 }
 
-/// The id of a deployment, an execution, ...: things without names.
+/// The id of a deployment, an execution, ...: objects without names.
 ///
 /// # Errors
 /// `Script` for an object without an id.

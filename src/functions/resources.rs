@@ -1,4 +1,5 @@
-//! What an endpoint's cloud has: instances, networks, storage, options. Each answer takes as long as the cloud takes.
+//! The resources of an endpoint's cloud: instances, networks, storage, options. Each answer takes as long as the cloud
+//! does.
 
 use rhai::Dynamic;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Schedules: when the server executes a replica by itself. All times are UTC.
+//! Schedules: the times at which the server executes a replica by itself. All times are UTC.
 
 use jiff::Timestamp;
 use rhai::{Dynamic, Map as ScriptMap};
@@ -56,8 +56,7 @@ const TRANSFER_OR_SCHEDULE: Parameter =
 const SCHEDULE: Parameter =
     Parameter::optional("schedule", Kind::Reference(Noun::Schedule), "The schedule: its id or its object.");
 
-/// An example that begins with a schedule.
-/// The beginning of the examples.
+/// The beginning of the examples that need a schedule.
 const A_SCHEDULE: &str = "let r = replica_ensure(#{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\" });\nlet s = replica_schedule_create(r, #{ hour: 2, minute: 30 });\n";
 
 pub const ROWS: &[Function] = &[
@@ -173,7 +172,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let (transfer, id) = both(call)?;
     let mut fields = settings(call)?;
     if let Some(changed) = time(call)? {
-        // The server replaces the time whole: a part that is not sent again would become *every*.
+        // The server replaces the whole time: a part that is not sent again would become *every*.
         let whole = call.options().has("schedule");
         let before = if whole { Value::Null } else { call.read(&schedules::show(call.generation()?, &transfer, &id))? };
         fields.insert("schedule".to_owned(), merged(&before["schedule"], changed).into());
@@ -189,8 +188,8 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-/// Makes a schedule. It has no text to mark: when the answer is lost, the schedules known before tell whether there is a
-/// new one of this time with these settings.
+/// Creates a schedule. It has no text for a mark: when the answer is lost, a comparison with the earlier schedules
+/// shows if there is a new one with this time and these settings.
 fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
     let generation = call.generation()?;
     let all = schedules::list(generation, transfer, true);
@@ -204,10 +203,10 @@ fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<V
     })
 }
 
-/// Which schedules of a transfer go on running after its end, as people read them.
+/// The schedules of a transfer that go on after its end, for people.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn lasting(call: &Call<'_>, transfer: &str) -> Result<Vec<String>> {
     let all = call.read_list(&schedules::list(call.generation()?, transfer, true))?;
     let now = call.host.clock.now();
@@ -228,7 +227,7 @@ fn told(schedule: &Value) -> String {
     format!("{} ({when})", schedule["id"].as_str().unwrap_or("?"))
 }
 
-/// The ids of a transfer and one of its schedules: from both, or from the schedule's object alone.
+/// The ids of a transfer and of one of its schedules: from both, or from the schedule's object alone.
 fn both(call: &Call<'_>) -> Result<(String, String)> {
     let first = call.argument("transfer");
     match call.value("schedule") {
@@ -247,7 +246,7 @@ fn is_schedule(value: &Dynamic) -> bool {
     value.read_lock::<ScriptMap>().is_some_and(|fields| fields.contains_key("schedule"))
 }
 
-/// The parts of the time that the options name; `()` stays as null. `None` when they name none.
+/// The parts of the time in the options; `()` becomes null. `None` if there are none.
 fn time(call: &Call<'_>) -> Result<Option<Map<String, Value>>> {
     let options = call.options();
     let parts = options.body(&schedules::PARTS)?;
@@ -259,14 +258,14 @@ fn time(call: &Call<'_>) -> Result<Option<Map<String, Value>>> {
     }
     let mut written = Map::new();
     for (word, value) in options.body(&["schedule"])?["schedule"].as_object().into_iter().flatten() {
-        // The command line's words for the API's.
+        // The command line's words become the API's.
         let name = MOMENT.iter().find(|key| key.answers_to(word)).map_or(word.as_str(), |key| key.name);
         written.insert(name.to_owned(), value.clone());
     }
     Ok(Some(written))
 }
 
-/// A time with some parts changed; null takes one away.
+/// A time with some parts changed; null removes one.
 fn merged(before: &Value, changed: Map<String, Value>) -> Map<String, Value> {
     let mut time = before.as_object().cloned().unwrap_or_default();
     time.extend(changed);
@@ -274,7 +273,7 @@ fn merged(before: &Value, changed: Map<String, Value>) -> Map<String, Value> {
     time
 }
 
-/// What else the options say of a schedule: nothing that they do not name.
+/// The other settings of a schedule in the options.
 fn settings(call: &Call<'_>) -> Result<Map<String, Value>> {
     let options = call.options();
     let mut fields = Map::new();

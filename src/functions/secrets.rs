@@ -1,4 +1,4 @@
-//! Secrets in Barbican: where connections are kept, so that Coriolis' database does not hold passwords.
+//! Secrets in Barbican: connections are kept there, so that Coriolis' database does not hold passwords.
 
 use rhai::Dynamic;
 use serde_json::Value;
@@ -35,11 +35,10 @@ const STORE: &[Key] = &[
 
 const LIST: &[Key] = &[Key::new("name", Kind::Name(Noun::Secret), "Only those with this name; default: all.")];
 
-/// What [`keep`] sends.
+/// The requests of [`keep`].
 pub const KEEP: Sends = Sends::changes("POST /v1/secrets", Again::Marked("mode")).to(Service::Secrets);
 
-/// An example that begins with a secret.
-/// The beginning of the examples.
+/// The beginning of the examples that need a secret.
 const A_SECRET: &str = "let s = secret_store(#{ name: \"vcenter\", payload: #{ host: \"vc\", password: \"p\" } });\n";
 
 pub const ROWS: &[Function] = &[
@@ -187,10 +186,10 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-/// Stores a value; answers `{"secret_ref": URL}`. When the answer is lost, the mark tells whether it is there.
+/// Stores a value; answers `{"secret_ref": URL}`. When the answer is lost, the mark shows if it was stored.
 ///
 /// # Errors
-/// `Script` for nothing to keep; what the server or the network says.
+/// `Script` for an empty value; those of the server or the network.
 pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Value> {
     let text = match payload {
         Value::String(text) => text.clone(),
@@ -211,7 +210,7 @@ pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Valu
 /// The reference of a secret that a script names: its text, or its object's `secret_ref`.
 ///
 /// # Errors
-/// `Script` for what names no secret.
+/// `Script` for a value that does not name a secret.
 pub fn secret_of(value: &Dynamic) -> Result<String> {
     let text = resolve::field(value, "secret_ref").or_else(|| (!value.is_map()).then(|| text_of(value)));
     text.filter(|text| !text.trim().is_empty()).ok_or_else(|| {

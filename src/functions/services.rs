@@ -1,4 +1,4 @@
-//! Services: the server's own workers, shared by all projects; and what they say about themselves.
+//! Services: the server's own workers, shared by all projects, and their diagnostics.
 
 use rhai::Dynamic;
 use serde_json::{Map, Value};

@@ -1,4 +1,5 @@
-//! What several functions take in several ways: object maps from files, names of regions, `enabled` and `disabled`.
+//! Settings that several functions accept in several forms: object maps from files, names of regions, `enabled` and
+//! `disabled`.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +13,7 @@ use crate::runtime::call::Call;
 pub const ENABLED: Key = Key::new("enabled", Kind::Flag, "Enables it; default true.");
 pub const DISABLED: Key = Key::new("disabled", Kind::Flag, "The opposite of `enabled`; default false.");
 
-/// As the API has them, for `user_scripts`.
+/// The fields of `user_scripts`, as in the API.
 pub const USER_SCRIPTS: &[Key] = &[
     Key::new("global", Kind::Options(&[SYSTEMS]), "System to script, for every VM of that system."),
     Key::new("instances", Kind::Map, "VM to script; `()` removes one."),
@@ -50,7 +51,7 @@ pub const MAPPED_REGIONS: Key =
     Key::new("mapped_regions", Kind::Names(Noun::Region), "Regions, by name or id; default: none, or those it has.")
         .aliases(&["coriolis_region", "regions"]);
 
-/// Puts a flag that two opposite words say into the fields of a request.
+/// Puts a flag with two opposite words into the fields of a request.
 ///
 /// # Errors
 /// `Script` when the words contradict each other.
@@ -61,7 +62,7 @@ pub fn put_switch(call: &Call<'_>, fields: &mut Map<String, Value>, yes: &str, n
     Ok(())
 }
 
-/// Puts the ids of the regions that the options name into the fields of a request.
+/// Puts the ids of the regions in the options into the fields of a request.
 ///
 /// # Errors
 /// `NotFound` and `Ambiguous` for a name.
@@ -74,10 +75,10 @@ pub fn put_regions(call: &Call<'_>, fields: &mut Map<String, Value>) -> Result<(
     Ok(())
 }
 
-/// Puts an object that is given as a map, or as the path of a JSON file, into the fields of a request.
+/// Puts an object, given as a map or as the path of a JSON file, into the fields of a request.
 ///
 /// # Errors
-/// `Script` where both are given, `Input` for a file that cannot be read or holds no object.
+/// `Script` if both are given, `Input` for a file that cannot be read or holds no object.
 pub fn put_map_or_file(call: &Call<'_>, fields: &mut Map<String, Value>, name: &str, file: &str) -> Result<()> {
     if let Some(value) = map_or_file(call, name, file)? {
         fields.insert(name.to_owned(), value);
@@ -105,17 +106,17 @@ pub fn map_or_file(call: &Call<'_>, name: &str, file: &str) -> Result<Option<Val
     Ok(Some(value))
 }
 
-/// Puts the scripts of the named files beside those that `user_scripts` holds.
+/// Adds the scripts in the named files to those in `user_scripts`.
 ///
 /// # Errors
-/// `Script` where one is given in both ways, `Input` for a file that cannot be read.
+/// `Script` if one is given in both ways, `Input` for a file that cannot be read.
 pub fn put_user_scripts(call: &Call<'_>, fields: &mut Map<String, Value>) -> Result<()> {
     for (option, group) in [("user_script_global", "global"), ("user_script_instance", "instances")] {
         let Some(Value::Object(paths)) = call.options().body(&[option])?.remove(option) else { continue };
         for (of, path) in paths {
             let text = match path {
                 Value::String(path) => read_text(call, &path)?,
-                // Null takes a script away.
+                // Null removes a script.
                 Value::Null => String::new(),
                 _ => return Err(Error::script(format!("`{of}` of `{option}` must be a path")).detail("key", option)),
             };
@@ -133,10 +134,10 @@ pub fn put_user_scripts(call: &Call<'_>, fields: &mut Map<String, Value>) -> Res
     Ok(())
 }
 
-/// The name that an object is to be made with: the first argument, or the option of that name.
+/// The name of a new object: the first argument, or the option of that name.
 ///
 /// # Errors
-/// `Script` where there is none, or two.
+/// `Script` if there is none, or two.
 pub fn name(call: &Call<'_>) -> Result<String> {
     match (call.value("name").map(text_of), call.options().text("name")) {
         (Some(name), None) | (None, Some(name)) if !name.trim().is_empty() => Ok(name),

@@ -1,4 +1,4 @@
-//! Transfers, called replicas on legacy servers: what is copied from where to where.
+//! Transfers, called replicas on legacy servers: copies of instances from one cloud to another.
 
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
@@ -23,7 +23,7 @@ use crate::runtime::settle;
 pub const TRANSFER: Parameter =
     Parameter::required("transfer", Kind::Reference(Noun::Transfer), "Its id, its object, or the name of its VM.");
 
-/// What a transfer is made between.
+/// The two sides of a transfer.
 pub const ENDS: &[Key] = &[
     Key::new("origin_endpoint_id", Kind::Reference(Noun::Endpoint), "The cloud with the VMs.")
         .aliases(&["origin_endpoint"])
@@ -61,7 +61,7 @@ const DISK_MAPPING: &[Key] = &[
     Key::new("destination", Kind::Name(Noun::Storage), "The backend at the destination.").required(),
 ];
 
-/// Of executions and deployments; those of transfers are their last execution's.
+/// The statuses of executions and deployments; a transfer has its last execution's.
 const STATUSES: [&str; 10] = [
     "UNEXECUTED",
     "PENDING",
@@ -84,7 +84,7 @@ const SORT_KEYS: [&str; 6] = [
     "last_execution_status:asc",
 ];
 
-/// What can be said when a transfer is made and changed later.
+/// The settings that a transfer is created with and that can be changed later.
 pub const SETTINGS: &[Key] = &[
     Key::new("notes", Kind::Text, "A text for people; default: none."),
     Key::new(
@@ -193,7 +193,7 @@ pub const FILTERS: &[Key] = &[
     Key::new("show_deleted", Kind::Flag, "Deleted ones as well; default false."),
 ];
 
-/// What [`make`] sends.
+/// The requests of [`make`].
 pub const MAKE: Sends = Sends::changes("POST /transfers", Again::Marked("notes")).legacy("POST /replicas");
 
 pub const ROWS: &[Function] = &[
@@ -308,7 +308,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
-    // A server that cannot tell its schedules still deletes.
+    // A server that cannot list its schedules can still delete.
     let lasting = schedules::lasting(call, &id).unwrap_or_default();
     settle::remove(call, &transfers::delete(call.generation()?, &id))?;
     if !lasting.is_empty() {
@@ -333,8 +333,8 @@ pub fn fetch(call: &Call<'_>, id: &str) -> Result<Value> {
     Ok(present::transfer(call.read(&transfers::show(call.generation()?, id))?))
 }
 
-/// Creates a transfer. `guard` is asked whenever it is about to leave. When the answer is lost, the one that carries this
-/// step's mark is it.
+/// Creates a transfer. `guard` is asked whenever it is about to leave. When the answer is lost, the transfer with this
+/// step's mark is the new one.
 pub fn make(call: &Call<'_>, fields: Map<String, Value>, guard: Guard<'_>) -> Result<Value> {
     let generation = call.generation()?;
     let list = transfers::list(generation, &Filters::default());
@@ -354,7 +354,7 @@ pub fn make(call: &Call<'_>, fields: Map<String, Value>, guard: Guard<'_>) -> Re
     Ok(transfer)
 }
 
-/// The body of a creation: endpoints resolved to their ids, one text a list of one.
+/// The body of a creation: endpoints resolved to their ids, a single text as a list.
 pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     let options = call.options();
     let mut fields = Map::new();

@@ -1,4 +1,4 @@
-//! Units: what a runbook should be made of, because each can be retried and guarded as one.
+//! Units: the building blocks of a runbook, because each can be retried and guarded as one.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -141,7 +141,8 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     with_deployment(call, transfer)
 }
 
-/// Makes the transfer, unless somebody else has made one by the time that this would leave; says whether it was made.
+/// Creates the transfer, unless somebody else has created one by the time that this would leave; returns true if it was
+/// created.
 fn made_unless_there(call: &Call<'_>, fields: Map<String, Value>) -> Result<(Value, bool)> {
     let there = RefCell::new(None);
     let guard = |call: &Call<'_>| {
@@ -172,8 +173,8 @@ fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     with_deployment(call, transfer)
 }
 
-/// Adds the id of the newest deployment that runs or has succeeded, so that a runbook can skip what an earlier run has
-/// done.
+/// Adds the id of the newest deployment that is running or has succeeded, so that a runbook can skip the work of an
+/// earlier run.
 fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Fault> {
     let deployments = deployments::of_transfer(call, resolve::id_in(&transfer)?)?;
     let alive = deployments.iter().filter(|deployment| status(deployment).is_alive());
@@ -186,7 +187,7 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
     let max_age = call.options().duration("max_age")?;
-    // What is there already: a copy that is fresh enough, or one that is under way.
+    // Something to reuse: a copy that is fresh enough, or one that is running.
     let there = call.decide(|call| {
         let Some(newest) = resolve::newest_execution(call, &id)? else { return Ok(Value::Null) };
         let is_fresh = max_age.is_some_and(|max_age| is_fresh(&newest, call.host.clock.now(), max_age));
@@ -199,7 +200,7 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     })?;
     if let Some(fresh) = there["fresh"].as_str() {
         let execution = call.read(&crate::client::executions::show(call.generation()?, &id, fresh))?;
-        // It may have been a while since it was found young enough.
+        // It may no longer be fresh enough.
         if max_age.is_some_and(|max_age| is_fresh(&execution, call.host.clock.now(), max_age)) {
             return Ok(call.shown(present::execution(execution)));
         }
@@ -216,7 +217,7 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
             if joins {
                 return ended;
             }
-            // How the other's execution ended is its own affair; that we are to stop is ours.
+            // The outcome of another's execution is its own affair; a wish to stop is ours.
             if let Err(error) = ended
                 && (error.kind.is_final() || matches!(error.kind, Failure::Timeout | Failure::Login))
             {
@@ -267,7 +268,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(call.shown(present::deployment(deployment)))
 }
 
-/// Refuses to join a deployment that is not what was asked for: somebody else's, of another copy or with other settings.
+/// Refuses to join a deployment other than the requested one: somebody else's, of another copy, or with other settings.
 fn joins(
     call: &Call<'_>,
     id: &str,
@@ -293,7 +294,7 @@ fn shown_id(thing: &Value) -> &str {
     thing["id"].as_str().unwrap_or("?")
 }
 
-/// A deployment of the transfer that is already running: an earlier run has started it, this one joins it.
+/// A running deployment of the transfer: an earlier run has started it, and this one joins it.
 fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
     let known = deployments::of_transfer(call, transfer)?;
     let Some(active) = known.iter().find(|deployment| status(deployment).is_active()) else { return Ok(None) };
@@ -306,7 +307,7 @@ fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
     Ok(Some(deployment))
 }
 
-/// Whether a transfer is between these endpoints and of these VMs.
+/// True if a transfer is between these endpoints and has these VMs.
 fn same_transfer(transfer: &Value, fields: &Map<String, Value>) -> bool {
     let names = |value: &Value| {
         let mut names: Vec<String> =
@@ -358,7 +359,7 @@ fn wait_execution(
     call.wait(target, deadline(call)?)
 }
 
-/// The sizes of the disks to be copied, so that progress can be weighed by bytes. Missing ones only make it coarser.
+/// The sizes of the disks to be copied, so that progress can be weighted by bytes. Missing ones only make it coarser.
 pub fn disk_sizes(call: &Call<'_>, transfer: &Value) -> BTreeMap<String, Vec<u64>> {
     let endpoint = transfer["origin_endpoint_id"].as_str().unwrap_or_default();
     let environment = transfer
@@ -377,7 +378,7 @@ pub fn disk_sizes(call: &Call<'_>, transfer: &Value) -> BTreeMap<String, Vec<u64
         .collect()
 }
 
-/// How people call a transfer: by its VMs.
+/// A transfer's name for people: its VMs.
 pub fn label(transfer: &Value) -> String {
     let names: Vec<&str> = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if names.is_empty() { transfer["id"].as_str().unwrap_or("?").to_owned() } else { names.join(", ") }

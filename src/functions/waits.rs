@@ -1,4 +1,4 @@
-//! Waiting for what was started.
+//! Waiting for work that was started.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let things = list.clone().unwrap_or_else(|| vec![what.clone()]);
     let targets = things.iter().map(|thing| target(call, thing)).collect::<Result<Vec<_>>>()?;
     let mut finished = all(call, targets, deadline)?;
-    // A migration that is two things on the server goes on with the second when the first has ended.
+    // A migration that consists of two objects on the server continues with the second when the first has ended.
     let mut second = Vec::new();
     for (index, thing) in things.iter().enumerate() {
         if let Some(target) = migrations::second_half(call, thing, deadline)? {
@@ -95,7 +95,7 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     })
 }
 
-/// What jobs returned, where a job or a list of them is waited for.
+/// The results of jobs, if the wait is for a job or a list of them.
 fn ended_jobs(call: &Call<'_>, what: &Dynamic, deadline: Option<Instant>) -> Result<Option<Dynamic>> {
     let ended = |job: Job| {
         job.fetch();
@@ -135,7 +135,7 @@ fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
     }
 }
 
-/// What a script's value stands for, when it is waited for.
+/// The target of a wait for a script's value.
 fn target(call: &Call<'_>, what: &Dynamic) -> Result<Target> {
     let object = to_json(what, Secrets::Masked)?;
     match &object {

@@ -138,7 +138,8 @@ fn options(call: &Call<'_>) -> Result<Options> {
     })
 }
 
-/// The key of every item: what `key` says, else the value itself when text or number, else its `name`, else its `id`.
+/// The key of every item: the result of `key`, else the item itself if it is a text or a number, else its `name`, else
+/// its `id`.
 fn keys(call: &Call<'_>, items: &Array) -> Result<Vec<String>, Fault> {
     let by = call.options().get("key").cloned();
     items.iter().enumerate().map(|(index, item)| key(call, by.as_ref(), item, index)).collect()
@@ -210,7 +211,7 @@ fn result_map(summary: &Summary, ended: &mut BTreeMap<usize, Ended>) -> ScriptMa
     map
 }
 
-/// The result, thrown: a script that catches it has the same map, with `kind` and `message` beside.
+/// The result as an error: a script that catches it has the same map, with `kind` and `message` added.
 fn thrown(call: &Call<'_>, name: &str, summary: &Summary, mut map: ScriptMap) -> Fault {
     let message = format!("wave `{name}`: {} of {} failed", summary.counts.failed, count(summary.items.len(), "item"));
     map.insert("kind".into(), Failure::ItemsFailed.word().into());

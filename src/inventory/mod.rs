@@ -1,5 +1,5 @@
-//! Tables as spreadsheets and the tools of this trade write them: which line is the header, what separates the columns,
-//! and what is no row. Whatever is left out is told; a row never vanishes without a word. Pure.
+//! Tables as spreadsheets and the tools of this trade write them: finding the header, the delimiter, and the lines that
+//! are not rows. Everything left out is reported; a row never vanishes silently. Pure.
 
 mod records;
 
@@ -9,40 +9,40 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result, count};
 use crate::inventory::records::{Record, Records, trimmed};
 
-/// In the order in which they are preferred where a header can be read in several ways.
+/// In the order of preference for a header that can be read in several ways.
 const DELIMITERS: [char; 4] = ['\t', ';', ',', '|'];
-/// Of more lines than these the rest is only counted.
+/// Of more lines than these, the rest is only counted.
 const LISTED: usize = 5;
 
-/// What is known of a file beforehand.
+/// The facts about a file that are given beforehand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     pub delimiter: Option<char>,
-    /// Lines that begin with this are no rows.
+    /// The beginning of lines that are not rows.
     pub comment: Option<String>,
     /// The line of the header, from 1.
     pub header: Option<usize>,
-    /// Rows that are shorter than the header have nothing in their last columns.
+    /// Fills the last columns of rows that are shorter than the header with nothing.
     pub fill: bool,
 }
 
-/// What a table holds.
+/// The content of a table.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// Those that have a name of their own.
+    /// Those with a name of their own.
     pub columns: Vec<String>,
-    /// Names that several columns have, and which these are, from 1.
+    /// The names that several columns have, with the numbers of these columns, from 1.
     pub doubled: BTreeMap<String, Vec<usize>>,
     /// Each row with the columns' names.
     pub rows: Vec<Vec<(String, String)>>,
-    /// What was left out or filled in, for people.
+    /// Notes for people about values that were left out or filled in.
     pub notes: Vec<String>,
 }
 
 /// Reads a table with a header.
 ///
 /// # Errors
-/// `Input` with the line that is wrong.
+/// `Input` with the number of the wrong line.
 pub fn read(text: &str, layout: &Layout) -> Result<Table> {
     let (text, first_line, said) = directives(text);
     let candidates = match layout.delimiter.or(said) {
@@ -51,12 +51,12 @@ pub fn read(text: &str, layout: &Layout) -> Result<Table> {
     };
     let comment = layout.comment.as_deref();
     let readings = candidates.into_iter().map(|delimiter| Reading::of(text, delimiter, first_line, comment));
-    // The last of equals is the one that is preferred.
+    // The last of equals is the preferred one.
     let best = readings.rev().max_by_key(Reading::merit);
     best.map_or_else(|| Ok(Table::default()), |reading| reading.table(layout))
 }
 
-/// What to say of a name that several columns have.
+/// The error for a name that several columns have.
 pub fn doubled_column(file: &str, name: &str, columns: &[usize]) -> Error {
     let numbers = columns.iter().map(ToString::to_string).collect::<Vec<_>>();
     let (last, first) = numbers.split_last().map_or(("", String::new()), |(last, first)| (last, first.join(", ")));
@@ -64,8 +64,8 @@ pub fn doubled_column(file: &str, name: &str, columns: &[usize]) -> Error {
         .hint("give each column that is used a name of its own in the header")
 }
 
-/// The lines by which spreadsheets and PowerShell say something to each other: `sep=;` and `#TYPE ...`. What is behind
-/// them, the number of its first line, and the delimiter.
+/// Skips the lines by which spreadsheets and PowerShell exchange hints: `sep=;` and `#TYPE ...`. Returns the rest, the
+/// number of its first line, and the delimiter.
 fn directives(text: &str) -> (&str, usize, Option<char>) {
     let (mut rest, mut line, mut delimiter) = (text, 1, None);
     loop {
@@ -82,7 +82,7 @@ fn directives(text: &str) -> (&str, usize, Option<char>) {
     }
 }
 
-/// The delimiter that a line `sep=;` says, perhaps in quotes, or filled up with delimiters.
+/// The delimiter in a line `sep=;`, possibly in quotes, or padded with delimiters.
 fn separator(line: &str) -> Option<char> {
     let inside = line.trim_matches('"');
     let said = inside.get(..4).filter(|word| word.eq_ignore_ascii_case("sep=")).map(|_| &inside[4..])?;
@@ -95,12 +95,12 @@ fn is_padding(character: char) -> bool {
     character == '"' || DELIMITERS.contains(&character)
 }
 
-/// A text as it reads with one delimiter.
+/// A text as read with one delimiter.
 struct Reading {
     delimiter: char,
-    /// Those that hold something.
+    /// Those that are not empty.
     records: Vec<Record>,
-    /// Which of them is the header, as it looks.
+    /// The index of the probable header.
     header: usize,
     comments: Vec<usize>,
     broken: Option<Error>,
@@ -113,8 +113,8 @@ impl Reading {
         Self { delimiter, header: header(&records), records, comments, broken }
     }
 
-    /// How good it is: a header of several columns, few lines that do not fit it, many columns. A line above the header
-    /// counts twice, as most tables begin with theirs.
+    /// The quality of a reading: a header of several columns, few lines that do not fit it, many columns. A line above
+    /// the header counts twice, as most tables begin with theirs.
     fn merit(&self) -> (usize, Reverse<usize>, usize) {
         let columns = self.records.get(self.header).map_or(0, Record::filled);
         let misfits = self.rows().filter(|row| !self.fits(row) && !row.begins_with_hash()).count();
@@ -239,7 +239,7 @@ impl Reading {
     }
 }
 
-/// Which record is the header: the first that is neither a title nor a comment.
+/// The index of the header: the first record that is neither a title nor a comment.
 fn header(records: &[Record]) -> usize {
     let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
     let all_hashed = records.iter().all(Record::begins_with_hash);
@@ -258,7 +258,7 @@ fn header(records: &[Record]) -> usize {
     records.iter().enumerate().position(|each| !is_above(each)).unwrap_or(0)
 }
 
-/// `# a sentence`, as against `#name`.
+/// True for `# a sentence`, as against `#name`.
 fn is_remark(record: &Record) -> bool {
     record.cells.first().is_some_and(|cell| cell.trim_start_matches('#').starts_with(char::is_whitespace))
 }
@@ -463,7 +463,7 @@ mod tests {
         ] {
             assert_eq!(told(text, &plain), message, "{text:?}");
         }
-        // Delimiters at the end of some lines say nothing.
+        // Delimiters at the end of some lines mean nothing.
         assert_eq!(shown("name,wave,\nweb-01,1\nweb-02,1,,,\n"), ["name|wave", "web-01|1", "web-02|1"]);
     }
 }

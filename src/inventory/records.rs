@@ -1,7 +1,7 @@
-//! The records of a text with delimiters, as RFC 4180 has them and spreadsheets write them.
+//! The records of a text with delimiters, as RFC 4180 defines them and spreadsheets write them.
 //!
-//! Not done with the `csv` crate: it reads an unclosed quote to the end of the file and goes on behind a closed one, so that
-//! rows vanish in a value without a word.
+//! Done without the `csv` crate: that one reads an unclosed quote to the end of the file and goes on behind a closed
+//! one, so that rows vanish in a value silently.
 
 use crate::error::{Error, Result};
 
@@ -11,22 +11,22 @@ pub struct Record {
     /// The line that it begins in, from 1.
     pub line: usize,
     pub cells: Vec<String>,
-    /// It begins with a quote: what follows is no mark of a comment.
+    /// True if it begins with a quote: the rest is not the mark of a comment.
     quoted: bool,
 }
 
 impl Record {
-    /// Whether it begins with `#`, as comments do, and names of machines may.
+    /// True if it begins with `#`, as comments do, and names of machines may.
     pub fn begins_with_hash(&self) -> bool {
         !self.quoted && self.cells.first().is_some_and(|cell| cell.starts_with('#'))
     }
 
-    /// How many cells hold something.
+    /// The number of cells that are not empty.
     pub fn filled(&self) -> usize {
         self.cells.iter().filter(|cell| !cell.is_empty()).count()
     }
 
-    /// How many cells there are up to the last that holds something.
+    /// The number of cells up to the last one that is not empty.
     pub fn width(&self) -> usize {
         self.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1)
     }
@@ -46,18 +46,18 @@ pub fn trimmed(cell: &str) -> &str {
     cell.trim_matches(is_blank)
 }
 
-/// The records of a text as it reads with one delimiter.
+/// The records of a text, read with one delimiter.
 #[derive(Debug, Default)]
 pub struct Records {
     pub records: Vec<Record>,
-    /// The lines of those that begin with the mark of comments.
+    /// The lines that begin with the mark of comments.
     pub comments: Vec<usize>,
-    /// Why it cannot be read further: a quote that is not closed, or text behind a closed one.
+    /// The reason why it cannot be read further: a quote that is not closed, or text behind a closed one.
     pub broken: Option<Error>,
 }
 
 impl Records {
-    /// Splits a text whose first line has this number.
+    /// Splits a text whose first line has the number `first_line`.
     pub fn of(text: &str, delimiter: char, first_line: usize, comment: Option<&str>) -> Self {
         let mut reader = Reader { rest: text, line: first_line, delimiter };
         let mut found = Self::default();
@@ -100,7 +100,7 @@ impl Reader<'_> {
         Ok(record)
     }
 
-    /// The length of the blanks before a quote and the quote itself, where a cell begins with one.
+    /// The length of the blanks before a quote, and the quote itself, if a cell begins with one.
     fn opening(&self) -> Option<usize> {
         let blank =
             |character: char| is_blank(character) && !matches!(character, '\r' | '\n') && character != self.delimiter;
@@ -150,7 +150,7 @@ impl Reader<'_> {
         self.end_line();
     }
 
-    /// Goes on behind the end of the line: a line feed, a carriage return, or both.
+    /// Moves behind the end of the line: a line feed, a carriage return, or both.
     fn end_line(&mut self) {
         let rest = self.rest.strip_prefix('\r').unwrap_or(self.rest);
         let rest = rest.strip_prefix('\n').unwrap_or(rest);
@@ -159,7 +159,7 @@ impl Reader<'_> {
     }
 }
 
-/// How many lines end in a text.
+/// The number of line ends in a text.
 fn lines(text: &str) -> usize {
     let feeds = text.matches('\n').count();
     let returns = text.matches('\r').count() - text.matches("\r\n").count();

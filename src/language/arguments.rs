@@ -64,8 +64,8 @@ impl Arguments {
     }
 }
 
-/// The keys of a function whose first argument may be named among its options: `deployment_create(#{ transfer_id: ... })`,
-/// `region_create(#{ name: ... })`.
+/// The keys of a function whose first argument may be given among its options: `deployment_create(#{ transfer_id: ...
+/// })`, `region_create(#{ name: ... })`.
 pub fn options_instead(function: &Spec) -> Option<&'static [&'static [Key]]> {
     let [first, second] = function.parameters else { return None };
     let Kind::Options(keys) = second.kind else { return None };
@@ -77,7 +77,7 @@ pub fn options_instead(function: &Spec) -> Option<&'static [&'static [Key]]> {
     (second.optional && keys.iter().copied().flatten().any(says_first)).then_some(keys)
 }
 
-/// A map that is no object of the server.
+/// True for a map that is not an object of the server.
 fn is_options(value: &Dynamic) -> bool {
     value.read_lock::<ScriptMap>().is_some_and(|fields| !fields.contains_key("id"))
 }
@@ -121,7 +121,7 @@ impl Options {
     /// An option that is a duration.
     ///
     /// # Errors
-    /// `Script` for a text that is none.
+    /// `Script` for a text that is not a duration.
     pub fn duration(&self, name: &str) -> Result<Option<Duration>> {
         let read = |value| duration_of(value).map_err(|error| error.context(format!("`{name}`")).detail("key", name));
         self.get(name).map(read).transpose()
@@ -135,7 +135,7 @@ impl Options {
         self.0.get(name).filter(|value| !value.is_unit())
     }
 
-    /// Whether the key was written, even as `()`: null means something else than absence to some requests.
+    /// True if the key was given, even as `()`: to some requests null means something else than absence.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -176,7 +176,7 @@ impl Options {
     /// The named options as the fields of a request's body, secrets exposed; `()` is null.
     ///
     /// # Errors
-    /// `Script` for what JSON cannot say.
+    /// `Script` for a value that JSON cannot express.
     pub fn body(&self, names: &[&str]) -> Result<Map<String, Value>> {
         let mut body = Map::new();
         for name in names {
@@ -189,7 +189,7 @@ impl Options {
     }
 }
 
-/// The object maps inside an option: their keys are known as well.
+/// Reads the object maps inside an option, whose keys are known as well.
 fn read_inside(word: &str, kind: Kind, value: &Dynamic) -> Result<()> {
     match kind {
         Kind::Options(keys) => Options::read(word, keys, value).map(drop),
@@ -201,7 +201,7 @@ fn read_inside(word: &str, kind: Kind, value: &Dynamic) -> Result<()> {
     }
 }
 
-/// The refusal of a key, with the nearest one that is known.
+/// The refusal of a key, with the nearest known one.
 pub fn unknown_key<'a>(function: &str, word: &str, keys: impl Iterator<Item = &'a Key>) -> Error {
     let names: Vec<&str> = keys.flat_map(|key| std::iter::once(key.name).chain(key.aliases.iter().copied())).collect();
     let error = Error::script(format!("`{function}` has no key `{word}`")).detail("key", word);
@@ -219,7 +219,7 @@ fn check_kind(kind: Kind, value: &Dynamic, what: &str) -> Result<()> {
     let fits = match kind {
         Kind::Any => true,
         Kind::Text | Kind::Word(_) | Kind::Path | Kind::Name(_) => value.is_string() || value.is::<Secret>(),
-        // What it refuses it names: no secret.
+        // The refusal names the value, so it must not be a secret.
         Kind::Choice(_) => value.is_string(),
         Kind::Integer => value.is_int(),
         Kind::Flag => value.is_bool(),
@@ -248,7 +248,7 @@ fn check_kind(kind: Kind, value: &Dynamic, what: &str) -> Result<()> {
     Err(Error::script(format!("{what} must be {}, not {}", kind.word(), describe(value))))
 }
 
-/// The refusal of a word that is none of those there are.
+/// The refusal of a word that is not one of `words`.
 pub fn no_choice(what: &str, word: &str, words: &[&str]) -> Error {
     let error = Error::script(format!("{what} cannot be `{word}`"));
     match suggest(word, words.iter().copied()) {
@@ -285,7 +285,7 @@ pub fn texts_of(value: &Dynamic) -> Vec<String> {
 /// A duration as a script writes it.
 ///
 /// # Errors
-/// `Script` for a text that is none, or a negative number.
+/// `Script` for a text that is not a duration, or a negative number.
 pub fn duration_of(value: &Dynamic) -> Result<Duration> {
     if let Ok(seconds) = value.as_int() {
         return u64::try_from(seconds)

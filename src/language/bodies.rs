@@ -1,16 +1,16 @@
-//! What functions and closures are made of, which the engine shows in a walk over all of them only.
+//! The bodies of functions and closures, which the engine shows only in a walk over all of them.
 
 use std::collections::BTreeMap;
 
 use rhai::{AST, ASTNode, Module, ScriptFuncDef, Shared, Stmt};
 
-/// What a function or a closure is made of.
+/// The body of a function or a closure.
 pub struct Body {
     pub parameters: Vec<String>,
     pub body: Vec<Stmt>,
 }
 
-/// By their names; those of one name take different numbers of arguments, or work on different kinds of values.
+/// Bodies by name; those with the same name differ in the number of arguments, or in the type of `this`.
 pub type Bodies = BTreeMap<String, Vec<Body>>;
 
 pub fn bodies(ast: &AST) -> Bodies {
@@ -38,7 +38,7 @@ pub fn alone(ast: &AST) -> impl Iterator<Item = (&ScriptFuncDef, AST)> {
     })
 }
 
-/// Those that have a name in the text.
+/// The bodies that have a name in the text.
 pub fn named(bodies: &Bodies) -> impl Iterator<Item = (&String, &Body)> {
     let named = bodies.iter().filter(|(name, _)| !is_closure(name));
     named.flat_map(|(name, bodies)| bodies.iter().map(move |body| (name, body)))

@@ -1,4 +1,4 @@
-//! What closures capture, and what they change of it.
+//! The variables that closures capture, and the writes to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, FnPtr, Position, Stmt};
 use crate::language::bodies::{alone, is_closure};
 use crate::language::finding::CapturedWrites;
 
-/// Methods that change the list, map or text they are called on.
+/// Methods that change the list, map or text that they are called on.
 pub const MUTATORS: [&str; 24] = [
     "push",
     "append",
@@ -35,7 +35,7 @@ pub const MUTATORS: [&str; 24] = [
     "crop",
 ];
 
-/// Which closures of the tree write to variables that they captured; a closure inside another counts for both.
+/// The closures of the tree that write to variables they captured; a closure inside another counts for both.
 pub fn captured_writes(ast: &AST) -> CapturedWrites {
     let captures = captures(ast);
     if captures.is_empty() {
@@ -67,7 +67,7 @@ pub fn captured_writes(ast: &AST) -> CapturedWrites {
         found.retain(|(name, _)| captured.contains(name) && !own.contains(name));
         writes.insert(closure.clone(), found);
     }
-    // A closure inside hands its writes to the one around it, as deep as they nest.
+    // A closure passes its writes on to the one around it, at any depth.
     let mut grew = true;
     while std::mem::take(&mut grew) {
         for (outer, nested) in &inside {
@@ -112,12 +112,12 @@ pub fn closure_name(argument: &Expr) -> Option<String> {
     }
 }
 
-/// How many variables a closure written as an argument captures.
+/// The number of variables that a closure written as an argument captures.
 pub fn captured_by(argument: &Expr) -> usize {
     curried(argument).map_or(0, |call| call.args.len().saturating_sub(1))
 }
 
-/// How the parser writes down that a closure captures something.
+/// The parser's representation of a closure with captures.
 pub fn curried(argument: &Expr) -> Option<&FnCallExpr> {
     let Expr::Stmt(block) = argument else { return None };
     block.statements().iter().find_map(|statement| match statement {

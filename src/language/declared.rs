@@ -1,4 +1,4 @@
-//! The parameters that a runbook declares, and what else its text asks of somebody.
+//! The parameters that a runbook declares, and the questions that its text asks people.
 
 use rhai::{AST, ASTNode, Expr, Ident, Stmt};
 use serde_json::Value;
@@ -68,7 +68,7 @@ fn asked<'a>(path: &[ASTNode<'a>]) -> Option<(&'a str, Option<&'a Expr>)> {
     }
 }
 
-/// The fields of an object map that is written out.
+/// The fields of a literal object map.
 fn fields(options: &Expr) -> Option<&[(Ident, Expr)]> {
     match options {
         Expr::Map(fields, _) => Some(&fields.0),
@@ -76,7 +76,7 @@ fn fields(options: &Expr) -> Option<&[(Ident, Expr)]> {
     }
 }
 
-/// Whether what is inside may be left out.
+/// True if its inside may be skipped.
 fn is_branch(node: &ASTNode<'_>) -> bool {
     matches!(
         node,
@@ -86,7 +86,7 @@ fn is_branch(node: &ASTNode<'_>) -> bool {
     )
 }
 
-/// Whether the text waits for somebody's answer anywhere.
+/// True if the text waits for a person's answer anywhere.
 pub fn asks_somebody(ast: &AST) -> bool {
     let asks = |path: &[ASTNode]| {
         matches!(path.last(), Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)))
@@ -95,7 +95,7 @@ pub fn asks_somebody(ast: &AST) -> bool {
     !ast.walk(&mut |path| !asks(path))
 }
 
-/// Whether the runbook asks for parameters by names that only the run makes.
+/// True if the runbook asks for parameters with computed names.
 pub fn asks_by_computed_name(ast: &AST) -> bool {
     let literal = |path: &[ASTNode]| match path.last() {
         Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) if call.name == "param" => {

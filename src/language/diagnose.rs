@@ -1,4 +1,4 @@
-//! Mistakes in a runbook, told with the line and a caret.
+//! Mistakes in a runbook, shown with the line and a caret.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use crate::report::values::diagnostic::{self, Excerpt, Severity};
 /// More calls than this are shortened.
 const MOST_STEPS: usize = 8;
 
-/// The text that a place belongs to.
+/// The text that a position refers to.
 pub struct Source {
-    /// How the operator wrote its name.
+    /// The name as the operator wrote it.
     pub name: String,
     pub text: String,
     pub folder: PathBuf,
@@ -24,7 +24,7 @@ impl Source {
         self.remark(Severity::Error, finding, color)
     }
 
-    /// What was found before the run, as bad as it is.
+    /// A finding before the run, with its severity.
     pub fn remark(&self, severity: Severity, finding: &Finding, color: bool) -> String {
         let error = &finding.error;
         let place = self.place(finding.line, finding.column, error.details.get("key").and_then(|key| key.as_str()));
@@ -46,7 +46,7 @@ impl Source {
         told
     }
 
-    /// The calls that an error went through, innermost first; of very many the first and the last.
+    /// The calls that an error passed through, innermost first; only the first and the last of very many.
     fn steps(&self, located: &Located) -> Vec<String> {
         let told = |step: &Step| match &step.called {
             Some(called) => {
@@ -65,7 +65,7 @@ impl Source {
         steps
     }
 
-    /// The place, moved onto the key that is meant, where the call's own place is all that is known.
+    /// The position, moved onto the key that is meant, if only the position of the call is known.
     fn place<'a>(&'a self, line: usize, column: usize, key: Option<&str>) -> Excerpt<'a> {
         let (line, column) = key.and_then(|key| find_word(&self.text, line, column, key)).unwrap_or((line, column));
         Excerpt { file: &self.name, source: &self.text, line, column, length: None }
@@ -76,14 +76,14 @@ impl Source {
         let path =
             if path.extension().is_some() { path.to_owned() } else { self.folder.join(path).with_extension("rhai") };
         let text = decode::script(&decode::text(&std::fs::read(&path).ok()?).ok()?);
-        // As the operator wrote the runbook's name, so the module's: relative stays relative.
+        // A module's name is shown as the operator wrote the runbook's: relative stays relative.
         let beside = Path::new(&self.name).parent().unwrap_or(Path::new(""));
         let name = path.strip_prefix(&self.folder).map_or(path.clone(), |inside| beside.join(inside));
         Some(Source { name: name.display().to_string(), text, folder: self.folder.clone() })
     }
 }
 
-/// The first place of `word` at or after a place, within the next lines of the call.
+/// The first occurrence of `word` at or after a position, within the next lines of the call.
 fn find_word(text: &str, line: usize, column: usize, word: &str) -> Option<(usize, usize)> {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
     for (number, content) in text.lines().enumerate().skip(line.saturating_sub(1)).take(20) {

@@ -1,4 +1,4 @@
-//! Between our errors and the language's: what a script can catch, and what it cannot.
+//! Conversion between our errors and the language's: those that a script can catch, and those that it cannot.
 
 use rhai::{Dynamic, EvalAltResult, Map as ScriptMap, Position};
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::error::{Error, Kind};
 use crate::language::value::{to_script, to_shown};
 
-/// Why a function ended without a result.
+/// The reason why a function ended without a result.
 pub enum Fault {
     Error(Error),
-    /// What a closure inside threw, passed on with its place.
+    /// The error of a closure inside, passed on with its position.
     Thrown(Box<EvalAltResult>),
 }
 
@@ -25,12 +25,12 @@ impl From<Box<EvalAltResult>> for Fault {
     }
 }
 
-/// The error under way through code that must not catch it.
+/// An error on its way through code that must not catch it.
 #[derive(Clone)]
 struct Uncatchable(Error);
 
 impl Fault {
-    /// As the engine carries it.
+    /// The error in the engine's form.
     pub fn into_script(self, position: Position) -> Box<EvalAltResult> {
         match self {
             Fault::Thrown(thrown) => thrown,
@@ -67,35 +67,35 @@ pub fn to_map(error: &Error) -> ScriptMap {
     map
 }
 
-/// An error with the places it went through: innermost first.
+/// An error with the places that it passed through, innermost first.
 #[derive(Clone, Debug)]
 pub struct Located {
     pub error: Error,
-    /// Where in which source; the source is empty for the runbook itself.
+    /// The position and its source; the source is empty for the runbook itself.
     pub place: Option<Place>,
     /// Functions and closures of the script that it passed, innermost first.
     pub through: Vec<Step>,
 }
 
-/// A function or a closure that an error went through.
+/// A function or a closure that an error passed through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The engine's name of it.
+    /// The engine's name for it.
     pub function: String,
-    /// The function of the language that a closure was handed to.
+    /// The function of the language that a closure was passed to.
     pub of: Option<String>,
     /// The wave and the item whose closure it is.
     pub item: Option<(String, String)>,
-    /// Where it was called, if that is known.
+    /// The position of the call, if it is known.
     pub called: Option<Place>,
 }
 
-/// What stands before the wave and the item in the name of a step that is a lane.
+/// The prefix of the wave and the item in the name of a step that is a lane.
 const LANE: &str = "lane$";
 
-/// Marks what a lane threw with its wave and its item.
+/// Marks the error of a lane with its wave and its item.
 pub fn in_lane(thrown: Box<EvalAltResult>, wave: &str, item: &str, source: &str, at: Position) -> Box<EvalAltResult> {
-    // What ends the run passes as it is.
+    // An error that ends the run is passed unchanged.
     if matches!(*thrown, EvalAltResult::ErrorTerminated(..) | EvalAltResult::Exit(..)) {
         return thrown;
     }
@@ -104,14 +104,14 @@ pub fn in_lane(thrown: Box<EvalAltResult>, wave: &str, item: &str, source: &str,
 }
 
 impl Located {
-    /// An error that has no place in a script.
+    /// An error without a position in a script.
     pub fn nowhere(error: Error) -> Self {
         Self { error, place: None, through: Vec::new() }
     }
 }
 
 impl Step {
-    /// What it is called by people.
+    /// Its name for people.
     pub fn label(&self) -> String {
         match &self.item {
             Some((wave, item)) if wave == "each" => format!("the closure of `each` for item {item}"),
@@ -132,7 +132,7 @@ pub struct Place {
     pub column: usize,
 }
 
-/// What the engine reports, as one of our errors with its place.
+/// The engine's error as one of ours, with its position.
 pub fn locate(thrown: &EvalAltResult) -> Located {
     let mut through: Vec<Step> = Vec::new();
     let mut source = None;
@@ -149,14 +149,14 @@ pub fn locate(thrown: &EvalAltResult) -> Located {
                 if !from.is_empty() {
                     source = Some(from.clone());
                 }
-                // The lane is the next closure's.
+                // The lane belongs to the next closure.
                 match name.strip_prefix(LANE).and_then(|lane| lane.split_once('\n')) {
                     Some((wave, item)) => lane = Some(((wave.to_owned(), item.to_owned()), called)),
                     None => {
                         let (item, opened) = lane.take().unzip();
                         let called = opened.flatten().or(called);
                         match through.first_mut() {
-                            // A function of the language calls its closure where it was called itself.
+                            // A function of the language calls its closure at the position of its own call.
                             Some(outer) if name.starts_with("anon$") && item.is_none() && outer.called == called => {
                                 outer.of = Some(std::mem::replace(&mut outer.function, name.clone()));
                             }
@@ -180,7 +180,7 @@ pub fn locate(thrown: &EvalAltResult) -> Located {
     Located { error: translate(inner), place, through }
 }
 
-/// The kinds by which a map thrown by a script is one of ours again.
+/// The kinds for which a map thrown by a script becomes one of our errors again.
 fn kind_of(word: &str) -> Option<Kind> {
     [
         Kind::Script,
@@ -252,7 +252,7 @@ fn no_property(text: &str) -> Error {
     }
 }
 
-/// `map.keys().filter(|key| map[key] > 1)`: the language holds what a chain begins with until the chain ends.
+/// `map.keys().filter(|key| map[key] > 1)`: the language locks the start of a chain until the chain ends.
 pub fn uses_its_own(method: &str) -> Error {
     Error::script(format!("the closure that `{method}` runs uses the variable that its own chain begins with"))
         .hint(format!("give it a name first: `let of = ...;`, then `of.{method}(...)`"))
@@ -277,7 +277,7 @@ fn function_not_found(signature: &str) -> Error {
     if is_operator { error } else { error.detail("unknown_function", name).detail("arguments", count) }
 }
 
-/// What the engine's name of a type is called by people.
+/// The word for people for the engine's name of a type.
 fn type_word(name: &str) -> &str {
     match name {
         name if name.contains("String") || name.contains("str") || name == "char" => "a text",
@@ -293,7 +293,7 @@ fn type_word(name: &str) -> &str {
     }
 }
 
-/// A closure called with another number of arguments than it has parameters: the engine knows it by a made-up name.
+/// A closure called with a wrong number of arguments: the engine knows it by a generated name.
 fn wrong_closure(count: usize) -> Error {
     let (arguments, written) = match count {
         0 => ("no argument", "|| ..."),
@@ -304,7 +304,7 @@ fn wrong_closure(count: usize) -> Error {
         .hint(format!("write it as `{written}`; one that a module has made can only be called in that module"))
 }
 
-/// The engine's words without the position that it appends.
+/// The engine's message without the position that it appends.
 fn plain(thrown: &EvalAltResult) -> String {
     let mut copy = thrown.to_string();
     if let Some(at) = copy.rfind(" (line ") {
@@ -323,7 +323,7 @@ fn decapitalise(text: &str) -> String {
     }
 }
 
-/// What a script threw: one of our maps, any other value, a plain text.
+/// A thrown value as an error: one of our maps, any other value, or a plain text.
 pub fn from_thrown(value: &Dynamic) -> Error {
     let shown = to_shown(value);
     let Value::Object(mut fields) = shown else {

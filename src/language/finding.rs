@@ -1,4 +1,4 @@
-//! Mistakes in a runbook and their places, as whoever finds them hands them on.
+//! Mistakes in a runbook and their positions.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use rhai::Position;
 
 use crate::error::Error;
 
-/// A mistake and its place in the file.
+/// A mistake and its position in the file.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub error: Error,
@@ -14,10 +14,10 @@ pub struct Finding {
     pub column: usize,
 }
 
-/// Which closures change variables that they captured, by the closure's internal name.
+/// The writes of closures to variables that they captured, by the closure's internal name.
 pub type CapturedWrites = BTreeMap<String, Vec<(String, Position)>>;
 
-/// The refusal, said by the check before the run and by a wave that is handed a closure from elsewhere.
+/// The refusal, used by the check before the run and by a wave that gets a closure from elsewhere.
 pub fn captured_write(name: &str, runs: &str) -> Error {
     let (who, given) = match runs {
         "spawn" => ("the job", "`wait_for(job)` gives it"),

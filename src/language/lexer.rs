@@ -1,15 +1,15 @@
-//! The words of what is being typed, finished or not: for highlighting, for completion, and to tell whether more lines
-//! follow. The language's own parser stops at the first thing that is not there yet. Pure.
+//! The tokens of a text that is being typed, complete or not: for highlighting, for completion, and to tell if more
+//! lines follow. The language's own parser stops at the first missing part. Pure.
 
 use std::ops::Range;
 
-/// A piece of the text. Spaces between pieces belong to none.
+/// The kind of a token. Spaces between tokens belong to none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Word,
     Keyword,
     Number,
-    /// A piece of a text with its quotes, where they are there: one in backticks is cut by what is put into it.
+    /// A piece of a text with its quotes, if they are there: one in backticks is split by its interpolations.
     Text,
     Comment,
     /// `(`, `[`, `{`, `#{`, `${`.
@@ -23,30 +23,30 @@ pub enum Kind {
     Semicolon,
 }
 
-/// A piece and its bytes in the text.
+/// A token and its bytes in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     pub kind: Kind,
     pub range: Range<usize>,
 }
 
-/// What is still open at the end of the text.
+/// The construct that is still open at the end of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfinished {
     Bracket,
-    /// A text in backticks, or a raw one; or one in quotes that goes on behind a `\` at the end of its line.
+    /// A text in backticks, or a raw one; or one in quotes that continues behind a `\` at the end of its line.
     Text,
-    /// A text in quotes, which no line break can go on.
+    /// A text in quotes, which cannot continue on the next line.
     Quote,
     Comment,
 }
 
-/// A text in pieces.
+/// A text in tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lexed {
     pub tokens: Vec<Token>,
     pub unfinished: Option<Unfinished>,
-    /// A bracket closes what is not open: more lines mend nothing.
+    /// A bracket closes one that is not open: more lines mend nothing.
     pub mismatched: bool,
 }
 
@@ -90,7 +90,7 @@ const OPERATORS: [&str; 41] = [
     "|", "^",
 ];
 
-/// Cuts a text into its pieces.
+/// Splits a text into its tokens.
 pub fn lex(text: &str) -> Lexed {
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), open: Vec::new(), unfinished: None, mismatched: false };
     while lexer.step() {}
@@ -98,14 +98,14 @@ pub fn lex(text: &str) -> Lexed {
     Lexed { tokens: lexer.tokens, unfinished, mismatched: lexer.mismatched }
 }
 
-/// Whether Enter has to begin another line of the same input.
+/// True if Enter has to begin another line of the same input.
 pub fn wants_more(text: &str) -> bool {
     let lexed = lex(text);
     match lexed.unfinished {
-        // A bracket that closes another one is the parser's to complain about.
+        // The parser reports a bracket that closes another one.
         Some(Unfinished::Bracket) => !lexed.mismatched,
         Some(Unfinished::Text | Unfinished::Comment) => true,
-        // The parser says what is wrong with it.
+        // The parser reports it.
         Some(Unfinished::Quote) => false,
         None => lexed.tokens.iter().rev().find(|token| token.kind != Kind::Comment).is_some_and(|last| {
             matches!(last.kind, Kind::Dot | Kind::Comma)
@@ -137,14 +137,14 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     tokens: Vec<Token>,
-    /// The closing brackets that are wanted; `` ` `` for what is put into a text in backticks.
+    /// The closing brackets that are expected; `` ` `` for an interpolation in a text in backticks.
     open: Vec<char>,
     unfinished: Option<Unfinished>,
     mismatched: bool,
 }
 
 impl Lexer<'_> {
-    /// Takes the next piece; false at the end.
+    /// Takes the next token; false at the end.
     fn step(&mut self) -> bool {
         let rest = &self.text[self.at..];
         let trimmed = rest.trim_start();
@@ -222,7 +222,7 @@ impl Lexer<'_> {
         self.push(Kind::Number, length);
     }
 
-    /// They nest.
+    /// Comments nest.
     fn comment(&mut self, rest: &str) {
         let (mut depth, mut length) = (0, 0);
         while length < rest.len() {
@@ -266,7 +266,7 @@ impl Lexer<'_> {
         self.push(Kind::Text, rest.len());
     }
 
-    /// From the place behind the opening one, or behind what was put in.
+    /// From the position behind the opening one, or behind an interpolation.
     fn backticks(&mut self, begin: usize) {
         let rest = &self.text[self.at..];
         let (end, put_in) = match (rest.find('`'), rest.find("${")) {
@@ -289,7 +289,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// `#"..."#`, with as many `#` as one likes.
+    /// `#"..."#`, with any number of `#`.
     fn raw(&mut self, rest: &str) {
         let marks = rest.len() - rest.trim_start_matches('#').len();
         let closing = format!("\"{}", &rest[..marks]);
@@ -303,7 +303,7 @@ impl Lexer<'_> {
     }
 }
 
-/// Whether a character can stand in a name.
+/// True if a character can be part of a name.
 pub fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }

@@ -1,4 +1,4 @@
-//! Texts of a script that are secrets: found by what they belong to, masked in what is kept, and put back from the
+//! Literals of a script that are secrets: found by the names around them, masked in kept texts, and restored from the
 //! script itself. Pure.
 
 use std::collections::BTreeSet;
@@ -11,23 +11,23 @@ use crate::error::{Error, Result};
 use crate::language::lexer::{Kind, Token, lex};
 use crate::secret::{Known, MASK, Place, SHORTEST, holds_secret, is_secret_name};
 
-/// Values that stand in the place of a secret and are none.
+/// Placeholder values in the place of a secret.
 const EMPTY: [&str; 8] = ["", "none", "null", "...", MASK, "Bearer", "Basic", "Token"];
 
 /// Numbers with fewer digits are counts: `pass += 1`.
 const FEWEST_DIGITS: usize = 4;
 
-/// How much counts as a secret.
+/// The strictness of the search.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Care {
-    /// Whatever stands near the name of one: what was typed is masked rather too often.
+    /// Anything near the name of a secret: for typed inputs, where too much masking is better.
     Near,
-    /// What is one itself: `row["password"]` has none in it.
+    /// Only the secret itself: `row["password"]` contains none.
     Itself,
 }
 
-/// Where the texts of a script are that are secrets: by the name of the field, variable or argument that they belong to,
-/// by the function that takes them, by what they look like.
+/// The positions of the secrets among the literals of a script: found by the name of the field, variable or argument
+/// that they belong to, by the function that takes them, and by their looks.
 pub fn secret_literals(input: &str) -> Vec<Range<usize>> {
     literals(input, Care::Itself)
 }
@@ -54,26 +54,26 @@ fn literals(input: &str, care: Care) -> Vec<Range<usize>> {
         .filter(|(kept, token)| *kept && inner(token).len() >= SHORTEST)
         .map(|(_, token)| inner(token))
         .collect();
-    // The same secret may be written where nothing says that it is one.
+    // The same secret may be written where no name marks it.
     let again = AhoCorasick::new(kept).ok();
     let again = |token: &Token| again.as_ref().is_some_and(|kept| kept.is_match(inner(token)));
     let found = values.iter().filter(|(kept, token)| *kept || again(token));
     found.map(|(_, token)| token.range.clone()).collect()
 }
 
-/// From now on the secrets that a script holds are masked.
+/// Masks the secrets in a script from now on.
 pub fn learn(input: &str, known: &Known) {
     for range in secret_literals(input) {
         let raw = &input[range];
         known.learn(raw.trim_matches(['"', '`', '\'']));
-        // As the program reads it, where that is the same in JSON.
+        // The value in the program, if it is the same in JSON.
         if let Ok(read) = serde_json::from_str::<String>(raw) {
             known.learn(&read);
         }
     }
 }
 
-/// Variables whose value goes where a secret belongs: `password: pw`.
+/// Variables whose value is passed where a secret belongs: `password: pw`.
 fn passed<'a>(script: &Tokens<'a>, care: Care) -> BTreeSet<&'a str> {
     let alone = |index: usize| {
         let beside = |at: Option<usize>| at.and_then(|at| script.tokens.get(at)).map(|token| token.kind);
@@ -85,7 +85,7 @@ fn passed<'a>(script: &Tokens<'a>, care: Care) -> BTreeSet<&'a str> {
     kept.map(|(_, token)| &script.input[token.range.clone()]).collect()
 }
 
-/// Whether a text is a form or an object that names a secret: `{\"password\": ...}`.
+/// True if a text is a form or an object that names a secret: `{\"password\": ...}`.
 fn names_secret(text: &str) -> bool {
     let mut names =
         text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| !word.is_empty());
@@ -100,7 +100,7 @@ pub fn masked(input: &str, known: &Known) -> String {
     }))
 }
 
-/// A script with a keyed hash in the place of each secret: what a run keeps.
+/// A script with a keyed hash in place of each secret, as a run keeps it.
 pub fn sealed(input: &str, hash: impl Fn(&str) -> String) -> String {
     replaced(input, Care::Itself, |text| reference(&hash(text)))
 }
@@ -121,10 +121,10 @@ fn replaced(input: &str, care: Care, by: impl Fn(&str) -> String) -> String {
     told
 }
 
-/// The script that was [`sealed`]: its secrets are taken from another text of it.
+/// The script that was [`sealed`]: its secrets are taken from another version of it.
 ///
 /// # Errors
-/// `Input` with the line of the first secret that the other text does not hold.
+/// `Input` with the line of the first secret that the other version lacks.
 pub fn opened(kept: &str, original: Option<&str>, hash: impl Fn(&str) -> String) -> Result<String> {
     let mut told = kept.to_owned();
     let texts = original.map(|original| (original, secret_literals(original)));
@@ -146,7 +146,7 @@ pub fn opened(kept: &str, original: Option<&str>, hash: impl Fn(&str) -> String)
     }
 }
 
-/// Whether an input has a mask in the place of a secret, as history gives it back.
+/// True if an input has a mask in place of a secret, as history returns it.
 pub fn lacks_secret(input: &str) -> bool {
     let script = Tokens::of(input);
     script.tokens.iter().enumerate().any(|(index, token)| {
@@ -205,7 +205,7 @@ impl<'a> Tokens<'a> {
         index.is_some_and(|index| kinds.contains(&self.tokens[index].kind))
     }
 
-    /// Whether the text at `index` is the value of something that is a secret by its name, or lies inside of one.
+    /// True if the literal at `index` is the value of a secret by name, or lies inside one.
     fn is_secret(&self, index: usize, passed: &BTreeSet<&str>, care: Care) -> bool {
         let names = self.belongs_to(index, care);
         if matches!(names[..], ["payload", .., STORE]) {
@@ -248,12 +248,12 @@ impl<'a> Tokens<'a> {
                 },
                 Kind::Semicolon => break,
                 Kind::Keyword if self.begins_statement(at) => break,
-                // An argument, or the key of an index: what it is for is not said by what surrounds it.
+                // An argument, or the key of an index: its surroundings do not tell its purpose.
                 Kind::Open if care == Care::Itself && self.opens_use(at) => {
                     names.extend(before.map(|at| self.word(at)).filter(|name| *name == STORE));
                     break;
                 }
-                // Out of a call: its function is what counts further out.
+                // Out of a call: further out its function counts.
                 Kind::Open if self.raw(at) == "(" && self.is(before, &[Kind::Word]) => {
                     names.extend(before.map(|at| self.word(at)));
                 }
@@ -277,12 +277,13 @@ impl<'a> Tokens<'a> {
         (assigns && self.is(Some(before), &[Kind::Word, Kind::Text])).then(|| self.word(before))
     }
 
-    /// Whether the bracket at this place begins a call or an index.
+    /// True if the bracket at this position begins a call or an index.
     fn opens_use(&self, at: usize) -> bool {
         self.is(at.checked_sub(1), &[Kind::Word, Kind::Close, Kind::Text]) && matches!(self.raw(at), "(" | "[" | "?[")
     }
 
-    /// Whether no value goes on to the left of this keyword: functions, and what follows a block, need no semicolon.
+    /// True if no value continues to the left of this keyword: functions, and statements after a block, need no
+    /// semicolon.
     fn begins_statement(&self, at: usize) -> bool {
         matches!(self.raw(at), "fn" | "private")
             || (!matches!(self.raw(at), "else" | "catch") && at.checked_sub(1).is_some_and(|at| self.raw(at) == "}"))
@@ -316,7 +317,7 @@ mod tests {
                 "secret_store(#{ name: \"n\", payload: \"***\" })",
             ),
             ("info.password = \"planted\"; print(\"a\")", "info.password = \"***\"; print(\"a\")"),
-            // Rather one too many.
+            // Better one too many.
             ("if e.token == \"planted\" { print(\"x\") }", "if e.token == \"***\" { print(\"***\") }"),
             ("let passwords = [\"planted\", \"planted\"];", "let passwords = [\"***\", \"***\"];"),
             ("info[\"password\"] = \"planted\"", "info[\"password\"] = \"***\""),

@@ -1,10 +1,10 @@
-//! What may have been meant by the name of a function that is not there. Pure.
+//! Suggestions for the name of an unknown function. Pure.
 
 use std::collections::BTreeSet;
 
 use crate::error::{Error, suggest};
 
-/// Words of other tools beside those of the table.
+/// Words of other tools besides those of the table.
 const WORDS: [(&str, &[&str]); 16] = [
     ("start", &["execute", "create", "allocate"]),
     ("run", &["sync", "execute"]),
@@ -24,7 +24,7 @@ const WORDS: [(&str, &[&str]); 16] = [
     ("vm", &["instance"]),
 ];
 
-/// What the language calls what other languages call so.
+/// The names of other languages for functions of this one.
 const LANGUAGE: [(&str, &str); 15] = [
     ("println", "`print` ends the line by itself"),
     ("printf", "write `print(`... ${value} ...`)`"),
@@ -43,7 +43,7 @@ const LANGUAGE: [(&str, &str); 15] = [
     ("time", "it is `now()`"),
 ];
 
-/// A hint for it, among the names that there are.
+/// A hint for the name, among the existing ones.
 pub fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     if let Some((_, hint)) = LANGUAGE.iter().find(|(word, _)| *word == name.to_lowercase()) {
         return Some((*hint).to_owned());
@@ -56,7 +56,7 @@ pub fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<Str
     Some(format!("did you mean `{near}`?"))
 }
 
-/// The one with the same words in another order or another grammar, or with such words as others use.
+/// The name with the same words in another order or form, or with synonyms.
 fn same_words<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let given: Vec<String> = words(name);
     let fits = |wanted: &[String]| {
@@ -94,7 +94,7 @@ fn words(name: &str) -> Vec<String> {
     apart.split('_').filter(|word| !word.is_empty()).map(single).collect()
 }
 
-/// A function that there is not, with what may have been meant.
+/// The error for an unknown function, with a suggestion.
 pub fn unknown_function<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Error {
     let error = Error::script(format!("unknown function `{name}`"));
     match meant(name, names) {

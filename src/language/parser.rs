@@ -1,13 +1,13 @@
-//! The engine as a parser: the words and the bounds of the language, without any function.
+//! The engine as a parser: the words and the limits of the language, without any function.
 
 use std::sync::LazyLock;
 
 use rhai::{Engine, OptimizationLevel, Token};
 
-/// How deep functions may call each other, and expressions nest: the same in debug and release builds.
+/// The depth of calls and of expressions: the same in debug and release builds.
 const CALL_LEVELS: usize = 64;
 pub const EXPRESSION_DEPTH: usize = 128;
-/// Reads scripts; a variable that is not declared is a mistake.
+/// A parser for scripts; an undeclared variable is a mistake.
 pub fn parser() -> Engine {
     let mut engine = Engine::new();
     engine
@@ -26,7 +26,7 @@ pub fn parser() -> Engine {
     engine
 }
 
-/// Reads scripts whatever their names mean: a variable that is not declared is no mistake of syntax.
+/// A parser that ignores the meaning of names: an undeclared variable is not a syntax error.
 pub fn lax() -> &'static Engine {
     static LAX: LazyLock<Engine> = LazyLock::new(|| {
         let mut engine = parser();

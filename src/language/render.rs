@@ -1,4 +1,4 @@
-//! The reference of the functions, rendered from their table: for pages, for machines, for editors. Pure.
+//! The reference of the functions, rendered from their table: for pages, for programs, for editors. Pure.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::language::help::article;
 use crate::language::sends::Sends;
 use crate::language::spec::{Key, Kind, Parameter, Spec};
 
-/// What a value of this kind may be, in words.
+/// The possible values of this kind, in words.
 pub fn accepts(kind: Kind) -> String {
     match kind {
         Kind::Choice(words) => one_of(words),
@@ -136,7 +136,7 @@ fn key_json(key: &Key) -> Value {
     with_facts(entry, key.kind)
 }
 
-/// What a kind says beside its word: the words and whether there are others, the noun, the keys inside.
+/// Adds the facts about a kind to its word: the possible words and if there are others, the noun, the keys inside.
 fn with_facts(mut entry: Value, kind: Kind) -> Value {
     match kind {
         Kind::Choice(words) | Kind::Word(words) => {
@@ -187,7 +187,7 @@ pub fn definition(row: &Spec) -> Vec<String> {
     lines
 }
 
-/// Rhai keeps some words to itself.
+/// Renames arguments that are reserved words of Rhai.
 fn argument_name(name: &str) -> String {
     if name == "type" { "type_".to_owned() } else { name.to_owned() }
 }

@@ -1,10 +1,10 @@
-//! The result of a function, as checks and completions decide by it; help renders the sentence from it.
+//! The result of a function, for checks and completion; help renders the sentence from it.
 
 use std::fmt;
 
 use crate::language::spec::Noun;
 
-/// The result, and what is said of it beside its kind.
+/// The result, and a remark besides its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returns {
     pub what: What,
@@ -19,7 +19,7 @@ pub enum What {
     Text,
     /// An object of the cloud.
     Object(Noun),
-    /// Work that the call has begun: it goes on at the server until `wait_for` says that it is over.
+    /// Work that the call has begun: it goes on at the server until `wait_for` returns.
     Begun(Noun),
     /// An object map with these keys.
     Map(&'static [&'static str]),
@@ -27,9 +27,9 @@ pub enum What {
     Objects(Noun),
     /// A list of object maps with these keys.
     Maps(&'static [&'static str]),
-    /// A list of what these words say.
+    /// A list of values, which these words describe.
     Values(&'static str),
-    /// What these words say.
+    /// A value, which these words describe.
     Value(&'static str),
 }
 

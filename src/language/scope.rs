@@ -1,4 +1,4 @@
-//! Names in scope with what they stand for, innermost last: found at once however many there are.
+//! Names in scope with their meanings, innermost last: found at once, however many there are.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ impl<T: Copy> Names<T> {
         self.order.push(name);
     }
 
-    /// What the innermost of that name stands for.
+    /// The meaning of the innermost name.
     pub fn find(&self, name: &str) -> Option<T> {
         self.by_name.get(name)?.last().copied()
     }
@@ -32,7 +32,7 @@ impl<T: Copy> Names<T> {
         self.order.len()
     }
 
-    /// Those that came behind the first `depth` are gone.
+    /// Removes those behind the first `depth`.
     pub fn truncate(&mut self, depth: usize) {
         for name in self.order.drain(depth.min(self.order.len())..) {
             if let Some(values) = self.by_name.get_mut(&name) {

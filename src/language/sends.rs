@@ -1,28 +1,29 @@
-//! What a function sends, and what becomes of a change whose answer was lost: said by the row, held to it by the tests.
+//! The requests of a function, and the way each change is repeated when its answer was lost: declared by the row,
+//! enforced by the tests.
 
 use crate::client::{Request, Service};
 use crate::model::Generation;
 
-/// One request of a function, beside the look-ups of names and what its guards look at.
+/// One request of a function, besides the look-ups of names and the reads of its guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sends {
-    /// Method and path as a current server knows them, `POST /transfers/{transfer}/executions`; `None` where only a
-    /// legacy server gets it.
+    /// Method and path on a current server, `POST /transfers/{transfer}/executions`; `None` if only a legacy server
+    /// gets it.
     pub current: Option<&'static str>,
     pub legacy: Option<&'static str>,
     pub service: Service,
-    /// Continues "it is sent"; empty where it is sent by every call.
+    /// Continues "it is sent"; empty if every call sends it.
     pub when: &'static str,
-    /// For a change: what a run does that does not know whether it was carried out.
+    /// For a change: the reaction of a run that does not know if it was carried out.
     pub again: Option<Again>,
 }
 
-/// How a change is repeated when its answer was lost, on a live connection or because the process ended.
+/// The way to repeat a change whose answer was lost, on a live connection or because the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// What was made is found by the line that names the run and the step, in this field.
+    /// The new object is found by the line that names the run and the step, in this field.
     Marked(&'static str),
-    /// What was there before is on record: this shows that it was carried out.
+    /// The earlier state is recorded: this shows that it was carried out.
     Compared(&'static str),
     /// It is sent again.
     Safe,
@@ -40,7 +41,7 @@ impl Sends {
         Self { again: Some(again), ..Self::reads(request) }
     }
 
-    /// How a legacy server knows it.
+    /// The request on a legacy server.
     #[must_use]
     pub const fn legacy(self, request: &'static str) -> Self {
         Self { legacy: Some(request), ..self }
@@ -54,7 +55,7 @@ impl Sends {
         }
     }
 
-    /// Not by every call.
+    /// Sent only in some calls.
     #[must_use]
     pub const fn when(self, when: &'static str) -> Self {
         Self { when, ..self }
@@ -72,7 +73,7 @@ impl Sends {
         }
     }
 
-    /// Whether a request that is sent is this one. The path has no slash before it.
+    /// True if a request is this one. The path has no leading slash.
     pub fn is(&self, generation: Generation, method: &str, path: &str) -> bool {
         self.of(generation).and_then(|told| told.split_once(' ')).is_some_and(|(of, template)| {
             let (told, sent) = (template.trim_start_matches('/').split('/'), path.trim_start_matches('/').split('/'));
@@ -81,7 +82,7 @@ impl Sends {
         })
     }
 
-    /// Whether the request is this one on some generation, and a run repeats it so.
+    /// True if the request is this one in some generation, and is repeated in a way that `fits`.
     pub fn says(&self, request: &Request, fits: impl Fn(Again) -> bool) -> bool {
         let same = |generation| self.is(generation, request.method.word(), &request.path);
         self.service == request.service
@@ -89,7 +90,7 @@ impl Sends {
             && [Generation::Current, Generation::Legacy].into_iter().any(same)
     }
 
-    /// The request and when it is sent: `POST /transfers (legacy: POST /replicas), where there is none`; each request
+    /// The request and its condition: `POST /transfers (legacy: POST /replicas), where there is none`; each request
     /// between two `quote`s.
     pub fn told(&self, quote: &str) -> String {
         let request = match (self.current, self.legacy) {
@@ -106,7 +107,7 @@ impl Sends {
         format!("{request}{whom}{when}")
     }
 
-    /// Who gets it, where that is not Coriolis.
+    /// The service that gets it, if it is not Coriolis.
     pub fn whom(&self) -> Option<&'static str> {
         match self.service {
             Service::Coriolis => None,
@@ -118,7 +119,7 @@ impl Sends {
 }
 
 impl Again {
-    /// What a run does that does not know whether the change was carried out: without a period.
+    /// The reaction of a run that does not know if the change was carried out, without a period.
     pub fn told(self) -> String {
         match self {
             Again::Marked(field) => format!(
@@ -138,7 +139,7 @@ impl Again {
         }
     }
 
-    /// How machines call it.
+    /// The name for programs.
     pub fn key(self) -> &'static str {
         match self {
             Again::Marked(_) => "find_by_mark",

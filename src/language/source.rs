@@ -15,7 +15,7 @@ use crate::limits::Limits;
 /// Reads a runbook.
 ///
 /// # Errors
-/// `Input` when there is no such file, or it is not text.
+/// `Input` when the file does not exist, or is not text.
 pub fn read_runbook(path: &Path) -> Result<String, Error> {
     let read = File::open(path).and_then(|file| bounded(&file, Limits::DEFAULT.file));
     let bytes = read.map_err(|error| {
@@ -24,7 +24,7 @@ pub fn read_runbook(path: &Path) -> Result<String, Error> {
     script_text(&format!("the runbook `{}`", path.display()), &bytes)
 }
 
-/// The text of a script, whatever the editor that wrote it puts around it.
+/// The text of a script, whatever its editor puts around it.
 ///
 /// # Errors
 /// `Input` when it is not text.
@@ -45,7 +45,7 @@ pub fn read_module(access: &Access, folder: &Path, name: &str) -> io::Result<Str
     Ok(decode::script(&text))
 }
 
-/// The names that a script imports by a text that stands in it.
+/// The names that a script imports by a literal.
 pub fn imported(text: &str) -> Vec<String> {
     let Ok(ast) = parser().compile(text) else { return Vec::new() };
     let mut names = Vec::new();

@@ -1,11 +1,11 @@
-//! The declaration of a script function as a value: one row holds all that registration, help, checks and the journal need
-//! to know.
+//! The declaration of a script function as a value: one row holds everything that registration, help, checks and the
+//! journal need.
 
 use crate::error::{Error, count};
 use crate::language::returns::Returns;
 use crate::language::sends::Sends;
 
-/// The declaration of a function: all that registration, help, checks and the journal need to know of it.
+/// The declaration of a function: everything that registration, help, checks and the journal need.
 pub struct Spec {
     /// The official command's words with underscores, in the current generation's vocabulary.
     pub name: &'static str,
@@ -13,20 +13,20 @@ pub struct Spec {
     pub aliases: &'static [&'static str],
     pub parameters: &'static [Parameter],
     pub returns: Returns,
-    /// One imperative sentence with a period; says whether it waits.
+    /// One imperative sentence with a period; says if it waits.
     pub summary: &'static str,
-    /// The beginning of the example, which others share; empty where there is none.
+    /// The shared beginning of the example; empty if there is none.
     given: &'static str,
     /// A line or two that run on the sandbox after it.
     example: &'static str,
-    /// The requests that leave for the server, and how each is repeated after a crash.
+    /// The requests to the server, and how each is repeated after a crash.
     pub sends: &'static [Sends],
     pub effect: Effect,
-    /// Whether the name is a noun and a verb, so that `create_endpoint` is another spelling of `endpoint_create`.
+    /// True if the name is a noun and a verb, so that `create_endpoint` is another spelling of `endpoint_create`.
     noun_verb: bool,
 }
 
-/// What a function does to the world; decides how the journal treats it.
+/// The effect of a function on the world; it decides how the journal treats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// A function of its arguments alone.
@@ -44,7 +44,7 @@ pub struct Parameter {
     pub name: &'static str,
     pub kind: Kind,
     pub optional: bool,
-    /// What it is, its unit and its default.
+    /// A description with its unit and its default.
     pub help: &'static str,
 }
 
@@ -56,35 +56,35 @@ pub struct Key {
     pub aliases: &'static [&'static str],
     pub kind: Kind,
     pub required: bool,
-    /// Its value is a secret, whatever it holds.
+    /// Its value is always a secret.
     pub secret: bool,
     pub help: &'static str,
 }
 
-/// What a value may be.
+/// The kind of a value.
 #[derive(Clone, Copy)]
 pub enum Kind {
     Any,
     Text,
-    /// A text, and none but these.
+    /// One of these texts.
     Choice(&'static [&'static str]),
-    /// A text, mostly one of these; a server may know others.
+    /// A text, usually one of these; a server may know others.
     Word(&'static [&'static str]),
     /// The path of a file, relative to the runbook's folder.
     Path,
-    /// What a thing of the cloud is called, as a text.
+    /// The name of an object of the cloud, as a text.
     Name(Noun),
     Integer,
     Flag,
     Map,
-    /// An object map from what one thing is called to what another is called.
+    /// An object map from the names of one kind to the names of another.
     Mapping(Noun, Noun),
     List,
     /// A list of texts, or one text for a list of one.
     Texts,
-    /// What things of the cloud are called: a list of texts, or one text for a list of one.
+    /// Names of objects of the cloud: a list of texts, or one text for a list of one.
     Names(Noun),
-    /// A list of object maps with these keys and no other.
+    /// A list of object maps with these keys and no others.
     Rows(&'static [&'static [Key]]),
     Closure,
     /// `"90s"`, `"2h 30m"`, or a number of seconds.
@@ -93,11 +93,11 @@ pub enum Kind {
     Budget,
     /// An id, an object with an `id`, or a unique name.
     Reference(Noun),
-    /// An object map with these keys and no other.
+    /// An object map with these keys and no others.
     Options(&'static [&'static [Key]]),
 }
 
-/// What a reference refers to.
+/// The kind of object that a reference refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noun {
     Endpoint,
@@ -117,7 +117,7 @@ pub enum Noun {
 }
 
 impl Kind {
-    /// How messages call it.
+    /// The word for it in messages.
     pub fn word(self) -> &'static str {
         match self {
             Kind::Any => "a value",
@@ -138,7 +138,7 @@ impl Kind {
 }
 
 impl Kind {
-    /// How machines call it.
+    /// The name for programs.
     pub fn key(self) -> &'static str {
         match self {
             Kind::Any => "any",
@@ -158,7 +158,7 @@ impl Kind {
 }
 
 impl Kind {
-    /// The texts that it is one of, or mostly one of.
+    /// The texts that it is one of, or usually one of.
     pub fn words(self) -> &'static [&'static str] {
         match self {
             Kind::Choice(words) | Kind::Word(words) => words,
@@ -175,7 +175,7 @@ impl Kind {
         groups.iter().copied().flatten()
     }
 
-    /// What is referred to, or called by its name.
+    /// The kind of object that it refers to or names.
     pub fn noun(self) -> Option<Noun> {
         match self {
             Kind::Reference(noun) | Kind::Name(noun) | Kind::Names(noun) => Some(noun),
@@ -185,7 +185,7 @@ impl Kind {
 }
 
 impl Effect {
-    /// How machines call it.
+    /// The name for programs.
     pub fn key(self) -> &'static str {
         match self {
             Effect::Pure => "pure",
@@ -206,7 +206,7 @@ impl Effect {
 }
 
 impl Noun {
-    /// How machines call it.
+    /// The name for programs.
     pub fn key(self) -> &'static str {
         match self {
             Noun::Endpoint => "endpoint",
@@ -225,7 +225,7 @@ impl Noun {
         }
     }
 
-    /// One of them, and several, as people say it.
+    /// The singular and the plural, for people.
     pub fn plain(self) -> (&'static str, &'static str) {
         match self {
             Noun::Endpoint => ("endpoint", "endpoints"),
@@ -293,7 +293,7 @@ impl Key {
         Self { secret: true, ..self }
     }
 
-    /// Whether a script may write the key so.
+    /// True if the key may be written like this.
     pub fn answers_to(&self, word: &str) -> bool {
         self.name == word || self.aliases.contains(&word)
     }
@@ -308,17 +308,17 @@ impl Spec {
         Self::new(Effect::Pure, name, summary)
     }
 
-    /// One that reads the server, a file or the clock.
+    /// A function that reads the server, a file or the clock.
     pub const fn reads(name: &'static str, summary: &'static str) -> Self {
         Self::new(Effect::Reads, name, summary)
     }
 
-    /// One that changes the server, in steps.
+    /// A function that changes the server, in steps.
     pub const fn changes(name: &'static str, summary: &'static str) -> Self {
         Self::new(Effect::Changes, name, summary)
     }
 
-    /// One that waits, or runs closures that do.
+    /// A function that waits, or runs closures that do.
     pub const fn drives(name: &'static str, summary: &'static str) -> Self {
         Self::new(Effect::Drives, name, summary)
     }
@@ -392,12 +392,12 @@ impl Spec {
         names
     }
 
-    /// Whether it may run a closure of the script.
+    /// True if it may run a closure of the script.
     pub fn takes_closure(&self) -> bool {
         self.effect == Effect::Drives && self.parameters.iter().any(|parameter| matches!(parameter.kind, Kind::Closure))
     }
 
-    /// How many arguments it takes, at least and at most.
+    /// The smallest and the largest number of arguments.
     pub fn arity(&self) -> (usize, usize) {
         let required = self.parameters.iter().filter(|parameter| !parameter.optional).count();
         (required, self.parameters.len())
@@ -422,7 +422,7 @@ impl Spec {
         format!("{name}({})", parameters.join(", "))
     }
 
-    /// Which parameter each of `count` arguments is for: an optional one is left out where there are too few.
+    /// The index of the parameter for each of `count` arguments: optional ones are left out if there are too few.
     pub fn assign(&self, count: usize) -> Vec<usize> {
         let (required, _) = self.arity();
         let mut spare = count.saturating_sub(required);
@@ -439,7 +439,7 @@ impl Spec {
         taken
     }
 
-    /// The refusal of a call under that name with too many arguments, or too few.
+    /// The refusal of a call under that name with too many or too few arguments.
     pub fn wrong_arity(&self, name: &str, given: usize) -> Error {
         let (least, most) = self.arity();
         let wanted = match (least, most) {

@@ -1,4 +1,4 @@
-//! Values between JSON and the script: plain maps and arrays, secrets opaque.
+//! Values between JSON and the script: plain maps and arrays, and opaque secrets.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -17,9 +17,9 @@ pub struct Secret(Arc<Kept>);
 
 enum Kept {
     Known(SecretString),
-    /// Cut out of one: alone it may be a word that stands everywhere.
+    /// Part of a secret: alone it may be a common word.
     Part(SecretString),
-    /// Recorded by its hash alone, and read again when it is needed.
+    /// Recorded only by its hash, and read again when it is needed.
     Recorded {
         hash: String,
         read: Box<dyn Fn() -> Result<String> + Send + Sync>,
@@ -32,7 +32,7 @@ impl Secret {
         Self(Arc::new(Kept::Known(SecretString::from(text.into()))))
     }
 
-    /// A part of one.
+    /// A part of a secret.
     pub fn part(text: impl Into<String>) -> Self {
         Self(Arc::new(Kept::Part(SecretString::from(text.into()))))
     }
@@ -41,13 +41,13 @@ impl Secret {
         matches!(self.0.as_ref(), Kept::Part(_))
     }
 
-    /// One that is read when it is used for the first time.
+    /// A secret that is read when it is used for the first time.
     pub fn lazy(hash: &str, read: impl Fn() -> Result<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(Kept::Recorded { hash: hash.to_owned(), read: Box::new(read), found: OnceLock::new() }))
     }
 
     /// # Errors
-    /// When it has to be read again, and cannot be.
+    /// It has to be read again, and cannot be.
     pub fn expose(&self) -> Result<&str> {
         match self.0.as_ref() {
             Kept::Known(text) | Kept::Part(text) => Ok(text.expose_secret()),
@@ -58,7 +58,7 @@ impl Secret {
         }
     }
 
-    /// The hash of one that was recorded.
+    /// The hash of a recorded secret.
     pub fn recorded(&self) -> Option<&str> {
         match self.0.as_ref() {
             Kept::Known(_) | Kept::Part(_) => None,
@@ -66,7 +66,7 @@ impl Secret {
         }
     }
 
-    /// What stands for it in a text. One that cannot be read again is `***`, and the request that would have it is
+    /// The text that stands for it in other texts. One that cannot be read again is `***`, and a request with it is
     /// refused before.
     pub fn carried(&self) -> String {
         self.expose().map_or_else(|_| MASK.to_owned(), carried::carry)
@@ -83,7 +83,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a server sent, as a script sees it; text under the name of a secret becomes a [`Secret`].
+/// A server's answer, as a script sees it; text under the name of a secret becomes a [`Secret`].
 pub fn to_script(value: Value) -> Dynamic {
     to_script_at(Place::default(), value)
 }
@@ -102,7 +102,7 @@ fn to_script_at(place: Place, value: Value) -> Dynamic {
     }
 }
 
-/// A value that came from outside with its secrets hidden: what a function read, or a server answered.
+/// A value from outside with its secrets hidden: read by a function, or answered by a server.
 pub fn guarded(place: Place, value: Dynamic) -> Dynamic {
     if value.is_string() {
         let text = value.into_immutable_string().unwrap_or_default();
@@ -140,21 +140,21 @@ pub fn scalar_to_script(place: Place, value: Value) -> Dynamic {
     }
 }
 
-/// How secrets come out.
+/// The form of secrets in JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Secrets {
     /// As they are, for a request.
     Exposed,
-    /// As `***`, for eyes.
+    /// As `***`, for people.
     Masked,
-    /// As what carries them in a text of JSON.
+    /// As the characters that carry them in a text of JSON.
     Carried,
 }
 
 /// A script's value as JSON.
 ///
 /// # Errors
-/// `Script` for what JSON cannot say: a closure, a number that is none.
+/// `Script` for a value that JSON cannot express: a closure, or a number that is not finite.
 pub fn to_json(value: &Dynamic, secrets: Secrets) -> Result<Value> {
     if value.is_shared() {
         return to_json(&value.flatten_clone(), secrets);
@@ -212,18 +212,18 @@ pub fn to_json(value: &Dynamic, secrets: Secrets) -> Result<Value> {
     Err(Error::script(format!("{} cannot be part of a request", describe(value))))
 }
 
-/// The numbers of a range, written down one by one.
+/// The numbers of a range, one by one.
 fn numbers(range: impl Iterator<Item = i64>, count: u64) -> Result<Value> {
     memory::check_with(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(size_of::<Value>()))?;
     Ok(range.map(Value::from).collect())
 }
 
-/// The same, for eyes: nothing fails, secrets are `***`.
+/// The same for people: it never fails, and secrets are `***`.
 pub fn to_shown(value: &Dynamic) -> Value {
     to_json(value, Secrets::Masked).unwrap_or_else(|error| error.to_string().into())
 }
 
-/// What a value is, in words: `a text`, `a list`, `a closure`.
+/// The kind of a value in words: `a text`, `a list`, `a closure`.
 pub fn describe(value: &Dynamic) -> &'static str {
     if value.is_shared() {
         return describe(&value.flatten_clone());

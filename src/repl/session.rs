@@ -1,4 +1,4 @@
-//! A script that is typed piece by piece: variables, functions and imports of one input are there in the next.
+//! A script that is typed piece by piece: variables, functions and imports of one input exist in the next.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,31 +19,31 @@ use crate::runtime::run::evaluate_in;
 /// The name of the last result.
 pub const LAST: &str = "it";
 
-/// What has been typed so far, as the next input finds it.
+/// Everything typed so far, as the next input finds it.
 pub struct Session {
     engine: Engine,
     host: Arc<Host>,
     main: Arc<Lane>,
     scope: Scope<'static>,
-    /// The functions of all inputs, closures among them; without statements.
+    /// The functions of all inputs, including closures; without statements.
     functions: AST,
-    /// The input in which each function stands.
+    /// The input that defines each function.
     texts: BTreeMap<String, Arc<str>>,
-    /// Whether anything refers to constants by `global::`.
+    /// True if anything refers to constants by `global::`.
     globals: bool,
 }
 
-/// Why an input has no result.
+/// The reason why an input has no result.
 #[derive(Debug)]
 pub enum Mistake {
-    /// Found before anything of it was done.
+    /// Found before any of it was carried out.
     Found(Vec<Finding>),
     /// Thrown while it ran. The text is that of the input in which it was thrown.
     Thrown(Box<Located>, Arc<str>),
 }
 
 impl Session {
-    /// `host` is stopped by whatever stops one input; jobs go on.
+    /// `host` is stopped by the same wish as an input; jobs go on.
     pub fn new(host: Arc<Host>) -> Self {
         let main = Lane::main();
         let engine = build(&host, &main);
@@ -59,7 +59,7 @@ impl Session {
         &self.engine
     }
 
-    /// The names of the variables and constants that there are.
+    /// The names of the variables and constants.
     pub fn variable_names(&self) -> impl Iterator<Item = &str> {
         self.scope.iter_raw().map(|(name, ..)| name)
     }
@@ -80,7 +80,7 @@ impl Session {
     /// Runs one input.
     ///
     /// # Errors
-    /// What is wrong with it, or went wrong; variables that it made before are there.
+    /// The mistakes in it, or its error; variables that it made before remain.
     pub fn evaluate(&mut self, text: &str) -> Result<Dynamic, Mistake> {
         self.run(text, None)
     }
@@ -133,7 +133,7 @@ impl Session {
         }
     }
 
-    /// The text in which an error was thrown; places in other inputs are nothing that one could look up.
+    /// The text in which an error was thrown; positions in other inputs are of no use to a reader.
     fn hide_other_inputs(&self, located: &mut Located, input: &Arc<str>) -> Arc<str> {
         let text_of =
             |step: Option<&Step>| step.and_then(|step| self.texts.get(&step.function)).unwrap_or(input).clone();
@@ -146,7 +146,7 @@ impl Session {
         shown
     }
 
-    /// The engine knows as `global::X` only what was declared in the same evaluation.
+    /// The engine knows as `global::X` only constants that were declared in the same evaluation.
     fn with_constants(&self, whole: AST) -> AST {
         if !self.globals {
             return whole;
@@ -178,7 +178,7 @@ impl Session {
     }
 }
 
-/// The imports of an input that have a name, outside of all blocks.
+/// The imports of an input that have a name, outside all blocks.
 fn imports(input: &AST) -> impl Iterator<Item = (&Expr, &str)> {
     input.statements().iter().filter_map(|statement| match statement {
         Stmt::Import(import, _) if !import.1.name.is_empty() => Some((&import.0, import.1.name.as_str())),

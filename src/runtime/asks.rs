@@ -1,4 +1,4 @@
-//! Asking from inside of a call: the gate has a name, and question and answer are said.
+//! Asking from inside a call: the gate has a name, and question and answer are reported.
 
 use crate::error::Result;
 use crate::event::Fact;
@@ -7,10 +7,10 @@ use crate::runtime::call::Call;
 use crate::runtime::gates::Answer;
 
 impl Call<'_> {
-    /// Asks, and says that it was asked and what was answered.
+    /// Asks, and reports the question and the answer.
     ///
     /// # Errors
-    /// When asking was interrupted.
+    /// Asking was interrupted.
     pub fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>> {
         self.emit(Fact::GateReached { gate: gate.to_owned(), question: question.to_owned() });
         let answer = self.host.gates.ask(gate, question)?;
@@ -25,7 +25,7 @@ impl Call<'_> {
         self.host.journal.run()
     }
 
-    /// The name of a gate of this call: words and the call's number; in an item its key and a word of its lane as well,
+    /// The name of a gate of this call: words and the call's number; in an item also its key and a word for its lane,
     /// so that no answer is taken for another question's.
     pub fn gate(&self, words: &str) -> String {
         let (words, number) = (slug(words), self.number);
@@ -34,12 +34,12 @@ impl Call<'_> {
         format!("{words}.{}.{number}.{lane}", slug(item))
     }
 
-    /// The gate at which somebody says whether this step is sent again: each loss of an answer is asked for itself.
+    /// The gate that asks whether this step is sent again; each lost answer has a gate of its own.
     pub fn gate_of_step(&self, key: &StepKey) -> String {
         self.gate_about("repeat", key)
     }
 
-    /// The gate where somebody says whether what was found is what this step has made.
+    /// The gate that asks whether an object that was found was made by this step.
     pub fn gate_of_found(&self, key: &StepKey) -> String {
         self.gate_about("found", key)
     }

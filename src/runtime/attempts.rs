@@ -1,4 +1,4 @@
-//! Units that failed are tried again, with a doubling pause, as often as their options say.
+//! Retries of units that failed, with a doubling pause, as often as their options allow.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::runtime::call::Call;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// Tries `attempt` as the options `retries` and `backoff` say.
+/// Runs `attempt` as often as the options `retries` and `backoff` allow.
 ///
 /// # Errors
-/// That of the last try, with the number of `tries` where there was more than one.
+/// That of the last try, with the number of `tries` if there was more than one.
 pub fn attempts(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> Result<Value>) -> Result<Value> {
     let retries = u32::try_from(call.options().integer("retries").unwrap_or(0).max(0)).unwrap_or(u32::MAX);
     let first = call.options().duration("backoff")?.unwrap_or(FIRST_PAUSE);

@@ -27,7 +27,7 @@ use crate::runtime::saved;
 use crate::runtime::saved::Source;
 use crate::watch::Target;
 
-/// What a body works with.
+/// The context of a body.
 pub struct Call<'a> {
     pub host: &'a Arc<Host>,
     pub context: &'a NativeCallContext<'a>,
@@ -36,20 +36,20 @@ pub struct Call<'a> {
     /// Its number in the lane, from 1.
     pub number: u64,
     pub arguments: Arguments,
-    /// Which call it is, for the journal.
+    /// The identity of the call for the journal.
     pub identity: Identity,
     pub(super) steps: Cell<u32>,
 }
 
-/// What became of a changing request.
+/// The fate of a changing request.
 #[derive(Debug)]
 pub enum Sent {
     Done(Value),
     /// Certainly not applied: the server refused it.
     Refused(Error),
-    /// Nobody knows.
+    /// Unknown.
     Lost(Lost),
-    /// Its answer was lost once, and nothing of it was found; what was there before it left.
+    /// Its answer was lost, and no trace of it was found; the value is the state before it left.
     Absent(Value),
 }
 
@@ -57,28 +57,28 @@ pub enum Sent {
 #[derive(Debug)]
 pub struct Lost {
     pub error: Error,
-    /// What was there when it left; null in journals that do not have it.
+    /// The state when it left; null in journals without it.
     pub before: Value,
-    /// When it left, where that was an earlier process.
+    /// The time at which it left, if that was an earlier process.
     pub earlier: Option<Timestamp>,
 }
 
-/// A step on its way out: asked once more before it leaves, on record from then on.
+/// A step on its way out: checked once more before it leaves, and on record from then on.
 struct Leaving<'a, 'c> {
     call: &'a Call<'c>,
     key: &'a StepKey,
     request: &'a Request,
     guard: Guard<'a>,
     before: Value,
-    /// Whether it is on record.
+    /// Set once it is on record.
     began: bool,
 }
 
-/// What is asked whenever a step is about to leave, on fresh facts: its error keeps the step back, its value is what is
-/// there before.
+/// A check on fresh facts whenever a step is about to leave: its error keeps the step back, its value is the state
+/// before it.
 pub type Guard<'a> = &'a dyn Fn(&Call<'_>) -> Result<Value>;
 
-/// Nothing keeps the step back, and nothing is to be known of what was there before.
+/// A guard that keeps nothing back, and records no earlier state.
 ///
 /// # Errors
 /// Never.
@@ -113,7 +113,7 @@ impl Departure for Leaving<'_, '_> {
 
 impl Call<'_> {
     /// # Errors
-    /// Whatever keeps us from the cloud.
+    /// Any error on the way to the cloud.
     pub fn cloud(&self) -> Result<&Cloud> {
         if self.host.journal.only_replays() {
             return Err(Error::interrupted());
@@ -122,40 +122,40 @@ impl Call<'_> {
     }
 
     /// # Errors
-    /// Whatever keeps us from the cloud.
+    /// Any error on the way to the cloud.
     pub fn generation(&self) -> Result<Generation> {
         let generation = self.cloud()?.client.generation(&self.lane.origin)?;
         self.host.journal.meet(generation)?;
         Ok(generation)
     }
 
-    /// Sends what changes nothing.
+    /// Sends a request that changes nothing.
     ///
     /// # Errors
-    /// What the server or the network says.
+    /// Those of the server or the network.
     pub fn read(&self, request: &Request) -> Result<Value> {
         self.cloud()?.client.send(&self.lane.origin, request)
     }
 
-    /// Reads a list whole, page after page.
+    /// Reads a whole list, page by page.
     ///
     /// # Errors
-    /// What the server or the network says.
+    /// Those of the server or the network.
     pub fn read_list(&self, request: &Request) -> Result<Vec<Value>> {
         self.cloud()?.client.list(&self.lane.origin, request)
     }
 
-    /// One step: a changing request, on record before it leaves and settled after. What to do about a lost answer is
-    /// `settle`'s to say. What is on record as done is not asked the guard again.
+    /// Sends one step: a changing request, on record before it leaves and settled after. `settle` decides about a lost
+    /// answer. A step that is recorded as done is not checked by the guard again.
     ///
     /// # Errors
-    /// When it did not leave: that of the guard, when it could not be recorded, or the cloud not be reached at all.
+    /// It did not leave: the guard's error, a failure to record it, or a cloud that cannot be reached.
     pub fn send(&self, request: &Request, guard: Guard<'_>) -> Result<(StepKey, Sent)> {
         self.host.cancel.check()?;
         let key = self.next_step();
         let (journal, method, path) = (&self.host.journal, request.method.word(), request.path.as_str());
         match journal.step(&key, method, path) {
-            // Older versions took for an answer what lacks what it should hold.
+            // Older versions accepted answers without the part that they must have.
             Known::Done(answer) => match request.answer.lacks(&answer) {
                 None => return Ok((key, Sent::Done(answer))),
                 Some(lacks) => {
@@ -204,7 +204,7 @@ impl Call<'_> {
         Ok((key, sent))
     }
 
-    /// What was found out about a step whose answer was lost.
+    /// Records the findings about a step whose answer was lost.
     ///
     /// # Errors
     /// It cannot be recorded.
@@ -216,7 +216,7 @@ impl Call<'_> {
         self.host.journal.settle(key, settlement)
     }
 
-    /// Something that the body goes by: found out once, and the same again when the run is resumed.
+    /// Records a decision of the body: it is made once, and stays the same when the run is resumed.
     ///
     /// # Errors
     /// That of `find`, now or then.
@@ -239,8 +239,8 @@ impl Call<'_> {
         found
     }
 
-    /// The instant so long after this one. It is on record as a point in time: when the run is resumed, what is left until
-    /// then is left, and never more than all of it, whatever the machine's clock was set to.
+    /// The instant `after` this one. It is recorded as a point in time: a resumed run has the rest of the time left,
+    /// and never more than all of it, whatever the machine's clock was set to.
     ///
     /// # Errors
     /// It cannot be recorded.
@@ -254,18 +254,18 @@ impl Call<'_> {
         Ok(clock.instant_of(time).min(latest))
     }
 
-    /// The text that is put into what this call makes next, so that it is found again.
+    /// The text to put into the next object that this call makes, so that it can be found again.
     pub fn marker(&self) -> Marker {
         self.host.journal.marker(&self.next_key(), &self.identity)
     }
 
-    /// What is on record of the step that would send this next.
+    /// The record of the step that would send this next.
     pub fn knows_next(&self, request: &Request) -> Known {
         let (method, path) = (request.method.word(), request.path.as_str());
         self.host.journal.step(&self.next_key(), method, path)
     }
 
-    /// The number of a step of which older journals hold what was decided there: `None` where there is nothing of the kind.
+    /// The decision that older journals recorded under a step's number; `None` if there is none.
     pub fn decided_before(&self) -> Option<Value> {
         match self.host.journal.decided(&self.next_step()) {
             Some(Saved::Ok(value)) => Some(value),
@@ -273,12 +273,12 @@ impl Call<'_> {
         }
     }
 
-    /// The step that comes next.
+    /// The key of the next step.
     pub fn next_key(&self) -> StepKey {
         self.step_number(self.steps.get() + 1)
     }
 
-    /// Takes what an earlier process has made for what this request would make.
+    /// Adopts an earlier process's object as the one that this request would make.
     ///
     /// # Errors
     /// It cannot be recorded.
@@ -296,12 +296,12 @@ impl Call<'_> {
         StepKey { lane: self.lane.origin.lane.clone(), call: self.number, step }
     }
 
-    /// Before its first step a call is on record; beyond what is recorded a first pass does not go.
+    /// Records the call before its first step; a first pass over the records does not go beyond them.
     pub(super) fn opens(&self) -> Result<()> {
         self.host.journal.called(&self.lane.origin.lane, self.number, &self.identity)
     }
 
-    /// Before its first step a call is on record; beyond what is recorded a first pass does not go.
+    /// Records the call before its first step; a first pass over the records does not go beyond them.
     pub fn is_open(&self) -> Result<()> {
         if self.host.journal.only_replays() {
             return Err(Error::interrupted());
@@ -309,7 +309,7 @@ impl Call<'_> {
         self.host.journal.called(&self.lane.origin.lane, self.number, &self.identity)
     }
 
-    /// Waits until the thing is final, through the one watcher.
+    /// Waits through the one watcher until the target is final.
     ///
     /// # Errors
     /// `Failed` with the first failed task and its `exception_details`, `Cancelled`, `Timeout`, `Interrupted`.
@@ -318,10 +318,11 @@ impl Call<'_> {
         finished.pop().ok_or_else(|| Error::internal("a wait without an end"))
     }
 
-    /// As [`Call::wait`], for several things at once. What did not succeed is on record: the next attempt makes it anew.
+    /// Like [`Call::wait`], for several targets at once. Failures are recorded: the next attempt makes those objects
+    /// again.
     ///
     /// # Errors
-    /// The first of theirs.
+    /// The first of their errors.
     pub fn wait_all(&self, targets: Vec<Target>, deadline: Option<Instant>) -> Result<Vec<Value>> {
         let key = self.next_step();
         if let Some(Saved::Error(error)) = self.host.journal.decided(&key) {
@@ -356,12 +357,12 @@ impl Call<'_> {
         self.arguments.value(parameter)
     }
 
-    /// An argument; `()` where it was left out.
+    /// An argument; `()` if it was left out.
     pub fn argument(&self, parameter: &str) -> Dynamic {
         self.value(parameter).cloned().unwrap_or(Dynamic::UNIT)
     }
 
-    /// What the server sent, as the script sees it: without the marks by which runs find what they made.
+    /// A server's answer as the script sees it: without the marks by which runs find their objects.
     pub fn shown(&self, mut value: Value) -> Dynamic {
         unmark(&mut value);
         let objects = value.as_array().and_then(|list| list.first()).unwrap_or(&value);
@@ -371,12 +372,12 @@ impl Call<'_> {
         saved::unseal(self.host, value, &Source::Nowhere)
     }
 
-    /// A required argument of kind text; empty where it is missing, which the row rules out.
+    /// A required argument of kind text; empty if it is missing, which the row rules out.
     pub fn text(&self, parameter: &str) -> String {
         self.value(parameter).map(text_of).unwrap_or_default()
     }
 
-    /// The same for eyes: what a run says and is told by has no secret in it.
+    /// The same for people: secrets are masked.
     pub fn label(&self, parameter: &str) -> String {
         match self.value(parameter).map(to_shown) {
             Some(Value::String(text)) => text,
@@ -393,7 +394,7 @@ impl Call<'_> {
     }
 }
 
-/// Whether what was waited for ended so that another try makes it anew.
+/// True if a wait ended in a way that makes another try repeat the work.
 fn made_badly(result: &Result<Value>) -> bool {
     result.as_ref().is_err_and(|error| matches!(error.kind, Kind::Failed | Kind::Cancelled | Kind::NotFound))
 }
@@ -402,7 +403,7 @@ fn lost_before() -> Error {
     Error::new(Kind::Unknown, "the run was stopped before the answer came")
 }
 
-/// Takes off the line that a run has put into notes and descriptions.
+/// Removes the line that a run has added to notes and descriptions.
 fn unmark(value: &mut Value) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(unmark),
@@ -423,7 +424,7 @@ fn unmark(value: &mut Value) {
     }
 }
 
-/// The text without its last line, where that is a marker.
+/// The text without its last line, if that is a marker.
 fn without_marker(text: &str) -> Option<String> {
     let plain = text.rsplit_once('\n').map_or("", |(plain, _)| plain);
     Marker::of(text).map(|_| plain.to_owned())

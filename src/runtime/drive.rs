@@ -1,4 +1,4 @@
-//! Working on many items at once: each on a lane and a thread of its own, when the wave's machine says so.
+//! Work on many items at once: each on a lane and a thread of its own, when the wave's machine says so.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use crate::runtime::lanes::Runner;
 use crate::runtime::saved::{Source, check_depth, replayed, saved_error, seal};
 use crate::wave::{Action, Earlier, ItemOutcome, Machine, News, Options, Summary};
 
-/// The address space that is left for the lanes that run when one more starts.
+/// The address space kept free for the running lanes when another starts.
 const ROOM: usize = 16 << 20;
 
-/// What a lane ended with: the closure's value, or what it threw.
+/// The end of a lane: the closure's value, or its error.
 pub type Ended = Result<Dynamic, Box<EvalAltResult>>;
 
-/// Launches what the machine says, each item on a thread of its own, until all have ended. What an earlier process of
-/// the run has brought to an end is not entered again.
+/// Launches the items that the machine chooses, each on a thread of its own, until all have ended. Items that an
+/// earlier process of the run has finished are not entered again.
 pub fn drive(
     call: &Call<'_>,
     name: &str,
@@ -43,7 +43,7 @@ pub fn drive(
     let limit = options.limit.min(keys.len());
     let named = keys.iter().map(|key| key.as_str().into()).collect();
     let lanes: Vec<Arc<Lane>> = keys.iter().map(|key| call.lane.child(call.number, name, key)).collect();
-    // In a first pass over what is recorded nothing is tried again: whether it would be is not on record.
+    // A first pass over the records retries nothing: it is not recorded whether a retry would come.
     let options = if journal.only_replays() { Options { retries: 0, ..options } } else { options };
     let mut machine = Machine::new(keys, options)?;
     let mut ended = restore(call, &mut machine, &lanes);
@@ -59,7 +59,7 @@ pub fn drive(
             while let Some((item, result)) = done.lock().pop_front() {
                 let outcome = result.as_ref().map(drop).map_err(|thrown| placed(call.host, thrown));
                 match &outcome {
-                    // The others may come to their gates as well, and be answered together.
+                    // The others may reach their gates as well, and be answered together.
                     Err(error) if error.kind == Kind::NeedsAnswer => drop(unanswered.get_or_insert(error.clone())),
                     Err(error) if stops_the_run(error) => drop(fatal.get_or_insert(error.clone())),
                     _ => {}
@@ -96,9 +96,9 @@ pub fn drive(
                             bell: &bell,
                         };
                         let (busy, gate) = (clock.busy(), &gate);
-                        // It is said and recorded as begun once there is a thread for it, and works afterwards.
+                        // It is reported and recorded once it has a thread, and starts working afterwards.
                         let closed = gate.lock();
-                        // A thread has no NUL in its name.
+                        // A thread's name cannot contain NUL.
                         let name = machine.key(item).replace('\0', " ");
                         let thread = thread::Builder::new().name(name).stack_size(LANE_STACK);
                         let started = has_room().and_then(|()| {
@@ -154,12 +154,12 @@ pub fn drive(
     Ok((summary, ended))
 }
 
-/// Tells the machine what is on record of each item; gives the results of those that have ended.
+/// Gives the machine the recorded state of each item; returns the results of the ended ones.
 fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTreeMap<usize, Ended> {
     let mut results = BTreeMap::new();
     let clock = &call.host.clock;
     let now = clock.instant();
-    // Points in time are counted from here on; one that lies ahead was written by a clock that has been set since.
+    // Points in time count from now; one in the future was written by a clock that has been set since.
     let earlier_than_now = |time: Timestamp| clock.instant_of(time).min(now);
     for (item, lane) in lanes.iter().enumerate() {
         let earlier = match call.host.journal.item(&lane.origin.lane) {
@@ -189,7 +189,7 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
                 let causes = Causes { last, first: ended.first.clone().map(Error::from) };
                 match replayed(call.host, ended.result, &Source::Nowhere, call.context.call_position()) {
                     Some(result) => drop(results.insert(item, result)),
-                    // What it returned cannot be written down: its lane gives it again.
+                    // Its result could not be recorded: its lane produces it again.
                     None => {
                         machine.restore(item, Earlier::Interrupted { attempt: ended.attempts, began, causes });
                         continue;
@@ -204,12 +204,12 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
     results
 }
 
-/// A thread that starts where no memory is left ends the process at its first need of some.
+/// A thread that starts without free memory would end the process at its first allocation.
 fn has_room() -> io::Result<()> {
     Vec::<u8>::new().try_reserve_exact(LANE_STACK + ROOM).map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
-/// What one lane meets and all have to stop for.
+/// True for an error of one lane that stops all of them.
 fn stops_the_run(error: &Error) -> bool {
     matches!(error.kind, Kind::Mismatch | Kind::Journal | Kind::Storage | Kind::Login)
 }
@@ -235,7 +235,7 @@ impl Launch<'_> {
     }
 }
 
-/// What an item ended with, with its place in the script and the functions that it went through.
+/// The error of an item, with its position in the script and the functions that it passed through.
 pub(super) fn placed(host: &Host, thrown: &EvalAltResult) -> Error {
     let located = locate(thrown);
     let functions = located.through.iter().filter(|step| !step.function.starts_with("anon$"));
@@ -253,7 +253,7 @@ pub(super) fn placed(host: &Host, thrown: &EvalAltResult) -> Error {
     if through.is_empty() { error } else { error.detail("through", through.join(", in ")) }
 }
 
-/// Says and records what happened to the items.
+/// Reports and records the changes of the items.
 fn announce(
     call: &Call<'_>,
     name: &str,
@@ -292,11 +292,11 @@ fn announce(
     Ok(())
 }
 
-/// How an item ended, for the journal; `None` for what a resumed run takes up again.
+/// The outcome of an item for the journal; `None` if a resumed run takes it up again.
 fn recorded(call: &Call<'_>, item: &ItemOutcome, result: Option<&Ended>) -> Option<Recorded> {
     let result = match (item.outcome, result, &item.cause) {
         (Outcome::Ok, Some(Ok(value)), _) => seal(call.host, value).map_or(Saved::Unwritten, Saved::Ok),
-        // A network that was away says nothing about the item: a resumed run takes it up again.
+        // An unreachable network says nothing about the item: a resumed run takes it up again.
         (Outcome::Failed, _, Some(cause)) if cause.kind == Kind::Unreachable => return None,
         (Outcome::Failed, _, Some(cause)) => Saved::Error(saved_error(call.host, cause)?),
         _ => return None,

@@ -1,5 +1,5 @@
-//! What a run may have done already although its journal does not say so: the journal was cut, was lost, or is an older
-//! copy. Before a resumed run sends anything that is not on record it looks for it.
+//! The search for work that a run has done without a record: the journal was cut, was lost, or is an older copy. A
+//! resumed run searches before it sends anything that is not on record.
 
 use std::sync::atomic::Ordering;
 
@@ -18,19 +18,19 @@ use crate::runtime::call::{Call, Guard};
 use crate::runtime::found::Found;
 use crate::runtime::lists;
 
-/// How far the server's clock may be behind ours.
+/// The time by which the server's clock may be behind ours.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// What an earlier process of this run has made with this request, if the journal knows nothing of it. What carries the
-/// step's mark is it; where only comparison could tell, somebody is asked.
+/// The object that an earlier process of this run has made with this request, if the journal lacks it. The step's mark
+/// identifies it; where only a comparison could tell, somebody is asked.
 ///
-/// A journal of which nothing says that it is behind is believed of copies that leave the source on: schedules make such
-/// ones in every pause, and a second one copies what has changed and does no harm. One that may be the run's own is named,
-/// and joined while it runs.
+/// A journal that does not appear to be behind is trusted about copies that leave the source on: schedules make such
+/// copies in every pause, and a second one copies the changes and does no harm. A copy that may be the run's own is
+/// named, and joined while it is running.
 ///
 /// # Errors
-/// `NeedsAnswer` when nobody answers; that of the guard, which is asked first where the journal is believed; what the
-/// server or the network says.
+/// `NeedsAnswer` when nobody answers; that of the guard, which is asked first if the journal is trusted; those of the
+/// server or the network.
 pub fn find(
     call: &Call<'_>,
     request: &Request,
@@ -68,8 +68,8 @@ pub fn find(
     Ok(None)
 }
 
-/// A copy that leaves the source on, is not on record, and may be an earlier process's: joined while it runs; named when it
-/// has ended, and made again.
+/// A copy that leaves the source on, is not on record, and may be an earlier process's: joined while it is running, or
+/// named when it has ended and made again.
 fn join_copy(
     call: &Call<'_>,
     request: &Request,
@@ -98,11 +98,11 @@ fn join_copy(
     Ok(Some(copy.clone()))
 }
 
-/// Whether a thing that was found, instead of being made by the next step, is that step's own: an earlier process has made
-/// it, and the journal does not say so.
+/// True if an object that was found, instead of being made by the next step, was made by that step: an earlier process
+/// has made it without a record.
 ///
 /// # Errors
-/// When it cannot be recorded that the journal is behind.
+/// It cannot be recorded that the journal is behind.
 pub fn has_made(call: &Call<'_>, mark: &str, thing: &Value) -> Result<bool> {
     let journal = &call.host.journal;
     let Some(found) = thing[mark].as_str().and_then(Marker::of).filter(|_| journal.past().is_some()) else {
@@ -115,17 +115,17 @@ pub fn has_made(call: &Call<'_>, mark: &str, thing: &Value) -> Result<bool> {
     Ok(is_own)
 }
 
-/// In place of what was there before a request left: nothing of it is taken for known.
+/// The earlier state when nothing is known of it.
 fn nothing_known() -> Value {
     json!({ "ids": [], "above": 0, "copy": null, "earlier": true })
 }
 
-/// Whether a look is for what a step has made in whatever round of its lane.
+/// True if a look is for the object of a step in any round of its lane.
 pub fn is_for_any_round(before: &Value) -> bool {
     before["earlier"] == true
 }
 
-/// Marks on replicas tell at once, before the first change, when the run was further than its journal.
+/// Checks, before the first change, for marks on replicas that show that the run was further than its journal.
 fn look_for_marks(call: &Call<'_>) -> Result<()> {
     if call.host.marks_seen.load(Ordering::Acquire) {
         return Ok(());
@@ -154,7 +154,7 @@ fn tell_behind(call: &Call<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A copy that neither switches the source off nor deploys.
+/// True for a copy that neither switches the source off nor deploys.
 fn is_plain_copy(request: &Request) -> bool {
     let execution = request.body.as_ref().and_then(|body| body.get("execution"));
     execution.is_some_and(|said| said["shutdown_instances"] != true && said["auto_deploy"] != true)
@@ -168,7 +168,7 @@ fn made_at(thing: &Value) -> Option<Timestamp> {
     thing["created_at"].as_str().and_then(duration::server_time)
 }
 
-/// Asks whether this is what the step has made, in a process of which the journal knows nothing.
+/// Asks if this is the object of the step, made by a process that the journal does not know.
 fn is_this(call: &Call<'_>, request: &Request, thing: &Value) -> Result<bool> {
     let gate = call.gate_of_found(&call.next_key());
     let what = format!("{} {}", request.method.word(), request.path);

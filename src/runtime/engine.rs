@@ -17,7 +17,7 @@ use crate::runtime::lane::{Lane, LaneTag};
 use crate::runtime::modules::Modules;
 use crate::runtime::{nesting, secrets, sizes};
 
-/// What a lane's thread needs for that many levels of the engine's recursion, in a debug build.
+/// The stack of a lane's thread for the deepest recursion of the engine, in a debug build.
 pub const LANE_STACK: usize = 16 << 20;
 
 /// An engine whose functions work on `host`; calls outside any wave belong to `main`.
@@ -97,7 +97,7 @@ fn register_name(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'
     for count in least..=most {
         register_types(engine, host, name, function, &vec![TypeId::of::<Dynamic>(); count]);
     }
-    // The engine's own functions of one argument are found by its exact type first.
+    // The engine finds its own functions of one argument by exact type first.
     if least <= 1 {
         for only in [TypeId::of::<i64>(), TypeId::of::<f64>(), TypeId::of::<ImmutableString>()] {
             register_types(engine, host, name, function, &[only]);
@@ -116,7 +116,7 @@ fn register_types(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &
 
 fn say(host: &Arc<Host>, fact: Fact) {
     let lane = Lane::current().unwrap_or_else(Lane::main);
-    // What was said before the run was interrupted is not said again.
+    // Output from before an interruption is not repeated.
     if !host.journal.is_replaying(&lane.origin.lane, lane.last_call()) {
         host.emit(&lane, fact);
     }

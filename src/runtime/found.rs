@@ -1,30 +1,30 @@
-//! Judging whether what a look has found is what a request of ours has made. Pure.
+//! Judging if the results of a look were made by a request of ours. Pure.
 
 use serde_json::Value;
 
 use crate::duration::server_time;
 
-/// What a look for the effect of a lost change has found.
+/// The results of a look for the effect of a lost change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// Those that carry our own mark: nobody else has made them.
     marked: Vec<Value>,
-    /// Those that agree with all that was asked for.
+    /// Those that agree with everything that was asked for.
     agree: Vec<Value>,
-    /// Those that do not show whether they agree.
+    /// Those that do not show if they agree.
     unclear: Vec<Value>,
-    /// What is no longer as it was, without being what was asked for; as people read it.
+    /// An object that has changed, but not to the requested state; the text is for people.
     changed: Option<String>,
 }
 
-/// What follows from it.
+/// The conclusion.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// It was not carried out.
     Nothing,
-    /// This is what it has made.
+    /// This is its effect.
     Made(Value),
-    /// This may be its effect, or somebody else's; as people read it.
+    /// This may be its effect, or somebody else's; the text is for people.
     Unsure(String),
 }
 
@@ -33,7 +33,7 @@ impl Found {
         Self { marked: things, ..Self::default() }
     }
 
-    /// A thing that is neither as it was nor as was asked for.
+    /// An object that is neither in its earlier nor in the requested state.
     pub fn changed(how: String) -> Self {
         Self { changed: Some(how), ..Self::default() }
     }
@@ -49,7 +49,7 @@ impl Found {
         found
     }
 
-    /// Those of the candidates that agree, or may.
+    /// The candidates that agree, or may agree.
     ///
     /// # Errors
     /// That of `agrees`.
@@ -63,7 +63,7 @@ impl Found {
         Ok(found)
     }
 
-    /// What is ours is adopted, and what agrees alone: one that may agree as well makes it unsure.
+    /// A marked result is adopted, and so is a single agreeing one; any other that may agree makes it unsure.
     pub fn verdict(&self) -> Verdict {
         match (self.marked.as_slice(), self.agree.as_slice(), self.unclear.as_slice()) {
             ([made, ..], _, _) | ([], [made], []) => Verdict::Made(made.clone()),
@@ -75,28 +75,28 @@ impl Found {
         }
     }
 
-    /// Those that carry our own mark.
+    /// The results that carry our own mark.
     pub fn ours(&self) -> &[Value] {
         &self.marked
     }
 
-    /// Those that comparison alone could tell.
+    /// The results that only a comparison could tell.
     pub fn possible(&self) -> impl Iterator<Item = &Value> {
         self.agree.iter().chain(&self.unclear)
     }
 
-    /// All that the request may have made, this one apart.
+    /// All results that the request may have made, except this one.
     pub fn others<'a>(&'a self, used: &'a Value) -> impl Iterator<Item = &'a Value> {
         let id = |thing: &'a Value| thing.get("id").or_else(|| thing.get("secret_ref"));
         self.marked.iter().chain(&self.agree).filter(move |other| id(other) != id(used))
     }
 }
 
-/// Whether a thing is what a request asked for.
+/// The agreement of an object with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Agrees {
     Yes,
-    /// The thing does not show it, or not yet.
+    /// The object does not show it, or not yet.
     Unclear,
     No,
 }
@@ -115,7 +115,7 @@ impl From<bool> for Agrees {
     }
 }
 
-/// Whether a value holds another: objects may have more keys, lists another order, and times another form.
+/// True if a value contains another: objects may have more keys, lists another order, and times another form.
 pub fn holds(value: &Value, part: &Value) -> bool {
     match (value, part) {
         (Value::Array(values), Value::Array(parts)) => {

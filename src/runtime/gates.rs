@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// What somebody said.
+/// An answer to a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub text: String,
@@ -15,15 +15,15 @@ impl Answer {
     }
 }
 
-/// Where answers come from: a terminal, or what was answered from elsewhere.
+/// The source of answers: a terminal, or another process.
 pub trait Gates: Send + Sync {
-    /// The answer; `None` when nobody is there to give one.
+    /// The answer; `None` if nobody is there to give one.
     ///
     /// # Errors
-    /// When asking was interrupted.
+    /// Asking was interrupted.
     fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>>;
 
-    /// A secret that somebody types, unseen; never on record.
+    /// A secret that somebody types unseen; never recorded.
     ///
     /// # Errors
     /// `Input` when nobody can be asked.
@@ -32,13 +32,13 @@ pub trait Gates: Send + Sync {
     }
 }
 
-/// The refusal to ask for a secret where nobody could type it unseen.
+/// The refusal to ask for a secret without a way to type it unseen.
 pub fn no_terminal(question: &str) -> Error {
     Error::input(format!("cannot ask for `{question}`: there is no terminal"))
         .hint("use `secret_env`, `secret_file` or `--set-file` without one")
 }
 
-/// Nobody is there.
+/// Gates without anybody to answer.
 pub struct Nobody;
 
 impl Gates for Nobody {

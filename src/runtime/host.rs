@@ -1,4 +1,4 @@
-//! The world of one run, as the functions see it; and the lanes that its calls are counted in.
+//! The world of one run, as the functions see it, and the lanes that its calls are counted in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -34,7 +34,7 @@ use crate::runtime::vault::Vault;
 use crate::secret::carried;
 use crate::watch::Watcher;
 
-/// The cloud as the functions use it.
+/// The cloud in the form that functions use.
 #[derive(Clone)]
 pub struct Cloud {
     pub client: Client,
@@ -44,7 +44,7 @@ pub struct Cloud {
 /// Connects at the first call that needs the cloud, so that a script without one needs no credentials.
 pub type Connect = Box<dyn Fn() -> Result<Cloud> + Send + Sync>;
 
-/// Sizes of disks in bytes; `None` where the cloud would not tell.
+/// Sizes of disks in bytes; `None` if the cloud does not tell.
 type Sizes = Option<Vec<u64>>;
 
 /// The language of a run, as the floors above give it to the runtime.
@@ -68,7 +68,7 @@ pub struct Seams {
     pub connect: Connect,
 }
 
-/// What a script has beside its text.
+/// The surroundings of a script.
 pub struct Script {
     pub language: Language,
     pub parameters: Parameters,
@@ -84,7 +84,7 @@ pub struct Script {
     pub environment: BTreeMap<String, String>,
 }
 
-/// The world of one run, for those whom one wish stops: the run itself, or a job in its background.
+/// The world of one run, for code that is stopped by the same wish: the run itself, or a job in its background.
 pub struct Host {
     pub cancel: Cancel,
     /// Relative paths in a script are relative to its folder.
@@ -95,14 +95,14 @@ pub struct Host {
     cloud: OnceLock<Result<Cloud>>,
 }
 
-/// What a run has once, however many work on it.
+/// The single objects of a run, shared by all its lanes.
 pub struct Shared {
     pub clock: Clock,
-    /// What stops all of it.
+    /// Stops the whole run.
     pub whole: Cancel,
     pub events: Arc<dyn Sink>,
     pub journal: Arc<Journal>,
-    /// Who answers what the run asks.
+    /// Answers the questions of the run.
     pub gates: Arc<dyn Gates>,
     pub language: Language,
     /// The secrets that the run records and reads back.
@@ -117,26 +117,26 @@ pub struct Shared {
     access: Access,
     connect: Connect,
     cloud: OnceLock<Result<Cloud>>,
-    /// What works in the background.
+    /// The work in the background.
     pub jobs: Jobs,
     /// Lists that many lanes look into.
     pub index: Index,
-    /// Whether a resumed run has looked at the marks on the server.
+    /// True once a resumed run has looked at the marks on the server.
     pub marks_seen: AtomicBool,
-    /// Names of fields that scripts have met, for suggestions.
+    /// Names of fields that scripts have seen, for suggestions.
     fields: Mutex<BTreeSet<String>>,
     /// Names that several columns of a file have.
     doubled: Mutex<Vec<Doubled>>,
     captured_writes: Mutex<CapturedWrites>,
-    /// What the script reads of its variables.
+    /// The reads of the script's variables.
     pub reads: Reads,
-    /// Modules that were imported before what is evaluated, by their names in the script.
+    /// Modules that earlier inputs imported, by their names in the script.
     imported: Mutex<BTreeMap<String, rhai::Shared<Module>>>,
-    /// The name of the file that is evaluated; empty where it is none.
+    /// The name of the evaluated file; empty if there is none.
     name: Mutex<Arc<str>>,
-    /// The text that is evaluated.
+    /// The evaluated text.
     text: Mutex<Arc<str>>,
-    /// By endpoint and instance; `None` where the cloud would not tell.
+    /// By endpoint and instance; `None` if the cloud does not tell.
     disks: Mutex<BTreeMap<(String, String), Sizes>>,
 }
 
@@ -184,7 +184,7 @@ impl Host {
         Arc::new(Self { cancel, folder, imports, shared: Arc::new(shared), cloud: OnceLock::new() })
     }
 
-    /// The same world for somebody who can be stopped alone, by that wish.
+    /// The same world, stopped by another `Cancel`.
     pub fn stopped_by(&self, cancel: Cancel) -> Arc<Self> {
         let (folder, imports) = (self.folder.clone(), self.imports.clone());
         Arc::new(Self { cancel, folder, imports, shared: self.shared.clone(), cloud: OnceLock::new() })
@@ -202,7 +202,7 @@ impl Host {
     }
 
     /// # Errors
-    /// Whatever keeps us from the cloud: settings, login, network.
+    /// Any error on the way to the cloud: settings, login, network.
     pub fn cloud(&self) -> Result<&Cloud> {
         let mine = || -> Result<Cloud> {
             let cloud = self.shared.cloud.get_or_init(|| (self.shared.connect)()).as_ref().map_err(Clone::clone)?;
@@ -214,7 +214,7 @@ impl Host {
         self.cloud.get_or_init(mine).as_ref().map_err(Clone::clone)
     }
 
-    /// Says a fact, once: what a resumed run does again in thought is not said again.
+    /// Emits a fact, once: a resumed run does not repeat the facts of replayed calls.
     pub fn emit(&self, lane: &Lane, fact: Fact) {
         if self.journal.only_replays() {
             return;
@@ -222,33 +222,33 @@ impl Host {
         self.events.emit(Event { v: VERSION, at: self.clock.now(), origin: lane.origin.clone(), fact });
     }
 
-    /// Where a path written in a script points.
+    /// The target of a path written in a script.
     pub fn path(&self, written: &str) -> PathBuf {
         let base = if self.parameters.was_given(written) { &self.directory } else { &self.folder };
         base.join(Path::new(&*carried::revealed(written)))
     }
 
-    /// What a file holds that a script names.
+    /// The content of a file that a script names.
     ///
     /// # Errors
-    /// Those of [`Access::read`], said for people.
+    /// Those of [`Access::readable`], in words for people.
     pub fn read_file(&self, written: &str) -> Result<Vec<u8>> {
         let path = self.path(written);
         let read = self.access.read(&path, self.parameters.was_given(written));
         read.map_err(|error| access::explain("read", written, &path, error))
     }
 
-    /// Where a file is written that a script names.
+    /// The path for writing a file that a script names.
     ///
     /// # Errors
-    /// Those of [`Access::writable`], said for people.
+    /// Those of [`Access::writable`], in words for people.
     pub fn file_to_write(&self, written: &str) -> Result<PathBuf> {
         let path = self.path(written);
         let writable = self.access.writable(&path, self.parameters.was_given(written));
         writable.map_err(|error| access::explain("write", written, &path, error))
     }
 
-    /// From now on the text is masked wherever one leaves.
+    /// Masks the text from now on wherever one leaves.
     pub fn meet_secret(&self, text: &str) {
         self.journal.known.learn(text);
     }
@@ -271,7 +271,7 @@ impl Host {
         self.doubled.lock().extend(met);
     }
 
-    /// What to say of a field that is missing because several columns have its name.
+    /// The error for a field that is missing because several columns have its name.
     pub fn doubled(&self, name: &str) -> Option<Error> {
         self.first_doubled(|doubled| doubled.name == name)
     }
@@ -302,18 +302,18 @@ impl Host {
         *self.captured_writes.lock() = writes;
     }
 
-    /// The variable that a closure captured and changes, if any.
+    /// The captured variable that a closure changes, if any.
     pub fn captured_write(&self, closure: &str) -> Option<String> {
         let writes = self.captured_writes.lock();
         writes.get(closure).and_then(|found| found.first()).map(|(name, _)| name.clone())
     }
 
-    /// What is evaluated from now on.
+    /// Sets the text that is evaluated from now on.
     pub fn set_text(&self, text: &str) {
         *self.text.lock() = text.into();
     }
 
-    /// The file that is evaluated: its name without folders stands in lines that have other things to say.
+    /// Sets the file that is evaluated: its name without folders is used in messages.
     pub fn set_name(&self, name: &str) {
         let file = Path::new(name).extension().and(Path::new(name).file_name());
         let name = file.map(|file| file.to_string_lossy()).unwrap_or_default();
@@ -332,19 +332,19 @@ impl Host {
         format!("{file}{}:{}", place.line, place.column)
     }
 
-    /// The line of the script that a call stands in; `None` for one in a module.
+    /// The line of the script with a call; `None` for one in a module.
     pub fn line_of(&self, context: &NativeCallContext<'_>) -> Option<String> {
         let line = context.call_position().line().filter(|_| context.fn_source().is_none())?;
         let text = self.text.lock().clone();
         text.lines().nth(line - 1).map(|line| line.trim().to_owned())
     }
 
-    /// A module that every engine of the session has from now on.
+    /// Adds a module that every engine of the session has from now on.
     pub fn keep_module(&self, name: &str, module: rhai::Shared<Module>) {
         self.imported.lock().insert(name.to_owned(), module);
     }
 
-    /// Gives an engine the modules that were imported before.
+    /// Gives an engine the modules of earlier inputs.
     pub fn register_modules(&self, engine: &mut Engine) {
         for (name, module) in self.imported.lock().iter() {
             engine.register_static_module(name, module.clone());

@@ -1,4 +1,5 @@
-//! Lists of transfers and deployments kept for a moment, so that a thousand lanes that look for theirs read them once.
+//! Lists of transfers and deployments that are cached for a moment, so that a thousand lanes searching them read them
+//! once.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::cancel::Cancel;
 use crate::clock::{Clock, Instant, Signal};
 use crate::error::Result;
 
-/// How old a list may be: what others make in the meantime is not seen.
+/// The greatest age of a list: objects that others make in the meantime are not seen.
 const LONGEST_AGE: SignedDuration = SignedDuration::from_secs(20);
 
 /// The lists of one run.
@@ -27,13 +28,13 @@ pub struct Kept(Mutex<State>);
 #[derive(Default)]
 struct State {
     list: Option<(Instant, Arc<Vec<Value>>)>,
-    /// Somebody reads it right now; who else wants it waits.
+    /// Another thread is reading it right now; others wait.
     reading: bool,
     waiting: Vec<Signal>,
 }
 
 impl Index {
-    /// What this run has made is known at once.
+    /// Adds an object of this run, so that it is known at once.
     pub fn add_transfer(&self, transfer: &Value) {
         self.transfers.add(transfer);
     }
@@ -51,7 +52,7 @@ impl Index {
 }
 
 impl Kept {
-    /// The list, where it is not too old; else `read` reads it, once for all who want it meanwhile.
+    /// The list, if it is fresh; else `read` reads it, once for all who want it meanwhile.
     ///
     /// # Errors
     /// That of reading; an interruption.

@@ -1,4 +1,4 @@
-//! The one path that every call takes: read the arguments, consult the journal, announce, run the body, record, announce.
+//! The one path of every call: reading the arguments, consulting the journal, announcing, running the body, recording.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +28,7 @@ type Returned = Result<Dynamic, Box<EvalAltResult>>;
 /// Runs one call of `function`.
 ///
 /// # Errors
-/// What the body says, with the place of the call.
+/// That of the body, with the position of the call.
 pub fn invoke(
     host: &Arc<Host>,
     function: &'static Function,
@@ -63,12 +63,12 @@ pub fn invoke(
     }
     usable(arguments).map_err(|error| Fault::from(error).into_script(position))?;
     host.emit(&lane, Fact::CallStarted { call: number, function: name.to_owned() });
-    // A closure among the arguments has calls of its own: this one comes before them in the journal.
+    // A closure among the arguments makes calls of its own: this one comes before them in the journal.
     let begun = if function.takes_closure() { call.opens() } else { Ok(()) };
     let result = begun.map_err(Fault::from).and_then(|()| run(call, body));
-    // What a closure of the script returned is the script's own.
+    // A value that a closure of the script returned is the script's own.
     let result = if function.effect == Effect::Drives { result } else { result.map(received) };
-    // Told to the script as it is recorded, so that it goes the same way again.
+    // The script gets the error as it is recorded, so that it takes the same way again.
     let result = result.map_err(|fault| saved::told(host, fault));
     let result = record(host, &lane, number, &identity, &result).and(result);
     let result = result.map_err(|fault| fault.into_script(position));
@@ -77,7 +77,7 @@ pub fn invoke(
     result
 }
 
-/// What the journal has for this call; `None` when it is to be made.
+/// The recorded result of this call; `None` if it is to be made.
 fn recorded(call: &Call<'_>, arguments: &[Dynamic], position: Position) -> Option<Returned> {
     let (host, number, identity) = (call.host, call.number, &call.identity);
     let path = &call.lane.origin.lane;
@@ -108,7 +108,7 @@ fn recorded(call: &Call<'_>, arguments: &[Dynamic], position: Position) -> Optio
     }
 }
 
-/// Writes down how a call ended, unless it has not: an interrupted one is made when the run is resumed.
+/// Records the end of a call, if it has ended: an interrupted one is made when the run is resumed.
 fn record(
     host: &Host,
     lane: &Lane,
@@ -117,7 +117,7 @@ fn record(
     result: &Result<Dynamic, Fault>,
 ) -> Result<(), Fault> {
     let Some(outcome) = saved::outcome(host, result) else { return Ok(()) };
-    // What is a function of recorded things alone is made again rather than kept.
+    // A function of recorded values alone is evaluated again rather than recorded.
     if outcome == Saved::Unwritten {
         return Ok(());
     }
@@ -125,14 +125,14 @@ fn record(
     Ok(host.journal.returned(&lane.origin.lane, number, identity.clone(), outcome, last)?)
 }
 
-/// The arguments that make a call the one it is: how many run at once may be changed before a run is resumed.
+/// The arguments that identify a call: the number of items at once may be changed before a run is resumed.
 fn told<'a>(function: &Spec, arguments: &'a [Dynamic]) -> Vec<&'a Dynamic> {
     let kinds = function.assign(arguments.len()).into_iter().map(|index| function.parameters[index].kind);
     let leaves_out = |kind: Kind| function.takes_closure() && matches!(kind, Kind::Options(_));
     arguments.iter().zip(kinds).filter(|(_, kind)| !leaves_out(*kind)).map(|(argument, _)| argument).collect()
 }
 
-/// Where the secrets in a call's result came from.
+/// The source of the secrets in a call's result.
 fn source(function: &Spec, arguments: &[Dynamic]) -> Source {
     let first = || arguments.first().map(ToString::to_string).unwrap_or_default();
     match function.name {
@@ -142,7 +142,7 @@ fn source(function: &Spec, arguments: &[Dynamic]) -> Source {
     }
 }
 
-/// Secrets that a resumed run was given back by their hashes are read before they are used.
+/// Reads secrets again that a resumed run has only as hashes, before they are used.
 fn usable(arguments: &[Dynamic]) -> Result<()> {
     let read = |value: &Dynamic| value.read_lock::<Secret>().map_or(Ok(()), |secret| secret.expose().map(drop));
     for argument in arguments {
@@ -154,7 +154,7 @@ fn usable(arguments: &[Dynamic]) -> Result<()> {
     Ok(())
 }
 
-/// A panic in a body would cross the engine: it becomes an error that says it is ours.
+/// Runs a body; a panic, which must not cross the engine, becomes an error that says it is ours.
 fn run(mut call: Call<'_>, body: Body) -> Result<Dynamic, Fault> {
     let function = call.function;
     catch_unwind(AssertUnwindSafe(|| body(&mut call))).unwrap_or_else(|panic| {

@@ -1,4 +1,4 @@
-//! The jobs of a run, and what scripts hold of each.
+//! The jobs of a run, and the handles that scripts hold.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::clock::{Clock, Instant, Signal};
 use crate::error::{Error, Kind, Result};
 use crate::runtime::lane::Lane;
 
-/// The name under which lanes of jobs are known.
+/// The name of the lanes of jobs.
 pub const JOB: &str = "job";
 
-/// The jobs of a run, in the order of their beginnings.
+/// The jobs of a run, in the order of their starts.
 #[derive(Default)]
 pub struct Jobs(Mutex<Vec<Job>>);
 
@@ -23,10 +23,10 @@ pub struct Jobs(Mutex<Vec<Job>>);
 pub struct Job(Arc<Inner>);
 
 struct Inner {
-    /// From 1, in the order of the beginnings.
+    /// From 1, in the order of the starts.
     number: u64,
     lane: Arc<Lane>,
-    /// The line of the script in which it was begun.
+    /// The line of the script in which it was started.
     what: String,
     began: Timestamp,
     started: Instant,
@@ -37,7 +37,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     ended: Option<Ended>,
-    /// Somebody has been given the result, or what went wrong.
+    /// True once its result or its error was fetched.
     fetched: bool,
     waiting: Vec<Signal>,
 }
@@ -47,7 +47,7 @@ struct Ended {
     result: Result<Dynamic>,
 }
 
-/// How a job stands.
+/// The state of a job.
 #[derive(Clone, Debug)]
 pub struct Standing {
     pub number: u64,
@@ -61,7 +61,7 @@ pub struct Standing {
 }
 
 impl Jobs {
-    /// Takes in a job that begins now, on the lane that `lane` gives it by its number.
+    /// Adds a job that starts now, on the lane that `lane` makes from its number.
     pub(super) fn add(&self, clock: &Clock, what: String, cancel: Cancel, lane: impl FnOnce(u64) -> Arc<Lane>) -> Job {
         let mut jobs = self.lock();
         let number = jobs.len() as u64 + 1;
@@ -81,32 +81,32 @@ impl Jobs {
         self.lock().clone()
     }
 
-    /// Whether a lane is a job's, or below one.
+    /// True if a lane is a job's, or below one.
     pub fn owns(&self, lane: &str) -> bool {
         self.lock().iter().any(|job| {
             lane.strip_prefix(&*job.0.lane.origin.lane).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     }
 
-    /// How many have not ended.
+    /// The number of jobs that have not ended.
     pub fn running(&self) -> usize {
         self.lock().iter().filter(|job| !job.is_over()).count()
     }
 
-    /// Waits until all have ended; the first failure that nobody was told of. The caller's lane holds a busy token.
+    /// Waits until all have ended; returns the first failure that nobody fetched. The caller's lane holds a busy token.
     ///
     /// # Errors
     /// That failure.
     pub fn join(&self, clock: &Clock) -> Result<()> {
         let mut joined = 0;
         let mut failure = Ok(());
-        // A job may begin others.
+        // A job may start others.
         while let Some(job) = { self.lock().get(joined).cloned() } {
             joined += 1;
             let untold = !job.lock().fetched;
             let result = job.wait(clock, &Cancel::default(), None);
             if untold && failure.is_ok() {
-                // One that was stopped was stopped on purpose; an end of the whole run is said by the run.
+                // A job that was stopped was stopped on purpose; the end of the whole run is reported by the run.
                 failure = result.map(drop).or_else(|error| match error.kind {
                     Kind::Interrupted => Ok(()),
                     _ => Err(error),
@@ -158,10 +158,10 @@ impl Job {
         Standing { number, what, began, elapsed: at.duration_since(*started), status, result, error }
     }
 
-    /// Waits for its end; what it returned. The caller's lane holds a busy token.
+    /// Waits for its end and returns its result. The caller's lane holds a busy token.
     ///
     /// # Errors
-    /// What it threw, with its place in the script; `Timeout`, `Interrupted`: the job goes on.
+    /// Its own error, with its position in the script; `Timeout`, `Interrupted`: the job goes on.
     pub fn wait(&self, clock: &Clock, cancel: &Cancel, deadline: Option<Instant>) -> Result<Dynamic> {
         let signal = clock.signal();
         let _listening = cancel.listen(&signal);
@@ -179,7 +179,7 @@ impl Job {
         }
     }
 
-    /// Remembers that its end was told.
+    /// Marks its end as reported.
     pub fn fetch(&self) {
         self.lock().fetched = true;
     }
@@ -198,7 +198,7 @@ impl Job {
     }
 }
 
-/// Teaches the engine what a job is.
+/// Registers jobs with the engine.
 pub fn register(engine: &mut Engine) {
     let told = |job: &mut Job| format!("job {}", job.number());
     engine

@@ -1,5 +1,5 @@
-//! What a script puts into the background: each job is a closure on a lane, a thread and an engine of its own, stopped by a
-//! wish of its own.
+//! Work in the background: each job is a closure on a lane, a thread and an engine of its own, with a `Cancel` of its
+//! own.
 
 use std::thread;
 
@@ -15,7 +15,7 @@ use crate::runtime::job::{JOB, Job};
 use crate::runtime::lane::Lane;
 use crate::runtime::lanes::Background;
 
-/// Begins a job that runs `closure`.
+/// Starts a job that runs `closure`.
 ///
 /// # Errors
 /// `Script` when the closure assigns to a variable it captured; `Limit` when the machine refuses a thread.
@@ -37,7 +37,7 @@ pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     };
     let thread = thread::Builder::new().name(format!("job {}", job.number())).stack_size(LANE_STACK);
     if let Err(error) = thread.spawn(run) {
-        // Whoever waits for it is told as well.
+        // Everybody who waits for it gets the error as well.
         let error = no_thread(&format!("lane `{}`", lane.origin.lane), &error);
         job.fetch();
         finish(host, &lane, &job, Err(error.clone()));
@@ -46,7 +46,7 @@ pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     Ok(job)
 }
 
-/// The job that a script means by a value: a job itself, a row of `jobs()`, or a number.
+/// The job that a value of the script means: a job itself, a row of `jobs()`, or a number.
 pub fn find(host: &Host, what: &Dynamic) -> Option<Job> {
     if let Some(job) = what.read_lock::<Job>() {
         return Some(job.clone());

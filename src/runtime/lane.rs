@@ -9,18 +9,18 @@ use rhai::NativeCallContext;
 use crate::event::Origin;
 use crate::memory;
 
-/// A numbered sequence of calls: the main script is one, each wave item has its own below it.
+/// A numbered sequence of calls: the main script is one, and each wave item has its own below it.
 pub struct Lane {
     pub origin: Origin,
     calls: AtomicU64,
 }
 
-/// A lane as the engine's tag carries it.
+/// A lane in the engine's tag.
 #[derive(Clone)]
 pub struct LaneTag(pub Arc<Lane>);
 
 thread_local! {
-    /// The lane of this thread, for callbacks that get no context (`print`).
+    /// The lane of this thread, for callbacks without a context (`print`).
     static CURRENT: RefCell<Option<Arc<Lane>>> = const { RefCell::new(None) };
 }
 
@@ -43,7 +43,7 @@ impl Lane {
         Self { origin: self.origin.clone(), calls: AtomicU64::new(0) }
     }
 
-    /// The number of the next call: from 1.
+    /// The number of the next call, from 1.
     pub fn next_call(&self) -> u64 {
         self.calls.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -53,7 +53,7 @@ impl Lane {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Goes on behind this call: those in between were made by closures of one that answers from the journal.
+    /// Continues behind this call: closures of one that is replayed from the journal made the calls in between.
     pub fn skip_to(&self, call: u64) {
         self.calls.fetch_max(call, Ordering::Relaxed);
     }

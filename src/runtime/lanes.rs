@@ -1,4 +1,4 @@
-//! Closures on lanes of their own: each sees the script as sequential code does, and works on copies of what it captured.
+//! Closures on lanes of their own: each sees the script as sequential code does, and works on copies of its captures.
 
 use rhai::{
     Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, GlobalRuntimeState, Map as ScriptMap, NativeCallContext,
@@ -12,13 +12,13 @@ use crate::language::finding::captured_write;
 use crate::runtime::host::Host;
 use crate::runtime::lane::{Lane, LaneTag};
 
-/// A closure of the script, ready to be run on any thread, any number of times.
+/// A closure of the script that can run on any thread, any number of times.
 pub struct Runner<'a> {
     engine: &'a Engine,
     closure: Background,
 }
 
-/// The same without an engine: whoever runs it brings one.
+/// The same without an engine: the caller that runs it brings one.
 pub struct Background {
     global: GlobalRuntimeState,
     source: Option<String>,
@@ -33,7 +33,7 @@ impl<'a> Runner<'a> {
         Ok(Self { engine: context.engine(), closure: Background::new(host, context, closure)? })
     }
 
-    /// The place of the call that runs it.
+    /// The position of the call that runs it.
     pub fn position(&self) -> Position {
         self.closure.position
     }
@@ -41,7 +41,7 @@ impl<'a> Runner<'a> {
     /// Runs the closure on this thread as `lane`.
     ///
     /// # Errors
-    /// What the closure throws.
+    /// That of the closure.
     pub fn run(&self, lane: &Arc<Lane>, argument: &Dynamic) -> Result<Dynamic, Box<EvalAltResult>> {
         self.closure.call(self.engine, lane, (detach(argument),))
     }
@@ -49,8 +49,8 @@ impl<'a> Runner<'a> {
 
 impl Background {
     /// # Errors
-    /// `Script` when the closure assigns to a variable it captured: each lane has its own copy, the writes would be
-    /// lost without a word.
+    /// `Script` when the closure assigns to a variable that it captured: each lane has its own copy, so the writes
+    /// would be lost silently.
     pub fn new(host: &Host, context: &NativeCallContext<'_>, closure: &FnPtr) -> Result<Self> {
         if let Some(name) = host.captured_write(closure.fn_name()) {
             return Err(captured_write(&name, context.fn_name()));
@@ -65,7 +65,7 @@ impl Background {
     /// Runs the closure, which takes no argument, on this thread as `lane`.
     ///
     /// # Errors
-    /// What the closure throws.
+    /// That of the closure.
     pub fn run(&self, engine: &Engine, lane: &Arc<Lane>) -> Result<Dynamic, Box<EvalAltResult>> {
         self.call(engine, lane, ())
     }

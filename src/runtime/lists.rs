@@ -1,4 +1,4 @@
-//! The lists of transfers and deployments: read once for all lanes of a moment, or anew.
+//! The lists of transfers and deployments: read once for all lanes of a moment, or read again.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use crate::error::Result;
 use crate::runtime::call::Call;
 use crate::runtime::index::Kept;
 
-/// The transfers, as a list of the last moments knows them.
+/// The transfers, according to a recent list.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn transfers(call: &Call<'_>) -> Result<Arc<Vec<Value>>> {
     kept(call, &call.host.index.transfers, &transfer::list(call.generation()?, &Filters::default()), present::transfer)
 }
 
-/// The deployments, as a list of the last moments knows them.
+/// The deployments, according to a recent list.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn deployments(call: &Call<'_>) -> Result<Arc<Vec<Value>>> {
     let request = deployment::list(call.generation()?, &Filters::default());
     kept(call, &call.host.index.deployments, &request, present::deployment)
 }
 
-/// The transfers of this very moment, for what must not go by a list of a while ago.
+/// The transfers of this very moment, for decisions that need a current list.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn transfers_now(call: &Call<'_>) -> Result<Vec<Value>> {
     let request = transfer::list(call.generation()?, &Filters::default());
     Ok(present::each(call.read_list(&request)?, present::transfer))
@@ -38,7 +38,7 @@ pub fn transfers_now(call: &Call<'_>) -> Result<Vec<Value>> {
 /// The deployments of this very moment.
 ///
 /// # Errors
-/// What the server or the network says.
+/// Those of the server or the network.
 pub fn deployments_now(call: &Call<'_>) -> Result<Vec<Value>> {
     let request = deployment::list(call.generation()?, &Filters::default());
     Ok(present::each(call.read_list(&request)?, present::deployment))

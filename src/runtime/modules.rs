@@ -1,5 +1,5 @@
-//! Where imports come from: the texts that the run has kept, else files; with an end to modules that import each other in
-//! a circle.
+//! The source of imports: the texts that the run has kept, else files; modules that import each other in a circle are
+//! refused.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,16 +20,16 @@ use crate::language::finding::Finding;
 use crate::language::source::read_module;
 
 thread_local! {
-    /// The modules that this thread is in the middle of loading, outermost first.
+    /// The modules that this thread is loading, outermost first.
     static LOADING: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 type Resolved = Result<Shared<Module>, Box<EvalAltResult>>;
 
-/// Keeps the text of a module under the name that it is imported by.
+/// Keeps the text of a module under the name in its import.
 pub type KeepImport = Box<dyn Fn(&str, &str) -> Outcome<()> + Send + Sync>;
 
-/// The modules of one run: a text that was read once stays the same, also when the run is resumed.
+/// The modules of one run: a text that was read once stays the same, even when the run is resumed.
 pub struct Imports {
     folder: PathBuf,
     access: Access,
@@ -43,7 +43,7 @@ impl Imports {
         Self { folder, access, texts: Mutex::new(kept), modules: Mutex::default(), keep }
     }
 
-    /// Those of a folder, of which nothing is kept.
+    /// The modules of a folder, without keeping them.
     pub fn of_folder(folder: &Path, access: Access) -> Self {
         Self::new(folder.to_owned(), access, BTreeMap::new(), Box::new(|_, _| Ok(())))
     }
@@ -85,7 +85,7 @@ impl Modules {
         Self { imports: imports.clone(), mistakes }
     }
 
-    /// The module of this name; `evaluate` makes it of its tree.
+    /// The module with this name; `evaluate` makes it from its tree.
     fn module(
         &self,
         engine: &Engine,

@@ -1,8 +1,8 @@
-//! Values inside of values: how deep they may lie.
+//! The depth of values inside values.
 //!
-//! Copying, comparing, showing and forgetting a value takes the stack once a level, and a stack that ends takes the whole
-//! process along. No function is called when a list is put into a list; so the variables that a script looks at are
-//! measured, each time it has allocated so much that something deep may have come.
+//! Copying, comparing, showing and dropping a value uses the stack once per level, and a stack overflow ends the whole
+//! process. No function is called when a list is put into a list; so the variables that a script reads are measured
+//! each time it has allocated enough for a deep value.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -12,15 +12,15 @@ use rhai::{Array, Dynamic, FnPtr, Map as ScriptMap, Scope};
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// After so many allocated bytes the variables are measured again: a level takes a hundred of them.
+/// After this many allocated bytes the variables are measured again: a level takes a hundred of them.
 const OFTEN: usize = 256 << 10;
-/// What is measured seldom is measured after more: bytes for each value that there was.
+/// The more values there were, the later the next measurement: bytes per value.
 const EACH: usize = 32;
 
 thread_local! {
-    /// What this thread will have allocated when the variables are measured again.
+    /// The bytes that this thread will have allocated at the next measurement.
     static NEXT: Cell<usize> = const { Cell::new(OFTEN) };
-    /// How many times they are measured in a row: `m = [take(m)]` looks at a variable that is empty every second time.
+    /// The number of measurements in a row: `m = [take(m)]` reads an empty variable every second time.
     static ROUNDS: Cell<u8> = const { Cell::new(0) };
 }
 
@@ -60,7 +60,7 @@ impl Measure {
         }
         self.values += 1;
         if value.is_shared() {
-            // One that is in use is looked at the next time.
+            // One that is in use is measured the next time.
             let Some(inner) = value.read_lock::<Dynamic>() else { return true };
             let cell: *const Dynamic = &raw const *inner;
             return !self.cells.insert(cell) || self.fits(&inner, depth);

@@ -10,11 +10,11 @@ use crate::language::declared::Declared;
 use crate::language::value::to_script;
 use crate::secret::{MASK, holds_secret, is_secret_name};
 
-/// What was given on the command line, and which of it the script asked for.
+/// The parameters from the command line, and the ones that the script asked for.
 #[derive(Default)]
 pub struct Parameters {
     given: BTreeMap<String, String>,
-    /// Those whose values are secrets: by where they came from, by their names, by their looks.
+    /// Those whose values are secrets: by their source, their names, or their looks.
     secret: BTreeSet<String>,
     asked: Mutex<BTreeSet<String>>,
 }
@@ -54,7 +54,7 @@ impl Parameters {
         Ok(Self { given, secret, asked: Mutex::default() })
     }
 
-    /// Whether the value that was given is a secret.
+    /// True if the given value is a secret.
     pub fn is_secret(&self, name: &str) -> bool {
         self.secret.contains(name)
     }
@@ -82,13 +82,13 @@ impl Parameters {
         read_like(name, text, if self.is_secret(name) { MASK } else { text }, default)
     }
 
-    /// Whether this text came from the command line.
+    /// True if this text came from the command line.
     pub fn was_given(&self, text: &str) -> bool {
         self.given.values().any(|value| value == text)
     }
 
-    /// Refuses what the run would refuse as soon as it asks: a value of another kind than the default, and nothing at all
-    /// where it is needed.
+    /// Refuses values that the run would refuse when it asks for them: those of another kind than the default, and
+    /// missing ones that are needed.
     ///
     /// # Errors
     /// `Input` naming the first of them.
@@ -104,7 +104,7 @@ impl Parameters {
         }
     }
 
-    /// Refuses what the runbook has no use for: a misspelt name would silently leave the default in force.
+    /// Refuses parameters that the runbook does not have: a misspelt name would silently leave the default in force.
     ///
     /// # Errors
     /// `Input` naming the first unknown parameter.

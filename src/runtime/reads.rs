@@ -1,8 +1,8 @@
-//! The fields of the very map that a script read a missing one of.
+//! The fields of the very map whose missing field a script read.
 //!
-//! The engine says which field is missing, and not of what. So what a script reads of its variables (`vm.info.name`) is
-//! taken from its tree, and each time a variable is looked up, those paths are tried on its value: the map at which one
-//! ends too early is remembered until somebody asks.
+//! The engine reports the missing field, but not its map. So the paths that a script reads of its variables
+//! (`vm.info.name`) are taken from its tree, and each time a variable is looked up, those paths are tried on its value:
+//! the map at which one ends too early is remembered until somebody asks.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use rhai::{AST, ASTNode, Array, Dynamic, Expr, ImmutableString, Map as ScriptMap
 
 use crate::error::{Error, suggest};
 
-/// Of so many maps the fields are remembered, and of so many fields the names.
+/// The number of maps whose fields are remembered.
 const MOST_MAPS: usize = 200;
 const MOST_FIELDS: usize = 200;
-/// A map of no more fields has them all named.
+/// A map with at most this many fields has all of them listed.
 const FEW: usize = 8;
 
-/// A step from a value into it.
+/// A step from a value to a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Field(ImmutableString),
     Item(i64),
-    /// What a variable says.
+    /// The value of a variable.
     By(ImmutableString),
 }
 
-/// What is read of each variable.
+/// The paths that are read of each variable.
 type Paths = BTreeMap<String, Vec<Vec<Step>>>;
 
-/// What is read in a script, and what was found missing.
+/// The paths that a script reads, and the missing fields.
 #[derive(Default)]
 pub struct Reads {
     paths: RwLock<Paths>,
@@ -39,18 +39,18 @@ pub struct Reads {
 /// A map that lacks a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Owner {
-    /// As the script writes it.
+    /// The path as the script writes it.
     written: String,
     fields: Vec<String>,
 }
 
 impl Reads {
-    /// What is evaluated from now on.
+    /// Sets the script that is evaluated from now on.
     pub fn follow(&self, ast: &AST) {
         *self.paths.write() = paths(ast);
     }
 
-    /// A variable is looked up.
+    /// Looks at a variable that is read.
     pub fn look(&self, name: &str, scope: &Scope<'_>) {
         let all = self.paths.read();
         let Some(paths) = all.get(name) else { return };
@@ -65,7 +65,7 @@ impl Reads {
         }
     }
 
-    /// Adds to the error of a missing field what the map has instead.
+    /// Adds the existing fields of the map to the error of a missing field.
     pub fn explain(&self, error: Error) -> Option<Error> {
         let field = error.details.get("missing_field")?.as_str()?.to_owned();
         let owner = self.missing.lock().get(&field).cloned()?;
@@ -73,7 +73,7 @@ impl Reads {
     }
 }
 
-/// The field of a map that was meant by a name, whichever case it is written in.
+/// The field of a map that a name means, in any case.
 pub fn like<'a>(name: &str, fields: &'a ScriptMap) -> Option<&'a str> {
     let names = || fields.keys().map(|known| known.as_str());
     names().find(|known| known.eq_ignore_ascii_case(name)).or_else(|| suggest(name, names()))
@@ -96,7 +96,7 @@ fn hint(field: &str, owner: &Owner) -> String {
     }
 }
 
-/// Where a path ends too early, if it does at a map.
+/// The point at which a path ends too early, if it is in a map.
 fn missing(value: &Dynamic, path: &[Step], written: &str, scope: &Scope<'_>) -> Option<(String, Owner)> {
     let (step, rest) = path.split_first()?;
     let by = |name: &str| scope.get(name).map(Dynamic::flatten_clone);
@@ -138,7 +138,7 @@ fn further(written: &str, step: &Step) -> String {
     }
 }
 
-/// What a script reads of its variables, as far as it can be told from its text.
+/// The paths that a script reads of its variables, as far as its text shows.
 fn paths(ast: &AST) -> Paths {
     let mut found = Paths::new();
     ast.walk(&mut |path| {

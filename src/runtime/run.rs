@@ -1,4 +1,4 @@
-//! Running a compiled runbook, and what to say of what it throws.
+//! Running a compiled runbook, and explaining its errors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::language::meant::unknown_function;
 use crate::runtime::host::Host;
 use crate::runtime::lane::Lane;
 
-/// Runs a compiled runbook on the lane `main`; it has ended when its jobs have.
+/// Runs a compiled runbook on the lane `main`; it ends when its jobs have ended.
 ///
 /// # Errors
-/// What the script throws, with its place and a suggestion.
+/// The script's error, with its position and a suggestion.
 pub fn evaluate(engine: &Engine, host: &Arc<Host>, main: &Arc<Lane>, ast: &AST) -> Result<Dynamic, Located> {
     let value = evaluate_in(engine, host, main, ast, &mut Scope::new());
     let jobs = host.jobs.join(&host.clock);
@@ -25,7 +25,7 @@ pub fn evaluate(engine: &Engine, host: &Arc<Host>, main: &Arc<Lane>, ast: &AST) 
     Ok(value)
 }
 
-/// The same with variables that are there before and afterwards.
+/// The same with variables that exist before and afterwards.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -49,7 +49,7 @@ pub fn evaluate_in(
     }
 }
 
-/// Adds what the engine cannot know: what may have been meant.
+/// Adds a suggestion, which the engine cannot make.
 fn explain(mut located: Located, engine: &Engine, host: &Host, ast: &AST) -> Located {
     let detail = |name: &str| located.error.details.get(name).and_then(Value::as_str).map(str::to_owned);
     if let Some(name) = detail("unknown_function") {

@@ -17,12 +17,12 @@ use crate::secret::{self, MASK, Place, carried};
 
 /// A secret in a recorded value: its keyed hash.
 const SECRET: &str = "$secret";
-/// A number that JSON cannot say.
+/// A number that JSON cannot express.
 const FLOAT: &str = "$float";
 const CHARACTER: &str = "$character";
-/// An object map that would be taken for one of these.
+/// An object map that would be mistaken for one of these.
 const MAP: &str = "$map";
-/// How much of a call's arguments is kept for people.
+/// The length of a call's arguments as kept for people.
 const SHOWN: usize = 160;
 
 /// A script's value as the journal keeps it; `None` for what cannot be written down, as a closure.
@@ -65,7 +65,7 @@ fn seal_at(host: &Host, place: Place, value: &Dynamic) -> Option<Value> {
     to_json(value, Secrets::Exposed).ok()
 }
 
-/// What a server sent, without its secrets.
+/// An answer of the server, without its secrets.
 pub fn seal_json(host: &Host, value: Value) -> Value {
     seal_json_at(host, Place::default(), value)
 }
@@ -86,7 +86,7 @@ fn seal_json_at(host: &Host, place: Place, value: Value) -> Value {
     }
 }
 
-/// A text as it is, or its hash: where it is a secret, and where one stands in it.
+/// A text as it is, or its hash if it is or contains a secret.
 fn sealed_if_secret(host: &Host, place: Place, text: &str) -> Value {
     if place.keeps_text(text) {
         return sealed_text(host, text);
@@ -99,7 +99,7 @@ fn sealed_text(host: &Host, text: &str) -> Value {
     sealed_part(host, text)
 }
 
-/// The same for what is not to be masked in texts by itself.
+/// The same for a secret that is not to be masked inside texts.
 fn sealed_part(host: &Host, text: &str) -> Value {
     let hash = host.journal.hash(text);
     host.vault.put(&hash, text);
@@ -115,19 +115,19 @@ fn sealed_secret(host: &Host, secret: &Secret) -> Value {
     }
 }
 
-/// Where the secrets of a value can be read again.
+/// The place from which the secrets of a value can be read again.
 #[derive(Clone)]
 pub enum Source {
-    /// From the connection of the endpoint whose object they stand in.
+    /// The connection of the endpoint whose object contains them.
     Endpoint(String),
-    /// From this secret of Barbican.
+    /// This secret of Barbican.
     Barbican(String),
-    /// From this file of the runbook's folder.
+    /// This file of the runbook's folder.
     File(String),
     Nowhere,
 }
 
-/// A value from the journal as the script had it; `source` says where its secrets are read again.
+/// A value from the journal as the script had it; `source` is the place to read its secrets again.
 pub fn unseal(host: &Arc<Host>, value: Value, source: &Source) -> Dynamic {
     unseal_at(host, Place::default(), value, source)
 }
@@ -170,7 +170,7 @@ fn map_of(host: &Arc<Host>, place: Place, fields: Map<String, Value>, source: &S
     fields.into_iter().map(field).collect::<ScriptMap>().into()
 }
 
-/// A recorded secret: what this process has met, or what is read again when it is needed.
+/// A recorded secret: one that this process has met, or one that is read again when it is needed.
 fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Secret {
     if let Some(text) = host.vault.get(hash) {
         return Secret::new(text);
@@ -195,7 +195,7 @@ fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Secret {
     })
 }
 
-/// Every text that stands where the secret came from.
+/// Every text at the place from which the secret came.
 fn read_again(host: &Arc<Host>, source: &Source) -> Result<Vec<String>> {
     let origin = Origin { lane: "main".into(), wave: None, item: None };
     let mut texts = Vec::new();
@@ -232,7 +232,7 @@ fn collect(value: &Value, texts: &mut Vec<String>) {
     }
 }
 
-/// What a call ended with, for the journal; `None` for what is no end of it.
+/// The outcome of a call for the journal; `None` if it has not ended.
 pub fn outcome(host: &Host, result: &Result<Dynamic, Fault>) -> Option<Saved> {
     match result {
         Ok(value) => Some(seal(host, value).map_or(Saved::Unwritten, Saved::Ok)),
@@ -241,7 +241,7 @@ pub fn outcome(host: &Host, result: &Result<Dynamic, Fault>) -> Option<Saved> {
     }
 }
 
-/// What a closure ended with.
+/// The outcome of a closure.
 pub fn thrown_outcome(host: &Host, thrown: &EvalAltResult) -> Option<Saved> {
     let error = locate(thrown).error;
     if error.kind.is_final() {
@@ -255,21 +255,21 @@ pub fn thrown_outcome(host: &Host, thrown: &EvalAltResult) -> Option<Saved> {
     }
 }
 
-/// An error without secrets; `None` for one after which the call is not over.
+/// An error without secrets; `None` if the call is not over after it.
 pub fn saved_error(host: &Host, error: &Error) -> Option<SavedError> {
-    // Credentials that were refused say nothing about the run: with others it goes on.
+    // Refused credentials say nothing about the run: with others it goes on.
     if error.kind.is_final() || error.kind == Failure::Login {
         return None;
     }
     let mut saved = SavedError::from(&without_secrets(host, error.clone()));
     let details = seal_json(host, Value::Object(std::mem::take(&mut saved.details)));
     saved.details = details.as_object().cloned().unwrap_or_default();
-    // What a script throws may hold anything; the rest of the error is worth keeping.
+    // A thrown value may hold anything; the rest of the error is worth keeping.
     saved.details.retain(|_, value| !is_deep(value, DEEPEST_VALUE));
     Some(saved)
 }
 
-/// What a call throws, without the secrets that its message may repeat.
+/// The error of a call, without the secrets that its message may repeat.
 pub fn told(host: &Host, fault: Fault) -> Fault {
     match fault {
         Fault::Error(error) => Fault::Error(without_secrets(host, error)),
@@ -287,7 +287,7 @@ fn without_secrets(host: &Host, mut error: Error) -> Error {
     error
 }
 
-/// Refuses what a closure returned when the run's record could not hold it.
+/// Refuses a closure's result that the run's record could not hold.
 ///
 /// # Errors
 /// `Script`: it is nested too deeply.
@@ -315,7 +315,7 @@ fn is_deep(value: &Value, most: usize) -> bool {
     }
 }
 
-/// A recorded outcome, as the call would have ended; `None` when it has to be made again.
+/// The recorded outcome of a call; `None` if it has to be made again.
 pub fn replayed(
     host: &Arc<Host>,
     saved: Saved,
@@ -333,7 +333,7 @@ pub fn replayed(
     }
 }
 
-/// Which call this is: the function and its arguments, without secrets.
+/// The identity of this call: the function and its arguments, without secrets.
 pub fn identity(host: &Host, function: &Spec, arguments: &[&Dynamic]) -> Identity {
     let kept = secret_options(function);
     let learn = |argument: &&Dynamic| learn_options(host, &kept, argument);
@@ -356,7 +356,7 @@ pub fn identity(host: &Host, function: &Spec, arguments: &[&Dynamic]) -> Identit
     Identity { function: function.name.to_owned(), arguments: host.journal.hash(&text), shown: shortened(&shown) }
 }
 
-/// The options of a function whose values are secrets, whatever they hold.
+/// The options of a function whose values are always secrets.
 fn secret_options(function: &Spec) -> Vec<&'static str> {
     let lists = function.parameters.iter().filter_map(|parameter| match parameter.kind {
         Kind::Options(lists) => Some(lists),

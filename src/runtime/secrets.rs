@@ -1,4 +1,4 @@
-//! Secrets in the language: what a script may do with one, so that what comes of it is a secret as well.
+//! Secrets in the language: the operations on one, whose results are secrets as well.
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map as ScriptMap, NativeCallContext, Position};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::secret::{MASK, Place, carried};
 
 type Returned<T> = Result<T, Box<EvalAltResult>>;
 
-/// Teaches the engine secrets: shown as `***`, carried by the texts that they are put into, cut and compared as texts are.
+/// Registers secrets with the engine: shown as `***`, carried by texts built with them, cut and compared as texts are.
 pub fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Secret>("secret")
@@ -18,10 +18,10 @@ pub fn register(engine: &mut Engine) {
         .register_fn("print", |secret: &mut Secret| secret.carried())
         .register_fn("to_debug", |_: &mut Secret| MASK)
         .register_fn("debug", |_: &mut Secret| MASK)
-        // The engine's own would write the name of this type in a secret's place.
+        // The engine's own would write the name of this type in place of a secret.
         .register_fn("to_json", |map: &mut ScriptMap| json(&Dynamic::from(map.clone())))
         .register_fn("to_json", |values: &mut Array| json(&Dynamic::from(values.clone())))
-        // The engine's own escape what a text carries, and it would be lost.
+        // The engine's own would escape the character that carries a secret, and lose it.
         .register_fn("to_debug", |text: &mut ImmutableString| carried::quoted(text))
         .register_fn("debug", |text: &mut ImmutableString| carried::quoted(text))
         .register_fn("to_string", fields)
@@ -43,7 +43,7 @@ pub fn register(engine: &mut Engine) {
     register_changes(engine);
 }
 
-/// What tells of a secret without giving it away.
+/// Registers the functions that tell something about a secret without revealing it.
 fn register_looks(engine: &mut Engine) {
     let length = |secret: &mut Secret| said(secret).map(|text| count(&text));
     let empty = |secret: &mut Secret| said(secret).map(|text| text.is_empty());
@@ -67,7 +67,7 @@ fn register_looks(engine: &mut Engine) {
         });
 }
 
-/// What is cut out of a secret is one.
+/// Registers the functions that cut a secret; the parts are secrets.
 fn register_parts(engine: &mut Engine) {
     engine
         .register_fn("sub_string", |secret: &mut Secret, start: i64| cut(secret, start, i64::MAX))
@@ -93,7 +93,7 @@ fn register_parts(engine: &mut Engine) {
         });
 }
 
-/// What a secret is made into is one: as a new one, or in its place, as texts have it.
+/// Registers the functions that change a secret, into a new one or in place, as for texts.
 fn register_changes(engine: &mut Engine) {
     let upper = |text: &str| text.to_uppercase();
     let lower = |text: &str| text.to_lowercase();
@@ -135,7 +135,7 @@ fn is(secret: &Secret, text: &str) -> bool {
     secret.expose().is_ok_and(|secret| secret == carried::revealed(text))
 }
 
-/// From a place, counted from the end where it is negative.
+/// From a position, counted from the end if it is negative.
 fn cut(secret: &Secret, start: i64, length: i64) -> Returned<Secret> {
     let text = said(secret)?;
     let start = if start < 0 { (count(&text) + start).max(0) } else { start };
@@ -152,7 +152,7 @@ fn change(secret: &mut Secret, by: impl FnOnce(&str) -> String) -> Returned<()> 
     Ok(())
 }
 
-/// What stands inside of a secret, all of it hidden; what is a secret by its name is masked in texts as well.
+/// A value inside a secret, all of it hidden; a secret by name is masked in texts as well.
 fn hidden(place: Place, value: Value) -> Dynamic {
     match value {
         Value::Array(values) => values.into_iter().map(|value| hidden(place, value)).collect::<Array>().into(),
@@ -168,7 +168,7 @@ fn hidden(place: Place, value: Value) -> Dynamic {
     }
 }
 
-/// A map as the engine writes it, its names with what they carry.
+/// A map as the engine writes it; its names keep carrying secrets.
 fn fields(context: NativeCallContext, map: &mut ScriptMap) -> Returned<String> {
     let field = |(name, value): (&rhai::Identifier, &Dynamic)| {
         let value = context.call_native_fn::<Dynamic>("to_debug", (value.clone(),))?;
@@ -181,7 +181,7 @@ fn json(value: &Dynamic) -> String {
     to_json(value, Secrets::Carried).unwrap_or_else(|error| error.to_string().into()).to_string()
 }
 
-/// What a function of the language has read, with its secrets hidden.
+/// A value that a function of the language has read, with its secrets hidden.
 pub fn received(value: Dynamic) -> Dynamic {
     guarded(Place::default(), value)
 }

@@ -1,4 +1,4 @@
-//! What became of a change whose answer was lost: look on the server for what it may have made, and adopt it.
+//! Settling a change whose answer was lost: looking on the server for its effect, and adopting that.
 //!
 //! Answers are lost on a live connection, and when the process ends between sending and reading: both come here.
 
@@ -17,30 +17,31 @@ use crate::runtime::earlier;
 use crate::runtime::found::{Agrees, Found, Verdict, holds};
 use crate::runtime::saved;
 
-/// How often a change is sent at least, though patience is over before: a look takes longer than some have patience.
-/// And at most, where the server has seen it and failed at it.
+/// The least number of sendings of a change, even if patience ends before: a look may take longer than patience lasts.
+/// Also the most, if the server has seen the change and failed at it.
 const TRIES: u32 = 3;
-/// When it is looked for after its answer was lost. The server hands a request on for 60 s (its RPC timeout), and what
-/// stands before the server may hold it longer than a client waits: one that was delayed by 40 s was once sent again
-/// after 25 s, and made a second replica. Nothing tells a connection that broke before the request arrived from one that
-/// broke after, so that all are looked for so long.
+/// The times of the looks after an answer was lost. The server hands a request on for 60 s (its RPC timeout), and a
+/// proxy before the server may hold it longer than a client waits: one that was delayed by 40 s was once sent again
+/// after 25 s, and made a second replica. A connection that broke before the request arrived cannot be told from one
+/// that broke after, so all are looked for this long.
 const LOOKS: [i64; 5] = [0, 5, 20, 45, 75];
-/// When it is looked for again as long as the look itself fails.
+/// The times of further looks while the look itself fails.
 const FURTHER_LOOKS: [i64; 6] = [90, 120, 180, 300, 450, 600];
-/// When what was sent again is looked at once more: the first may have been on its way even then.
+/// The time of one more look after a repeated sending: the first may still have been on its way.
 const LAST_LOOK: SignedDuration = SignedDuration::from_secs(15);
-/// What an earlier process left open may have been under way for as long as a client waits for an answer, and arrive then.
+/// The longest time after which a request of an earlier process may arrive: a client waits this long for an answer.
 const LONGEST_WAY: SignedDuration = SignedDuration::from_secs(120 + 75);
 
-/// How [`update`] is repeated.
+/// The way in which [`update`] is repeated.
 pub const UPDATED: Again = Again::Compared("a value that was not there before");
 
-/// Sends a change. `guard` is asked whenever it is about to leave, the first time and each time after. When its answer is
-/// lost, `look` tells what it may have made, by what the guard has seen there before. What is nowhere to be found when it
-/// must have arrived was not carried out, and is sent again; where others may have made what is found, somebody is asked.
+/// Sends a change. `guard` is asked whenever it is about to leave, the first time and each time after. When its answer
+/// is lost, `look` searches for its effect, by the state that the guard has seen before. A change without any effect
+/// when it must have arrived was not carried out, and is sent again; if others may have caused the effect, somebody is
+/// asked.
 ///
 /// # Errors
-/// That of the guard; what the server says; `Unknown` when nobody can tell.
+/// That of the guard; those of the server; `Unknown` when nobody can tell.
 pub fn change(
     call: &Call<'_>,
     request: &Request,
@@ -52,7 +53,7 @@ pub fn change(
     if let Some(made) = earlier::find(call, request, guard, &look)? {
         return Ok(made);
     }
-    // The first sending that was found nowhere: its step, and what was there before.
+    // The first sending whose effect was not found: its step, and the state before it.
     let mut first: Option<(StepKey, Value)> = None;
     let mut losses = Losses::default();
     loop {
@@ -71,7 +72,7 @@ pub fn change(
         };
         let (key, sent) = match call.send(request, guard) {
             Ok(sent) => sent,
-            // What its guard refuses may be what was sent before, come late.
+            // Its guard may refuse because of an earlier sending that arrived late.
             Err(error) if error.kind == Kind::Refused => {
                 let Some((key, late)) = late(&first, &error)? else { return Err(error) };
                 return arrived(call, &key, &what, &error, late);
@@ -86,13 +87,14 @@ pub fn change(
                 }
                 return Ok(answer);
             }
-            // The server does one thing at a time with a replica: what keeps it from this may be this, come late.
+            // The server does one thing at a time with a replica: it may be busy with an earlier sending that arrived
+            // late.
             Sent::Refused(error) if matches!(error.status(), Some(400 | 409)) => {
                 let Some((_, late)) = late(&first, &error)? else { return Err(error) };
                 return arrived(call, &key, &what, &error, late);
             }
             Sent::Refused(error) => return Err(error),
-            // It was looked for in vain, and was sent again or is to be.
+            // It was looked for in vain, and was sent again or will be.
             Sent::Absent(before) => {
                 first.get_or_insert((key, before));
                 continue;
@@ -109,7 +111,7 @@ pub fn change(
             None => clock.instant() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1]),
         };
         let lost = format!("lost the answer to {what} ({error})");
-        // What came late of the first sending was there before this one.
+        // A late effect of the first sending existed before this one.
         let known = first.as_ref().map_or(&before, |(_, before)| before);
         let found = search(call, until, |call| look(call, known)).map_err(|why| unfound(&lost, &error, &why))?;
         match found {
@@ -147,11 +149,11 @@ impl Losses {
         self.last = Some(now);
     }
 
-    /// Waits until the change may be sent again. As with what changes nothing: what the server has not looked at is tried
-    /// while patience lasts, what it fails at a few times.
+    /// Waits until the change may be sent again. A change that the server has not looked at is retried while patience
+    /// lasts, one that it fails at a few times; the same holds for reads.
     ///
     /// # Errors
-    /// `error`, where it has been tried for long enough; `Interrupted`.
+    /// `error`, if it has been tried for long enough; `Interrupted`.
     fn pause(&self, call: &Call<'_>, error: Error) -> Result<()> {
         let (Some(first), Some(last)) = (self.first, self.last) else { return Ok(()) };
         let rest = match error.prospect() {
@@ -165,14 +167,14 @@ impl Losses {
         call.host.cancel.sleep_until(&call.host.clock, last + pause)
     }
 
-    /// Says what becomes of the first loss; those after it are more of the same.
+    /// Reports the first loss; later ones are more of the same.
     fn tell_first(&self, call: &Call<'_>, told: impl FnOnce() -> String) {
         if self.count <= 1 {
             call.warn(told());
         }
     }
 
-    /// Says that it went through at last, where that took more than one sending more.
+    /// Reports the final success, if it took more than one repetition.
     fn tell_end(&self, call: &Call<'_>, what: &str) {
         if let Some(first) = self.first.filter(|_| self.count > 1) {
             let after = SignedDuration::from_secs(call.host.clock.instant().duration_since(first).as_secs());
@@ -181,20 +183,20 @@ impl Losses {
     }
 }
 
-/// The loss of a change of which a look has shown that it was not carried out.
+/// The error of a change that, according to a look, was not carried out.
 fn not_applied(mut error: Error) -> Error {
     error.details.remove(MAYBE_APPLIED);
     error
 }
 
-/// Goes on with what arrived after it was no longer looked for, and kept the second sending from being carried out.
+/// Continues with an effect that arrived after the search ended, and kept the second sending from being carried out.
 fn arrived(call: &Call<'_>, key: &StepKey, what: &str, refusal: &Error, late: Value) -> Result<Value> {
     call.settle(key, Some(&late))?;
     call.warn(format!("{what} was refused ({refusal}): the one before had arrived late, going on with it"));
     Ok(late)
 }
 
-/// What was sent twice may have been carried out twice, the first time when it was no longer looked for.
+/// Warns if a change that was sent twice may have been carried out twice, the first time after the search ended.
 fn tell_twins(call: &Call<'_>, what: &str, used: &Value, look: impl Fn(&Call<'_>) -> Result<Found>) -> Result<()> {
     call.host.cancel.sleep_until(&call.host.clock, call.host.clock.instant() + LAST_LOOK)?;
     let found = match look(call) {
@@ -220,10 +222,10 @@ fn shown_id(thing: &Value) -> &str {
     thing["id"].as_str().or_else(|| thing["secret_ref"].as_str()).unwrap_or("one without an id")
 }
 
-/// Sends a change that may be sent twice: the second time it changes nothing, or says that there is nothing to change.
+/// Sends a change that may be sent twice: the second time it changes nothing, or finds nothing to change.
 ///
 /// # Errors
-/// What the server says; `Unknown` when nothing is known of it although it was tried for long enough.
+/// Those of the server; `Unknown` when the outcome is still unknown after enough tries.
 pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bool) -> Result<Value> {
     as_told(call, request, |again| again == Again::Safe);
     let what = format!("{} {}", request.method.word(), request.path);
@@ -246,7 +248,7 @@ pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bo
         };
         call.is_open()?;
         if earlier.is_none() {
-            // The client has repeated such ones for as long as it may.
+            // The client has already repeated such requests for as long as it may.
             if request.repeat == Some(Repeat::Safe) {
                 return Err(unknown(error));
             }
@@ -259,7 +261,7 @@ pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bo
     }
 }
 
-/// Deletes: what is gone the second time was deleted the first time.
+/// Deletes: an object that is gone the second time was deleted the first time.
 ///
 /// # Errors
 /// As [`repeat`].
@@ -267,8 +269,8 @@ pub fn remove(call: &Call<'_>, request: &Request) -> Result<Value> {
     repeat(call, request, |refusal| refusal.status() == Some(404))
 }
 
-/// Changes `fields` of a thing that is shown where it is changed, and never over what somebody else has made of these
-/// fields since the request left: when its answer is lost, they show what became of it.
+/// Changes `fields` of an object that shows them, but never over changes of these fields by others since the request
+/// left: when its answer is lost, the fields show the outcome.
 ///
 /// # Errors
 /// As [`change`].
@@ -280,7 +282,7 @@ pub fn update(call: &Call<'_>, request: &Request, fields: &Map<String, Value>) -
     };
     let seen = |call: &Call<'_>| Ok(named(&call.read(&show)?));
     change(call, request, &seen, |call, before| {
-        // What an earlier process has changed is changed again: that does no more.
+        // Repeating a change of an earlier process changes nothing more.
         if earlier::is_for_any_round(before) {
             return Ok(Found::default());
         }
@@ -298,8 +300,8 @@ pub fn update(call: &Call<'_>, request: &Request, fields: &Map<String, Value>) -
     })
 }
 
-/// Makes a thing that can be found again: its field `mark` gets a line that names the run and the step. `guard` is as in
-/// [`change`].
+/// Creates an object that can be found again: its field `mark` gets a line that names the run and the step. `guard` is
+/// as in [`change`].
 ///
 /// # Errors
 /// As [`change`].
@@ -332,8 +334,8 @@ pub fn make(
     })
 }
 
-/// Looks at once, and again until what was under way must have arrived, or what is unsure be clear. A look that fails tells
-/// nothing: there is another one later.
+/// Looks at once, and again until a request on its way must have arrived, or an unsure result has become clear. A
+/// failed look tells nothing: there is a later one.
 fn search(call: &Call<'_>, until: Instant, look: impl Fn(&Call<'_>) -> Result<Found>) -> Result<Verdict> {
     let (clock, cancel) = (&call.host.clock, &call.host.cancel);
     let began = clock.instant();
@@ -341,7 +343,7 @@ fn search(call: &Call<'_>, until: Instant, look: impl Fn(&Call<'_>) -> Result<Fo
     let mut failed = None;
     loop {
         let now = clock.instant();
-        // Between two looks the time may have come already.
+        // Between two looks the time may already have come.
         let at = match looks.next() {
             Some(at) if failed.is_none() && now < until => at.min(until),
             Some(at) => at,
@@ -358,17 +360,17 @@ fn search(call: &Call<'_>, until: Instant, look: impl Fn(&Call<'_>) -> Result<Fo
     }
 }
 
-/// Whether another look may succeed.
+/// True if another look may succeed.
 fn is_passing(error: &Error) -> bool {
     let status = error.status().unwrap_or(0);
     error.kind == Kind::Unreachable || error.kind == Kind::Api && (status >= 500 || status == 429)
 }
 
-/// Sends a change of which the server shows nothing afterwards: when its answer is lost, somebody has to say whether it
-/// is sent again.
+/// Sends a change without a visible effect on the server: when its answer is lost, somebody has to say if it is sent
+/// again.
 ///
 /// # Errors
-/// What the server says; `Unknown` when nobody answers, `Refused` when somebody says no.
+/// Those of the server; `Unknown` when nobody answers, `Refused` when somebody says no.
 pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
     as_told(call, request, |again| again == Again::Asked);
     loop {
@@ -384,7 +386,7 @@ pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
     }
 }
 
-/// Asks whether a change whose answer was lost is sent again, and settles it so.
+/// Asks if a change whose answer was lost is to be sent again, and settles it accordingly.
 ///
 /// # Errors
 /// `Unknown` when nobody answers, `Refused` when somebody says no.
@@ -406,7 +408,7 @@ fn consent(call: &Call<'_>, key: &StepKey, request: &Request, error: Error, show
     }
 }
 
-/// The reference promises how each request is repeated: tests hold the bodies to the rows.
+/// The reference promises the way in which each request is repeated: tests hold the bodies to the rows.
 fn as_told(call: &Call<'_>, request: &Request, fits: impl Fn(Again) -> bool + Copy) {
     debug_assert!(
         call.function.sends.iter().any(|sends| sends.says(request, fits)),
@@ -422,7 +424,7 @@ fn unknown(error: Error) -> Error {
     Error { kind: Kind::Unknown, hint: error.hint.clone().or_else(|| Some(hint.to_owned())), ..error }
 }
 
-/// The look itself failed.
+/// The error when the look itself failed.
 fn unfound(lost: &str, error: &Error, why: &Error) -> Error {
     if why.kind.is_final() {
         return why.clone();

@@ -1,4 +1,4 @@
-//! Functions of the language that make something large out of little: they ask before they make it.
+//! Functions of the language whose result can be much larger than their arguments: they check the limits first.
 
 use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
@@ -7,11 +7,11 @@ use crate::memory;
 
 type Made<T = ()> = Result<T, Box<EvalAltResult>>;
 
-/// What an element of a list takes, and a short text in one.
+/// The size of an element of a list, and of a short text in one.
 const ELEMENT: usize = size_of::<Dynamic>();
 const PIECE: usize = ELEMENT + 64;
 
-/// Takes the place of the engine's own.
+/// Replaces the engine's own functions.
 pub fn register(engine: &mut Engine) {
     engine
         .register_fn("pad", pad_list)
@@ -74,7 +74,7 @@ pub fn register(engine: &mut Engine) {
         });
 }
 
-/// Asks for memory for so many things of a size.
+/// Checks for memory for `count` elements of a size.
 fn room(context: &NativeCallContext, count: usize, each: usize) -> Made {
     let needed = count.saturating_mul(each);
     memory::check_with(needed).map_err(|error| throw(error, context.call_position()))
@@ -128,7 +128,7 @@ fn replace(context: &NativeCallContext, text: &mut ImmutableString, from: &str, 
     Ok(())
 }
 
-/// The length that is wanted, and how much of it is missing, if any is.
+/// The wanted length, and the missing part of it, if any.
 fn missing(wanted: i64, there: usize) -> Option<(usize, usize)> {
     let wanted = usize::try_from(wanted).ok()?;
     Some((wanted, wanted.checked_sub(there).filter(|more| *more > 0)?))
@@ -138,7 +138,7 @@ fn low_byte(value: i64) -> u8 {
     value.to_le_bytes()[0]
 }
 
-/// What a copy of a value takes beside its place; texts and closures are shared by copies.
+/// The size of a copy of a value besides its place; copies share texts and closures.
 fn weight(value: &Dynamic) -> usize {
     const MAP_ENTRY: usize = 64;
     if let Some(list) = value.read_lock::<Array>() {
@@ -154,7 +154,7 @@ fn weight(value: &Dynamic) -> usize {
 mod tests {
     use super::*;
 
-    /// Each with what the engine's own functions make of it.
+    /// Each with the result of the engine's own function.
     #[test]
     fn what_they_make_is_what_the_engine_makes() {
         let (own, mut ours) = (Engine::new(), Engine::new());

@@ -1,4 +1,4 @@
-//! What an attempt builds on that is made anew: whether what earlier calls of its lane gave is still there.
+//! The basis of a repeated attempt: checking that the results of earlier calls of its lane still exist.
 
 use serde_json::Value;
 
@@ -9,12 +9,12 @@ use crate::model::{Generation, Object};
 use crate::runtime::call::Call;
 use crate::runtime::lists;
 
-/// Asks again about the thing that a recorded call gave, when its lane is gone through another time. Says whether the
-/// call is to be made again: what an operator wanted to be tried again is mended, while a wave by itself does not make a
-/// second copy of what somebody has deleted.
+/// Checks the object that a recorded call made or found, when its lane is replayed. Returns true if the call is to be
+/// made again: a retry that an operator asked for repairs the loss, while a wave by itself does not make a second copy
+/// of something that somebody has deleted.
 ///
 /// # Errors
-/// `NotFound` with `vanished` for what is gone, in a wave's own retry; what the server or the network says.
+/// `NotFound` with `vanished` for a lost object, in a wave's own retry; those of the server or the network.
 pub fn is_outdated(call: &Call<'_>, given: &Value) -> Result<bool> {
     let journal = &call.host.journal;
     let Some(wish) = journal.again(&call.lane.origin.lane).filter(|_| !journal.only_replays()) else {
@@ -50,7 +50,7 @@ pub fn is_outdated(call: &Call<'_>, given: &Value) -> Result<bool> {
     Ok(true)
 }
 
-/// Shows what the function gave, where that is a thing to build on.
+/// The request that shows the result of the function, if that is an object to build on.
 fn request(function: &str, generation: Generation, id: &str) -> Option<Request> {
     match function {
         "transfer_ensure" | "transfer_of" | "transfer_create" => Some(transfers::show(generation, id)),
@@ -61,7 +61,7 @@ fn request(function: &str, generation: Generation, id: &str) -> Option<Request> 
     }
 }
 
-/// The deployment of a transfer that runs or has succeeded, and that this run did not make.
+/// The deployment of a transfer that is running or has succeeded, and that this run did not make.
 fn deployed_by_others(call: &Call<'_>, transfer: &str) -> Result<Option<String>> {
     let all = lists::deployments(call)?;
     let alive =

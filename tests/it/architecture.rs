@@ -113,6 +113,27 @@ fn no_function_body_knows_of_journal_report_progress_or_retry() {
 }
 
 #[test]
+fn docs_begin_with_the_thing_and_not_with_a_question() {
+    let begins_so = |text: &str| ["What", "Who", "Where", "How", "Whether", "When"].contains(&text);
+    let mut offences = Vec::new();
+    for file in sources() {
+        let mut inside = false;
+        for (number, line) in file.text.lines().enumerate() {
+            let line = line.trim_start();
+            let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).map(str::trim_start);
+            let text = doc.filter(|text| !text.is_empty() && !text.starts_with('#'));
+            let first = text.map_or("", |text| text.trim_start_matches(['-', '*', ' ']));
+            let is_item = text.is_some_and(|text| text.starts_with("- ") || text.starts_with("* "));
+            if (!inside || is_item) && begins_so(first.split(' ').next().unwrap_or_default()) {
+                offences.push(format!("{}:{}: {line}", file.name, number + 1));
+            }
+            inside = text.is_some();
+        }
+    }
+    assert!(offences.is_empty(), "begin with a noun or a verb:\n{}", offences.join("\n"));
+}
+
+#[test]
 fn nothing_prints_beside_the_report() {
     let found = words_in(|_| true, |word| matches!(word, "println!" | "print!" | "eprintln!" | "eprint!" | "dbg!"));
     assert!(found.is_empty(), "{}", found.join("\n"));

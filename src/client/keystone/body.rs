@@ -11,7 +11,7 @@ use crate::settings::{Credential, Domain, Named};
 /// The parts of a token that must be there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
-    /// A project was asked for: Keystone refuses rather than to leave it out.
+    /// A project was asked for: Keystone refuses rather than omit it.
     pub project: bool,
     /// The URL comes from the catalog.
     pub catalog: bool,
@@ -31,7 +31,7 @@ pub(super) struct Token {
     pub project: Option<Project>,
     #[serde(default, deserialize_with = "catalog::list")]
     pub catalog: Vec<Entry>,
-    /// Whether every entry of the catalog has what an entry has.
+    /// True if no entry of the catalog lacks a part.
     #[serde(skip)]
     pub is_whole: bool,
 }
@@ -40,8 +40,8 @@ impl Token {
     /// Reads the body of an answer that has a token.
     ///
     /// # Errors
-    /// The part that it lacks, or that is none, of what Keystone always writes; continues "its answer". It was damaged on
-    /// the way: only an answer that is whole says that a token holds for no project.
+    /// The part of Keystone's usual answer that it lacks or that is malformed; continues "its answer". It was damaged
+    /// on the way: only a complete answer says that a token holds for no project.
     pub fn read(mut document: Value, wanted: Wanted) -> Result<Self, String> {
         let told = document.get_mut("token").map(Value::take).filter(Value::is_object).ok_or("has no `token`")?;
         let is_whole = catalog::is_whole(&told["catalog"]);
@@ -68,7 +68,7 @@ impl Token {
     }
 }
 
-/// What every token says of itself, also one for no project.
+/// The fields of every token, even of one for no project.
 const UNSCOPED: [&str; 4] = ["methods", "user", "expires_at", "issued_at"];
 
 fn is_project(told: &Value) -> bool {

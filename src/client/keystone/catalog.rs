@@ -57,8 +57,8 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer:
     })
 }
 
-/// Tells whether every entry has a type and addresses, and every address its interface: what a damaged catalog lacks may be
-/// in the next one.
+/// True if every entry has a type and addresses, and every address its interface: the next catalog may have the missing
+/// parts.
 pub(super) fn is_whole(catalog: &Value) -> bool {
     let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
     let endpoint = |endpoint: &Value| {

@@ -73,7 +73,7 @@ struct Session {
 struct Present {
     access: Access,
     catalog: Vec<Entry>,
-    /// Whether nothing of the catalog was damaged.
+    /// True if nothing of the catalog was damaged.
     is_whole: bool,
     /// The time of the next login; `None` for a bare token and one that does not say its end: the server decides. After
     /// the machine has slept it may be too late; then the server rejects the token.
@@ -190,7 +190,7 @@ impl Keystone {
             let text = text.map_err(|error| reach::unreachable(base, &self.auth_url.origin, &error))?;
             let document: Value = match serde_json::from_str(&text) {
                 Ok(document) => document,
-                // Something else than Keystone may answer here, with a page.
+                // Something other than Keystone may answer here, with a page.
                 Err(_) if !is_json => continue,
                 Err(error) => {
                     return Err(Error::new(
@@ -272,7 +272,7 @@ impl Keystone {
         sent.map_err(|error| reach::unreachable(url, &self.auth_url.origin, &error))
     }
 
-    /// The body of an answer with its status, and the token that version 3 has beside it.
+    /// The body of an answer with its status, and the token that version 3 sends in a header.
     async fn read(
         &self,
         api: &Api,
@@ -299,7 +299,7 @@ impl Keystone {
         Ok((subject.filter(|token| !token.expose_secret().is_empty()), status.as_u16(), body))
     }
 
-    /// An answer that was granted, without what it should hold: as good as lost.
+    /// A granted answer that lacks a part that it must have: as good as lost.
     fn damaged(&self, api: &Api, status: u16, cause: &str) -> Error {
         self.not_keystone(api, &format!("its answer {cause}")).detail("status", status)
     }
@@ -358,7 +358,7 @@ impl Identity for Keystone {
             let catalog = session.present.as_ref().map_or(&[][..], |present| &present.catalog);
             let chosen = catalog::choose_other(catalog, kind, &self.service);
             match &session.present {
-                // The next login may bring what this one's catalog lacks.
+                // The next login may bring the missing part of this one's catalog.
                 Some(present) if chosen.is_err() && !present.is_whole => {
                     session.present = None;
                     chosen.map_err(spoilt)
@@ -408,7 +408,7 @@ fn is_json(answer: &reqwest::Response) -> bool {
     content.is_some_and(|content| content.contains("json"))
 }
 
-/// What a damaged catalog lacks: the next one may have it.
+/// The error for a part missing from a damaged catalog: the next one may have it.
 fn spoilt(error: Error) -> Error {
     Error { kind: Kind::Unreachable, ..error }.detail("status", StatusCode::OK.as_u16())
 }

@@ -2,12 +2,12 @@
 
 use crate::report::streams::text::width;
 
-/// A paragraph in lines of at most so many columns, each after the indent; a longer word has its own line.
+/// A paragraph in lines of at most `width` columns, each after the indent; a longer word has its own line.
 pub fn paragraph(text: &str, indent: usize, width: usize) -> Vec<String> {
     filled(text.split_whitespace(), indent, indent, width)
 }
 
-/// A name, and beside it its text in a column of its own; below it, where the name is longer than that column.
+/// A name, and beside it its text in a column of its own; below it, if the name is longer than that column.
 pub fn entry(name: &str, text: &str, (indent, column): (usize, usize), columns: usize) -> Vec<String> {
     let mut lines = paragraph(text, column, columns);
     let name = format!("{}{name}", " ".repeat(indent));
@@ -18,7 +18,7 @@ pub fn entry(name: &str, text: &str, (indent, column): (usize, usize), columns: 
     lines
 }
 
-/// Lines of code, each broken at spaces outside of texts where it is too long: it means the same.
+/// Lines of code; a line that is too long is broken at spaces outside of texts, so that its meaning stays.
 pub fn code(code: &str, indent: usize, width: usize) -> Vec<String> {
     code.lines()
         .flat_map(|line| {

@@ -1,4 +1,4 @@
-//! Help: about everything, one domain, one function, a word. The same at the prompt, in scripts and on the command line.
+//! Help on everything, a domain, a function or a word. The same at the prompt, in scripts and on the command line.
 
 mod layout;
 mod page;
@@ -14,15 +14,15 @@ use crate::language::catalog::Catalog;
 use crate::language::spec::Spec;
 use crate::report::streams::text;
 
-/// The width where nothing tells another.
+/// The default width.
 pub const WIDTH: usize = 80;
-/// Where summaries begin in lists of functions.
+/// The column of summaries in lists of functions.
 const COLUMN: usize = 34;
-/// With so many functions that fit well, those that only mention the word are counted.
+/// With this many good matches, functions that only mention the word are counted and not listed.
 const ENOUGH: usize = 12;
 
-/// What there is to say about a word: a function in any spelling, a topic, a domain, or what a search finds. Nothing
-/// asks for the overview.
+/// The help on a word: a function in any spelling, a topic, a domain, or the results of a search. An empty word asks
+/// for the overview.
 ///
 /// # Errors
 /// `Input` with the nearest name where nothing is found.
@@ -62,7 +62,7 @@ pub fn quoted(catalog: &Catalog, line: &str) -> Option<String> {
     catalog.find(name).map(|_| format!("help(\"{name}\")"))
 }
 
-/// How a function is called, under the name it was asked for by: `replica_execute(transfer, [options])`.
+/// The signature of a function, under the name that was asked for: `replica_execute(transfer, [options])`.
 pub fn signature_line(row: &Spec, name: &str) -> String {
     row.signature_as(name)
 }
@@ -103,7 +103,7 @@ fn overview(catalog: &Catalog, width: usize) -> String {
     lines.join("\n")
 }
 
-/// The names of a domain: the first whole, of the others what follows the same beginning.
+/// The names of a domain: the first in full, then the endings after the same beginning.
 fn names(rows: &[&'static Spec]) -> String {
     let mut shown: Vec<&str> = Vec::new();
     let mut beginning = "";
@@ -119,7 +119,7 @@ fn names(rows: &[&'static Spec]) -> String {
     shown.join(", ")
 }
 
-/// The longest beginning of whole words that `name` has in common with all the rows that begin with its first word.
+/// The longest beginning of whole words that `name` shares with all rows that begin with its first word.
 fn common<'a>(name: &'a str, rows: &[&'static Spec]) -> &'a str {
     let first = name.split('_').next().unwrap_or_default();
     let mut end = name.rfind('_').unwrap_or(0);
@@ -136,7 +136,7 @@ fn domain(title: &str, rows: &[&'static Spec], width: usize) -> Vec<String> {
     std::iter::once(title.to_owned()).chain(lines).collect()
 }
 
-/// What a search finds, one line each.
+/// The results of a search, one line each.
 fn found(asked: &str, hits: &[Hit], width: usize) -> Option<String> {
     let (good, others): (Vec<&Hit>, Vec<&Hit>) = hits.iter().partition(|hit| hit.rank < Rank::Text);
     let shown = if good.len() < ENOUGH { hits.iter().collect() } else { good };

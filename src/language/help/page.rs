@@ -1,15 +1,15 @@
-//! All about one function, for a screen.
+//! Everything about one function, for a screen.
 
 use crate::language::help::layout::{code, entry, paragraph};
 use crate::language::help::signature_line;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
 
-/// Where the texts begin.
+/// The column of the texts.
 const COLUMN: usize = 28;
 const FACTS: usize = 11;
 
-/// The page of a function under the name it was asked for by.
+/// The page of a function under the name that was asked for.
 pub fn page(row: &Spec, name: &str, width: usize) -> String {
     let mut lines = vec![signature_line(row, name)];
     lines.extend(paragraph(row.summary, 2, width));
@@ -36,7 +36,7 @@ pub fn page(row: &Spec, name: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// The requests, each with how it is repeated; what is said of all of them is said once.
+/// The requests, each with its way of repeating; a way shared by all of them is said once.
 fn sends_lines(sends: &[Sends]) -> Vec<String> {
     let crash = |again: Again| format!("After a crash, {}.", again.told());
     let ways: Vec<Again> = sends.iter().filter_map(|sends| sends.again).collect();
@@ -48,7 +48,7 @@ fn sends_lines(sends: &[Sends]) -> Vec<String> {
     sends.iter().flat_map(each).chain(same.map(crash)).collect()
 }
 
-/// A request as each generation knows it.
+/// A request in the form of each generation.
 fn requests(sends: &Sends) -> Vec<String> {
     let whom = sends.whom().map(|whom| format!(" to {whom}")).unwrap_or_default();
     let when = if sends.when.is_empty() { String::new() } else { format!(", {}", sends.when) };
@@ -73,7 +73,7 @@ fn parameter_lines(parameter: &Parameter, width: usize) -> Vec<String> {
 
 fn key_lines(kind: Kind, indent: usize, width: usize) -> Vec<String> {
     let keys: Vec<&Key> = kind.keys().collect();
-    // Keys that differ in nothing but their names are told together.
+    // Keys that differ only in their names are shown together.
     let groups = keys.chunk_by(|one, next| key_text(one) == key_text(next));
     let line = |keys: &[&'static Key]| {
         let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
@@ -93,7 +93,7 @@ fn key_text(key: &Key) -> String {
     format!("({}{required}) {}{also}", short(key.kind), key.help)
 }
 
-/// What a value may be, in as few words as can be.
+/// The possible values, in as few words as possible.
 pub fn short(kind: Kind) -> String {
     let one = |noun: Noun| noun.plain().0;
     match kind {

@@ -1,14 +1,14 @@
-//! Looking for functions by a word: in names, option keys and texts; the best first.
+//! Searching functions by a word: in names, option keys and texts; the best first.
 
 use crate::language::catalog::Catalog;
 use crate::language::spec::{Key, Kind, Spec};
 
-/// How well a function fits what is looked for: the smaller the better.
+/// The quality of a match: the smaller the better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
     /// The word is in one of its names.
     Name,
-    /// An option, or a parameter, is called so.
+    /// An option or a parameter has this name.
     Key,
     /// The word is in the name of an option.
     InKey,
@@ -18,13 +18,13 @@ pub enum Rank {
     Words,
 }
 
-/// A function that fits.
+/// A matching function.
 #[derive(Debug, PartialEq)]
 pub struct Hit {
     pub rank: Rank,
-    /// The spelling that fits, or the row's own name.
+    /// The matching spelling, or the row's own name.
     pub name: String,
-    /// The option that fits, or the summary.
+    /// The matching option, or the summary.
     pub what: String,
 }
 
@@ -88,7 +88,7 @@ fn keys(row: &Spec) -> Vec<Named> {
     let mut found = Vec::new();
     for parameter in row.parameters {
         let (name, kind) = (parameter.name, parameter.kind);
-        // The parameter `options` is in nearly every row: nobody looks for it.
+        // The parameter `options` is in nearly every row: nobody searches for it.
         if !matches!(kind, Kind::Options(_)) {
             found.push(Named { path: name.to_owned(), names: vec![name], help: parameter.help, words: kind.words() });
         }

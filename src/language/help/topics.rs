@@ -1,4 +1,5 @@
-//! Short texts about what is no function: the language, and what runs in it. Indented lines are code that parses.
+//! Short texts about subjects other than functions: the language, and the things that run in it. Indented lines are
+//! code that parses.
 
 /// A text with the words that lead to it, the first of them its title.
 pub struct Topic {

@@ -1,4 +1,4 @@
-//! Brackets and quotes that do not pair: which one is to blame, and where its partner belongs.
+//! Brackets and quotes that do not pair: finding the wrong one, and the place of its partner.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use crate::language::syntax::draft::{Draft, Piece};
 use crate::language::syntax::idioms::{is_value, statement_begin};
 use crate::language::syntax::{Mistake, Repair};
 
-/// A comment that is not closed, which the parser takes for one that is.
+/// A comment that is not closed; the parser takes it for a closed one.
 pub fn comment(draft: &Draft) -> Option<Mistake> {
     let lexed = lex(&draft.text);
     let last = lexed.tokens.last()?;
@@ -29,7 +29,7 @@ pub fn quotes(draft: &Draft) -> Option<Mistake> {
     };
     if let Some(token) = lexed.tokens.iter().find(|token| token.kind == Kind::Text && open(&token.range)) {
         let text = draft.text[token.range.clone()].trim_end();
-        // What closes the call and the statement is hardly meant to be part of the text.
+        // The end of the call and of the statement is hardly part of the text.
         let kept = text.trim_end_matches([')', ']', '}', ';', ',', ' ']);
         let end = token.range.start + if kept.len() > 1 { kept.len() } else { text.len() };
         let rest = &draft.text[end..token.range.start + text.len()];
@@ -41,8 +41,7 @@ pub fn quotes(draft: &Draft) -> Option<Mistake> {
     if lexed.unfinished != Some(Unfinished::Text) || last.kind != Kind::Text {
         return None;
     }
-    // The last backtick opens; what was meant to open and is not closed may be an earlier one, whose text then has
-    // the end of a statement in it.
+    // The last backtick opens; an earlier one may be the unclosed one, whose text then contains the end of a statement.
     let suspect = lexed.tokens.iter().find(|token| {
         let text = &draft.text[token.range.clone()];
         token.kind == Kind::Text && text.starts_with('`') && text.contains(";\n")
@@ -60,7 +59,7 @@ pub fn quotes(draft: &Draft) -> Option<Mistake> {
     Some(mistake.repair(Repair::Replace(end..end, quote.to_owned())))
 }
 
-/// A value put into a text in backticks, where the brace is missing behind it.
+/// An interpolation in a text in backticks without its closing brace.
 pub fn interpolation(draft: &Draft, pieces: &[Piece]) -> Option<Mistake> {
     let broken = |open: &usize| {
         let close = closing(pieces, *open).map(|close| pieces[close].range.start);
@@ -96,7 +95,7 @@ pub fn partner(open: &str) -> &'static str {
     }
 }
 
-/// The piece that closes the bracket at `open`.
+/// The token that closes the bracket at `open`.
 pub fn closing(pieces: &[Piece], open: usize) -> Option<usize> {
     let mut depth = 0usize;
     for (at, piece) in pieces.iter().enumerate().skip(open) {
@@ -114,7 +113,7 @@ pub fn closing(pieces: &[Piece], open: usize) -> Option<usize> {
     None
 }
 
-/// The innermost bracket that is open at a piece.
+/// The innermost bracket that is open at a token.
 pub fn around(pieces: &[Piece], at: usize) -> Option<usize> {
     let mut depth = 0usize;
     for (index, piece) in pieces.iter().enumerate().take(at).rev() {
@@ -172,7 +171,7 @@ pub fn brackets(draft: &Draft, pieces: &[Piece]) -> Option<Mistake> {
     (!open.is_empty()).then(|| unclosed(draft, pieces, &open, pieces.len()))
 }
 
-/// The piece before which the bracket `open` was meant to be closed, where `at` cannot stand inside of it.
+/// The token before which the bracket `open` was meant to be closed, if `at` cannot stand inside it.
 fn ends_inside(draft: &Draft, pieces: &[Piece], open: usize, at: usize) -> Option<usize> {
     let (piece, opener) = (&pieces[at], &pieces[open]);
     let is_block = opener.text == "{";
@@ -199,7 +198,7 @@ fn ends_inside(draft: &Draft, pieces: &[Piece], open: usize, at: usize) -> Optio
     ends.then_some(at)
 }
 
-/// The brackets `open`, outermost first, want their partners before the piece `at`.
+/// The mistake when the brackets `open`, outermost first, need their partners before the token `at`.
 fn unclosed(draft: &Draft, pieces: &[Piece], open: &[usize], at: usize) -> Mistake {
     let innermost = &pieces[open[open.len() - 1]];
     let mut wanted: String = open.iter().rev().map(|open| partner(&pieces[*open].text)).collect();

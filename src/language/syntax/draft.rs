@@ -1,4 +1,4 @@
-//! A text under repair: it changes so that the parser gets further, and still knows where each byte came from.
+//! A text under repair: it is changed so that the parser gets further, and still knows the origin of each byte.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ pub struct Draft {
     original: String,
 }
 
-/// A piece of the repaired text that is no comment.
+/// A token of the repaired text that is not a comment.
 #[derive(Clone, Debug)]
 pub struct Piece {
     pub kind: Kind,
@@ -25,14 +25,14 @@ impl Draft {
         Self { text: source.to_owned(), at: (0..=source.len()).collect(), original: source.to_owned() }
     }
 
-    /// Puts `with` into the place of a piece; it counts as standing at the piece's beginning.
+    /// Replaces a range by `with`, whose position is that of the range's beginning.
     pub fn replace(&mut self, range: Range<usize>, with: &str) {
         let origin = self.at[range.start];
         self.text.replace_range(range.clone(), with);
         self.at.splice(range, std::iter::repeat_n(origin, with.len()));
     }
 
-    /// Spaces in the place of a piece; its lines stay.
+    /// Replaces a range by spaces; its line breaks stay.
     pub fn blank(&mut self, range: Range<usize>) {
         let blank: String =
             self.text[range.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
@@ -47,7 +47,7 @@ impl Draft {
         (before.matches('\n').count() + 1, before[begin..].chars().count() + 1)
     }
 
-    /// The byte of a line and a column of the repaired text; the end for what is behind it.
+    /// The byte of a line and a column of the repaired text; the end if they are behind it.
     pub fn byte(&self, line: usize, column: usize) -> usize {
         let mut begin = 0;
         for (number, content) in self.text.split_inclusive('\n').enumerate() {
@@ -71,20 +71,20 @@ impl Draft {
             .collect()
     }
 
-    /// Whether only spaces stand between the beginning of its line and this byte.
+    /// True if only spaces stand between the beginning of its line and this byte.
     pub fn begins_line(&self, byte: usize) -> bool {
         let begin = self.text[..byte].rfind('\n').map_or(0, |at| at + 1);
         self.text[begin..byte].trim().is_empty()
     }
 
-    /// How far the line of this byte is indented.
+    /// The indent of the line of this byte.
     pub fn indent(&self, byte: usize) -> usize {
         let begin = self.text[..byte].rfind('\n').map_or(0, |at| at + 1);
         let line = &self.text[begin..];
         line.len() - line.trim_start_matches([' ', '\t']).len()
     }
 
-    /// Whether a line break stands between two bytes.
+    /// True if a line break stands between two bytes.
     pub fn breaks(&self, from: usize, to: usize) -> bool {
         self.text[from..to].contains('\n')
     }

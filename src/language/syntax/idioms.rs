@@ -1,11 +1,11 @@
-//! What people write who know another language, and what it is called here.
+//! Idioms of other languages, and their equivalents here.
 
 use crate::language::lexer::{Kind, lex};
 use crate::language::syntax::brackets::{around, closing};
 use crate::language::syntax::draft::{Draft, Piece};
 use crate::language::syntax::{Mistake, Repair, piece_at};
 
-/// A comment as other languages begin it, whose words would be taken for code.
+/// A comment in the style of another language, whose words would be taken for code.
 pub fn comment(draft: &Draft, pieces: &[Piece]) -> Option<Mistake> {
     let found = pieces.iter().find(|piece| {
         let spaced = draft.text[piece.range.end..].starts_with([' ', '!', '#', '-', '\n']);
@@ -36,7 +36,7 @@ pub fn formats(draft: &Draft) -> Vec<Mistake> {
     formats.map(told).collect()
 }
 
-/// What is meant by the words around the place where the parser stopped, if they are another language's.
+/// The meaning of the words around the parser's position, if they belong to another language.
 pub fn foreign(draft: &Draft, pieces: &[Piece], at: usize) -> Option<Mistake> {
     let index = piece_at(pieces, at);
     loop_of_three(pieces, index)
@@ -52,7 +52,7 @@ fn text(pieces: &[Piece], at: Option<usize>) -> &str {
 
 /// `for (i = 0; i < n; i++)`.
 fn loop_of_three(pieces: &[Piece], index: usize) -> Option<Mistake> {
-    // The parser stops at the bracket's first word, or right behind it.
+    // The parser stops at the first token in the bracket, or right behind it.
     let open = (0..=index.min(pieces.len().checked_sub(1)?))
         .rev()
         .take(4)
@@ -140,12 +140,12 @@ fn formatted(pieces: &[Piece], index: usize) -> Option<Mistake> {
     )
 }
 
-/// A text in backticks, inside of a sentence.
+/// A text in backticks, inside a sentence.
 pub fn ticked(text: &str) -> String {
     format!("`{text}`, in backticks")
 }
 
-/// A word of another language where the parser stopped, or right before.
+/// A word of another language at the parser's position, or right before.
 fn word(draft: &Draft, pieces: &[Piece], index: usize) -> Option<Mistake> {
     let before = index.checked_sub(1);
     let at = |piece: usize| pieces[piece].range.clone();
@@ -281,18 +281,18 @@ fn brackets_around(pieces: &[Piece], at: usize) -> bool {
     around(pieces, at).is_some()
 }
 
-/// Whether a value can end with this piece.
+/// True if a value can end with this token.
 pub fn is_value(piece: &Piece) -> bool {
     matches!(piece.kind, Kind::Word | Kind::Number | Kind::Text)
 }
 
-/// The first piece of the statement that `at` stands in, as far as semicolons and braces tell.
+/// The first token of the statement around `at`, as far as semicolons and braces tell.
 pub fn statement_begin(pieces: &[Piece], at: usize) -> usize {
     let ends = |piece: &Piece| matches!(piece.text.as_str(), ";" | "{" | "}");
     pieces[..at].iter().rposition(ends).map_or(0, |before| before + 1)
 }
 
-/// The name that stands before or behind `++`.
+/// The name before or behind `++`.
 pub fn counted(draft: &Draft, at: usize) -> Option<(String, bool)> {
     let tokens = lex(&draft.text).tokens;
     let before = tokens.iter().rev().find(|token| token.range.end <= at);

@@ -1,4 +1,4 @@
-//! What the parser stopped at, in words.
+//! The parser's errors, in words.
 
 use rhai::{LexError, ParseErrorType};
 
@@ -8,7 +8,7 @@ use crate::language::syntax::draft::{Draft, Piece};
 use crate::language::syntax::idioms::{counted, foreign, is_value, ticked};
 use crate::language::syntax::{Mistake, Repair, piece_at};
 
-/// The parser's error at a byte of the draft.
+/// The mistake for the parser's error at a byte of the draft.
 pub fn judge(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) -> Mistake {
     let plain = |message: &str| Mistake::new(at, message);
     if let ParseErrorType::Reserved(word) | ParseErrorType::UnknownOperator(word) = error {
@@ -44,7 +44,7 @@ pub fn judge(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType)
     }
 }
 
-/// A word or a sign that the language keeps for itself, or does not know.
+/// A word or an operator that the language reserves, or does not know.
 fn reserved(draft: &Draft, pieces: &[Piece], at: usize, word: &str) -> Mistake {
     let index = piece_at(pieces, at);
     let before = index.checked_sub(1).map_or("", |before| pieces[before].text.as_str());
@@ -120,7 +120,7 @@ fn reserved(draft: &Draft, pieces: &[Piece], at: usize, word: &str) -> Mistake {
     }
 }
 
-/// What the parser could not even read.
+/// The mistake for a text that the parser could not even tokenize.
 fn input(draft: &Draft, pieces: &[Piece], at: usize, error: &LexError) -> Mistake {
     let index = piece_at(pieces, at);
     let swap = |range: std::ops::Range<usize>, message: &str, hint: &str, with: &str| {
@@ -170,7 +170,7 @@ fn input(draft: &Draft, pieces: &[Piece], at: usize, error: &LexError) -> Mistak
     }
 }
 
-/// A sign or a word where a value is wanted.
+/// A token in place of a value.
 fn unexpected(pieces: &[Piece], index: usize, at: usize, found: &str) -> Mistake {
     let before = index.checked_sub(1).map(|before| &pieces[before]);
     let swap = |range: std::ops::Range<usize>, message: &str, hint: &str, with: &str| {
@@ -224,7 +224,7 @@ fn unexpected(pieces: &[Piece], index: usize, at: usize, found: &str) -> Mistake
     }
 }
 
-/// Something is missing before the place where the parser stopped.
+/// The mistake when something is missing before the parser's position.
 fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) -> Mistake {
     let index = piece_at(pieces, at);
     let before = index.checked_sub(1).map(|before| &pieces[before]);
@@ -240,7 +240,7 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
     };
     match error {
         ParseErrorType::UnexpectedEOF => Mistake::new(at, "the script ends too early").hint("the rest is missing"),
-        // A field of that name: the language takes it for the word before `fn`.
+        // A field with that name: the language takes it for the word before `fn`.
         ParseErrorType::MissingToken(..) | ParseErrorType::PropertyExpected if next_text == "private" => {
             Mistake::new(at, "`private` is a reserved word").hint("put it in quotes: `\"private\": ...`")
         }
@@ -347,7 +347,7 @@ fn expected(draft: &Draft, pieces: &[Piece], at: usize, error: &ParseErrorType) 
     }
 }
 
-/// Where a statement should have ended.
+/// The mistake when a statement should have ended.
 fn semicolon(draft: &Draft, pieces: &[Piece], index: usize, at: usize) -> Mistake {
     let (Some(before), Some(next)) = (index.checked_sub(1).map(|before| &pieces[before]), pieces.get(index)) else {
         return Mistake::new(at, "a `;` is missing here").hint("a statement ends with `;`");
@@ -414,7 +414,7 @@ fn parameter_type(pieces: &[Piece], index: usize) -> Mistake {
     Mistake::new(begin, "a parameter has no type").hint("write the name alone").repair(Repair::Blank(begin..end))
 }
 
-/// A piece of the text in backticks, unless it is long or has some itself.
+/// A token of the text in backticks, unless it is long or has some itself.
 fn shown(text: &str) -> String {
     match text {
         text if text.contains(['`', '\n']) || text.chars().count() > 30 || text.starts_with('"') => {
@@ -424,7 +424,7 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// The first letter small, unless the word is a name.
+/// The first letter in lower case, unless the word is a name.
 fn lowercase(text: &str) -> String {
     let mut characters = text.chars();
     match (characters.next(), characters.clone().next()) {

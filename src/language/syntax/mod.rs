@@ -1,7 +1,7 @@
-//! Mistakes of syntax, told as a person would: several at once, each with what to write instead. Pure.
+//! Syntax errors as a person would report them: several at once, each with a correction. Pure.
 //!
-//! The parser stops at its first mistake. So each one is repaired in a draft of the text, or its statement is blanked
-//! out, and the parser goes over it again.
+//! The parser stops at its first error. So each one is repaired in a draft of the text, or its statement is blanked
+//! out, and the text is parsed again.
 
 mod brackets;
 mod draft;
@@ -19,17 +19,17 @@ use crate::language::lexer::Kind;
 use crate::language::parser::{EXPRESSION_DEPTH, lax};
 use crate::language::syntax::draft::{Draft, Piece};
 
-/// After so many the rest is told next time.
+/// After this many, the rest is reported the next time.
 const MOST: usize = 25;
 
-/// Before so many words an opening bracket is tried.
+/// The number of words before which an opening bracket is tried.
 const MOST_PLACES: usize = 40;
 
-/// What is wrong with a text, and what of it can be read all the same.
+/// The syntax errors of a text, and its readable part.
 pub struct Recovered {
     /// In the order of the text.
     pub findings: Vec<Finding>,
-    /// Words of what was left out: they may be declared there.
+    /// Words of the skipped parts: they may be declared there.
     pub lost: BTreeSet<String>,
     draft: Draft,
 }
@@ -40,17 +40,17 @@ impl Recovered {
         &self.draft.text
     }
 
-    /// The line and the column of the original.
+    /// The line and the column in the original.
     pub fn place(&self, line: usize, column: usize) -> (usize, usize) {
         self.draft.place(self.draft.byte(line, column))
     }
 
-    /// Whether a mistake of syntax stands in that line of the text.
+    /// True if a syntax error stands in that line of the text.
     pub fn repairs(&self, line: usize) -> bool {
         self.findings.iter().any(|finding| finding.line == line)
     }
 
-    /// What follows the closing parenthesis of the call at that place of the text that parses.
+    /// The text behind the closing parenthesis of the call at that position in the repaired text.
     pub fn after_call(&self, line: usize, column: usize) -> Option<String> {
         let (byte, pieces) = (self.draft.byte(line, column), self.draft.pieces());
         let name = pieces.iter().position(|piece| piece.range.contains(&byte))?;
@@ -60,7 +60,7 @@ impl Recovered {
     }
 }
 
-/// What is wrong at a byte of the draft, and what to do so that the parser gets behind it.
+/// A syntax error at a byte of the draft, and the repair that gets the parser behind it.
 #[derive(Debug)]
 struct Mistake {
     at: usize,
@@ -71,11 +71,11 @@ struct Mistake {
 
 #[derive(Clone, Debug)]
 enum Repair {
-    /// Leave the statement out in which the parser stopped.
+    /// Skip the statement in which the parser stopped.
     Statement,
     Blank(Range<usize>),
     Replace(Range<usize>, String),
-    /// Another name wherever this word stands.
+    /// Rename every occurrence of this word.
     Rename(String, String),
 }
 
@@ -95,8 +95,8 @@ impl Mistake {
     }
 }
 
-/// Every mistake of syntax, in the order of the text, and the tree of what can be read; `None` where there are too many.
-/// A text without mistakes is parsed once: the parser takes longer than all that is done with its tree.
+/// Every syntax error, in the order of the text, and the readable part as a tree; `None` if there are too many. A text
+/// without errors is parsed only once: parsing takes longer than all work on the tree.
 pub fn recover(source: &str) -> (Recovered, Option<AST>) {
     let mut tree = None;
     let mut draft = Draft::new(source);
@@ -151,7 +151,7 @@ pub fn recover(source: &str) -> (Recovered, Option<AST>) {
     (Recovered { findings, lost, draft }, tree)
 }
 
-/// More than [`EXPRESSION_DEPTH`] brackets or blocks inside of each other, or as many operators in a row.
+/// More than [`EXPRESSION_DEPTH`] brackets or blocks inside each other, or as many operators in a row.
 fn too_deep(at: usize) -> Mistake {
     let message = format!("more than {EXPRESSION_DEPTH} expressions or blocks are nested here");
     Mistake::new(at, message).hint(
@@ -159,7 +159,7 @@ fn too_deep(at: usize) -> Mistake {
     )
 }
 
-/// A closing bracket that closes nothing may lack its opening one: then the parser stops before it, and gets behind it
+/// A closing bracket without a partner may lack its opening one: then the parser stops before it, and gets behind it
 /// with an opening bracket in the right place.
 fn opening(draft: &Draft, pieces: &[Piece], stopped: usize, closes: &Mistake) -> Option<Mistake> {
     let Repair::Blank(close) = closes.repair.clone() else { return None };
@@ -185,7 +185,7 @@ fn opening(draft: &Draft, pieces: &[Piece], stopped: usize, closes: &Mistake) ->
     Some(mistake.repair(Repair::Replace(at..at, open.to_owned())))
 }
 
-/// What keeps the rest of the text from being cut into its pieces.
+/// The mistake that keeps the rest of the text from being tokenized.
 fn unreadable(draft: &Draft, pieces: &[Piece], stopped: bool) -> Option<Mistake> {
     if !stopped {
         return brackets::comment(draft);
@@ -196,7 +196,7 @@ fn unreadable(draft: &Draft, pieces: &[Piece], stopped: bool) -> Option<Mistake>
         .or_else(|| brackets::quotes(draft))
 }
 
-/// Whether it is a script, whatever it means.
+/// True if the text is a script, whatever it means.
 pub fn parses(text: &str) -> bool {
     lax().compile(text).is_ok()
 }
@@ -241,19 +241,19 @@ fn apply(draft: &mut Draft, pieces: &[Piece], repair: Repair, at: usize, lost: &
     }
 }
 
-/// The piece at a byte, or the next behind it.
+/// The token at a byte, or the next one behind it.
 fn piece_at(pieces: &[Piece], byte: usize) -> usize {
     pieces.iter().position(|piece| piece.range.end > byte).unwrap_or(pieces.len())
 }
 
-/// The statement around a byte: from the end of the one before, to its own end, inside the innermost block.
+/// The statement around a byte: from the end of the previous one to its own end, inside the innermost block.
 fn statement(draft: &Draft, pieces: &[Piece], byte: usize) -> Range<usize> {
     let at = piece_at(pieces, byte).min(pieces.len().saturating_sub(1));
     if pieces.is_empty() {
         return 0..draft.text.len();
     }
     let mut block = brackets::around(pieces, at);
-    // A bracket that closes a block stands in the statement that the block belongs to.
+    // A bracket that closes a block belongs to the statement around the block.
     if let Some(open) = block
         && brackets::closing(pieces, open) == Some(at)
     {
@@ -291,7 +291,7 @@ fn statement(draft: &Draft, pieces: &[Piece], byte: usize) -> Range<usize> {
     pieces[at].range.clone()
 }
 
-/// Whether an opening bracket begins a block of statements.
+/// True if an opening bracket begins a block of statements.
 fn is_block(pieces: &[Piece], open: usize) -> bool {
     if pieces[open].text != "{" {
         return false;
@@ -300,7 +300,7 @@ fn is_block(pieces: &[Piece], open: usize) -> bool {
     !head.into_iter().any(|piece| piece.text == "switch")
 }
 
-/// Whether a statement ends with the `}` at `end`.
+/// True if a statement ends with the `}` at `end`.
 fn ends_behind(draft: &Draft, pieces: &[Piece], end: usize) -> bool {
     let Some(next) = pieces.get(end + 1) else { return true };
     match next.kind {

@@ -8,7 +8,7 @@ fn told(code: &str) -> Vec<String> {
     recover(code).0.findings.into_iter().map(told).collect()
 }
 
-/// Line, column and message; and what to write instead.
+/// Line, column and message, and the correction.
 const MISTAKES: &[(&str, &[&str])] = &[
     ("let x = (1;", &["1:9 `(` is not closed; add `)` before `;`"]),
     ("let a = [1, 2\nlet b = 3;", &["1:9 `[` is not closed; add `];` at the end of line 1"]),

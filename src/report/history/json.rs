@@ -13,7 +13,8 @@
 //!   "notices": [{ "at", "level", "label", "message", "hint" (or null) }] }
 //! COUNTS: { "ok", "failed", "skipped", "cancelled", "unknown" }
 //! ITEM: { "key", "outcome", "attempts": [{ "number", "started", "finished", "cause", "hint" (each or null) }],
-//!         "started", "finished", "seconds", "cause", "hint", "place", "first_cause", "task", "source_off" (each or null), "spans": [SPAN] }
+//!         "started", "finished", "seconds", "cause", "hint", "place", "first_cause", "task",
+//!         "source_off" (each or null), "spans": [SPAN] }
 //! SPAN: { "phase", "name", "from", "to" (or null), "kind", "id", "status" } or { "phase": "pause", "name", "from",
 //!         "to", "cause" }
 //! ```
