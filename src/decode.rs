@@ -39,7 +39,7 @@ impl fmt::Display for NotText {
             Why::Byte(byte) => write!(f, "line {} is not UTF-8 text (the byte 0x{byte:02x})", self.line),
             Why::Half => write!(f, "line {} is not UTF-16 text", self.line),
             Why::Archive => f.write_str("it is an archive or a spreadsheet (.xlsx, .xls), and no text"),
-            Why::Nul => write!(f, "line {} holds a NUL, which no text does", self.line),
+            Why::Nul => write!(f, "line {} contains a NUL character, which text never does", self.line),
         }
     }
 }
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(complaint(b"PK\x03\x04\x14\0"), "it is an archive or a spreadsheet (.xlsx, .xls), and no text");
         assert_eq!(complaint(b"\xd0\xcf\x11\xe0\xa1\xb1"), complaint(b"PK\x03\x04\x14\0"));
         assert_eq!(complaint(b"\x1f\x8b\x08\0"), complaint(b"PK\x03\x04\x14\0"));
-        assert_eq!(complaint(b"n\0a\0m\0e\0\n\0"), "line 1 holds a NUL, which no text does");
+        assert_eq!(complaint(b"n\0a\0m\0e\0\n\0"), "line 1 contains a NUL character, which text never does");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct Remark {
     pub text: String,
 }
 
-/// Everything that is wrong with a runbook of that name in that folder, and with what it imports, at that moment.
+/// All mistakes in the runbook `name` in `folder`, and in its imports, at the time `now`.
 pub fn examine(
     engine: &Engine,
     catalog: &Catalog,
@@ -210,7 +210,7 @@ mod tests {
         for row in catalog().rows() {
             let found =
                 examine(&bare(), catalog(), row.name, &row.whole_example(), &folder, Timestamp::UNIX_EPOCH).into_iter();
-            // An example may name a file that a reader has.
+            // An example may name a file that only its reader has.
             wrong.extend(found.filter(|remark| {
                 remark.severity == Severity::Error && !remark.finding.error.message.contains("no file")
             }));

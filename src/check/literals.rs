@@ -62,7 +62,7 @@ impl Literal<'_> {
     }
 }
 
-/// A value where one of that kind is wanted; `what` names the place, `word` is its key or parameter.
+/// Checks a value against the wanted kind; `what` names the place, `word` is its key or parameter.
 pub fn check_value(catalog: &Catalog, kind: Kind, expression: &Expr, word: &str, what: &str, found: &mut Found<'_>) {
     if let Expr::Coalesce(ways, _) = expression {
         // `()` only shows that the variable has no value yet.
@@ -160,7 +160,7 @@ fn budget(text: &str, what: &str, position: Position, found: &mut Found<'_>) {
     }
 }
 
-/// The keys of an object map that is written out, and their values.
+/// Checks the keys of a literal object map, and their values.
 pub fn check_keys(
     catalog: &Catalog,
     name: &str,
@@ -186,7 +186,7 @@ pub fn check_keys(
     }
 }
 
-/// The same for some of the keys: others may be there as well.
+/// The same for a part of the keys: others may be present as well.
 pub fn check_piece(
     catalog: &Catalog,
     name: &str,
@@ -239,7 +239,7 @@ fn check_each(
     (misspelt, seen)
 }
 
-/// The error of a key that another function may have.
+/// The error for a key that another function may have.
 fn elsewhere(catalog: &Catalog, error: Error, function: &str, word: &str) -> Error {
     let knows = |row: &&'static Spec| {
         !row.names().iter().any(|name| name == function)

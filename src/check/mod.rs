@@ -164,7 +164,7 @@ fn runs_beside(function: &Spec) -> bool {
     matches!(function.name, "wave" | "each" | "spawn")
 }
 
-/// What stands in a call of the table as a literal; of as many arguments as it takes.
+/// Checks the literal arguments of a call of the table, whose number is right.
 fn check_arguments(
     catalog: &Catalog,
     function: &'static Spec,

@@ -17,8 +17,8 @@ use crate::language::scope::Names;
 /// The detail with the name of an undefined variable.
 pub const UNDEFINED: &str = "undefined";
 
-/// The undefined variables and modules of a script that parses, in the order of the text; `globals` are known before.
-/// The modules that `engine` has are known as well.
+/// The undefined variables and modules of a script that parses, in the order of the text; `globals` exist beforehand.
+/// The modules of `engine` are known as well.
 pub fn undefined(engine: &Engine, catalog: &Catalog, ast: &AST, source: &str, globals: &[&str]) -> Vec<Finding> {
     let mut walk = Walk::new(engine, catalog, ast, source);
     walk.names = globals.iter().map(|name| (*name, ())).collect();

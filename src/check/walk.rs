@@ -41,7 +41,7 @@ pub(super) fn spot(file: usize, position: Position) -> Spot {
     (file, position.line(), position.position())
 }
 
-/// All that can be told of a runbook and its modules beside what each call's own words tell.
+/// Everything that can be reported about a runbook and its modules besides the words of each call.
 pub fn walk(files: &[File], natives: &Natives, catalog: &Catalog, folder: &Path, now: Timestamp) -> Vec<Told> {
     walked(files, natives, catalog, folder, now).finish()
 }
@@ -103,7 +103,7 @@ pub(super) struct Walk<'a> {
     pub(super) files: &'a [File],
     pub(super) natives: &'a Natives,
     pub(super) catalog: &'a Catalog,
-    /// What paths are relative to.
+    /// The start of relative paths.
     pub(super) folder: &'a Path,
     pub(super) now: Timestamp,
     pub(super) file: usize,

@@ -14,7 +14,7 @@ use crate::model::Generation;
 const RANGES: [(&str, i64, i64); 5] =
     [("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6)];
 
-/// The parts of a time, as the API names them.
+/// The parts of a time, named as in the API.
 pub const PARTS: [&str; 5] = [RANGES[0].0, RANGES[1].0, RANGES[2].0, RANGES[3].0, RANGES[4].0];
 
 /// `expired` includes the schedules that have expired.
@@ -111,24 +111,23 @@ fn path(generation: Generation, transfer: &str, schedule: &str) -> String {
     format!("{}/{}", collection(generation, transfer), segment(schedule))
 }
 
-/// A moment as the server reads it. Without a zone it is UTC, a day alone ends when it begins.
+/// A time as the server reads it. Without a zone it is UTC; a date alone means its beginning.
 ///
 /// # Errors
-/// `Script` for what is no date, or not later than `now`.
+/// `Script` for a text that is not a date, or not later than `now`.
 pub fn end(text: &str, now: Timestamp) -> Result<String> {
     let moment = text.parse::<Timestamp>().ok().or_else(|| {
         let civil = text.trim().parse::<jiff::civil::DateTime>().ok()?;
         civil.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
     });
     let Some(moment) = moment else {
-        return Err(Error::script(format!("`{text}` is no date"))
+        return Err(Error::script(format!("`{text}` is not a date"))
             .hint("write `2030-01-02T03:04:05Z`")
             .detail("key", "expiration_date"));
     };
     if moment <= now {
-        return Err(
-            Error::script(format!("`{text}` is over: the schedule would never run")).detail("key", "expiration_date")
-        );
+        return Err(Error::script(format!("`{text}` is in the past: the schedule would never run"))
+            .detail("key", "expiration_date"));
     }
     Ok(moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

@@ -163,7 +163,7 @@ fn deployment_of(call: &Call<'_>, execution: &str) -> Result<Option<Value>> {
 /// Both halves as one object, in the form of a legacy migration.
 fn joined(mut transfer: Value, execution: &Value, deployment: Option<&Value>) -> Value {
     let tasks = |half: Option<&Value>| half.and_then(|half| half["tasks"].as_array()).cloned().unwrap_or_default();
-    // The copy alone having ended is no end, unless it ended badly: then the deployment will not begin.
+    // The end of the copy is not the end, unless it failed: then the deployment will not begin.
     let status = match deployment.filter(|_| !status(execution).is_final() || status(execution).succeeded()) {
         Some(deployment) if self::status(deployment) == Status::Pending => Status::Running,
         Some(deployment) => self::status(deployment),

@@ -123,7 +123,7 @@ pub fn guarded(place: Place, value: Dynamic) -> Dynamic {
     value
 }
 
-/// What is neither a list nor an object: a secret by its place and its looks, or as it is.
+/// A value that is neither a list nor an object: a secret by its position or its looks, or unchanged.
 pub fn scalar_to_script(place: Place, value: Value) -> Dynamic {
     match value {
         Value::String(text) if place.keeps_text(&text) => Dynamic::from(Secret::new(text)),

@@ -159,7 +159,7 @@ impl Session {
         }
     }
 
-    /// What one evaluation imports is gone after it: the engine keeps it.
+    /// Keeps the imports of one evaluation, which the engine would otherwise lose.
     fn keep_imports(&mut self, input: &AST, loaded: &Imports) {
         let found: Vec<_> = imports(input)
             .filter_map(|(path, name)| {

@@ -76,7 +76,7 @@ fn ask_for_fields(engine: &mut Engine, host: &Arc<Host>) {
     });
 }
 
-/// The language without any world: enough to check and to run what needs none.
+/// The language without a world: enough to check, and to run functions without one.
 pub fn bare() -> Engine {
     let mut engine = parser();
     secrets::register(&mut engine);
@@ -91,7 +91,8 @@ pub fn register(engine: &mut Engine, host: &Arc<Host>, function: &'static Functi
     }
 }
 
-/// Once per number of arguments; `Dynamic` takes any kind, so that the row decides and says what is wrong.
+/// Registers a function once per number of arguments; `Dynamic` accepts any kind, so that the row decides and explains
+/// errors.
 fn register_name(engine: &mut Engine, host: &Arc<Host>, name: &str, function: &'static Function) {
     let (least, most) = function.spec.arity();
     for count in least..=most {

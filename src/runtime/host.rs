@@ -58,7 +58,7 @@ pub struct Language {
     pub mistakes: fn(&Engine, &str) -> Vec<Finding>,
 }
 
-/// What a run is plugged into.
+/// The surroundings of a run.
 pub struct Seams {
     pub clock: Clock,
     pub cancel: Cancel,
@@ -87,7 +87,7 @@ pub struct Script {
 /// The world of one run, for code that is stopped by the same wish: the run itself, or a job in its background.
 pub struct Host {
     pub cancel: Cancel,
-    /// Relative paths in a script are relative to its folder.
+    /// The start of relative paths in a script.
     folder: PathBuf,
     /// The modules of the script.
     pub imports: Arc<Imports>,
@@ -108,11 +108,11 @@ pub struct Shared {
     /// The secrets that the run records and reads back.
     pub vault: Vault,
     pub parameters: Parameters,
-    /// Those given on the command line are relative to this.
+    /// The start of relative paths of the command line.
     pub directory: PathBuf,
     /// The variables of the process.
     pub environment: BTreeMap<String, String>,
-    /// What the script may use of this machine.
+    /// The limits of the script.
     pub limits: Limits,
     access: Access,
     connect: Connect,
@@ -262,7 +262,7 @@ impl Host {
         }
     }
 
-    /// Remembers the names that several columns of a file have, which its rows therefore lack.
+    /// Remembers the names that several columns of a file have; its rows lack them.
     pub fn meet_doubled(&self, file: &str, columns: &[String], doubled: BTreeMap<String, Vec<usize>>) {
         let met = doubled.into_iter().map(|(name, numbers)| {
             let error = doubled_column(file, &name, &numbers);

@@ -108,7 +108,7 @@ impl Modules {
     }
 }
 
-/// A module that does not parse, in the words for people.
+/// The error for a module that does not parse, for people.
 fn unparsed(findings: Vec<Finding>, error: ParseError) -> Box<EvalAltResult> {
     let count = findings.len();
     let Some(first) = findings.into_iter().next() else { return error.into() };

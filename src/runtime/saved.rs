@@ -25,7 +25,7 @@ const MAP: &str = "$map";
 /// The length of a call's arguments as kept for people.
 const SHOWN: usize = 160;
 
-/// A script's value as the journal keeps it; `None` for what cannot be written down, as a closure.
+/// A script's value as the journal keeps it; `None` for one that cannot be written down, such as a closure.
 pub fn seal(host: &Host, value: &Dynamic) -> Option<Value> {
     seal_at(host, Place::default(), value)
 }

@@ -67,7 +67,7 @@ fn cancelled(subject: &Subject, value: &Value) -> Error {
 
 fn never_started(subject: &Subject, value: &Value) -> Error {
     let error = Error::new(Kind::Failed, format!("{} was never started: its request failed half way", name(subject)))
-        .hint("start it again; what is left of the failed request does no harm");
+        .hint("start it again; the remains of the failed request do no harm");
     about(error, subject, &Object::from(value).status().to_string()).detail("task", "").detail("exception_details", "")
 }
 

@@ -283,7 +283,7 @@ fn ctrl_c_ends_the_waiting_and_says_how_to_look_again() {
     terminal.interrupt();
     terminal.until_prompt();
     let shown = terminal.shown();
-    assert!(shown.contains("interrupted; the waiting has ended, what runs on the server goes on"), "{shown}");
+    assert!(shown.contains("interrupted; the wait has ended, and work on the server goes on"), "{shown}");
     terminal.line("`again: ${r.id}`");
     let after = terminal.shown();
     let id = after.split("again: ").nth(2).and_then(|rest| rest.split_whitespace().next()).expect("an id");

@@ -374,7 +374,7 @@ mod tests {
             let given = format!("http://h:7667/v1/{name}/");
             assert_eq!(with_project(&sourced(&given), Some("p1")).unwrap(), "http://h:7667/v1/p1");
             let told = with_project(&sourced(&given), None).expect_err("no project").message;
-            assert_eq!(told, format!("`{given}` does not say which project"));
+            assert_eq!(told, format!("`{given}` lacks the project"));
             let one = |kind: &str| json!({"type": kind, "endpoints": [{"interface": "public", "url": given}]});
             let mut catalog: Vec<Entry> =
                 serde_json::from_value(json!([one("migration"), one("key-manager")])).unwrap();

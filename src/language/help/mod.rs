@@ -25,7 +25,7 @@ const ENOUGH: usize = 12;
 /// for the overview.
 ///
 /// # Errors
-/// `Input` with the nearest name where nothing is found.
+/// `Input` with the nearest name if nothing is found.
 pub fn topic(catalog: &Catalog, asked: &str, width: usize) -> Result<String> {
     let asked = asked.trim().trim_end_matches("()").trim();
     if asked.is_empty() {
@@ -47,15 +47,14 @@ pub fn topic(catalog: &Catalog, asked: &str, width: usize) -> Result<String> {
         return Ok(TOPICS.iter().flat_map(line).collect::<Vec<_>>().join("\n"));
     }
     let hits = search::search(catalog, asked);
-    // A name that is misspelt: its words stand somewhere in the texts of others.
+    // A misspelt name: its words stand somewhere in the texts of others.
     if name.contains('_') && hits.iter().all(|hit| hit.rank >= Rank::Text) && nearest(catalog, &name).is_some() {
         return Err(nothing(catalog, asked));
     }
     found(asked, &hits, width).ok_or_else(|| nothing(catalog, asked))
 }
 
-/// What somebody types who leaves out the quotes, `help(replica_create)`, as the script has to say it; `None` where it
-/// is something else.
+/// The corrected form of `help(replica_create)` without quotes; `None` for anything else.
 pub fn quoted(catalog: &Catalog, line: &str) -> Option<String> {
     let inside = line.trim().trim_end_matches(';').trim_end().strip_prefix("help")?.trim_start();
     let name = inside.strip_prefix('(')?.strip_suffix(')')?.trim();
@@ -83,7 +82,7 @@ pub fn index(catalog: &Catalog, width: usize) -> String {
     lines.join("\n")
 }
 
-/// What there is, on one screen.
+/// An overview on one screen.
 fn overview(catalog: &Catalog, width: usize) -> String {
     let mut lines = Vec::new();
     for (title, rows) in catalog.domains() {

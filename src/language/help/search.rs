@@ -28,14 +28,14 @@ pub struct Hit {
     pub what: String,
 }
 
-/// The functions that fit, the best first; within a rank in the order of the reference.
+/// The matching functions, the best first; within a rank in the order of the reference.
 pub fn search(catalog: &Catalog, text: &str) -> Vec<Hit> {
     let text = text.trim().to_lowercase().replace(['_', '-'], " ");
     if text.is_empty() {
         return Vec::new();
     }
     let mut hits: Vec<Hit> = catalog.rows().filter_map(|row| hit(row, &text)).collect();
-    // Who looks for `networks` means what is called `network`.
+    // A search for `networks` means objects named `network`.
     if let Some(one) = text.strip_suffix('s').filter(|_| hits.iter().all(|hit| hit.rank > Rank::InKey)) {
         let of_one: Vec<Hit> = catalog.rows().filter_map(|row| hit(row, one)).collect();
         if !of_one.is_empty() {

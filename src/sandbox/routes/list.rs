@@ -151,7 +151,7 @@ fn action_column(action: &Action, key: &str) -> Option<Option<String>> {
     })
 }
 
-/// What a transfer may be filtered by: the states of *tasks*, by the service's mistake.
+/// The states that transfers may be filtered by: those of *tasks*, by the service's mistake.
 fn is_task_state(word: &str) -> bool {
     !matches!(TaskStatus::from(word), TaskStatus::Other(_))
 }
