@@ -177,6 +177,9 @@ fn missing(path: &Path, whole: &Path) -> Error {
     }
     let commands = commands();
     let same = commands.iter().find(|command| **command == word).map(String::as_str);
+    if let Some(command) = same.filter(|_| is_word && shown == word) {
+        return error.hint(format!("the command comes before its options: `coriolis-run {command} ...`"));
+    }
     let near = same.or_else(|| suggest(&word, commands.iter().map(String::as_str)));
     if let Some(near) = near.filter(|_| is_word) {
         return error.hint(format!("did you mean `coriolis-run {near}`?"));

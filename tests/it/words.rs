@@ -102,6 +102,7 @@ fn a_bad_parameter_is_found_before_anything_is_said_to_move_and_leaves_no_run() 
         (&["waves.rhai", "--sandbox", "--set", "limit"], "cannot read `--set limit`"),
         (&["waves.rhai", "--sandbox", "--speed", "0"], "--speed"),
         (&["waves.rhai", "--speed", "2"], "`--speed` is for the sandbox"),
+        (&["--state-dir", "state", "report"], "before its options: `coriolis-run report ...`"),
         (&["needs.rhai", "--sandbox"], "the parameter `network` is not given"),
         (&["waves.rhai", "--os-cloud", "nobody"], "nobody"),
     ] {

@@ -225,9 +225,13 @@ fn caption(history: &History, wave: &WaveEntry<'_>) -> Markup {
     let ends: Vec<String> = ends.map(|outcome| format!("{} {}", wave.counts.get(outcome), outcome.word())).collect();
     html! {
         h3 { (wave.label) }
-        (count(wave.total(), "item"))
-        @match wave.limit() { Some(limit) => { ", " (limit) " at a time: " }, None => " in the background: " }
-        @if ends.is_empty() { "none has ended" } @else { (ends.join(", ")) }
+        @if wave.total() == 0 {
+            "no items"
+        } @else {
+            (count(wave.total(), "item"))
+            @match wave.limit() { Some(limit) => { ", " (limit) " at a time: " }, None => " in the background: " }
+            @if ends.is_empty() { "none has ended" } @else { (ends.join(", ")) }
+        }
         ", " (text::duration(took))
         @if wave.finished.is_none() {
             span .odd { @if wave.limit().is_some() { ", the wave has no end" } @else { ", not all have an end" } }

@@ -282,6 +282,12 @@ fn every_form_tells_message_place_hint_and_the_first_attempt_s_cause_each_in_its
 }
 
 #[test]
+fn a_wave_without_items_has_none_that_have_not_ended() {
+    let page = whole(&[scene::wave(0.0, "nothing", 0, &[])]).render(Form::Html, &TimeZone::UTC);
+    assert!(page.contains("no items, ") && !page.contains("none has ended"), "{page}");
+}
+
+#[test]
 fn a_source_that_was_shut_down_for_nothing_is_told() {
     let at = || scene::item("cutover", "a");
     let failure = Cause { failed_task: Some("REPLICATE_DISKS".into()), ..Cause::from("`a` ended in ERROR") };

@@ -73,7 +73,10 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
         }
         Fact::WaveStarted { name, total, limit, .. } => {
             let weight = if name == "each" { Weight::Course } else { Weight::News };
-            let text = format!("{}, {limit} at a time", count(*total, "item"));
+            let text = match total {
+                0 => "no items".to_owned(),
+                _ => format!("{}, {limit} at a time", count(*total, "item")),
+            };
             Some(Message::new(weight, wave_label(board, event, name), text))
         }
         Fact::WaveStopping { name, reason } => {
