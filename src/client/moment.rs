@@ -5,11 +5,11 @@ use std::cell::Cell;
 
 use crate::error::Result;
 
-/// How often it is tried at most to see one moment.
+/// The most tries to see one moment.
 const TRIES: u32 = 10;
 
 thread_local! {
-    /// How often requests of this thread have waited for another try.
+    /// The number of times that requests of this thread have waited for another try.
     static PAUSES: Cell<u32> = const { Cell::new(0) };
 }
 

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 static STDOUT: AtomicBool = AtomicBool::new(false);
 
-/// Whether stdout was closed.
+/// Tells whether stdout was closed.
 pub fn stdout() -> bool {
     STDOUT.load(Ordering::Relaxed)
 }

@@ -502,7 +502,7 @@ impl Prompt {
         Ok(())
     }
 
-    /// Where files and modules are looked for that a script names: beside it, and for what is typed in the session's folder.
+    /// The folder of the files and modules that a script names: its own, and the session's for typed input.
     fn folder_of(&self, file: Option<&Path>) -> PathBuf {
         let folder = file.and_then(|file| self.folder.join(file).parent().map(Path::to_owned));
         folder.unwrap_or_else(|| self.folder.clone())

@@ -88,7 +88,7 @@ fn filled(url: &str, project: Option<&str>) -> String {
     PROJECT.iter().fold(url.to_owned(), |url, name| url.replace(name, project))
 }
 
-/// What stands in a URL in the place of something that is not known here: `$(user_id)s`.
+/// The name in a URL in the place of something that is not known here: `$(user_id)s`.
 fn unfilled(url: &str) -> Option<&str> {
     let at = ["$(", "%("].iter().filter_map(|opening| url.find(opening)).min()?;
     let end = url[at..].find(")s")?;

@@ -53,7 +53,7 @@ impl<'history> WaveEntry<'history> {
         self.wave.total
     }
 
-    /// How many of its items may work at once; `None` for what the script began in the background, one by one.
+    /// The number of items that may work at once; `None` for jobs, which the script began one by one.
     pub fn limit(&self) -> Option<usize> {
         (!self.wave.gathered).then_some(self.wave.limit)
     }

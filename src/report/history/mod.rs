@@ -280,7 +280,7 @@ impl History {
         self.ended.get(&at).copied().filter(|_| wave.finished.is_some())
     }
 
-    /// When the last item ended, where all have.
+    /// The end of the last item, where all have ended.
     fn last_end(&self, at: usize, wave: &Wave) -> Option<Timestamp> {
         let all_ended = wave.items.iter().all(|item| item.outcome().is_some());
         self.tracks.get(at).filter(|_| all_ended)?.iter().filter_map(|track| track.finished).max()

@@ -156,7 +156,7 @@ fn is_task_state(word: &str) -> bool {
     !matches!(TaskStatus::from(word), TaskStatus::Other(_))
 }
 
-/// What executions and deployments may be filtered by.
+/// The fields by which executions and deployments may be filtered.
 fn is_execution_state(word: &str) -> bool {
     !matches!(Status::from(word), Status::Pending | Status::Unexecuted | Status::Other(_))
 }
