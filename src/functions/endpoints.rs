@@ -16,7 +16,7 @@ use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::language::value::to_script;
-use crate::runtime::call::{Call, unguarded};
+use crate::runtime::call::{Call, Guard, unguarded};
 use crate::runtime::function::Function;
 use crate::runtime::settle;
 
@@ -157,17 +157,18 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let endpoint = make(call)?;
+    let endpoint = make(call, &unguarded)?;
     Ok(call.shown(endpoint))
 }
 
 fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let name = call.options().text("name").unwrap_or_default();
-    let found = resolve::there(call, &endpoints::list(), &name, "endpoint")?;
-    if let (Some(found), Some(wanted)) = (&found, call.options().text("type"))
-        && found["type"] != wanted
+    let endpoint = resolve::ensured(call, &endpoints::list(), (&name, "endpoint"), |guard| make(call, guard))?;
+    if let Some(wanted) = call.options().text("type")
+        && endpoint["created"] == false
+        && endpoint["type"] != wanted
     {
-        let has = found["type"].as_str().unwrap_or("?");
+        let has = endpoint["type"].as_str().unwrap_or("?");
         return Err(Error::new(
             Failure::Refused,
             format!("the endpoint `{name}` exists, and it is of the type `{has}`, not `{wanted}`"),
@@ -175,13 +176,10 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         .hint("use another name, or `endpoint_find`")
         .into());
     }
-    let created = found.is_none();
-    let mut endpoint = found.map_or_else(|| make(call), Ok)?;
-    endpoint["created"] = created.into();
     Ok(call.shown(endpoint))
 }
 
-fn make(call: &mut Call<'_>) -> Result<Value> {
+fn make(call: &Call<'_>, guard: Guard<'_>) -> Result<Value> {
     let mut fields = call.options().body(&["name", "type", "description"])?;
     put_regions(call, &mut fields)?;
     let name = call.options().text("name").unwrap_or_default();
@@ -195,7 +193,7 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
     let skip = call.options().flag("skip_validation").unwrap_or(false);
     let build = |fields| Ok(endpoints::create(fields));
     let mut endpoint =
-        settle::make(call, "description", fields, &unguarded, build, |call| call.read_list(&endpoints::list()))?;
+        settle::make(call, "description", fields, guard, build, |call| call.read_list(&endpoints::list()))?;
     if !skip && let Some(id) = endpoint["id"].as_str().map(str::to_owned) {
         endpoint["validation"] = validated(call, &id)?;
     }
@@ -227,7 +225,7 @@ fn validate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(to_script(validated(call, &id)?))
 }
 
-fn validated(call: &mut Call<'_>, id: &str) -> Result<Value> {
+fn validated(call: &Call<'_>, id: &str) -> Result<Value> {
     let answer = present::validation(settle::repeat(call, &endpoints::validate_connection(id), |_| false)?);
     if answer["valid"] == false {
         let message = answer["message"].as_str().unwrap_or("the server gives no reason");
@@ -237,7 +235,7 @@ fn validated(call: &mut Call<'_>, id: &str) -> Result<Value> {
 }
 
 /// The connection in the options, if any: the connection itself, or the address of the secret that holds it.
-fn connection(call: &mut Call<'_>, name: &str) -> Result<Option<Value>> {
+fn connection(call: &Call<'_>, name: &str) -> Result<Option<Value>> {
     let given = map_or_file(call, "connection_info", "connection_file")?;
     let secret = call.options().get("connection_secret").map(secret_of).transpose()?;
     let store = call.options().flag("store_connection").unwrap_or(false);

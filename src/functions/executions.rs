@@ -17,9 +17,9 @@ use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
-use crate::model::{Object, Status};
+use crate::model::Status;
 use crate::runtime::call::Call;
-use crate::runtime::found::Found;
+use crate::runtime::found::{Found, Verdict};
 use crate::runtime::function::Function;
 use crate::runtime::lists;
 use crate::runtime::settle;
@@ -213,25 +213,39 @@ pub fn begun(
     let leaving = |call: &Call<'_>| {
         let newest = newest(call, transfer, ours::WINDOW)?;
         guard(call, &newest)?;
-        Ok(ours::seen(&newest))
+        let mut seen = ours::seen(&newest);
+        if let Wanted::Update(Value::Object(fields)) = wanted {
+            seen["fields"] = settle::named(call, &fetch(call, transfer)?, fields);
+        }
+        Ok(seen)
     };
     settle::change(call, request, &leaving, |call, before| {
         let before = if before.is_null() { &decided } else { before };
-        let all = call.read_list(&executions::list(call.generation()?, transfer, &Filters::default()))?;
-        let new = ours::new_executions(all, before);
+        let all = || call.read_list(&executions::list(call.generation()?, transfer, &Filters::default()));
+        let mut new = ours::new_executions(all()?, before);
         if new.is_empty() {
             return Ok(Found::default());
         }
-        let deployments = now_of_transfer(call, transfer)?;
-        let updates = new.iter().filter(|found| found["type"].as_str().is_none_or(|kind| kind.ends_with("_update")));
-        let latest = updates.map(ours::number).max();
-        Found::judge(new, |execution| {
-            let (execution, of) = match wanted {
-                Wanted::Update(_) if latest > Some(ours::number(execution)) => (execution.clone(), Value::Null),
-                Wanted::Update(_) => (ended(call, transfer, execution)?, fetch(call, transfer)?),
-                _ => (execution.clone(), Value::Null),
-            };
-            Ok(ours::execution(&execution, wanted, &of, &deployments))
+        let Wanted::Update(fields) = wanted else {
+            let deployments = now_of_transfer(call, transfer)?;
+            return Found::judge(new, |found| Ok(ours::execution(found, wanted, &Value::Null, &deployments)));
+        };
+        // Before an update has ended, nothing shows what it changes; meanwhile another one may have begun.
+        let runs = |found: &&Value| ours::is_update(found) && status(found).is_active();
+        while let Some(running) = new.iter().find(runs).and_then(|running| running["id"].as_str()) {
+            ended(call, transfer, running)?;
+            new = ours::new_executions(all()?, before);
+        }
+        let now = fetch(call, transfer)?;
+        let latest = new.iter().filter(|found| ours::is_update(found)).map(ours::number).max();
+        let found = Found::judge(new, |found| {
+            let of = if latest == Some(ours::number(found)) { &now } else { &Value::Null };
+            Ok::<_, Error>(ours::execution(found, wanted, of, &[]))
+        })?;
+        let changed = || settle::changed(call, &now, &before["fields"], fields.as_object()?);
+        Ok(match found.verdict() {
+            Verdict::Nothing => changed().map_or(found, Found::changed),
+            _ => found,
         })
     })
 }
@@ -245,13 +259,11 @@ pub fn newest(call: &Call<'_>, transfer: &str, count: usize) -> Result<Vec<Value
     Ok(filters.apply(call.read_list(&executions::list(call.generation()?, transfer, &filters))?))
 }
 
-/// An update at its end: before that, nothing shows its changes.
-fn ended(call: &Call<'_>, transfer: &str, execution: &Value) -> Result<Value> {
-    let mut execution = execution.clone();
-    while let (true, Some(id)) = (status(&execution).is_active(), Object::from(&execution).id()) {
-        let (clock, show) = (&call.host.clock, executions::show(call.generation()?, transfer, id));
+/// Waits until an execution has ended.
+fn ended(call: &Call<'_>, transfer: &str, id: &str) -> Result<()> {
+    let (clock, show) = (&call.host.clock, executions::show(call.generation()?, transfer, id));
+    while status(&call.read(&show)?).is_active() {
         call.host.cancel.sleep_until(clock, clock.instant() + LOOK)?;
-        execution = call.read(&show)?;
     }
-    Ok(execution)
+    Ok(())
 }

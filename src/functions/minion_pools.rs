@@ -16,7 +16,7 @@ use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::model::{MachineStatus, PoolStatus};
-use crate::runtime::call::{Call, unguarded};
+use crate::runtime::call::{Call, Guard, unguarded};
 use crate::runtime::function::Function;
 use crate::runtime::settle;
 
@@ -189,15 +189,13 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let pool = make(call)?;
+    let pool = make(call, &unguarded)?;
     Ok(call.shown(pool))
 }
 
 fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let found = resolve::there(call, &minion_pools::list(), &name(call)?, "minion pool")?;
-    let created = found.is_none();
-    let mut pool = found.map_or_else(|| make(call), Ok)?;
-    pool["created"] = created.into();
+    let named = name(call)?;
+    let pool = resolve::ensured(call, &minion_pools::list(), (&named, "minion pool"), |guard| make(call, guard))?;
     Ok(call.shown(pool))
 }
 
@@ -234,7 +232,7 @@ fn deallocate(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(call.shown(pool))
 }
 
-fn make(call: &mut Call<'_>) -> Result<Value> {
+fn make(call: &Call<'_>, guard: Guard<'_>) -> Result<Value> {
     let mut fields = fields(call)?;
     fields.insert("name".to_owned(), name(call)?.into());
     if !fields.contains_key("environment_options") {
@@ -244,7 +242,7 @@ fn make(call: &mut Call<'_>) -> Result<Value> {
         fields.insert("endpoint_id".to_owned(), resolve::endpoint(call, &endpoint)?.into());
     }
     let build = |fields| Ok(minion_pools::create(fields));
-    settle::make(call, "notes", fields, &unguarded, build, |call| call.read_list(&minion_pools::list()))
+    settle::make(call, "notes", fields, guard, build, |call| call.read_list(&minion_pools::list()))
 }
 
 /// Allocates or deallocates a pool. When the answer is lost, a changed status in that direction shows that it has

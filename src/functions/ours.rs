@@ -28,6 +28,11 @@ pub fn seen(newest: &[Value]) -> Value {
     json!({ "ids": ids(newest), "above": if newest.len() < WINDOW { 0 } else { lowest } })
 }
 
+/// Tells whether an execution is an update, or may be one.
+pub fn is_update(execution: &Value) -> bool {
+    execution["type"].as_str().is_none_or(|kind| kind.ends_with("_update"))
+}
+
 /// The number of executions that are read before one is begun.
 pub const WINDOW: usize = 5;
 

@@ -12,7 +12,7 @@ use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
-use crate::runtime::call::{Call, unguarded};
+use crate::runtime::call::{Call, Guard, unguarded};
 use crate::runtime::function::Function;
 use crate::runtime::settle;
 
@@ -107,15 +107,12 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 }
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let region = make(call)?;
+    let region = make(call, &unguarded)?;
     Ok(call.shown(region))
 }
 
 fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
-    let found = resolve::there(call, &regions::list(), &name(call)?, "region")?;
-    let created = found.is_none();
-    let mut region = found.map_or_else(|| make(call), Ok)?;
-    region["created"] = created.into();
+    let region = resolve::ensured(call, &regions::list(), (&name(call)?, "region"), |guard| make(call, guard))?;
     Ok(call.shown(region))
 }
 
@@ -133,14 +130,14 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-fn make(call: &mut Call<'_>) -> Result<Value> {
+fn make(call: &Call<'_>, guard: Guard<'_>) -> Result<Value> {
     let mut fields = fields(call)?;
     fields.insert("name".to_owned(), name(call)?.into());
     settle::make(
         call,
         "description",
         fields,
-        &unguarded,
+        guard,
         |fields| Ok(regions::create(fields)),
         |call| call.read_list(&regions::list()),
     )

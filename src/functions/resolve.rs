@@ -1,12 +1,14 @@
 //! From a script's way of naming an object (its id, the object, its name) to the id.
 
+use std::cell::RefCell;
+
 use rhai::{Dynamic, Map as ScriptMap};
 use serde_json::{Map, Value};
 
 use crate::client::{Filters, Request, endpoints, executions, minion_pools, regions};
 use crate::error::{Error, Kind, Result, suggest};
 use crate::language::arguments::text_of;
-use crate::runtime::call::Call;
+use crate::runtime::call::{Call, Guard};
 use crate::runtime::lists;
 use crate::secret::carried;
 
@@ -127,6 +129,58 @@ pub fn there(call: &Call<'_>, list: &Request, name: &str, noun: &str) -> Result<
     match found.as_str() {
         Some(id) if seen.is_none() => Ok(none_or_one(&call.read_list(list)?, id, noun)?.cloned()),
         _ => Ok(seen),
+    }
+}
+
+/// The result of an `*_ensure`: the object of this name that exists, or the one that `make` creates; `created` tells which.
+///
+/// # Errors
+/// As [`there`] and `make`.
+pub fn ensured(
+    call: &Call<'_>,
+    list: &Request,
+    (name, noun): (&str, &str),
+    make: impl FnOnce(Guard<'_>) -> Result<Value>,
+) -> Result<Value> {
+    let (mut thing, created) = match there(call, list, name, noun)? {
+        Some(found) => (found, false),
+        None => made_unless_there(
+            call,
+            |call| Ok(none_or_one(&call.read_list(list)?, name, noun)?.cloned()),
+            |_| format!("the {noun} `{name}`"),
+            make,
+        )?,
+    };
+    thing["created"] = created.into();
+    Ok(thing)
+}
+
+/// Creates an object, unless somebody else has created one by the time that this would leave, which may be days after the
+/// first look; returns true if it was created.
+///
+/// # Errors
+/// Those of `find` and `make`.
+pub fn made_unless_there(
+    call: &Call<'_>,
+    find: impl Fn(&Call<'_>) -> Result<Option<Value>>,
+    named: impl Fn(&Value) -> String,
+    make: impl FnOnce(Guard<'_>) -> Result<Value>,
+) -> Result<(Value, bool)> {
+    let there = RefCell::new(None);
+    let guard = |call: &Call<'_>| match find(call)? {
+        None => Ok(Value::Null),
+        Some(thing) => {
+            let taken = format!("somebody else has created {}", named(&thing));
+            there.replace(Some(thing));
+            Err(Error::new(Kind::Refused, taken))
+        }
+    };
+    match (make(&guard), there.take()) {
+        (Err(refused), Some(thing)) if refused.kind == Kind::Refused => {
+            call.warn(format!("{}: going on with it", refused.message));
+            Ok((thing, false))
+        }
+        (made, _) => Ok((made?, true)),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Units: the building blocks of a runbook, because each can be retried and guarded as one.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -118,7 +117,12 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     })?;
     let found: Vec<&str> = found.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (mut transfer, created) = match found.as_slice() {
-        [] => made_unless_there(call, fields)?,
+        [] => resolve::made_unless_there(
+            call,
+            |call| Ok(lists::transfers_now(call)?.into_iter().find(|transfer| same_transfer(transfer, &fields))),
+            |transfer| format!("the replica of `{}`", label(transfer)),
+            |guard| transfers_made(call, fields.clone(), guard),
+        )?,
         [only] => {
             let transfer = fetch(call, only)?;
             let created = earlier::has_made(call, "notes", &transfer)?;
@@ -139,30 +143,6 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     };
     transfer["created"] = created.into();
     with_deployment(call, transfer)
-}
-
-/// Creates the transfer, unless somebody else has created one by the time that this would leave; returns true if it was
-/// created.
-fn made_unless_there(call: &Call<'_>, fields: Map<String, Value>) -> Result<(Value, bool)> {
-    let there = RefCell::new(None);
-    let guard = |call: &Call<'_>| {
-        let all = lists::transfers_now(call)?;
-        match all.into_iter().find(|transfer| same_transfer(transfer, &fields)) {
-            None => Ok(Value::Null),
-            Some(transfer) => {
-                let taken = format!("somebody else has created the replica of `{}`", label(&transfer));
-                there.replace(Some(transfer));
-                Err(Error::new(Failure::Refused, taken))
-            }
-        }
-    };
-    match (transfers_made(call, fields.clone(), &guard), there.take()) {
-        (Err(refused), Some(transfer)) if refused.kind == Failure::Refused => {
-            call.warn(format!("{}: going on with it", refused.message));
-            Ok((transfer, false))
-        }
-        (made, _) => Ok((made?, true)),
-    }
 }
 
 fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {

@@ -276,28 +276,39 @@ pub fn remove(call: &Call<'_>, request: &Request) -> Result<Value> {
 /// As [`change`].
 pub fn update(call: &Call<'_>, request: &Request, fields: &Map<String, Value>) -> Result<Value> {
     let show = Request::get(request.path.clone(), request.answer);
-    let named = |thing: &Value| -> Value {
-        let named: Map<String, Value> = fields.keys().map(|name| (name.clone(), thing[name].clone())).collect();
-        saved::seal_json(call.host, named.into())
-    };
-    let seen = |call: &Call<'_>| Ok(named(&call.read(&show)?));
+    let seen = |call: &Call<'_>| Ok(named(call, &call.read(&show)?, fields));
     change(call, request, &seen, |call, before| {
         // Repeating a change of an earlier process changes nothing more.
         if earlier::is_for_any_round(before) {
             return Ok(Found::default());
         }
         let now = call.read(&show)?;
-        let differ = |name: &&String| !fields.get(*name).is_some_and(|wanted| holds(&now[*name], wanted));
-        let others: Vec<String> = fields.keys().filter(differ).map(|name| format!("`{name}`")).collect();
-        let is_as_before = before.is_null() || named(&now) == *before;
-        Ok(match (others.is_empty(), is_as_before) {
-            (true, _) => Found::of(now, Agrees::Yes),
-            (false, true) => Found::default(),
-            (false, false) => {
-                Found::changed(format!("{} changed since, and not to what was asked for", others.join(", ")))
-            }
+        Ok(match changed(call, &now, before, fields) {
+            Some(how) => Found::changed(how),
+            None if differing(&now, fields).next().is_none() => Found::of(now, Agrees::Yes),
+            None => Found::default(),
         })
     })
+}
+
+/// The values that the fields of an update have; secrets are sealed.
+pub fn named(call: &Call<'_>, thing: &Value, fields: &Map<String, Value>) -> Value {
+    let named: Map<String, Value> = fields.keys().map(|name| (name.clone(), thing[name].clone())).collect();
+    saved::seal_json(call.host, named.into())
+}
+
+/// The changes of somebody else to fields that were as `before` when their update left; nothing where they are as they were,
+/// or as was asked for.
+pub fn changed(call: &Call<'_>, now: &Value, before: &Value, fields: &Map<String, Value>) -> Option<String> {
+    let others: Vec<String> = differing(now, fields).map(|name| format!("`{name}`")).collect();
+    if others.is_empty() || before.is_null() || named(call, now, fields) == *before {
+        return None;
+    }
+    Some(format!("{} changed since, and not to what was asked for", others.join(", ")))
+}
+
+fn differing<'a>(now: &'a Value, fields: &'a Map<String, Value>) -> impl Iterator<Item = &'a String> {
+    fields.iter().filter(|(name, wanted)| !holds(&now[name.as_str()], wanted)).map(|(name, _)| name)
 }
 
 /// Creates an object that can be found again: its field `mark` gets a line that names the run and the step. `guard` is

@@ -263,15 +263,16 @@ fn an_update_and_the_deletion_of_disks_are_begun_once() {
     }
 }
 
-/// One lane updates a replica while its first request meets this trouble, another one changes it after so many seconds.
-fn updated_by_two(generation: Generation, trouble: Trouble, after: u32) -> (Rehearsal, Value) {
+/// One lane changes the notes of a replica while its first request meets this trouble; another one changes this after so
+/// many seconds.
+fn updated_by_two(generation: Generation, trouble: Trouble, after: u32, theirs: &str) -> (Rehearsal, Value) {
     let stage = Stage::new(Options::of(generation));
     stage.play(WEB).value();
     stage.inject("PUT", "", trouble);
     let played = stage.play(&format!(
-        r#"each(["ours", "theirs"], |who| {{
-               if who == "theirs" {{ sleep("{after}s"); }}
-               wait_for(replica_update(replica_of("web-01"), #{{ notes: who }})).status
+        r#"each([#{{ notes: "ours" }}, {theirs}], |change| {{
+               if change != #{{ notes: "ours" }} {{ sleep("{after}s"); }}
+               wait_for(replica_update(replica_of("web-01"), change)).status
            }})"#
     ));
     let notes = stage.play(r#"replica_of("web-01").notes"#).value().clone();
@@ -279,12 +280,32 @@ fn updated_by_two(generation: Generation, trouble: Trouble, after: u32) -> (Rehe
 }
 
 #[test]
-fn what_a_colleague_updates_is_no_twin_of_ours() {
+fn what_a_colleague_updates_is_no_twin_of_ours_and_not_overwritten_unasked() {
     for generation in GENERATIONS {
-        let (played, notes) = updated_by_two(generation, Trouble::DroppedBefore, 10);
+        for (trouble, after) in [(Trouble::DroppedBefore, 10), (Trouble::Gateway, 1), (Trouble::DroppedBefore, 60)] {
+            let (played, notes) = updated_by_two(generation, trouble, after, r#"#{ notes: "theirs" }"#);
+            let name = format!("{trouble:?} {after} on {}: {:?}", generation.word(), played.error());
+            assert_eq!((played.kind().exit_code(), notes), (ExitCode::NeedsAnswer, json!("theirs")), "{name}");
+            assert!(played.error().message.contains("`notes` changed since"), "{name}");
+        }
+        let other = r#"#{ network_map: #{ "VM Network": "other" } }"#;
+        let (played, notes) = updated_by_two(generation, Trouble::DroppedBefore, 10, other);
         assert_eq!((played.value(), notes), (&json!(["COMPLETED", "COMPLETED"]), json!("ours")));
         assert!(said(&played, "it was not carried out, sending it again"));
         assert!(!said(&played, "was carried out twice"), "{}", generation.word());
+    }
+}
+
+#[test]
+fn a_late_update_that_a_colleague_changes_again_is_not_sent_over_theirs() {
+    for generation in GENERATIONS {
+        // Ours arrives and runs; theirs begins around its end, or is refused.
+        for after in [80, 84, 88, 92] {
+            let (played, notes) = updated_by_two(generation, Trouble::Late(30), after, r#"#{ notes: "theirs" }"#);
+            let refused = played.result.as_ref().is_err_and(|error| error.error.status() == Some(400));
+            let expected = if refused { "ours" } else { "theirs" };
+            assert_eq!(notes, json!(expected), "{after} on {}", generation.word());
+        }
     }
 }
 

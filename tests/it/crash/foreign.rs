@@ -188,3 +188,38 @@ fn what_others_have_changed_since_is_not_changed_back_by_a_resume() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Whatever record an `*_ensure` dies at, what others have made of that name before the resume is used, and not doubled.
+#[test]
+fn what_others_have_made_meanwhile_is_not_made_again_by_a_resume() {
+    let ensures = [
+        (r#"region_ensure("east")"#, "region_list()"),
+        (
+            r#"minion_pool_ensure("east", #{ endpoint: "openstack", platform: "destination", os_type: "linux",
+                                             environment_options: #{}, skip_allocation: true })"#,
+            "minion_pool_list()",
+        ),
+        (
+            r#"endpoint_ensure(#{ name: "east", type: "openstack", connection: #{ password: "planted" },
+                                  skip_validation: true })"#,
+            "endpoint_list()",
+        ),
+    ];
+    for generation in GENERATIONS {
+        let folder = folder(&format!("foreign-ensure-{}", generation.word()));
+        for (ensure, list) in ensures {
+            for at in 1..7 {
+                for written in [false, true] {
+                    let run = Run::new(generation, &folder);
+                    run.process_of(ensure, Arc::new(Nobody), Some((at, written)));
+                    run.stage.play(ensure).value();
+                    let (played, _) = run.process_of(ensure, Arc::new(Nobody), None);
+                    let name = format!("{ensure} at {at} ({written}) on {}", generation.word());
+                    assert!(played.result.is_ok(), "{name}: {:?}", played.error());
+                    let all = run.stage.play(&format!(r#"{list}.filter(|thing| thing.name == "east").len()"#));
+                    assert_eq!(all.value(), &serde_json::json!(1), "{name}");
+                }
+            }
+        }
+    }
+}
