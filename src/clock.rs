@@ -82,7 +82,7 @@ struct Inner {
     made: std::time::Instant,
     /// The nanoseconds by which the time of day was set: tests do that.
     set_by: AtomicI64,
-    state: Mutex<State>,
+    state: Mutex<Sleepers>,
 }
 
 enum Mode {
@@ -91,7 +91,7 @@ enum Mode {
     Virtual,
 }
 
-struct State {
+struct Sleepers {
     busy: usize,
     serial: u64,
     sleepers: BTreeMap<u64, Sleeper>,
@@ -157,7 +157,7 @@ impl Clock {
     }
 
     fn with(mode: Mode, start: Timestamp) -> Self {
-        let state = State { busy: 0, serial: 0, sleepers: BTreeMap::new(), world: None };
+        let state = Sleepers { busy: 0, serial: 0, sleepers: BTreeMap::new(), world: None };
         let virtual_now = AtomicI64::new(nanoseconds(start));
         let (made, set_by) = (system(), AtomicI64::new(0));
         Self(Arc::new(Inner { mode, virtual_now, origin: start, made, set_by, state: Mutex::new(state) }))
@@ -319,7 +319,7 @@ impl Clock {
         }
     }
 
-    fn give_back(&self, state: &mut State) {
+    fn give_back(&self, state: &mut Sleepers) {
         state.busy = state.busy.checked_sub(1).expect("whoever gives a token back holds one");
         if matches!(self.0.mode, Mode::Virtual) {
             self.jump(state);
@@ -327,7 +327,7 @@ impl Clock {
     }
 
     /// Moves virtual time to the next deadline, if nobody is busy and somebody is sleeping until one.
-    fn jump(&self, state: &mut State) {
+    fn jump(&self, state: &mut Sleepers) {
         if state.busy > 0 {
             return;
         }
@@ -357,13 +357,13 @@ impl Clock {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Sleepers> {
         self.0.state.lock()
     }
 }
 
 /// Takes the sleeper's token on its behalf, then wakes it.
-fn wake(state: &mut State, key: u64, rung: bool) {
+fn wake(state: &mut Sleepers, key: u64, rung: bool) {
     let Some(sleeper) = state.sleepers.remove(&key) else { return };
     state.busy += 1;
     let mut flags = sleeper.waiter.lock();

@@ -90,20 +90,20 @@ mod tests {
 
     #[test]
     fn mistakes_of_all_kinds_are_told_at_once_in_the_order_of_the_text() {
-        let told = |source: &str| -> Vec<String> {
+        let complaint = |source: &str| -> Vec<String> {
             mistakes(source)
                 .into_iter()
                 .map(|(line, column, message, _)| format!("{line}:{column} {message}"))
                 .collect()
         };
         assert_eq!(
-            told("let vms = [];\nendpoint_lsit(vmss);\nprint(vmz);"),
+            complaint("let vms = [];\nendpoint_lsit(vmss);\nprint(vmz);"),
             ["2:1 unknown function `endpoint_lsit`", "2:15 undefined variable `vmss`", "3:7 undefined variable `vmz`"]
         );
         // The declarations of a broken statement remain visible to the others; behind a repair the columns are still
         // right.
         assert_eq!(
-            told("let a = 1 +;\nf({ key: a }, aa, bbb);\nlet c = = 2; c"),
+            complaint("let a = 1 +;\nf({ key: a }, aa, bbb);\nlet c = = 2; c"),
             [
                 "1:11 a value is missing behind `+`",
                 "2:3 an object map begins with `#{`",
@@ -112,7 +112,7 @@ mod tests {
                 "3:7 `= =` is not an operator",
             ]
         );
-        assert_eq!(told("let x = (1;"), ["1:9 `(` is not closed"]);
+        assert_eq!(complaint("let x = (1;"), ["1:9 `(` is not closed"]);
     }
 
     #[test]

@@ -401,12 +401,12 @@ mod tests {
     use crate::language::syntax::recover;
     use crate::runtime::engine::bare;
 
-    fn told(source: &str) -> Vec<String> {
-        let told = |finding: Finding| {
+    fn complaints(source: &str) -> Vec<String> {
+        let line = |finding: Finding| {
             let hint = finding.error.hint.unwrap_or_default();
             format!("{}:{} {}; {hint}", finding.line, finding.column, finding.error.message)
         };
-        undefined(&bare(), catalog(), &recover(source).1.unwrap(), source, &["it"]).into_iter().map(told).collect()
+        undefined(&bare(), catalog(), &recover(source).1.unwrap(), source, &["it"]).into_iter().map(line).collect()
     }
 
     #[test]
@@ -474,8 +474,8 @@ mod tests {
         ];
         let wrong: Vec<String> = expected
             .iter()
-            .filter(|(source, expected)| told(source) != *expected)
-            .map(|(source, _)| format!("{source:?}: {:#?}", told(source)))
+            .filter(|(source, expected)| complaints(source) != *expected)
+            .map(|(source, _)| format!("{source:?}: {:#?}", complaints(source)))
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
@@ -539,7 +539,7 @@ mod tests {
     fn what_is_right_is_left_alone() {
         let wrong: Vec<String> = right()
             .iter()
-            .map(|(name, code)| (name, told(code)))
+            .map(|(name, code)| (name, complaints(code)))
             .filter(|(_, told)| !told.is_empty())
             .map(|found| format!("{found:?}"))
             .collect();
@@ -567,8 +567,8 @@ mod tests {
                     Err(_) => continue,
                 };
                 seen += 1;
-                if parser == told(&broken).is_empty() {
-                    disagree.push(format!("{name}: parser {parser}, here {:?}", told(&broken)));
+                if parser == complaints(&broken).is_empty() {
+                    disagree.push(format!("{name}: parser {parser}, here {:?}", complaints(&broken)));
                 }
             }
         }

@@ -137,7 +137,7 @@ impl Kept {
         let journal = Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log));
         let journal = journal.knowing(known.clone()).after(past);
         if is_cut {
-            journal.falls_behind()?;
+            journal.note_behind()?;
         }
         let before = lock.before.clone();
         Ok(Self { place: Files::of(directory, lock), journal: Arc::new(journal), before })

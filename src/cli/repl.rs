@@ -47,7 +47,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
         (Some(_), None) if !interactive => Speed::Max,
         _ => world::speed(process, arguments)?,
     };
-    world::is_usable(process, arguments)?;
+    world::check_cloud(process, arguments)?;
     let scene = Scene::of(arguments, speed);
     let world = World::build(process, &scene)?;
     let store = keep::store(process, arguments.state_dir.as_ref());

@@ -59,7 +59,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
         return print(process, &help::runbook(&source.name, &source.text, &declared(&ast)));
     }
     let given = given(process, &arguments, &ast)?;
-    world::is_usable(process, &arguments)?;
+    world::check_cloud(process, &arguments)?;
     let (world, kept, plan) = begin(process, &arguments, &source, asks_somebody(&ast))?;
     Performance {
         process,

@@ -76,7 +76,7 @@ pub fn describe(process: &Process, scene: &Scene<'_>) -> String {
 /// # Errors
 /// `Input` for a cloud that the command line names and that cannot be used; a script may do without one that it does
 /// not name.
-pub fn is_usable(process: &Process, arguments: &RunArguments) -> Result<()> {
+pub fn check_cloud(process: &Process, arguments: &RunArguments) -> Result<()> {
     if arguments.sandbox.is_some() || !arguments.cloud.name_a_cloud() {
         return Ok(());
     }

@@ -1,5 +1,5 @@
-//! Facts of one moment: several reads that belong together, none of which had to wait for another try. In a pause between
-//! two of them, somebody else may have changed what the first one saw.
+//! Facts of one moment: several reads that belong together, none of which had to wait for another try. During a pause
+//! between two of them, somebody else may have changed the facts of the first one.
 
 use std::cell::Cell;
 

@@ -17,11 +17,11 @@ const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// The shared knowledge of all lanes and the watcher about an outage.
 pub(super) struct Outage {
     patience: SignedDuration,
-    state: Mutex<State>,
+    state: Mutex<Silence>,
 }
 
 #[derive(Default)]
-struct State {
+struct Silence {
     /// The first failure after the last answer that anyone got.
     since: Option<Instant>,
     /// The last failure.
@@ -54,7 +54,7 @@ impl Outage {
     pub(super) fn failed(&self, now: Instant, surely: bool) -> Notice {
         let mut state = self.state.lock();
         if state.last.replace(now).is_some_and(|last| now.duration_since(last) > FORGOTTEN_AFTER) {
-            *state = State { last: Some(now), ..State::default() };
+            *state = Silence { last: Some(now), ..Silence::default() };
         }
         let first = state.since.is_none();
         let silent = now.duration_since(*state.since.get_or_insert(now));
@@ -71,7 +71,7 @@ impl Outage {
 
     /// Records an answer; returns the length of the outage if one was announced.
     pub(super) fn answered(&self, now: Instant) -> Option<SignedDuration> {
-        let State { since, said, .. } = std::mem::take(&mut *self.state.lock());
+        let Silence { since, said, .. } = std::mem::take(&mut *self.state.lock());
         said.and(since).map(|since| now.duration_since(since))
     }
 

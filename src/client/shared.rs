@@ -8,9 +8,9 @@ use crate::clock::{Clock, Signal};
 use crate::error::Result;
 
 /// Kept after the first success; callers that ask while another one is looking get that one's result, even a failure.
-pub(super) struct Shared<T>(Mutex<State<T>>);
+pub(super) struct Shared<T>(Mutex<Search<T>>);
 
-struct State<T> {
+struct Search<T> {
     value: Option<T>,
     round: Option<Arc<Round<T>>>,
 }
@@ -22,7 +22,7 @@ struct Round<T> {
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Self(Mutex::new(State { value: None, round: None }))
+        Self(Mutex::new(Search { value: None, round: None }))
     }
 }
 

@@ -178,7 +178,7 @@ fn sleep(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn confirm(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let question = call.label("question");
     let gate = call.gate(&question);
-    call.is_open()?;
+    call.go_live()?;
     match call.ask(&gate, &question)? {
         Some(answer) if answer.is_yes() => Ok(true.into()),
         Some(answer) => Err(Error::new(

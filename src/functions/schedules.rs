@@ -210,7 +210,7 @@ fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<V
 pub fn lasting(call: &Call<'_>, transfer: &str) -> Result<Vec<String>> {
     let all = call.read_list(&schedules::list(call.generation()?, transfer, true))?;
     let now = call.host.clock.now();
-    Ok(all.iter().filter(|schedule| fires(schedule, now)).map(told).collect())
+    Ok(all.iter().filter(|schedule| fires(schedule, now)).map(describe).collect())
 }
 
 fn fires(schedule: &Value, now: Timestamp) -> bool {
@@ -219,7 +219,7 @@ fn fires(schedule: &Value, now: Timestamp) -> bool {
 }
 
 /// `8d71... (minute 30, hour 2)`.
-fn told(schedule: &Value) -> String {
+fn describe(schedule: &Value) -> String {
     let time = schedule["schedule"].as_object();
     let parts: Vec<String> =
         schedules::PARTS.iter().filter_map(|part| time?.get(*part).map(|value| format!("{part} {value}"))).collect();
@@ -321,7 +321,7 @@ mod tests {
         assert!(fires(&schedule(true, json!("2026-06-01T20:00:01.000000")), now));
         assert!(!fires(&schedule(true, json!("2026-06-01T19:00:00.000000")), now));
         assert!(!fires(&schedule(false, json!(null)), now));
-        assert_eq!(told(&json!({"id": "S", "schedule": {"hour": 2, "minute": 30}})), "S (minute 30, hour 2)");
-        assert_eq!(told(&json!({"id": "S", "schedule": {}})), "S (every minute)");
+        assert_eq!(describe(&json!({"id": "S", "schedule": {"hour": 2, "minute": 30}})), "S (minute 30, hour 2)");
+        assert_eq!(describe(&json!({"id": "S", "schedule": {}})), "S (every minute)");
     }
 }

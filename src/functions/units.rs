@@ -125,7 +125,7 @@ fn ensure(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         )?,
         [only] => {
             let transfer = fetch(call, only)?;
-            let created = earlier::has_made(call, "notes", &transfer)?;
+            let created = earlier::recognize(call, "notes", &transfer)?;
             (transfer, created)
         }
         many => {

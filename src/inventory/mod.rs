@@ -305,7 +305,7 @@ mod tests {
         std::iter::once(columns.join("|")).chain(rows.into_iter().map(row)).collect()
     }
 
-    fn told(text: &str, layout: &Layout) -> String {
+    fn complaints(text: &str, layout: &Layout) -> String {
         read(text, layout).expect_err("wrong").message
     }
 
@@ -377,7 +377,7 @@ mod tests {
         let comment = Layout { comment: Some("#".into()), ..Layout::default() };
         for text in ["#,name,wave\n1,web-01,pilot\n", "#name,wave\n#1,2\n#3,4\n", "#name\nweb-01\n", "#,name\n"] {
             let said = "line 1 begins with `#`, and may be the header or a comment";
-            assert_eq!(told(text, &Layout::default()), said, "{text:?}");
+            assert_eq!(complaints(text, &Layout::default()), said, "{text:?}");
             let columns: Vec<_> = text.lines().next().unwrap_or_default().split(',').collect();
             assert_eq!(
                 read(text, &header).map(|table| table.columns).ok(),
@@ -439,7 +439,7 @@ mod tests {
             ("1".into(), String::new())
         );
         let nowhere = Layout { header: Some(3), ..Layout::default() };
-        assert_eq!(told("name,wave\n1,2\n", &nowhere), "no row begins in line 3, the header's");
+        assert_eq!(complaints("name,wave\n1,2\n", &nowhere), "no row begins in line 3, the header's");
     }
 
     #[test]
@@ -461,7 +461,7 @@ mod tests {
             ("", "it is empty: there is not even a header"),
             ("\n,,\n", "it is empty: there is not even a header"),
         ] {
-            assert_eq!(told(text, &plain), message, "{text:?}");
+            assert_eq!(complaints(text, &plain), message, "{text:?}");
         }
         // Delimiters at the end of some lines mean nothing.
         assert_eq!(shown("name,wave,\nweb-01,1\nweb-02,1,,,\n"), ["name|wave", "web-01|1", "web-02|1"]);

@@ -175,7 +175,7 @@ mod tests {
         records.into_iter().map(|record| (record.line, record.cells.join("|"))).collect()
     }
 
-    fn told(text: &str) -> String {
+    fn complaints(text: &str) -> String {
         Records::of(text, ',', 1, None).broken.expect("broken").message
     }
 
@@ -202,9 +202,9 @@ mod tests {
 
     #[test]
     fn a_quote_that_swallows_rows_is_told_with_the_line_where_it_opens() {
-        assert_eq!(told("a,b\nweb-01,\"open\nweb-02,1\n"), "the quote that opens in line 2 is not closed");
+        assert_eq!(complaints("a,b\nweb-01,\"open\nweb-02,1\n"), "the quote that opens in line 2 is not closed");
         assert_eq!(
-            told("a,b\nweb-01,\"open\nweb-02,\"x\"\n"),
+            complaints("a,b\nweb-01,\"open\nweb-02,\"x\"\n"),
             "line 3: there is text behind the quote that closes a value, which opened in line 2"
         );
     }

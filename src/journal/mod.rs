@@ -143,7 +143,7 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be recorded.
-    pub fn falls_behind(&self) -> Result<bool> {
+    pub fn note_behind(&self) -> Result<bool> {
         if self.is_behind() {
             return Ok(false);
         }

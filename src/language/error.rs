@@ -72,7 +72,7 @@ pub fn to_map(error: &Error) -> ScriptMap {
 pub struct Located {
     pub error: Error,
     /// The position and its source; the source is empty for the runbook itself.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// Functions and closures of the script that it passed, innermost first.
     pub through: Vec<Step>,
 }
@@ -87,7 +87,7 @@ pub struct Step {
     /// The wave and the item whose closure it is.
     pub item: Option<(String, String)>,
     /// The position of the call, if it is known.
-    pub called: Option<Place>,
+    pub called: Option<Location>,
 }
 
 /// The prefix of the wave and the item in the name of a step that is a lane.
@@ -126,7 +126,7 @@ impl Step {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     pub source: Option<String>,
     pub line: usize,
     pub column: usize,
@@ -144,7 +144,7 @@ pub fn locate(thrown: &EvalAltResult) -> Located {
             EvalAltResult::ErrorInFunctionCall(name, from, next, at) => {
                 let called = at.line().map(|line| {
                     let column = at.position().unwrap_or(1);
-                    Place { source: source.clone(), line, column }
+                    Location { source: source.clone(), line, column }
                 });
                 if !from.is_empty() {
                     source = Some(from.clone());
@@ -176,7 +176,7 @@ pub fn locate(thrown: &EvalAltResult) -> Located {
             position = inner.position();
         }
     }
-    let place = position.line().map(|line| Place { source, line, column: position.position().unwrap_or(1) });
+    let place = position.line().map(|line| Location { source, line, column: position.position().unwrap_or(1) });
     Located { error: translate(inner), place, through }
 }
 
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(back.error.message, "refused");
         assert_eq!(back.error.hint.as_deref(), Some("look"));
         assert_eq!(back.error.status(), Some(400));
-        assert_eq!(back.place, Some(Place { source: None, line: 3, column: 7 }));
+        assert_eq!(back.place, Some(Location { source: None, line: 3, column: 7 }));
     }
 
     #[test]

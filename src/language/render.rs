@@ -77,8 +77,8 @@ fn key_items(kind: Kind, indent: &str) -> Vec<String> {
 }
 
 fn sends_item(sends: &Sends) -> String {
-    let crash = sends.again.map(|again| format!(" After a crash: {}.", again.told())).unwrap_or_default();
-    format!("- {}.{crash}", sends.told("`"))
+    let crash = sends.again.map(|again| format!(" After a crash: {}.", again.sentence())).unwrap_or_default();
+    format!("- {}.{crash}", sends.sentence("`"))
 }
 
 /// Every function as an entry of a list.
@@ -109,7 +109,7 @@ fn sends_json(sends: &Sends) -> Value {
         "to": sends.whom().unwrap_or("Coriolis"),
         "when": sends.when,
         "changes": sends.again.is_some(),
-        "after_a_crash": sends.again.map(|again| json!({ "kind": again.key(), "help": again.told() })),
+        "after_a_crash": sends.again.map(|again| json!({ "kind": again.key(), "help": again.sentence() })),
     })
 }
 

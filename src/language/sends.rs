@@ -92,7 +92,7 @@ impl Sends {
 
     /// The request and its condition: `POST /transfers (legacy: POST /replicas), where there is none`; each request
     /// between two `quote`s.
-    pub fn told(&self, quote: &str) -> String {
+    pub fn sentence(&self, quote: &str) -> String {
         let request = match (self.current, self.legacy) {
             (Some(current), Some(legacy)) if current != legacy => {
                 format!("{quote}{current}{quote} (legacy: {quote}{legacy}{quote})")
@@ -120,7 +120,7 @@ impl Sends {
 
 impl Again {
     /// The reaction of a run that does not know if the change was carried out, without a period.
-    pub fn told(self) -> String {
+    pub fn sentence(self) -> String {
         match self {
             Again::Marked(field) => format!(
                 "what it made is found by a line in its `{field}` that names the run; if nothing has it, it is sent again"

@@ -1,5 +1,5 @@
-//! A stdout that was closed before the process began (`>&-`). Rust's own start puts `/dev/null` in its place, which takes
-//! everything: so it is looked at before that, when the system has loaded the program.
+//! A stdout that was closed before the process began (`>&-`). Rust's runtime replaces it by `/dev/null`, which accepts
+//! everything: so it is checked before that, when the system has loaded the program.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::BorrowedFd;
@@ -18,12 +18,12 @@ pub fn stdout() -> bool {
 #[cfg(target_os = "linux")]
 #[used]
 #[unsafe(link_section = ".init_array")]
-#[allow(unsafe_code, reason = "the loader calls what stands in this section, before `main`")]
+#[allow(unsafe_code, reason = "the loader calls the functions in this section before `main`")]
 static LOOK: extern "C" fn() = look;
 
-/// Nothing of Rust's is used that wants a start of its own.
+/// Uses nothing of Rust that needs its runtime.
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code, reason = "a number is looked at, whether it is open or not")]
+#[allow(unsafe_code, reason = "only checks if a descriptor is open")]
 extern "C" fn look() {
     let stdout = unsafe { BorrowedFd::borrow_raw(1) };
     let mut asked = [PollFd::new(stdout, PollFlags::empty())];

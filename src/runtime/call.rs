@@ -167,7 +167,7 @@ impl Call<'_> {
             Known::Refused(error) => return Ok((key, Sent::Refused(error.into()))),
             Known::Absent(before) => return Ok((key, Sent::Absent(before))),
             Known::Kept(answer) => {
-                self.is_open()?;
+                self.go_live()?;
                 journal.keep(&key, method, path, answer.clone())?;
                 return Ok((key, Sent::Done(answer)));
             }
@@ -177,7 +177,7 @@ impl Call<'_> {
             Known::Nothing => {}
         }
         let client = &self.cloud()?.client;
-        self.is_open()?;
+        self.go_live()?;
         let mut leaving = Leaving { call: self, key: &key, request, guard, before: Value::Null, began: false };
         let outcome = client.change(&self.lane.origin, request, &mut leaving);
         let before = leaving.before;
@@ -227,7 +227,7 @@ impl Call<'_> {
             Some(Saved::Error(error)) => return Err(error.into()),
             _ => {}
         }
-        self.is_open()?;
+        self.go_live()?;
         let found = find(self);
         let saved = match &found {
             Ok(value) => Some(Saved::Ok(saved::seal_json(self.host, value.clone()))),
@@ -297,12 +297,12 @@ impl Call<'_> {
     }
 
     /// Records the call before its first step; a first pass over the records does not go beyond them.
-    pub(super) fn opens(&self) -> Result<()> {
+    pub(super) fn record_start(&self) -> Result<()> {
         self.host.journal.called(&self.lane.origin.lane, self.number, &self.identity)
     }
 
     /// Records the call before its first step; a first pass over the records does not go beyond them.
-    pub fn is_open(&self) -> Result<()> {
+    pub fn go_live(&self) -> Result<()> {
         if self.host.journal.only_replays() {
             return Err(Error::interrupted());
         }
@@ -328,7 +328,7 @@ impl Call<'_> {
         if let Some(Saved::Error(error)) = self.host.journal.decided(&key) {
             return Err(error.into());
         }
-        self.is_open()?;
+        self.go_live()?;
         let ids: Vec<String> = targets.iter().map(|target| target.kind.id().to_owned()).collect();
         let results = self.cloud()?.watcher.wait_all(&self.lane.origin, targets, deadline);
         let failed = ids.into_iter().zip(&results).filter(|(_, result)| made_badly(result)).map(|(id, _)| id).collect();

@@ -242,13 +242,13 @@ pub(super) fn placed(host: &Host, thrown: &EvalAltResult) -> Error {
     let through: Vec<String> = functions
         .take(3)
         .map(|step| match &step.called {
-            Some(called) => format!("{} called at {}", step.label(), host.told(called)),
+            Some(called) => format!("{} called at {}", step.label(), host.describe(called)),
             None => step.label(),
         })
         .collect();
     let mut error = host.reads.explain(located.error.clone()).unwrap_or(located.error);
     if let Some(place) = &located.place {
-        error = error.detail("place", host.told(place));
+        error = error.detail("place", host.describe(place));
     }
     if through.is_empty() { error } else { error.detail("through", through.join(", in ")) }
 }

@@ -39,7 +39,7 @@ pub fn find(
 ) -> Result<Option<Value>> {
     let journal = &call.host.journal;
     let Some(past) = journal.past().filter(|_| call.knows_next(request) == Known::Nothing) else { return Ok(None) };
-    call.is_open()?;
+    call.go_live()?;
     look_for_marks(call)?;
     let is_marked =
         call.function.sends.iter().any(|sends| sends.says(request, |again| matches!(again, Again::Marked(_))));
@@ -61,7 +61,7 @@ pub fn find(
     let mut candidates: Vec<&Value> = found.possible().filter(unknown).filter(|thing| is_since(thing, since)).collect();
     candidates.sort_by_key(|thing| thing["created_at"].as_str());
     let Some(oldest) = candidates.first() else { return Ok(None) };
-    if is_this(call, request, oldest)? {
+    if ask_if_ours(call, request, oldest)? {
         call.adopt(request, oldest)?;
         return Ok(Some((*oldest).clone()));
     }
@@ -103,7 +103,7 @@ fn join_copy(
 ///
 /// # Errors
 /// It cannot be recorded that the journal is behind.
-pub fn has_made(call: &Call<'_>, mark: &str, thing: &Value) -> Result<bool> {
+pub fn recognize(call: &Call<'_>, mark: &str, thing: &Value) -> Result<bool> {
     let journal = &call.host.journal;
     let Some(found) = thing[mark].as_str().and_then(Marker::of).filter(|_| journal.past().is_some()) else {
         return Ok(false);
@@ -145,7 +145,7 @@ fn look_for_marks(call: &Call<'_>) -> Result<()> {
 }
 
 fn tell_behind(call: &Call<'_>) -> Result<()> {
-    if call.host.journal.falls_behind()? {
+    if call.host.journal.note_behind()? {
         call.warn(
             "the server has more of this run than its journal: the journal was cut, or is an older copy. The run's \
              objects are searched for before anything is sent",
@@ -169,7 +169,7 @@ fn made_at(thing: &Value) -> Option<Timestamp> {
 }
 
 /// Asks if this is the object of the step, made by a process that the journal does not know.
-fn is_this(call: &Call<'_>, request: &Request, thing: &Value) -> Result<bool> {
+fn ask_if_ours(call: &Call<'_>, request: &Request, thing: &Value) -> Result<bool> {
     let gate = call.gate_of_found(&call.next_key());
     let what = format!("{} {}", request.method.word(), request.path);
     let question = format!(

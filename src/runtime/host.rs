@@ -19,7 +19,7 @@ use crate::event::{Event, Fact, Sink, VERSION};
 use crate::inventory::doubled_column;
 use crate::journal::Journal;
 use crate::language::catalog::Catalog;
-use crate::language::error::Place;
+use crate::language::error::Location;
 use crate::language::finding::{CapturedWrites, Finding};
 use crate::limits::Limits;
 use crate::memory;
@@ -321,7 +321,7 @@ impl Host {
     }
 
     /// `file:line:column`, the file where it is known.
-    pub fn told(&self, place: &Place) -> String {
+    pub fn describe(&self, place: &Location) -> String {
         let name = self.name.lock().clone();
         let file = match &place.source {
             Some(module) if module.ends_with(".rhai") => format!("{module}:"),

@@ -23,10 +23,10 @@ pub struct Index {
 
 /// One list.
 #[derive(Default)]
-pub struct Kept(Mutex<State>);
+pub struct Kept(Mutex<Cached>);
 
 #[derive(Default)]
-struct State {
+struct Cached {
     list: Option<(Instant, Arc<Vec<Value>>)>,
     /// Another thread is reading it right now; others wait.
     reading: bool,

@@ -47,7 +47,7 @@ pub fn invoke(
     }
     host.cancel.check().map_err(|error| Fault::from(error).into_script(position))?;
     let number = lane.next_call();
-    let identity = saved::identity(host, function, &told(function, arguments));
+    let identity = saved::identity(host, function, &identifying(function, arguments));
     let call = Call {
         host,
         context,
@@ -64,12 +64,12 @@ pub fn invoke(
     usable(arguments).map_err(|error| Fault::from(error).into_script(position))?;
     host.emit(&lane, Fact::CallStarted { call: number, function: name.to_owned() });
     // A closure among the arguments makes calls of its own: this one comes before them in the journal.
-    let begun = if function.takes_closure() { call.opens() } else { Ok(()) };
+    let begun = if function.takes_closure() { call.record_start() } else { Ok(()) };
     let result = begun.map_err(Fault::from).and_then(|()| run(call, body));
     // A value that a closure of the script returned is the script's own.
     let result = if function.effect == Effect::Drives { result } else { result.map(received) };
     // The script gets the error as it is recorded, so that it takes the same way again.
-    let result = result.map_err(|fault| saved::told(host, fault));
+    let result = result.map_err(|fault| saved::mask_thrown(host, fault));
     let result = record(host, &lane, number, &identity, &result).and(result);
     let result = result.map_err(|fault| fault.into_script(position));
     let error = result.as_ref().err().map(|thrown| locate(thrown).error.message);
@@ -88,7 +88,7 @@ fn recorded(call: &Call<'_>, arguments: &[Dynamic], position: Position) -> Optio
         Replay::Differs(was) => fails(mismatch(path, number, &was, identity)),
         Replay::Answer(result, last) => {
             let outdated = match &result {
-                Saved::Ok(given) => standing::is_outdated(call, given),
+                Saved::Ok(given) => standing::recheck(call, given),
                 _ => Ok(false),
             };
             match outdated
@@ -126,7 +126,7 @@ fn record(
 }
 
 /// The arguments that identify a call: the number of items at once may be changed before a run is resumed.
-fn told<'a>(function: &Spec, arguments: &'a [Dynamic]) -> Vec<&'a Dynamic> {
+fn identifying<'a>(function: &Spec, arguments: &'a [Dynamic]) -> Vec<&'a Dynamic> {
     let kinds = function.assign(arguments.len()).into_iter().map(|index| function.parameters[index].kind);
     let leaves_out = |kind: Kind| function.takes_closure() && matches!(kind, Kind::Options(_));
     arguments.iter().zip(kinds).filter(|(_, kind)| !leaves_out(*kind)).map(|(argument, _)| argument).collect()

@@ -195,7 +195,7 @@ mod tests {
     use crate::language::parser::parser;
 
     /// The hint of the error that a script ends with.
-    fn told(code: &str) -> Option<String> {
+    fn complaints(code: &str) -> Option<String> {
         let reads = Arc::new(Reads::default());
         let mut engine = parser();
         let looking = reads.clone();
@@ -227,7 +227,7 @@ mod tests {
             ("let vm = #{}; vm.size", "`vm` is empty"),
             ("let vm = #{ Name: 1 }; vm.name", "did you mean `Name`?"),
         ] {
-            assert_eq!(told(code).as_deref(), Some(expected), "{code}");
+            assert_eq!(complaints(code).as_deref(), Some(expected), "{code}");
         }
     }
 

@@ -270,7 +270,7 @@ pub fn saved_error(host: &Host, error: &Error) -> Option<SavedError> {
 }
 
 /// The error of a call, without the secrets that its message may repeat.
-pub fn told(host: &Host, fault: Fault) -> Fault {
+pub fn mask_thrown(host: &Host, fault: Fault) -> Fault {
     match fault {
         Fault::Error(error) => Fault::Error(without_secrets(host, error)),
         thrown @ Fault::Thrown(_) => thrown,

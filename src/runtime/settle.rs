@@ -101,7 +101,7 @@ pub fn change(
             }
             Sent::Lost(lost) => lost,
         };
-        call.is_open()?;
+        call.go_live()?;
         let clock = &call.host.clock;
         if earlier.is_none() {
             losses.add(clock.instant());
@@ -246,7 +246,7 @@ pub fn repeat(call: &Call<'_>, request: &Request, is_done: impl Fn(&Error) -> bo
             }
             Sent::Lost(lost) => lost,
         };
-        call.is_open()?;
+        call.go_live()?;
         if earlier.is_none() {
             // The client has already repeated such requests for as long as it may.
             if request.repeat == Some(Repeat::Safe) {
@@ -392,7 +392,7 @@ pub fn ask(call: &Call<'_>, request: &Request) -> Result<Value> {
             Sent::Absent(_) => continue,
             Sent::Lost(lost) => lost.error,
         };
-        call.is_open()?;
+        call.go_live()?;
         consent(call, &key, request, error, "nothing shows whether it was carried out")?;
     }
 }

@@ -15,7 +15,7 @@ use crate::runtime::lists;
 ///
 /// # Errors
 /// `NotFound` with `vanished` for a lost object, in a wave's own retry; those of the server or the network.
-pub fn is_outdated(call: &Call<'_>, given: &Value) -> Result<bool> {
+pub fn recheck(call: &Call<'_>, given: &Value) -> Result<bool> {
     let journal = &call.host.journal;
     let Some(wish) = journal.again(&call.lane.origin.lane).filter(|_| !journal.only_replays()) else {
         return Ok(false);

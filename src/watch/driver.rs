@@ -30,10 +30,10 @@ struct Shared {
     events: Arc<dyn Sink>,
     /// Rung when a wait begins or ends.
     bell: Signal,
-    state: Mutex<State>,
+    state: Mutex<Waits>,
 }
 
-struct State {
+struct Waits {
     /// Set while the thread runs.
     running: bool,
     /// The number of the next wait.
@@ -65,7 +65,7 @@ struct Waiter {
 
 impl Watcher {
     pub fn new(ask: Arc<dyn Ask>, clock: Clock, cancel: Cancel, events: Arc<dyn Sink>) -> Self {
-        let state = State {
+        let state = Waits {
             running: false,
             number: 0,
             plan: Plan::new(Pace::of(&clock)),
@@ -305,7 +305,7 @@ impl Shared {
         let now = self.clock.instant();
         let mut state = self.state.lock();
         self.answered(&mut state);
-        let State { watches, plan, .. } = &mut *state;
+        let Waits { watches, plan, .. } = &mut *state;
         // All waits may have ended while the question was under way.
         let Some(watch) = watches.get_mut(kind) else { return };
         let result = match answer {
@@ -375,12 +375,12 @@ impl Shared {
         Ok(now + delay)
     }
 
-    fn answered(&self, state: &mut State) {
+    fn answered(&self, state: &mut Waits) {
         (state.outage, state.outage_since) = (0, None);
     }
 }
 
-impl State {
+impl Waits {
     fn forget(&mut self, kind: &TargetKind) -> Option<Watch> {
         self.plan.remove(kind);
         self.watches.remove(kind)

@@ -59,7 +59,7 @@ impl Run {
         let journal = Journal::new("m4k7t2qa".into(), [7; 32], clock, state, Some(log));
         let journal = if is_first { journal } else { journal.after(past) };
         if noted {
-            journal.falls_behind().unwrap();
+            journal.note_behind().unwrap();
         }
         self.stage.play_recorded(RUNBOOK, Arc::new(journal), gates)
     }
@@ -200,7 +200,7 @@ fn what_is_not_the_runs_is_sent_after_a_no() {
         .value();
     let past = Past::of(&State::default(), Some(began), stage.clock.now());
     let journal = Journal::new("another1".into(), [7; 32], stage.clock.clone(), State::default(), None).after(past);
-    journal.falls_behind().unwrap();
+    journal.note_behind().unwrap();
     let played = stage.play_recorded(&script.replace("db-05", "web-01"), Arc::new(journal), Arc::new(No));
     // Another run's replica of the VM is no answer to this run's creation.
     assert_eq!((played.value(), played.replicas_made()), (&json!(1), 2));

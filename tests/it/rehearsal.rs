@@ -19,7 +19,7 @@ use coriolis_run::error::{Error, Kind, Result};
 use coriolis_run::event::{Event, Fact, Sink};
 use coriolis_run::functions::{catalog, language};
 use coriolis_run::journal::Journal;
-use coriolis_run::language::error::{Located, Place};
+use coriolis_run::language::error::{Located, Location};
 use coriolis_run::language::value::to_shown;
 use coriolis_run::limits::Limits;
 use coriolis_run::model::Generation;
@@ -158,7 +158,7 @@ impl Stage {
             Ok(ast) => evaluate(&engine, &host, &main, &ast).map(|value| to_shown(&value)),
             Err(mut findings) => {
                 let finding = findings.remove(0);
-                let place = Place { source: None, line: finding.line, column: finding.column };
+                let place = Location { source: None, line: finding.line, column: finding.column };
                 Err(Located { error: finding.error, place: Some(place), through: Vec::new() })
             }
         };

@@ -38,7 +38,7 @@ pub fn page(row: &Spec, name: &str, width: usize) -> String {
 
 /// The requests, each with its way of repeating; a way shared by all of them is said once.
 fn sends_lines(sends: &[Sends]) -> Vec<String> {
-    let crash = |again: Again| format!("After a crash, {}.", again.told());
+    let crash = |again: Again| format!("After a crash, {}.", again.sentence());
     let ways: Vec<Again> = sends.iter().filter_map(|sends| sends.again).collect();
     let same = ways.first().copied().filter(|first| ways.iter().all(|way| way == first));
     let each = |sends: &Sends| {

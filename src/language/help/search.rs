@@ -54,17 +54,17 @@ fn hit(row: &Spec, text: &str) -> Option<Hit> {
         return Some(Hit { rank: Rank::Name, name, what: row.summary.to_owned() });
     }
     if let Some(key) = keys.iter().find(|key| key.names.contains(&word.as_str())) {
-        return Some(own(key.told(), Rank::Key));
+        return Some(own(key.path(), Rank::Key));
     }
     if let Some(key) = keys.iter().find(|key| key.names.iter().any(|name| name.contains(&word))) {
-        return Some(own(key.told(), Rank::InKey));
+        return Some(own(key.path(), Rank::InKey));
     }
     let has = |told: &str| told.to_lowercase().contains(text);
     if has(row.summary) || has(&row.returns.to_string()) {
         return Some(own(row.summary.to_owned(), Rank::Text));
     }
     if let Some(key) = keys.iter().find(|key| has(key.help) || key.words.iter().any(|word| has(word))) {
-        return Some(own(key.told(), Rank::Text));
+        return Some(own(key.path(), Rank::Text));
     }
     let whole = whole(row, &keys);
     text.split(' ').all(|word| whole.contains(word)).then(|| own(row.summary.to_owned(), Rank::Words))
@@ -79,7 +79,7 @@ struct Named {
 }
 
 impl Named {
-    fn told(&self) -> String {
+    fn path(&self) -> String {
         format!("{}: {}", self.path, self.help)
     }
 }

@@ -1,11 +1,11 @@
 use super::*;
 
-fn told(code: &str) -> Vec<String> {
-    let told = |finding: Finding| {
+fn complaints(code: &str) -> Vec<String> {
+    let line = |finding: Finding| {
         let hint = finding.error.hint.unwrap_or_default();
         format!("{}:{} {}; {hint}", finding.line, finding.column, finding.error.message)
     };
-    recover(code).0.findings.into_iter().map(told).collect()
+    recover(code).0.findings.into_iter().map(line).collect()
 }
 
 /// Line, column and message, and the correction.
@@ -239,8 +239,8 @@ const MISTAKES: &[(&str, &[&str])] = &[
 fn each_mistake_is_told_once_with_its_place_and_what_to_write() {
     let wrong: Vec<String> = MISTAKES
         .iter()
-        .filter(|(code, expected)| told(code) != *expected)
-        .map(|(code, expected)| format!("{code:?}\n  expected {expected:#?}\n  told {:#?}", told(code)))
+        .filter(|(code, expected)| complaints(code) != *expected)
+        .map(|(code, expected)| format!("{code:?}\n  expected {expected:#?}\n  told {:#?}", complaints(code)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -259,7 +259,7 @@ fn what_is_right_has_no_mistake() {
         "let s = `a\n;${1}\n`; s",
         "",
     ] {
-        assert_eq!(told(code), Vec::<String>::new(), "{code}");
+        assert_eq!(complaints(code), Vec::<String>::new(), "{code}");
     }
 }
 
@@ -288,7 +288,7 @@ fn a_sign_that_is_left_out_is_one_mistake_and_hardly_ever_two() {
                 continue;
             }
             let broken = format!("{}{}", &code[..token.range.start], &code[token.range.end..]);
-            let told = told(&broken);
+            let told = complaints(&broken);
             wrong += usize::from(!told.is_empty());
             if told.len() > 1 {
                 more.push(format!("without `{}`: {told:#?}", &code[token.range.clone()]));

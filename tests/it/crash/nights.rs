@@ -164,7 +164,7 @@ fn wrong(night: &Night, beginnings: &[usize], folder: &Path) -> Option<String> {
     let past = Past::of(&journal.state(), Some(began), run.stage.clock.now());
     let journal = journal.after(past);
     if night.cut.is_some_and(|(_, noticed)| noticed) {
-        journal.falls_behind().unwrap();
+        journal.note_behind().unwrap();
     }
     let played = run.stage.play_recorded(NIGHT, Arc::new(journal), Arc::new(Nobody));
 
