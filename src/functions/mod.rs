@@ -38,7 +38,7 @@ mod waves;
 /// Every domain with its title, in the order of the reference.
 const TABLES: &[(&str, &[Function])] = &[
     ("Endpoints", endpoints::ROWS),
-    ("Resources of a cloud", resources::ROWS),
+    ("Cloud resources", resources::ROWS),
     ("Providers", providers::ROWS),
     ("Regions", regions::ROWS),
     ("Services", services::ROWS),

@@ -36,9 +36,9 @@ fn a_value_without_an_end_stops_its_own_lane_alone() {
     let memory = "the values of this lane need more memory than the 32 MiB it may have";
     let expected = format!(
         "[\"small\"]\nblob: {memory}\ncalls: functions call each other too deeply\n\
-         closures: `g` holds values more than 500 deep inside of each other\n\
-         deep: `m` holds values more than 500 deep inside of each other\n\
-         deeper: `m` holds values more than 500 deep inside of each other\n\
+         closures: `g` holds values nested more than 500 deep\n\
+         deep: `m` holds values nested more than 500 deep\n\
+         deeper: `m` holds values nested more than 500 deep\n\
          exploded: {memory}\ninterpolated: {memory}\nlist: {memory}\npadded: {memory}\ntext: {memory}\n"
     );
     assert!(ended.stdout.starts_with(&expected), "{}{}", ended.stdout, ended.stderr);
@@ -120,7 +120,7 @@ fn a_runbook_reads_below_its_folder_and_what_the_operator_names() {
         let allow = format!("--allow-read {}", outside.join(file).display());
         assert!(refused.stderr.contains(&allow), "{source}: {}", refused.stderr);
         let allowed = play(source, &["--allow-read", "."]);
-        assert!(!allowed.stderr.contains("outside of the runbook's folder"), "{source}: {}", allowed.stderr);
+        assert!(!allowed.stderr.contains("outside the runbook's folder"), "{source}: {}", allowed.stderr);
     }
     let written = play("log_download(log_list()[0], #{ out_file: \"../stolen\" });", &[]);
     assert!(written.code == 1 && !place.join("stolen").exists(), "{}", written.stderr);
@@ -151,8 +151,8 @@ fn a_file_without_an_end_is_refused_where_it_is_read() {
     fs::write(place.join("deep.json"), format!("{}{}", "[".repeat(20_000), "]".repeat(20_000))).unwrap();
     fs::File::create(place.join("huge")).unwrap().set_len(1 << 40).unwrap();
     for (source, more, why) in [
-        ("read_csv(\"/dev/zero\")", vec!["--allow-read", "/dev"], "no regular file"),
-        ("read_json(\"pipe\")", vec![], "no regular file"),
+        ("read_csv(\"/dev/zero\")", vec!["--allow-read", "/dev"], "not a regular file"),
+        ("read_json(\"pipe\")", vec![], "not a regular file"),
         ("read_csv(\".\")", vec![], "is a directory"),
         ("read_csv(\"huge\")", vec![], "it is larger than 16 MiB"),
         ("read_csv(\"huge\")", vec!["--max", "file=1MiB"], "it is larger than 1 MiB"),

@@ -596,7 +596,7 @@ fn a_server_that_does_not_answer_is_named_when_ctrl_c_cannot_end_the_input() {
     terminal.interrupt();
     terminal.until("reason", |terminal| terminal.shown().contains("the server has not answered yet"));
     terminal.interrupt();
-    terminal.until("warning", |terminal| terminal.shown().contains("Ctrl-C once more ends"));
+    terminal.until("warning", |terminal| terminal.shown().contains("another Ctrl-C ends"));
     served.hold(false);
     terminal.until_prompt();
     terminal.line("region_list()[0].name");

@@ -321,7 +321,7 @@ fn an_expression_that_changes_something_is_held_by_its_process_as_a_run_is() {
 fn a_journal_that_is_shorter_than_it_was_is_said_so() {
     let state = folder("shorter");
     run(&state, &[&runbook("gate.rhai"), "--sandbox"]).expect(8);
-    let said = "the journal ends before what this run has done";
+    let said = "the journal is behind the run";
     let whole = run(&state, &["resume"]).expect(8);
     assert!(!whole.stderr.contains(said), "{}", whole.stderr);
     let journal = only_run(&state).join("journal.jsonl");

@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_domain_a_topic_and_a_word_are_told_and_the_rest_has_the_nearest_name() {
-        assert_eq!(first_line("resources of a cloud"), "Resources of a cloud");
+        assert_eq!(first_line("cloud resources"), "Cloud resources");
         assert_eq!(first_line("rhai"), "Runbooks are written in Rhai (https://rhai.rs/book).");
         assert_eq!(first_line("network"), "About `network`: 6 functions.");
         assert_eq!(

@@ -33,7 +33,7 @@ More: help("strings"), help("closures"), help("errors"), help("waves")."#,
     Topic {
         words: &["strings", "text", "texts"],
         summary: "Texts in quotes and backticks, and their functions.",
-        text: r#"A text is written in double quotes; in backticks it may have line breaks and values.
+        text: r#"A text has double quotes; in backticks it may have line breaks and values.
 
     let vm = "web-01";
     print(`VM ${vm} has ${vm.len()} letters`);
