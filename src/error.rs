@@ -229,7 +229,8 @@ impl Error {
             (Kind::Api, Some(503)) if self.details.contains_key(RETRY_AFTER) => Prospect::Back,
             (Kind::Unreachable | Kind::Api, Some(501)) => Prospect::Later,
             (Kind::Api, Some(500..)) if provider() => Prospect::Later,
-            (Kind::Unreachable | Kind::Api, Some(200..=299 | 500..=599)) => Prospect::Better,
+            // A redirect is that of a gate before the server: a page of maintenance, a login.
+            (Kind::Unreachable | Kind::Api, Some(200..=399 | 500..=599)) => Prospect::Better,
             (Kind::Unreachable, _) => Prospect::Later,
             _ => Prospect::Final,
         }
@@ -366,7 +367,7 @@ mod tests {
             (of(Kind::Unreachable, 500), Prospect::Better),
             (of(Kind::Unreachable, 200), Prospect::Better),
             (of(Kind::Unreachable, 404), Prospect::Later),
-            (of(Kind::Unreachable, 302), Prospect::Later),
+            (of(Kind::Unreachable, 302), Prospect::Better),
             (of(Kind::Api, 501), Prospect::Later),
             (of(Kind::Api, 400), Prospect::Final),
             (of(Kind::NotFound, 404), Prospect::Final),

@@ -61,7 +61,8 @@ pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -
         (_, Reach::NotSent) => Move::Refused,
         (None, Reach::TimedOut) if !known => Move::Refused,
         (None, _) => again(error, tries, known),
-        (Some(_), Reach::Answered { status: 429, .. }) => again(error, tries, known),
+        // A gate before the server has let nothing through.
+        (Some(_), Reach::Answered { status: 429 | 301 | 302 | 307 | 308, .. }) => again(error, tries, known),
         (Some(_), reach) if !may_have_acted(reach) => Move::Refused,
         // It changes nothing (validate-connection), so the server's own answer counts.
         (Some(Repeat::Safe), Reach::Answered { spoken: true, .. }) if request.method == Method::Post => Move::Refused,
@@ -203,6 +204,8 @@ mod tests {
             (&delete, spoken(400), Move::Refused),
             (&validate, Reach::NoAnswer, Move::Wait),
             (&validate, spoken(503), Move::Refused),
+            (&read, page(302), Move::Again),
+            (&find, page(302), Move::Again),
         ];
         let wrong: Vec<_> = table
             .iter()
@@ -218,6 +221,7 @@ mod tests {
         let delete = Request::delete("transfers/T");
         assert_eq!(moves(&read, spoken(500), TRIES, true), Move::Refused);
         assert_eq!(moves(&read, page(200), TRIES, true), Move::Refused);
+        assert_eq!(moves(&read, page(302), TRIES, true), Move::Refused);
         assert_eq!(moves(&delete, spoken(500), TRIES, true), Move::Lost);
         assert_eq!(moves(&delete, Reach::NotSent, TRIES, true), Move::Wait);
     }
