@@ -132,7 +132,8 @@ pub fn there(call: &Call<'_>, list: &Request, name: &str, noun: &str) -> Result<
     }
 }
 
-/// The result of an `*_ensure`: the object of this name that exists, or the one that `make` creates; `created` tells which.
+/// The result of an `*_ensure`: the object of this name that exists, or the one that `make` creates; `created` tells
+/// it.
 ///
 /// # Errors
 /// As [`there`] and `make`.
@@ -155,8 +156,8 @@ pub fn ensured(
     Ok(thing)
 }
 
-/// Creates an object, unless somebody else has created one by the time that this would leave, which may be days after the
-/// first look; returns true if it was created.
+/// Creates an object, unless somebody else has created one by the time that this would leave, which may be days after
+/// the first look. Returns true if it was created.
 ///
 /// # Errors
 /// Those of `find` and `make`.

@@ -36,7 +36,7 @@ impl Record {
     }
 }
 
-/// Blanks around a cell, also those that word processors and web pages leave behind, and the mark by which DOS ends a file.
+/// Blanks around a cell, including those of word processors and web pages, and the mark by which DOS ends a file.
 fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{feff}' | '\u{200b}' | '\u{1a}')
 }

@@ -56,8 +56,8 @@ impl<'a> Object<'a> {
         self.text("id").filter(|id| !id.is_empty())
     }
 
-    /// The status of an execution; of a transfer or a deployment that of its newest execution. An empty word where it is
-    /// not said.
+    /// The status of an execution, or the status of the newest execution of a transfer or a deployment. An empty word
+    /// if it is missing.
     pub fn status(self) -> Status<'a> {
         self.text("status").or_else(|| self.text("last_execution_status")).unwrap_or_default().into()
     }

@@ -1,7 +1,7 @@
 //! The states of executions, deployments, tasks and minion pools, as types.
 //!
-//! The words on the wire are the variants' names (`CANCELED` has one L there, `CANCELLING` two); a word that is not known
-//! here is kept as it is.
+//! The words on the wire are the variants' names (`CANCELED` has one L there, `CANCELLING` two); an unknown word is
+//! kept as it is.
 
 use std::fmt;
 

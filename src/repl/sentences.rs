@@ -7,8 +7,8 @@ use crate::report::streams::text;
 /// The warning about running jobs when somebody leaves.
 pub fn still_running(running: usize) -> String {
     format!(
-        "{} still running; their work on the server goes on without them\nhint: Ctrl-D again leaves; `:jobs` lists \
-         them",
+        "{} still running; work on the server goes on without this session
+hint: Ctrl-D again leaves; `:jobs` lists them",
         are(running)
     )
 }

@@ -297,8 +297,8 @@ pub fn named(call: &Call<'_>, thing: &Value, fields: &Map<String, Value>) -> Val
     saved::seal_json(call.host, named.into())
 }
 
-/// The changes of somebody else to fields that were as `before` when their update left; nothing where they are as they were,
-/// or as was asked for.
+/// Somebody else's changes to fields that were as `before` when their update left; `None` if they are unchanged, or as
+/// requested.
 pub fn changed(call: &Call<'_>, now: &Value, before: &Value, fields: &Map<String, Value>) -> Option<String> {
     let others: Vec<String> = differing(now, fields).map(|name| format!("`{name}`")).collect();
     if others.is_empty() || before.is_null() || named(call, now, fields) == *before {

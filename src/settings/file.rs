@@ -291,8 +291,8 @@ const FILLED: [Setting; 6] = [
 ];
 
 impl Layered<'_> {
-    /// Puts settings of the cloud in the place of their names in braces. In the URL of Keystone and beside `auth` alone, as
-    /// openstacksdk does it: a password may hold braces.
+    /// Replaces names in braces by settings of the cloud. Only in the URL of Keystone and beside `auth`, as
+    /// openstacksdk does: a password may contain braces.
     fn fill(&self, place: &mut Values, region: Option<&Sourced<String>>) -> Result<()> {
         let region = region.or(place.get(&Setting::RegionName)).map(|region| region.value.clone());
         let known = |name: &str| match name {
@@ -310,8 +310,8 @@ impl Layered<'_> {
     }
 }
 
-/// A text with values in the place of their names in braces, and single braces in that of doubled ones; else the name of
-/// which there is no value.
+/// A text with names in braces replaced by their values, and doubled braces by single ones; otherwise the name without
+/// a value.
 pub(super) fn filled(
     text: &str,
     known: impl Fn(&str) -> Result<Option<String>>,

@@ -315,7 +315,7 @@ fn a_job_tells_above_the_prompt_while_somebody_types() {
     terminal.line("let other = spawn(|| sleep(\"9999h\"));");
     terminal.until("number of jobs", |terminal| terminal.cursor_row().starts_with("coriolis [1 job]>"));
     terminal.keys(CTRL_D);
-    terminal.until("warning", |terminal| terminal.shown().contains("1 job is still at work"));
+    terminal.until("warning", |terminal| terminal.shown().contains("1 job is still running"));
     terminal.until_prompt();
     assert_eq!(terminal.leave(), 0);
 }

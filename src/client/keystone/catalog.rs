@@ -71,8 +71,8 @@ pub(super) fn is_whole(catalog: &Value) -> bool {
     catalog.as_array().is_some_and(|entries| entries.iter().all(entry))
 }
 
-/// Names of the project that URLs of a catalog and of clouds.yaml may hold in the place of its id: Keystone's own templates
-/// have them with a dollar, keystoneauth's with a percent sign.
+/// Placeholders for the project's id in the URLs of a catalog and of clouds.yaml: Keystone's own templates write them
+/// with a dollar, keystoneauth's with a percent sign.
 const PROJECT: [&str; 4] = ["$(project_id)s", "$(tenant_id)s", "%(project_id)s", "%(tenant_id)s"];
 
 /// Puts the project's id into the URLs that name it.

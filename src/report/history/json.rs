@@ -3,7 +3,8 @@
 //! ```text
 //! { "v": 1,
 //!   "run": { "id", "name", "cloud", "arguments": [text], "status", "exit_code" (or null),
-//!            "cause", "hint", "place" (each or null), "started", "last", "seconds", "periods": [{ "from", "to" }], "total", "counts": COUNTS },
+//!            "cause", "hint", "place" (each or null), "started", "last", "seconds",
+//!            "periods": [{ "from", "to" }], "total", "counts": COUNTS },
 //!   "waves": [{ "name", "label", "total", "limit" (or null), "started", "finished" (or null), "stopping" (or null),
 //!               "counts": COUNTS, "items": [ITEM] }],
 //!   "loose": [{ "label", "spans": [SPAN] }],
@@ -19,10 +20,11 @@
 //!         "to", "cause" }
 //! ```
 //!
-//! `status` is `done`, `items failed`, `failed`, `paused`, `needs answer`, `running` or `interrupted`; `outcome` is `ok`,
-//! `failed`, `skipped`, `cancelled`, `unknown`, `running`, `unfinished`, `waiting` or `not started`. Times are RFC 3339 in
-//! UTC; `limit` is null for what was spawned; `source_off` is when the source was shut down for an item whose VM then did not
-//! come up at its target.
+//! `status` is `done`, `items failed`, `failed`, `paused`, `needs answer`, `running` or `interrupted`; `outcome` is
+//! `ok`, `failed`, `skipped`, `cancelled`, `unknown`, `running`, `unfinished`, `waiting` or `not started`. Times are
+//! RFC 3339 in UTC; `limit` is null for jobs; `source_off` is the time at which the source was shut down for an item
+//! whose VM then did not come up at its target.
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
