@@ -13,6 +13,7 @@ use crate::functions::ours::Wanted;
 use crate::functions::resolve;
 use crate::functions::transfers::{FILTERS, TRANSFER, fetch, filters, listed};
 use crate::functions::units::label;
+use crate::language::arguments::options;
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
@@ -30,7 +31,6 @@ const EXECUTION: Parameter =
     Parameter::optional("execution", Kind::Reference(Noun::Execution), "The execution: its id or its object.");
 
 const EXECUTE: &[Key] = &[
-    COPY_AGAIN,
     Key::new(
         "shutdown_instances",
         Kind::Flag,
@@ -44,12 +44,19 @@ const EXECUTE: &[Key] = &[
     ),
 ];
 
-/// An override for a guard, besides the fields of the request.
-pub const COPY_AGAIN: Key =
-    Key::new("copy_again", Kind::Flag, "Copy although the VM was cut over before; default false.");
+options! {
+    /// What a guard is told, beside what the request says.
+    COPY => Copy {
+        copy_again: bool = Kind::Flag, "Copy although the VM was cut over before; default false.";
+    }
+}
 
-const CANCEL: &[Key] =
-    &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.")];
+options! {
+    /// How an execution is cancelled.
+    CANCEL => Cancel {
+        force: bool = Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.";
+    }
+}
 
 /// The interval for checking an update whose answer was lost.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
@@ -63,7 +70,7 @@ pub const ROWS: &[Function] = &[
         spec: Spec::changes("transfer_execute", "Start copying the changes, without waiting.")
             .aliases(&["replica_execute", "replica_execution_create", "transfer_execution_create"])
             .noun_verb()
-            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[EXECUTE]), "How.")])
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[COPY, EXECUTE]), "How.")])
             .returns(Returns::begun(Noun::Execution))
             .sends(&[EXECUTES])
             .given(A_REPLICA)
@@ -150,7 +157,7 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn cancel(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let (transfer, id) = resolve::execution(call)?;
-    let force = call.options().flag("force").unwrap_or(false);
+    let Cancel { force } = Cancel::of(call.options())?;
     // While it is being cancelled, a second request is refused, which is just as good; a completed one was not
     // cancelled.
     let request = executions::cancel(call.generation()?, &transfer, &id, force);
@@ -171,13 +178,13 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 /// # Errors
 /// That of its guard; those of the server; `Unknown` when no look tells.
 pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
-    let copies_again = call.options().flag("copy_again").unwrap_or(false);
+    let Copy { copy_again } = Copy::of(call.options())?;
     // Journals of version 1 hold the guard's verdict here.
     call.decided_before();
     let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
     let (shutdown, auto_deploy) = (flag("shutdown_instances"), flag("auto_deploy"));
     let guard = |call: &Call<'_>, newest: &[Value]| {
-        if (shutdown || newest.iter().any(switches_off)) && !copies_again {
+        if (shutdown || newest.iter().any(switches_off)) && !copy_again {
             let of = fetch(call, transfer)?;
             before_copy((&label(&of), transfer), newest, &of_machines(&lists::deployments_now(call)?, &of), shutdown)?;
         }

@@ -14,18 +14,18 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::functions::deployments;
 use crate::functions::deployments::{COPIES, DEPLOY, DEPLOYS, There};
 use crate::functions::executions;
-use crate::functions::executions::{COPY_AGAIN, EXECUTES};
+use crate::functions::executions::{COPY, EXECUTES};
 use crate::functions::guards::{
     Facts, Overrides, before_deploy, newest_copy, of_machines, share_a_machine, status, switches_off,
 };
 use crate::functions::transfers::{ENDS, MAKE, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
 use crate::functions::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION};
 use crate::functions::{ours, resolve};
-use crate::language::arguments::text_of;
+use crate::language::arguments::{options, text_of};
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::Sends;
-use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
+use crate::language::spec::{A_REPLICA, Kind, Noun, Parameter, Spec};
 use crate::runtime::attempts::attempts;
 use crate::runtime::call::Call;
 use crate::runtime::earlier;
@@ -34,33 +34,33 @@ use crate::runtime::function::Function;
 use crate::runtime::lists;
 use crate::watch::Target;
 
-const SYNC: &[Key] = &[
-    COPY_AGAIN,
-    Key::new("shutdown_instances", Kind::Flag, "Switch the source off before the copy: the last one. Default false.")
-        .aliases(&["shutdown_instance", "shutdown"]),
-    Key::new("retries", Kind::Integer, "The number of retries of a failed copy, on the same replica; default 0."),
-    Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
-    Key::new(
-        "max_age",
-        Kind::Duration,
-        "Do nothing if the newest copy has completed and is no older than this; default: copy always.",
-    ),
-    Key::new("timeout", Kind::Duration, "Give up waiting after this time; the copy goes on. Default: never."),
-];
+options! {
+    /// How a replica is copied.
+    SYNC => Sync {
+        shutdown_instances: bool = Kind::Flag,
+            "Switch the source off before the copy: the last one. Default false.",
+            aliases &["shutdown_instance", "shutdown"];
+        retries: Option<i64> = Kind::Integer, "The number of retries of a failed copy, on the same replica; default 0.";
+        backoff: Option<Duration> = Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\".";
+        max_age: Option<Duration> = Kind::Duration,
+            "Do nothing if the newest copy has completed and is no older than this; default: copy always.";
+        timeout: Option<Duration> = Kind::Duration, "Give up waiting after this time; the copy goes on. Default: never.";
+    }
+}
 
-const DEPLOY_UNIT: &[Key] = &[
-    Key::new(
-        "requires",
-        Kind::Reference(Noun::Execution),
-        "Deploy only what this execution copied; default: the newest completed copy.",
-    ),
-    Key::new("allow_stale", Kind::Flag, "Deploy although the newest copy has not completed; default false."),
-    Key::new("deploy_again", Kind::Flag, "Deploy although it was deployed before; default false."),
-    Key::new("duplicate", Kind::Flag, "Deploy although another replica of the VM exists; default false."),
-    Key::new("retries", Kind::Integer, "The number of retries of a failed deployment; default 0."),
-    Key::new("backoff", Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\"."),
-    Key::new("timeout", Kind::Duration, "Give up waiting after this time; the deployment goes on. Default: never."),
-];
+options! {
+    /// How a replica is deployed, beside what the request says.
+    DEPLOY_UNIT => Deploy {
+        requires: Option<Dynamic> = Kind::Reference(Noun::Execution),
+            "Deploy only what this execution copied; default: the newest completed copy.";
+        allow_stale: bool = Kind::Flag, "Deploy although the newest copy has not completed; default false.";
+        deploy_again: bool = Kind::Flag, "Deploy although it was deployed before; default false.";
+        duplicate: bool = Kind::Flag, "Deploy although another replica of the VM exists; default false.";
+        retries: Option<i64> = Kind::Integer, "The number of retries of a failed deployment; default 0.";
+        backoff: Option<Duration> = Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\".";
+        timeout: Option<Duration> = Kind::Duration, "Give up waiting after this time; the deployment goes on. Default: never.";
+    }
+}
 
 pub const ROWS: &[Function] = &[
     Function {
@@ -88,7 +88,7 @@ pub const ROWS: &[Function] = &[
         spec: Spec::changes("transfer_sync", "Execute a replica and wait; a retry executes the same replica again.")
             .aliases(&["replica_sync"])
             .noun_verb()
-            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[SYNC]), "How.")])
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[COPY, SYNC]), "How.")])
             .returns(Returns::object(Noun::Execution).with(", finished"))
             .sends(&[EXECUTES.when("unless a copy is fresh enough or running"), WATCHES_EXECUTION])
             .given(A_REPLICA)
@@ -165,8 +165,7 @@ fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Faul
 
 fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
-    let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
-    let max_age = call.options().duration("max_age")?;
+    let Sync { shutdown_instances: shutdown, retries, backoff, max_age, timeout } = Sync::of(call.options())?;
     // Something to reuse: a copy that is fresh enough, or one that is running.
     let there = call.decide(|call| {
         let Some(newest) = resolve::newest_execution(call, &id)? else { return Ok(Value::Null) };
@@ -187,13 +186,13 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     }
     let transfer = fetch(call, &id)?;
     let mut running = there["running"].as_str();
-    let execution = attempts(call, |call| {
+    let execution = attempts(call, retries, backoff, |call| {
         if let Some(active) = running.take() {
             let joins = there["joins"] == true;
             let number = &there["number"];
             let what = if joins { "joining it" } else { "waiting for its end before the copy begins" };
             call.warn(format!("execution #{number} of `{}` is already running: {what}", label(&transfer)));
-            let ended = wait_execution(call, &transfer, &id, active, None);
+            let ended = wait_execution(call, (&transfer, &id), (active, None), timeout);
             if joins {
                 return ended;
             }
@@ -207,7 +206,7 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         let fields = Map::from_iter([("shutdown_instances".to_owned(), Value::Bool(shutdown))]);
         let started = executions::start(call, &id, fields)?;
         let execution = resolve::id_in(&started)?.to_owned();
-        wait_execution(call, &transfer, &id, &execution, Some(started))
+        wait_execution(call, (&transfer, &id), (&execution, Some(started)), timeout)
     })?;
     Ok(call.shown(present::execution(execution)))
 }
@@ -216,13 +215,14 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let transfer = call.value("transfer").or_else(|| call.options().get("transfer_id")).cloned().unwrap_or_default();
     let id = resolve::transfer(call, &transfer)?;
     let transfer = fetch(call, &id)?;
-    let requires =
-        call.options().get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
+    let how = Deploy::of(call.options())?;
+    let requires = how.requires.as_ref().map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
+    let wanted = (requires.as_deref(), how.overrides(call.options().flag("force").unwrap_or(false)));
     let fields = deployments::fields(call)?;
-    let deployment = attempts(call, |call| {
+    let deployment = attempts(call, how.retries, how.backoff, |call| {
         let running = call.decide(|call| {
             let Some(running) = under_way(call, &id)? else { return Ok(Value::Null) };
-            joins(call, &id, &transfer, requires.as_deref(), &fields, &running)?;
+            joins(call, &id, &transfer, wanted, &fields, &running)?;
             Ok(running["id"].clone())
         })?;
         let (deployment, started) = match running.as_str() {
@@ -234,18 +234,25 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
                 // Journals of version 1 hold the guard's verdict here.
                 call.decided_before();
                 let started = deployments::start(call, &id, fields.clone(), &|call, there| {
-                    guard(call, &id, &transfer, requires.as_deref(), there)
+                    guard(call, &id, &transfer, wanted, there)
                 })?;
                 (resolve::id_in(&started)?.to_owned(), Some(started))
             }
         };
         let target = Target::deployment(deployment, label(&transfer));
         let target = started.map_or(target.clone(), |started| target.first(started));
-        let finished = call.wait(target, deadline(call)?);
+        let finished = call.wait(target, deadline(call, how.timeout)?);
         call.host.index.forget();
         finished
     })?;
     Ok(call.shown(present::deployment(deployment)))
+}
+
+impl Deploy {
+    fn overrides(&self, force: bool) -> Overrides {
+        let Self { allow_stale, deploy_again, duplicate, .. } = *self;
+        Overrides { allow_stale, deploy_again, duplicate, force }
+    }
 }
 
 /// Refuses to join a deployment other than the requested one: somebody else's, of another copy, or with other settings.
@@ -253,12 +260,12 @@ fn joins(
     call: &Call<'_>,
     id: &str,
     transfer: &Value,
-    requires: Option<&str>,
+    wanted: (Option<&str>, Overrides),
     fields: &Map<String, Value>,
     running: &Value,
 ) -> Result<()> {
     let there = There { executions: executions::newest(call, id, COPIES)?, deployments: Vec::new() };
-    guard(call, id, transfer, requires, &there)?;
+    guard(call, id, transfer, wanted, &there)?;
     let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
     if ours::deployment(running, fields, &copy, &there.executions) == Agrees::No {
         return Err(Error::new(
@@ -303,16 +310,15 @@ fn same_transfer(transfer: &Value, fields: &Map<String, Value>) -> bool {
         && scenario(transfer.get("scenario")) == scenario(fields.get("scenario"))
 }
 
-fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>, there: &There) -> Result<()> {
+fn guard(
+    call: &Call<'_>,
+    id: &str,
+    transfer: &Value,
+    (requires, overrides): (Option<&str>, Overrides),
+    there: &There,
+) -> Result<()> {
     let all = lists::transfers_now(call)?;
     let others: Vec<Value> = all.into_iter().filter(|other| share_a_machine(other, transfer)).collect();
-    let option = |name| call.options().flag(name).unwrap_or(false);
-    let overrides = Overrides {
-        allow_stale: option("allow_stale"),
-        deploy_again: option("deploy_again"),
-        duplicate: option("duplicate"),
-        force: option("force"),
-    };
     let facts = Facts {
         label: &label(transfer),
         transfer: id,
@@ -326,17 +332,16 @@ fn guard(call: &Call<'_>, id: &str, transfer: &Value, requires: Option<&str>, th
 
 fn wait_execution(
     call: &Call<'_>,
-    transfer: &Value,
-    id: &str,
-    execution: &str,
-    started: Option<Value>,
+    (transfer, id): (&Value, &str),
+    (execution, started): (&str, Option<Value>),
+    timeout: Option<Duration>,
 ) -> Result<Value> {
     let target = Target::execution(id, execution, label(transfer)).disks(disk_sizes(call, transfer));
     let target = match started {
         Some(started) => target.first(started),
         None => target,
     };
-    call.wait(target, deadline(call)?)
+    call.wait(target, deadline(call, timeout)?)
 }
 
 /// The sizes of the disks to be copied, so that progress can be weighted by bytes. Missing ones only make it coarser.
@@ -375,7 +380,6 @@ fn is_copy(execution: &Value) -> bool {
     execution["type"].as_str().is_some_and(|kind| kind.ends_with("_execution"))
 }
 
-pub fn deadline(call: &Call<'_>) -> Result<Option<Instant>> {
-    let timeout = call.options().duration("timeout")?;
+pub fn deadline(call: &Call<'_>, timeout: Option<Duration>) -> Result<Option<Instant>> {
     timeout.map(|timeout| call.deadline(timeout)).transpose()
 }

@@ -11,10 +11,11 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::functions::transfers::fetch;
 use crate::functions::units::{deadline, disk_sizes, label};
 use crate::functions::{migrations, minion_pools, resolve};
+use crate::language::arguments::options;
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::Sends;
-use crate::language::spec::{A_REPLICA, Key, Kind, Parameter, Spec};
+use crate::language::spec::{A_REPLICA, Kind, Parameter, Spec};
 use crate::language::value::{Secrets, describe, to_json};
 use crate::runtime::call::Call;
 use crate::runtime::function::Function;
@@ -22,10 +23,13 @@ use crate::runtime::job::Job;
 use crate::runtime::jobs;
 use crate::watch::Target;
 
-const WAIT: &[Key] = &[
-    Key::new("timeout", Kind::Duration, "Give up waiting after this time; the work goes on. Default: never."),
-    Key::new("interval", Kind::Duration, "The interval for calling a closure; default \"5s\"."),
-];
+options! {
+    /// How long something is waited for.
+    WAIT => Wait {
+        timeout: Option<Duration> = Kind::Duration, "Give up waiting after this time; the work goes on. Default: never.";
+        interval: Option<Duration> = Kind::Duration, "The interval for calling a closure; default \"5s\".";
+    }
+}
 
 pub const WATCHES_EXECUTION: Sends = Sends::reads("GET /transfers/{transfer}/executions/{execution}")
     .legacy("GET /replicas/{replica}/executions/{execution}")
@@ -62,10 +66,11 @@ pub const ROWS: &[Function] = &[Function {
 
 fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let what = call.argument("what");
+    let Wait { timeout, interval } = Wait::of(call.options())?;
     if let Some(closure) = what.clone().try_cast::<FnPtr>() {
-        return wait_until(call, &closure);
+        return wait_until(call, &closure, interval, timeout);
     }
-    let deadline = deadline(call)?;
+    let deadline = deadline(call, timeout)?;
     if let Some(finished) = ended_jobs(call, &what, deadline)? {
         return Ok(finished);
     }
@@ -117,9 +122,14 @@ fn all(call: &Call<'_>, targets: Vec<Target>, deadline: Option<Instant>) -> Resu
     if targets.is_empty() { Ok(Vec::new()) } else { call.wait_all(targets, deadline) }
 }
 
-fn wait_until(call: &mut Call<'_>, closure: &FnPtr) -> Result<Dynamic, Fault> {
-    let interval = call.options().duration("interval")?.unwrap_or(Duration::from_secs(5));
-    let deadline = deadline(call)?;
+fn wait_until(
+    call: &mut Call<'_>,
+    closure: &FnPtr,
+    interval: Option<Duration>,
+    timeout: Option<Duration>,
+) -> Result<Dynamic, Fault> {
+    let interval = interval.unwrap_or(Duration::from_secs(5));
+    let deadline = deadline(call, timeout)?;
     let (clock, cancel) = (&call.host.clock, &call.host.cancel);
     loop {
         let answer = closure.call_within_context::<Dynamic>(call.context, ())?;

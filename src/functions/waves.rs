@@ -1,13 +1,14 @@
 //! Many items at once: waves and `each`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, ImmutableString, Map as ScriptMap};
 
 use crate::cancel::Wish;
 use crate::error::{Error, Kind as Failure, Result, count};
 use crate::event::Outcome;
-use crate::language::arguments::text_of;
+use crate::language::arguments::{options, text_of};
 use crate::language::error::{Fault, to_map};
 use crate::language::returns::Returns;
 use crate::language::spec::{Key, Kind, Parameter, Spec};
@@ -19,25 +20,19 @@ use crate::runtime::reads::like;
 use crate::secret::carried;
 use crate::wave::{Budget, Options, Summary};
 
-const WAVE: &[Key] = &[
-    Key::new("limit", Kind::Integer, "The number of items at once; default 10."),
-    Key::new("retries", Kind::Integer, "The number of retries of a failed item; default 0."),
-    Key::new(
-        "backoff",
-        Kind::Duration,
-        "The pause before the first retry; it doubles, up to ten times. Default \"30s\".",
-    ),
-    Key::new(
-        "max_failures",
-        Kind::Budget,
-        "The failures allowed before nothing new starts: a count, or a share of all items rounded down. Default 0.",
-    ),
-    Key::new(
-        "key",
-        Kind::Any,
-        "The field that tells the items apart, or a closure that gives the key; default: the text or number itself, `name`, or `id`.",
-    ),
-];
+options! {
+    /// How the items of a wave are worked on.
+    WAVE => Given {
+        limit: Option<i64> = Kind::Integer, "The number of items at once; default 10.";
+        retries: Option<i64> = Kind::Integer, "The number of retries of a failed item; default 0.";
+        backoff: Option<Duration> = Kind::Duration,
+            "The pause before the first retry; it doubles, up to ten times. Default \"30s\".";
+        max_failures: Option<Dynamic> = Kind::Budget,
+            "The failures allowed before nothing new starts: a count, or a share of all items rounded down. Default 0.";
+        key: Option<Dynamic> = Kind::Any,
+            "The field that tells the items apart, or a closure that gives the key; default: the text or number itself, `name`, or `id`.";
+    }
+}
 
 const EACH: &[Key] = &[Key::new("limit", Kind::Integer, "The number of items at once; default 10.")];
 
@@ -85,8 +80,9 @@ pub const ROWS: &[Function] = &[
 fn wave(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let name = call.label("name");
     let items = call.argument("items").cast::<Array>();
-    let keys = keys(call, &items)?;
-    let (summary, mut ended) = drive(call, &name, &items, keys, options(call)?)?;
+    let given = Given::of(call.options())?;
+    let keys = keys(call, &items, given.key.as_ref())?;
+    let (summary, mut ended) = drive(call, &name, &items, keys, given.options()?)?;
     let map = result_map(&summary, &mut ended);
     if call.host.cancel.wish() != Wish::Continue {
         return Err(Error::interrupted().into());
@@ -109,7 +105,7 @@ fn wave(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn each(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let items = call.argument("items").cast::<Array>();
     let keys = (1..=items.len()).map(|index| index.to_string()).collect();
-    let (_, ended) = drive(call, "each", &items, keys, options(call)?)?;
+    let (_, ended) = drive(call, "each", &items, keys, Given::of(call.options())?.options()?)?;
     call.host.cancel.check()?;
     let mut values = Array::with_capacity(items.len());
     for ended in ended.into_values() {
@@ -118,31 +114,32 @@ fn each(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(values.into())
 }
 
-fn options(call: &Call<'_>) -> Result<Options> {
-    let standard = Options::default();
-    let given = call.options();
-    let number = |name: &str, least: i64| match given.integer(name) {
-        Some(number) if number < least => {
-            Err(Error::script(format!("`{name}` must be at least {least}, not {number}")).detail("key", name))
-        }
-        number => Ok(number),
-    };
-    Ok(Options {
-        limit: number("limit", 1)?.map_or(standard.limit, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
-        retries: number("retries", 0)?.map_or(standard.retries, |retries| u32::try_from(retries).unwrap_or(u32::MAX)),
-        backoff: call.options().duration("backoff")?.unwrap_or(standard.backoff),
-        max_failures: match given.get("max_failures") {
-            None => standard.max_failures,
-            Some(value) => Budget::parse(&text_of(value)).map_err(|error| error.detail("key", "max_failures"))?,
-        },
-    })
+impl Given {
+    fn options(&self) -> Result<Options> {
+        let standard = Options::default();
+        let number = |name: &str, given: Option<i64>, least: i64| match given {
+            Some(number) if number < least => {
+                Err(Error::script(format!("`{name}` must be at least {least}, not {number}")).detail("key", name))
+            }
+            number => Ok(number),
+        };
+        let (limit, retries) = (number("limit", self.limit, 1)?, number("retries", self.retries, 0)?);
+        Ok(Options {
+            limit: limit.map_or(standard.limit, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            retries: retries.map_or(standard.retries, |retries| u32::try_from(retries).unwrap_or(u32::MAX)),
+            backoff: self.backoff.unwrap_or(standard.backoff),
+            max_failures: match &self.max_failures {
+                None => standard.max_failures,
+                Some(value) => Budget::parse(&text_of(value)).map_err(|error| error.detail("key", "max_failures"))?,
+            },
+        })
+    }
 }
 
 /// The key of every item: the result of `key`, else the item itself if it is a text or a number, else its `name`, else
 /// its `id`.
-fn keys(call: &Call<'_>, items: &Array) -> Result<Vec<String>, Fault> {
-    let by = call.options().get("key").cloned();
-    items.iter().enumerate().map(|(index, item)| key(call, by.as_ref(), item, index)).collect()
+fn keys(call: &Call<'_>, items: &Array, by: Option<&Dynamic>) -> Result<Vec<String>, Fault> {
+    items.iter().enumerate().map(|(index, item)| key(call, by, item, index)).collect()
 }
 
 fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> Result<String, Fault> {

@@ -82,6 +82,62 @@ fn is_options(value: &Dynamic) -> bool {
     value.read_lock::<ScriptMap>().is_some_and(|fields| !fields.contains_key("id"))
 }
 
+/// A value that an option is read into; one that was not given is the default.
+pub trait FromOption: Sized {
+    /// # Errors
+    /// `Script` for a text that does not say such a value.
+    fn from_option(options: &Options, name: &str) -> Result<Self>;
+}
+
+impl FromOption for bool {
+    fn from_option(options: &Options, name: &str) -> Result<Self> {
+        Ok(options.flag(name).unwrap_or(false))
+    }
+}
+
+impl FromOption for Option<i64> {
+    fn from_option(options: &Options, name: &str) -> Result<Self> {
+        Ok(options.integer(name))
+    }
+}
+
+impl FromOption for Option<Duration> {
+    fn from_option(options: &Options, name: &str) -> Result<Self> {
+        options.duration(name)
+    }
+}
+
+impl FromOption for Option<Dynamic> {
+    fn from_option(options: &Options, name: &str) -> Result<Self> {
+        Ok(options.get(name).cloned())
+    }
+}
+
+/// A list of keys, and the type that a call's options are read into: the name of each stands once, as a field.
+macro_rules! options {
+    ($(#[$doc:meta])* $list:ident => $of:ident {
+        $($name:ident: $type:ty = $kind:expr, $help:expr $(, aliases $aliases:expr)?;)+
+    }) => {
+        pub const $list: &[crate::language::spec::Key] = &[
+            $(crate::language::spec::Key::new(stringify!($name), $kind, $help)$(.aliases($aliases))?),+
+        ];
+
+        $(#[$doc])*
+        pub struct $of {
+            $(pub $name: $type),+
+        }
+
+        impl $of {
+            /// # Errors
+            /// `Script` for an option that cannot be read.
+            pub fn of(options: &crate::language::arguments::Options) -> crate::error::Result<Self> {
+                Ok(Self { $($name: crate::language::arguments::FromOption::from_option(options, stringify!($name))?),+ })
+            }
+        }
+    };
+}
+pub(crate) use options;
+
 impl Options {
     fn read(name: &str, keys: &'static [&'static [Key]], value: &Dynamic) -> Result<Self> {
         let mut options = BTreeMap::new();

@@ -12,13 +12,18 @@ use crate::runtime::call::Call;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// Runs `attempt` as often as the options `retries` and `backoff` allow.
+/// Runs `attempt` once and up to `retries` times more; `backoff` is the pause before the first retry.
 ///
 /// # Errors
 /// That of the last try, with the number of `tries` if there was more than one.
-pub fn attempts(call: &mut Call<'_>, mut attempt: impl FnMut(&mut Call<'_>) -> Result<Value>) -> Result<Value> {
-    let retries = u32::try_from(call.options().integer("retries").unwrap_or(0).max(0)).unwrap_or(u32::MAX);
-    let first = call.options().duration("backoff")?.unwrap_or(FIRST_PAUSE);
+pub fn attempts(
+    call: &mut Call<'_>,
+    retries: Option<i64>,
+    backoff: Option<Duration>,
+    mut attempt: impl FnMut(&mut Call<'_>) -> Result<Value>,
+) -> Result<Value> {
+    let retries = u32::try_from(retries.unwrap_or(0).max(0)).unwrap_or(u32::MAX);
+    let first = backoff.unwrap_or(FIRST_PAUSE);
     let mut tries = 1;
     loop {
         let error = match attempt(call) {
