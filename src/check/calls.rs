@@ -529,9 +529,9 @@ pub(super) fn arity(name: &str, counts: &BTreeSet<usize>, given: usize) -> Error
         several => format!("{} arguments", several.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")),
     };
     Error::script(format!("`{name}` takes {wanted}, not {given}")).hint(if counts.iter().all(|count| *count < given) {
-        "leave out what is too much"
+        "leave out the extra ones"
     } else {
-        "give what is missing"
+        "add the missing ones"
     })
 }
 

@@ -142,7 +142,7 @@ impl Walk<'_> {
             return;
         }
         let name = &variable.name;
-        let error = Error::script(format!("`{name}` is never used: nothing waits for what is collected in it"))
+        let error = Error::script(format!("`{name}` is never used: nothing waits for the work collected in it"))
             .hint(format!("write `wait_for({name})`"));
         let file = self.file;
         let position = if begun.file == file { begun.position } else { position };

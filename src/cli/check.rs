@@ -34,7 +34,7 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
     }
     let mut output = process.output();
     for path in declarations {
-        output.note(&format!("{} declares functions for an editor and is no runbook: not checked", path.display()));
+        output.note(&format!("{} declares functions for an editor and is not a runbook: not checked", path.display()));
     }
     for error in &unread {
         output.note(&diagnostic::error(error, process.color()));

@@ -180,7 +180,7 @@ impl Kept {
         let mut directory = directory.lock();
         directory.meta.finished = end.map(|(at, code, cause)| End { at, exit_code: code as u8, cause });
         let saved = directory.save().map_err(|error| {
-            disk::unwritten(format_args!("how run {} stands", directory.meta.id), &error, Kind::Storage)
+            disk::unwritten(format_args!("the state of run {}", directory.meta.id), &error, Kind::Storage)
         });
         self.journal.usable().and(saved)
     }

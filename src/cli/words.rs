@@ -233,7 +233,7 @@ pub fn more(process: &Process, runbook: &Path, words: &[String]) -> Error {
     }
     let word = words.first().map(String::as_str).unwrap_or_default();
     let shown = runbook.display();
-    let error = Error::input(format!("`{word}` stands behind the runbook `{shown}`, which takes no words"));
+    let error = Error::input(format!("unexpected `{word}` after the runbook `{shown}`"));
     error.hint(match word.split_once('=') {
         Some(_) => format!("parameters are given with `--set {word}`"),
         None if suggest(word, ["current", "legacy"]).is_some() => {

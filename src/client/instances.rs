@@ -13,7 +13,7 @@ pub struct Query {
     pub limit: Option<u64>,
     /// A pattern that the provider understands, mostly a regular expression.
     pub name: Option<String>,
-    /// Asks the cloud anew instead of using the worker's cache (servers before 1.2.0 ignore it).
+    /// Asks the cloud again instead of using the worker's cache (servers before 1.2.0 ignore it).
     pub refresh: bool,
     /// The source environment, if the provider needs one.
     pub environment: Option<Value>,

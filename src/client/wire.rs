@@ -292,7 +292,7 @@ pub(super) fn stopped() -> Fault {
     Fault { error: Error::interrupted(), reach: Reach::Kept }
 }
 
-/// Connections of which so many are kept when they are idle.
+/// Connections, of which at most `kept` idle ones are kept.
 fn connections(options: &Options, proxies: bool, kept: usize) -> Result<Http> {
     let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
     let configure = || {

@@ -45,14 +45,14 @@ const EXECUTE: &[Key] = &[
 ];
 
 options! {
-    /// What a guard is told, beside what the request says.
+    /// The override for the guard, besides the fields of the request.
     COPY => Copy {
         copy_again: bool = Kind::Flag, "Copy although the VM was cut over before; default false.";
     }
 }
 
 options! {
-    /// How an execution is cancelled.
+    /// The options of cancelling an execution.
     CANCEL => Cancel {
         force: bool = Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.";
     }

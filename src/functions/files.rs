@@ -28,7 +28,7 @@ pub const LAYOUT: &[Key] = &[
     Key::new(
         "delimiter",
         Kind::Text,
-        "The character between columns; default: told by the header (tab, `;`, `,` or `|`).",
+        "The character between columns; default: detected from the header (tab, `;`, `,` or `|`).",
     ),
     Key::new(
         "header",

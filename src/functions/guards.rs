@@ -112,7 +112,7 @@ pub fn before_copy(
     }
     let Some(deployment) = alive.first().filter(|_| shutdown) else { return Ok(()) };
     Err(refused(format!(
-        "{}: this copy would switch the source off, and what it copies would not be deployed",
+        "{}: this copy would switch the source off, and its data could not be deployed",
         deployed_before(label, transfer, deployment)
     ))
     .hint("look who deployed it; if that was a test, use `copy_again: true` here and `deploy_again: true` afterwards"))

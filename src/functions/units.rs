@@ -35,7 +35,7 @@ use crate::runtime::lists;
 use crate::watch::Target;
 
 options! {
-    /// How a replica is copied.
+    /// The options of copying a replica.
     SYNC => Sync {
         shutdown_instances: bool = Kind::Flag,
             "Switch the source off before the copy: the last one. Default false.",
@@ -49,7 +49,7 @@ options! {
 }
 
 options! {
-    /// How a replica is deployed, beside what the request says.
+    /// The options of deploying a replica, besides the fields of the request.
     DEPLOY_UNIT => Deploy {
         requires: Option<Dynamic> = Kind::Reference(Noun::Execution),
             "Deploy only what this execution copied; default: the newest completed copy.";

@@ -24,7 +24,7 @@ use crate::runtime::jobs;
 use crate::watch::Target;
 
 options! {
-    /// How long something is waited for.
+    /// The options of a wait.
     WAIT => Wait {
         timeout: Option<Duration> = Kind::Duration, "Give up waiting after this time; the work goes on. Default: never.";
         interval: Option<Duration> = Kind::Duration, "The interval for calling a closure; default \"5s\".";

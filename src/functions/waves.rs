@@ -21,7 +21,7 @@ use crate::secret::carried;
 use crate::wave::{Budget, Options, Summary};
 
 options! {
-    /// How the items of a wave are worked on.
+    /// The options of a wave.
     WAVE => Given {
         limit: Option<i64> = Kind::Integer, "The number of items at once; default 10.";
         retries: Option<i64> = Kind::Integer, "The number of retries of a failed item; default 0.";

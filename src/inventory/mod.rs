@@ -234,7 +234,7 @@ impl Reading {
                 row.line
             ))
         } else {
-            error.hint("give what is missing; `read_csv(path, #{ fill: true })` leaves the last fields empty")
+            error.hint("add the missing fields; `read_csv(path, #{ fill: true })` leaves the last fields empty")
         }
     }
 }

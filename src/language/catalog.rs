@@ -1,4 +1,4 @@
-//! The declarations of all functions of the language, under all their names: a value that whoever needs it is given.
+//! The declarations of all functions of the language, under all their names: a value that is passed to its users.
 
 use std::collections::BTreeMap;
 

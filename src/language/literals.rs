@@ -156,7 +156,7 @@ pub fn lacks_secret(input: &str) -> bool {
     })
 }
 
-/// Functions of secrets: what they take names a secret, or is none.
+/// Functions and options whose values name a secret, or are not secret.
 const TAKE_NAMES: [&str; 8] = [
     "connection_secret",
     "licence_pem",
@@ -223,7 +223,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// The names of the fields, variables and functions that a value is for, innermost first: a walk to the left and
-    /// outwards that leaves out what stands beside, so that a long list takes no longer than a short one.
+    /// outwards that skips its neighbours, so that a long list takes no longer than a short one.
     fn belongs_to(&self, index: usize, care: Care) -> Vec<&'a str> {
         let mut names = Vec::new();
         // `map.set("name", "...")`.

@@ -90,7 +90,7 @@ impl Sends {
             && [Generation::Current, Generation::Legacy].into_iter().any(same)
     }
 
-    /// The request and its condition: `POST /transfers (legacy: POST /replicas), where there is none`; each request
+    /// The request and its condition: `POST /transfers (legacy: POST /replicas), when there is none`; each request
     /// between two `quote`s.
     pub fn sentence(&self, quote: &str) -> String {
         let request = match (self.current, self.legacy) {
@@ -123,12 +123,12 @@ impl Again {
     pub fn sentence(self) -> String {
         match self {
             Again::Marked(field) => format!(
-                "what it made is found by a line in its `{field}` that names the run; if nothing has it, it is sent again"
+                "the new object is found by a line in its `{field}` that names the run; without one it is sent again"
             ),
             Again::Compared(sign) => {
                 format!(
-                    "{sign}, if it agrees with what was sent, shows that it was carried out; without one it is sent again; \
-                     where it may be somebody else's, the run asks"
+                    "{sign}, if it agrees with the request, shows that it was carried out; without one it is sent \
+                     again; if it may be somebody else's, the run asks"
                 )
             }
             Again::Safe => "it is sent again: a second time does no more than the first".to_owned(),

@@ -51,7 +51,7 @@ macro_rules! views {
 views!(Execution, Task, Update);
 
 impl<'a> Object<'a> {
-    /// The id; `None` as well where it is empty.
+    /// The id; `None` if it is missing or empty.
     pub fn id(self) -> Option<&'a str> {
         self.text("id").filter(|id| !id.is_empty())
     }
@@ -102,7 +102,7 @@ impl<'a> Task<'a> {
         self.0.0.get("index").and_then(Value::as_i64).unwrap_or_default()
     }
 
-    /// The kind of its work: `REPLICATE_DISKS`; empty where it is not said.
+    /// The kind of its work: `REPLICATE_DISKS`; empty if it is missing.
     pub fn kind(self) -> &'a str {
         self.text("task_type").unwrap_or_default()
     }
@@ -116,7 +116,7 @@ impl<'a> Task<'a> {
         self.text("instance").unwrap_or_default()
     }
 
-    /// The reason of its end, where it did not complete.
+    /// The reason of its end, if it did not complete.
     pub fn exception(self) -> &'a str {
         self.text("exception_details").unwrap_or_default().trim()
     }

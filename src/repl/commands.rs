@@ -98,7 +98,7 @@ fn help_call(input: &str) -> Option<&str> {
 fn command_of(word: &str, operand: &str) -> Result<Command> {
     let optional = || (!operand.is_empty()).then(|| operand.to_owned());
     let file = || match operand {
-        "" => Err(Error::input(format!("`:{word}` wants a file")).hint(format!("`:{word} waves.rhai`"))),
+        "" => Err(Error::input(format!("`:{word}` needs a file")).hint(format!("`:{word} waves.rhai`"))),
         path => Ok(PathBuf::from(path.trim_matches('"'))),
     };
     Ok(match word {
@@ -116,7 +116,7 @@ fn command_of(word: &str, operand: &str) -> Result<Command> {
         "stop" => {
             let number = operand.trim_start_matches("job").trim().parse();
             Command::Stop(
-                number.map_err(|_| Error::input("`:stop` wants the number of a job").hint("`:jobs` lists them"))?,
+                number.map_err(|_| Error::input("`:stop` needs the number of a job").hint("`:jobs` lists them"))?,
             )
         }
         "cloud" => Command::Cloud,

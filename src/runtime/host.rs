@@ -143,7 +143,7 @@ pub struct Shared {
 /// A name that several columns of a file have.
 struct Doubled {
     name: String,
-    /// The other columns, by which a row of the file is told.
+    /// The other columns, which identify a row of the file.
     columns: Vec<String>,
     error: Error,
 }
@@ -276,7 +276,7 @@ impl Host {
         self.first_doubled(|doubled| doubled.name == name)
     }
 
-    /// The same of a field that these lack, where they are a row of such a file.
+    /// The same for a field that these lack, if they are a row of such a file.
     pub fn doubled_in(&self, fields: &rhai::Map, name: &str) -> Option<Error> {
         let is_row = |columns: &[String]| columns.iter().all(|column| fields.contains_key(column.as_str()));
         self.first_doubled(|doubled| doubled.name == name && is_row(&doubled.columns))

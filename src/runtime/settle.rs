@@ -65,8 +65,8 @@ pub fn change(
                 Verdict::Made(late) => Ok(Some((key.clone(), late))),
                 Verdict::Nothing => Ok(None),
                 Verdict::Unsure(seen) => Err(unknown(refusal.clone().context(format!(
-                    "sent again after its answer was lost, and what is there may be the effect of the first time or \
-                     somebody else's: {seen}"
+                    "sent again after its answer was lost, and the current state may be the effect of the first time \
+                     or somebody else's: {seen}"
                 )))),
             }
         };
@@ -117,11 +117,11 @@ pub fn change(
         match found {
             Verdict::Made(made) => {
                 call.settle(&key, Some(&made))?;
-                call.warn(format!("{lost}: it was carried out, going on with what it made"));
+                call.warn(format!("{lost}: it was carried out, going on with its result"));
                 return Ok(made);
             }
             Verdict::Unsure(seen) => {
-                let shown = format!("what is there now may be its effect or somebody else's: {seen}");
+                let shown = format!("the current state may be its effect or somebody else's: {seen}");
                 consent(call, &key, request, error, &shown)?;
             }
             Verdict::Nothing => {
@@ -209,8 +209,8 @@ fn tell_twins(call: &Call<'_>, what: &str, used: &Value, look: impl Fn(&Call<'_>
     };
     for twin in found.others(used) {
         call.warn(format!(
-            "{what} was carried out twice: {} is used, {} came late from the sending whose answer was lost; nothing is done \
-             with that one, delete it when you have seen that nobody else uses it",
+            "{what} was carried out twice: {} is used, {} came late from the sending whose answer was lost; that one \
+             is left alone; delete it after checking that nobody else uses it",
             shown_id(used),
             shown_id(twin)
         ));
@@ -440,6 +440,6 @@ fn unfound(lost: &str, error: &Error, why: &Error) -> Error {
     if why.kind.is_final() {
         return why.clone();
     }
-    let error = Error { message: format!("{lost}, and looking for what it made failed: {why}"), ..error.clone() };
+    let error = Error { message: format!("{lost}, and the search for its effect failed: {why}"), ..error.clone() };
     unknown(error)
 }

@@ -19,7 +19,7 @@ pub enum Trouble {
     UnavailableBefore,
     /// It is done, but the answer is 503.
     UnavailableAfter,
-    /// Nothing is done, and what stands before the server says 502 with a page.
+    /// Nothing is done, and a proxy before the server answers 502 with a page.
     Gateway,
     /// Nothing is done, and the connection ends without an answer.
     DroppedBefore,

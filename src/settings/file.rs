@@ -302,8 +302,12 @@ impl Layered<'_> {
         for setting in FILLED {
             let Some(Sourced { value, origin }) = place.get_mut(&setting) else { continue };
             *value = filled(value, known)?.map_err(|name| {
-                Error::input(format!("{origin} has `{name}` of cloud `{}` in it, which is no setting there", self.name))
-                    .hint("a name in braces is a setting beside `auth`, such as `{region_name}`; a brace itself is doubled")
+                Error::input(format!(
+                    "{origin} has `{name}` of cloud `{}` in it, which is not a setting \
+                                      there",
+                    self.name
+                ))
+                .hint("a name in braces is a setting beside `auth`, such as `{region_name}`; a brace itself is doubled")
             })?;
         }
         Ok(())

@@ -122,8 +122,8 @@ fn variables(environment: &BTreeMap<String, String>) -> (Values, Vec<String>) {
     (place, notes)
 }
 
-/// The note on variables whose quotes are a part of them: whoever reads an openrc file without a shell leaves them in.
-/// They are used as they are, as openstacksdk uses them, since a password may be so.
+/// The note on variables whose quotes are a part of them: a reader of an openrc file other than a shell leaves them in.
+/// They are used as they are, like in openstacksdk, since a password may contain quotes.
 fn quoted(places: &[Values]) -> Option<Note> {
     let is_quoted = |value: &str| {
         ['"', '\''].iter().any(|quote| value.len() > 1 && value.starts_with(*quote) && value.ends_with(*quote))

@@ -413,6 +413,6 @@ fn check_tells_what_is_wrong_for_people_and_for_programs() {
     assert_eq!(run(&["check", "scripts/waves.rhai", "--format", "json"]).expect(0).stdout, "[]\n");
     let all = run(&["check", "scripts/waves.rhai", "scripts/coriolis.d.rhai"]).expect(0);
     assert_eq!(all.stdout, "no mistakes found in 1 file\n");
-    assert!(all.stderr.contains("is no runbook: not checked"), "{}", all.stderr);
+    assert!(all.stderr.contains("is not a runbook: not checked"), "{}", all.stderr);
     run(&["check", "nobody.rhai"]).expect(2);
 }

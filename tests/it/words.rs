@@ -75,14 +75,14 @@ fn what_is_no_command_says_what_was_meant_and_is_bad_input() {
         (&["waves.rhai", "--limt", "3"], "no option `--limt`", "`--set limit=3`"),
         (&["waves.rhai", "--spede", "3"], "no option `--spede`", "did you mean `--speed`?"),
         (&["waves.rhai", "--dry-run"], "no option `--dry-run`", "`--sandbox`"),
-        (&["waves.rhai", "limit=3"], "`limit=3` stands behind the runbook", "`--set limit=3`"),
-        (&["--sandbox", "waves.rhai", "legacy"], "`legacy` stands behind the runbook", "`--sandbox=legacy`"),
-        (&["waves.rhai", "--sandbox", "legcy"], "`legcy` stands behind the runbook", "`--sandbox=legacy`"),
+        (&["waves.rhai", "limit=3"], "unexpected `limit=3` after the runbook", "`--set limit=3`"),
+        (&["--sandbox", "waves.rhai", "legacy"], "unexpected `legacy` after the runbook", "`--sandbox=legacy`"),
+        (&["waves.rhai", "--sandbox", "legcy"], "unexpected `legcy` after the runbook", "`--sandbox=legacy`"),
         (&["--versoin"], "no option `--versoin`", "did you mean `--version`?"),
         (&["-"], "a runbook `-`", "`/dev/stdin`"),
         (&["run", "-"], "a runbook `-`", "`/dev/stdin`"),
         (&["dangling.rhai"], "no runbook `dangling.rhai`", "it is a link"),
-        (&["waves.rhai", "check"], "`check` stands behind the runbook", "`coriolis-run check waves.rhai`"),
+        (&["waves.rhai", "check"], "unexpected `check` after the runbook", "`coriolis-run check waves.rhai`"),
         (&["functions", "wait_fro"], "nothing is known about `wait_fro`", "did you mean `wait_for`?"),
     ] {
         let ended = end(with(arguments)).expect(2);

@@ -59,7 +59,7 @@ impl Token {
         if let Some(lacks) = lacks {
             return Err(format!("has no `{lacks}`"));
         }
-        let token = serde_json::from_value(told).map_err(|error| format!("is no token ({error})"))?;
+        let token = serde_json::from_value(told).map_err(|error| format!("is not a token ({error})"))?;
         Ok(Self { is_whole, ..token })
     }
 

@@ -295,7 +295,7 @@ impl Keystone {
             return Err(refusal.error(api, &text, self));
         }
         let body = serde_json::from_str(&text)
-            .map_err(|error| self.damaged(api, status.as_u16(), &format!("is no token ({error})")))?;
+            .map_err(|error| self.damaged(api, status.as_u16(), &format!("is not a token ({error})")))?;
         Ok((subject.filter(|token| !token.expose_secret().is_empty()), status.as_u16(), body))
     }
 

@@ -31,7 +31,7 @@ impl Refusal {
             )
             .hint(format!("give the URL it names as {}", url.origin)),
             401 if self.second_factor => {
-                Error::new(Kind::Login, format!("Keystone wants a second factor from {}", keystone.whose()))
+                Error::new(Kind::Login, format!("Keystone asks for a second factor from {}", keystone.whose()))
                     .hint("use an application credential, which needs none")
             }
             400 | 401 | 403 => self.refused(api, keystone, said),

@@ -101,7 +101,7 @@ impl Envelope {
             return Err(format!("has no `{lacks}`"));
         }
         let is_whole = catalog::is_whole(catalog);
-        let envelope: Self = serde_json::from_value(document).map_err(|error| format!("is no token ({error})"))?;
+        let envelope: Self = serde_json::from_value(document).map_err(|error| format!("is not a token ({error})"))?;
         let (secret, token) = envelope.token();
         Ok((secret, body::Token { is_whole, ..token }))
     }
