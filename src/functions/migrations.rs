@@ -54,6 +54,8 @@ pub const ROWS: &[Function] = &[
 
 /// The time after its execution that the server may take to begin the deployment: it checks every 10 s.
 const DEPLOYING: Duration = Duration::from_secs(60);
+/// The interval for checking whether it has.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let mut fields = fields(call)?;
@@ -197,25 +199,21 @@ pub fn second_half(call: &Call<'_>, thing: &Dynamic, deadline: Option<Instant>) 
         return Ok(None);
     }
     let execution = object["execution_id"].as_str().unwrap_or_default();
-    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
-    let latest = clock.instant() + DEPLOYING;
-    loop {
-        if let Some(deployment) = deployment_of(call, execution)? {
+    let latest = call.host.clock.instant() + DEPLOYING;
+    let until = deadline.map_or(latest, |deadline| deadline.min(latest));
+    match call.until(INTERVAL, Some(until), || deployment_of(call, execution))? {
+        Some(deployment) => {
             let id = resolve::id_in(&deployment)?.to_owned();
-            return Ok(Some(Target::deployment(id, label(&object)).first(deployment)));
+            Ok(Some(Target::deployment(id, label(&object)).first(deployment)))
         }
-        let now = clock.instant();
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            return Err(Error::new(Failure::Timeout, format!("`{}` was not deployed in time", label(&object))));
+        None if until < latest => {
+            Err(Error::new(Failure::Timeout, format!("`{}` was not deployed in time", label(&object))))
         }
-        if now >= latest {
-            return Err(Error::new(
-                Failure::Failed,
-                format!("`{}` was copied, and the server did not deploy it", label(&object)),
-            )
-            .hint("deploy it with `replica_deploy`"));
-        }
-        cancel.sleep_until(clock, now + Duration::from_secs(5))?;
+        None => Err(Error::new(
+            Failure::Failed,
+            format!("`{}` was copied, and the server did not deploy it", label(&object)),
+        )
+        .hint("deploy it with `replica_deploy`")),
     }
 }
 

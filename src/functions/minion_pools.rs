@@ -283,24 +283,19 @@ pub fn is_pool(object: &Value) -> bool {
 /// `Failed` with its last event when it is broken, `Timeout`.
 pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Instant>) -> Result<Value> {
     let id = pool["id"].as_str().unwrap_or_default();
-    let (clock, cancel) = (&call.host.clock, &call.host.cancel);
-    loop {
+    let name = pool["name"].as_str().unwrap_or(id);
+    let ready = call.until(INTERVAL, deadline, || {
         let pool = call.read(&minion_pools::show(id))?;
-        let name = pool["name"].as_str().unwrap_or(id);
         match PoolStatus::from(pool["status"].as_str().unwrap_or_default()) {
-            PoolStatus::Allocated | PoolStatus::Deallocated if !busy(&pool) => return Ok(pool),
+            PoolStatus::Allocated | PoolStatus::Deallocated if !busy(&pool) => Ok(Some(pool)),
             PoolStatus::Error => {
                 let why = last_error(&pool).unwrap_or("the server gives no reason");
-                return Err(Error::new(Failure::Failed, format!("the minion pool `{name}` failed: {why}")));
+                Err(Error::new(Failure::Failed, format!("the minion pool `{name}` failed: {why}")))
             }
-            _ => {}
+            _ => Ok(None),
         }
-        if deadline.is_some_and(|deadline| clock.instant() >= deadline) {
-            return Err(Error::new(Failure::Timeout, format!("the minion pool `{name}` was not ready in time")));
-        }
-        let next = clock.instant() + INTERVAL;
-        cancel.sleep_until(clock, deadline.map_or(next, |deadline| next.min(deadline)))?;
-    }
+    })?;
+    ready.ok_or_else(|| Error::new(Failure::Timeout, format!("the minion pool `{name}` was not ready in time")))
 }
 
 /// True if work on a pool goes on although its status is one of rest.

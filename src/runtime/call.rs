@@ -145,6 +145,30 @@ impl Call<'_> {
         self.cloud()?.client.list(&self.lane.origin, request)
     }
 
+    /// Calls `ask` at this interval until it has an answer; `None` when the deadline has passed without one.
+    ///
+    /// # Errors
+    /// That of `ask`; `Interrupted`.
+    pub fn until<T>(
+        &self,
+        interval: Duration,
+        deadline: Option<Instant>,
+        mut ask: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let (clock, cancel) = (&self.host.clock, &self.host.cancel);
+        loop {
+            if let Some(answer) = ask()? {
+                return Ok(Some(answer));
+            }
+            let now = clock.instant();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(None);
+            }
+            let next = now + interval;
+            cancel.sleep_until(clock, deadline.map_or(next, |deadline| next.min(deadline)))?;
+        }
+    }
+
     /// Sends one step: a changing request, on record before it leaves and settled after. `settle` decides about a lost
     /// answer. A step that is recorded as done is not checked by the guard again.
     ///
