@@ -8,19 +8,20 @@ use rhai::{Expr, FnCallExpr, Position};
 use crate::check::fields::object;
 use crate::check::files;
 use crate::check::impossible::{needs, nobody_can};
+use crate::check::knowledge::Known;
 use crate::check::literals;
 use crate::check::literals::{Found, near};
 use crate::check::natives::{given, returned};
 use crate::check::program::File;
 use crate::check::shape::{Begun, Closure, Fields, Origin, Shape};
-use crate::check::state::Known;
+use crate::check::table::{arity, check_arguments, runs_beside, signature};
 use crate::check::walk::Walk;
 use crate::check::written::{UNKNOWN, Written, parts, variants};
-use crate::check::{check_arguments, runs_beside, signature, unknown_function};
 use crate::error::{Error, count};
 use crate::inventory::{Layout, doubled_column};
 use crate::language::bodies::is_closure;
 use crate::language::finding::captured_write;
+use crate::language::meant::unknown_function;
 use crate::language::spec::{Key, Kind, Noun, Spec};
 
 impl Walk<'_> {
@@ -521,18 +522,6 @@ impl Walk<'_> {
 
 fn has_map(expression: &Expr) -> bool {
     parts(expression).iter().any(|part| matches!(part, Expr::Map(..)))
-}
-
-pub(super) fn arity(name: &str, counts: &BTreeSet<usize>, given: usize) -> Error {
-    let wanted = match counts.iter().collect::<Vec<_>>().as_slice() {
-        [only] => count(**only, "argument"),
-        several => format!("{} arguments", several.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")),
-    };
-    Error::script(format!("`{name}` takes {wanted}, not {given}")).hint(if counts.iter().all(|count| *count < given) {
-        "leave out the extra ones"
-    } else {
-        "add the missing ones"
-    })
 }
 
 pub(super) fn closure_takes(own: usize, wanted: usize, function: &str, written: &str) -> Error {

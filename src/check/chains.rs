@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use rhai::{ASTFlags, Expr, FnCallExpr, Position};
 
-use crate::check::calls::{arity, closure_takes};
+use crate::check::calls::closure_takes;
 use crate::check::fields::{nearly, object};
+use crate::check::knowledge::Known;
 use crate::check::literals::near;
 use crate::check::natives;
 use crate::check::natives::given;
 use crate::check::program::File;
 use crate::check::shape::{Closure, Fields, Origin, Shape, Step};
-use crate::check::signature;
-use crate::check::state::Known;
+use crate::check::table::{arity, signature};
 use crate::check::walk::Walk;
 use crate::check::written::{UNKNOWN, Written};
 use crate::error::{Error, count};

@@ -2,7 +2,7 @@
 
 use rhai::{AST, Engine, ParseError, Scope};
 
-use crate::check::check;
+use crate::check::table::check;
 use crate::check::variables::undefined;
 use crate::error::Error;
 use crate::language::catalog::Catalog;

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use rhai::Engine;
 use serde_json::Value;
 
-use crate::check::check;
 use crate::check::compile::findings;
 use crate::check::natives::Natives;
 use crate::check::program::{File, load};
+use crate::check::table::check;
 use crate::check::variables::UNDEFINED;
 use crate::check::walk::walk;
 use crate::error::Error;

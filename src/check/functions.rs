@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rhai::{Position, Stmt};
 
+use crate::check::knowledge::Known;
 use crate::check::shape::{Closure, Shape};
-use crate::check::state::Known;
 use crate::check::walk::Walk;
 use crate::language::bodies::is_closure;
 use crate::language::scope::Names;

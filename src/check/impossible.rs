@@ -6,7 +6,7 @@ use rhai::{Expr, Ident, Position};
 use serde_json::{Map, Value};
 
 use crate::check::program::File;
-use crate::check::walk::Told;
+use crate::check::program::Told;
 use crate::check::written::{are_together, flag, is_sure};
 use crate::client::schedules::{PARTS, end};
 use crate::client::{deployments, executions, migrations, transfers};

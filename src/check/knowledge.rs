@@ -5,10 +5,38 @@ use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
 use crate::check::shape::Shape;
-use crate::check::state::Known;
+use crate::check::written::Written;
 
 /// The number of variables that are copied when one of them changes.
 const PART: usize = 32;
+
+/// The knowledge about a variable.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) shape: Shape,
+    /// Its literal value, if there is one.
+    pub(super) literal: Option<Written>,
+    /// It has begun work, and nobody has looked at it since.
+    pub(super) unread: bool,
+}
+
+impl From<Shape> for Known {
+    fn from(shape: Shape) -> Self {
+        Self { unread: shape.begun().is_some(), shape, literal: None }
+    }
+}
+
+impl Known {
+    pub(super) fn join(self, other: Self) -> Self {
+        match (&self.shape, &other.shape) {
+            (Shape::Never, _) => return other,
+            (_, Shape::Never) => return self,
+            _ => {}
+        }
+        let literal = Written::either(self.literal, other.literal);
+        Self { shape: self.shape.join(other.shape), literal, unread: self.unread && other.unread }
+    }
+}
 
 /// Indexed by the variables' numbers.
 #[derive(Clone, Default)]

@@ -6,6 +6,7 @@ use crate::check::written::{are_together, flag, is_sure};
 use crate::duration;
 use crate::error::{Error, count, suggest};
 use crate::language::arguments::{no_choice, unknown_key};
+use crate::language::captures::closure_name;
 use crate::language::catalog::Catalog;
 use crate::language::spec::{Key, Kind, Spec};
 use crate::wave::Budget;
@@ -37,7 +38,7 @@ fn literal(expression: &Expr) -> Option<Literal<'_>> {
         Expr::InterpolatedString(..) => Literal::Text(None),
         Expr::Array(..) => Literal::List,
         Expr::Map(..) => Literal::Map,
-        _ if crate::check::closure_name(expression).is_some() => Literal::Closure,
+        _ if closure_name(expression).is_some() => Literal::Closure,
         _ => return None,
     })
 }

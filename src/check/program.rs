@@ -14,6 +14,7 @@ use crate::language::finding::CapturedWrites;
 use crate::language::source::read_module;
 use crate::language::syntax::{Recovered, recover};
 use crate::limits::Limits;
+use crate::report::values::diagnostic::Severity;
 
 /// One text that parses, or its readable part.
 pub struct File {
@@ -25,6 +26,22 @@ pub struct File {
     pub syntax: Recovered,
     /// The mistakes in its imports.
     pub imports: Vec<(Error, Position)>,
+}
+
+/// A mistake in one of the files.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub file: usize,
+    pub severity: Severity,
+    pub error: Error,
+    pub position: Position,
+}
+
+/// A position in one of the files, in an order.
+pub(super) type Spot = (usize, Option<usize>, Option<usize>);
+
+pub(super) fn spot(file: usize, position: Position) -> Spot {
+    (file, position.line(), position.position())
 }
 
 pub struct Tree {

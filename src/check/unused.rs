@@ -3,8 +3,9 @@
 
 use rhai::{Expr, FnCallExpr, Position, Stmt};
 
+use crate::check::program::{Told, spot};
 use crate::check::shape::{Begun, Shape};
-use crate::check::walk::{Told, Walk, spot};
+use crate::check::walk::Walk;
 use crate::error::Error;
 use crate::report::values::diagnostic::Severity;
 

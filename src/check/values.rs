@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use rhai::{Expr, FnPtr, ImmutableString, Position};
 
+use crate::check::knowledge::Known;
 use crate::check::literals::near;
+use crate::check::program::spot;
 use crate::check::shape::{Captured, Closure, Fields, Origin, Shape};
-use crate::check::state::Known;
 use crate::check::unused::last_method;
-use crate::check::walk::{Walk, spot};
+use crate::check::walk::Walk;
 use crate::check::written::{UNKNOWN, Written, merged, one_of, parts, words};
 use crate::error::Error;
 use crate::language::captures::{closure_name, curried};

@@ -12,10 +12,11 @@ use rhai::{ASTFlags, Expr, ImmutableString, Position, Stmt, StmtBlock};
 
 use crate::check::impossible::no_server;
 use crate::check::knowledge::Knowledge;
+use crate::check::knowledge::Known;
 use crate::check::natives::Natives;
-use crate::check::program::{File, Tree};
+use crate::check::program::{File, Spot, Told, Tree};
 use crate::check::shape::{Begun, Closure, Shape, Step, change};
-use crate::check::state::{Asked, Known, Turn, Variable, Waits, about};
+use crate::check::state::{Asked, Turn, Variable, Waits, about};
 use crate::check::written::{Written, words};
 use crate::error::Error;
 use crate::language::bodies::{is_closure, named};
@@ -24,22 +25,6 @@ use crate::language::lexer::{Kind, lex};
 use crate::language::scope::Names;
 use crate::model::Generation;
 use crate::report::values::diagnostic::Severity;
-
-/// A mistake in one of the files.
-#[derive(Clone, Debug)]
-pub struct Told {
-    pub file: usize,
-    pub severity: Severity,
-    pub error: Error,
-    pub position: Position,
-}
-
-/// A position in one of the files, in an order.
-type Spot = (usize, Option<usize>, Option<usize>);
-
-pub(super) fn spot(file: usize, position: Position) -> Spot {
-    (file, position.line(), position.position())
-}
 
 /// Everything that can be reported about a runbook and its modules besides the words of each call.
 pub fn walk(files: &[File], natives: &Natives, catalog: &Catalog, folder: &Path, now: Timestamp) -> Vec<Told> {

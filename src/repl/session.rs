@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
-use crate::check::check;
 use crate::check::compile::compile_with;
+use crate::check::table::check;
 use crate::language::error::{Located, Step};
 use crate::language::finding::Finding;
 use crate::runtime::engine::build;
