@@ -181,7 +181,7 @@ pub fn check_keys(
         known().filter(|key| key.required && !seen.contains(&key.name)).map(|key| format!("`{}`", key.name)).collect();
     if !missing.is_empty() {
         found(
-            Error::script(format!("`{name}` wants {}", missing.join(", "))).hint("add it to the object map"),
+            Error::script(format!("`{name}` needs {}", missing.join(", "))).hint("add it to the object map"),
             *position,
         );
     }

@@ -171,7 +171,7 @@ impl Options {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Error::script(format!("`{name}` wants {}", missing.join(", "))))
+        Err(Error::script(format!("`{name}` needs {}", missing.join(", "))))
     }
 
     /// An option that is a duration.
@@ -402,7 +402,7 @@ mod tests {
             error("#{ origin_endpoint: \"a\", clone_disks: 1 }"),
             ("`clone_disks` of `transfer_create` must be true or false, not a whole number".into(), None)
         );
-        assert_eq!(error("#{}"), ("`transfer_create` wants `origin_endpoint_id`".into(), None));
+        assert_eq!(error("#{}"), ("`transfer_create` needs `origin_endpoint_id`".into(), None));
         assert_eq!(
             error("#{ origin_endpoint: \"a\", scenario: \"replca\" }"),
             ("`scenario` of `transfer_create` cannot be `replca`".into(), Some("did you mean `replica`?".into()))
@@ -417,7 +417,7 @@ mod tests {
         );
         assert_eq!(
             error("#{ origin_endpoint: \"a\", storage_mappings: #{ disk_mappings: [#{ disk_id: \"1\" }, #{}] } }").0,
-            "`disk_mappings` wants `disk_id`"
+            "`disk_mappings` needs `disk_id`"
         );
         assert_eq!(
             error("#{ origin_endpoint: \"a\", origin_endpoint_id: \"b\" }").0,

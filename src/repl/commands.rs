@@ -193,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn commands_take_their_operands_and_say_what_they_want() {
+    fn commands_take_their_operands_and_say_what_they_need() {
         assert_eq!(command(":json endpoint_list()"), Command::Show(Form::Json, Some("endpoint_list()".into())));
         assert_eq!(command(":save \"my waves.rhai\""), Command::Save("my waves.rhai".into()));
         assert_eq!(command(":stop job 2"), Command::Stop(2));
         let wrong = |input: &str| read(input).expect("a command").expect_err("wrong").to_string();
-        assert!(wrong(":save").contains("wants a file"));
+        assert!(wrong(":save").contains("needs a file"));
         assert!(wrong(":tabel").contains("no command `:tabel`"));
         assert!(wrong(":stop x").contains("number of a job"));
     }

@@ -36,7 +36,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "replica_create",
         "#{ storage_mappings: #{ backend_mappings: [#{ source: \"ds1\" }] } }",
-        "`backend_mappings` wants `destination`",
+        "`backend_mappings` needs `destination`",
     ),
     (
         "replica_create",

@@ -171,7 +171,7 @@ fn word(draft: &Draft, pieces: &[Piece], index: usize) -> Option<Mistake> {
             return replace(index, "`try` goes on with `catch`", "write `try { ... } catch (e) { ... }`", "catch");
         }
         "of" | ":" if before.and_then(|at| at.checked_sub(1)).is_some_and(|at| pieces[at].text == "for") => {
-            return replace(index, "`for` wants `in`", "write `for vm in vms { ... }`", " in ");
+            return replace(index, "`for` needs `in`", "write `for vm in vms { ... }`", " in ");
         }
         "if" if !draft.begins_line(at(index).start)
             && before.is_some_and(|at| is_value(&pieces[at]) || pieces[at].kind == Kind::Close) =>
