@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 use crate::client::{deployments, present};
 use crate::error::{Error, Result};
 use crate::functions::guards::{newest_copy, status};
+use crate::functions::resolve::TRANSFER;
 use crate::functions::settings::{
     USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_switch, put_user_scripts,
 };
-use crate::functions::transfers::{FILTERS, TRANSFER, filters, listed};
-use crate::functions::{executions, migrations, ours, resolve};
+use crate::functions::transfers::{FILTERS, filters, listed};
+use crate::functions::{begun, migrations, ours, resolve};
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
@@ -232,43 +233,23 @@ pub fn start(
     fields.insert("transfer_id".to_owned(), transfer.into());
     let request = deployments::create(call.generation()?, fields)?;
     let leaving = |call: &Call<'_>| {
-        let executions = executions::newest(call, transfer, COPIES)?;
+        let executions = begun::newest(call, transfer, COPIES)?;
         let there = There { executions, deployments: lists::deployments_now(call)? };
         guard(call, &there)?;
         let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
-        Ok(json!({ "ids": ours::ids(&of(&there.deployments, transfer)), "copy": copy }))
+        Ok(json!({ "ids": ours::ids(&lists::of_transfer(&there.deployments, transfer)), "copy": copy }))
     };
     let begun = settle::change(call, &request, &leaving, |call, before| {
         // Journals of version 1 recorded only the ids, as a decision.
         let (known, copy) = if before.is_null() { (&decided, &Value::Null) } else { (&before["ids"], &before["copy"]) };
-        let new = ours::new_things(now_of_transfer(call, transfer)?, known);
+        let new = ours::new_things(lists::deployments_of_now(call, transfer)?, known);
         if new.is_empty() {
             return Ok(Found::default());
         }
-        let executions = executions::newest(call, transfer, COPIES)?;
+        let executions = begun::newest(call, transfer, COPIES)?;
         Found::judge(new, |deployment| Ok::<_, Error>(ours::deployment(deployment, &sent, copy, &executions)))
     })?;
     let deployment = present::deployment(begun);
     call.host.index.add_deployment(&deployment);
     Ok(deployment)
-}
-
-/// The deployments of a transfer, according to the current list.
-///
-/// # Errors
-/// Those of the server or the network.
-pub fn of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
-    Ok(of(&lists::deployments(call)?, transfer))
-}
-
-/// The deployments of a transfer right now, including those that others have begun since the last list.
-///
-/// # Errors
-/// Those of the server or the network.
-pub fn now_of_transfer(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
-    Ok(of(&lists::deployments_now(call)?, transfer))
-}
-
-fn of(deployments: &[Value], transfer: &str) -> Vec<Value> {
-    deployments.iter().filter(|deployment| deployment["transfer_id"] == transfer).cloned().collect()
 }

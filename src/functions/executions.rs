@@ -1,18 +1,16 @@
 //! Executions: runs of a transfer, which copy the changes.
 
-use jiff::SignedDuration;
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
-use crate::client::{Filters, Request, executions, present};
+use crate::client::{executions, present};
 use crate::error::{Error, Kind as Failure, Result};
-use crate::functions::deployments::now_of_transfer;
+use crate::functions::begun;
 use crate::functions::guards::{before_copy, of_machines, status, switches_off};
-use crate::functions::ours;
 use crate::functions::ours::Wanted;
 use crate::functions::resolve;
-use crate::functions::transfers::{FILTERS, TRANSFER, fetch, filters, listed};
-use crate::functions::units::label;
+use crate::functions::resolve::{TRANSFER, fetch, label};
+use crate::functions::transfers::{FILTERS, filters, listed};
 use crate::language::arguments::options;
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
@@ -20,7 +18,6 @@ use crate::language::sends::{Again, Sends};
 use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
 use crate::model::Status;
 use crate::runtime::call::Call;
-use crate::runtime::found::{Found, Verdict};
 use crate::runtime::function::Function;
 use crate::runtime::lists;
 use crate::runtime::settle;
@@ -57,9 +54,6 @@ options! {
         force: bool = Kind::Flag, "Cut clean-up tasks short as well: they leave things behind. Default false.";
     }
 }
-
-/// The interval for checking an update whose answer was lost.
-const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
 /// The requests of [`start`].
 pub const EXECUTES: Sends = Sends::changes("POST /transfers/{transfer}/executions", Again::Compared("a new execution"))
@@ -192,7 +186,7 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
     };
     let wanted = Wanted::Copy { shutdown, auto_deploy };
     let request = executions::create(call.generation()?, transfer, fields)?;
-    let begun = begun(call, transfer, &request, wanted, &guard)?;
+    let begun = begun::execution(call, transfer, &request, wanted, &guard)?;
     if status(&begun) == Status::Unexecuted {
         return Err(Error::new(
             Failure::Api,
@@ -201,76 +195,4 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
         .hint("an application credential cannot execute: Coriolis makes a Keystone trust for it"));
     }
     Ok(present::execution(begun))
-}
-
-/// Sends a request that begins an execution. `guard` is asked whenever it is about to leave, with the newest executions
-/// of that moment. When the answer is lost, a new execution that matches `wanted` shows that it has begun; the server
-/// refuses a second one while the first is running, so it may be sent again.
-///
-/// # Errors
-/// That of the guard; those of the server; `Unknown` when no look tells.
-pub fn begun(
-    call: &Call<'_>,
-    transfer: &str,
-    request: &Request,
-    wanted: Wanted<'_>,
-    guard: &dyn Fn(&Call<'_>, &[Value]) -> Result<()>,
-) -> Result<Value> {
-    let decided = call.decided_before().unwrap_or_default();
-    let leaving = |call: &Call<'_>| {
-        let newest = newest(call, transfer, ours::WINDOW)?;
-        guard(call, &newest)?;
-        let mut seen = ours::seen(&newest);
-        if let Wanted::Update(Value::Object(fields)) = wanted {
-            seen["fields"] = settle::named(call, &fetch(call, transfer)?, fields);
-        }
-        Ok(seen)
-    };
-    settle::change(call, request, &leaving, |call, before| {
-        let before = if before.is_null() { &decided } else { before };
-        let all = || call.read_list(&executions::list(call.generation()?, transfer, &Filters::default()));
-        let mut new = ours::new_executions(all()?, before);
-        if new.is_empty() {
-            return Ok(Found::default());
-        }
-        let Wanted::Update(fields) = wanted else {
-            let deployments = now_of_transfer(call, transfer)?;
-            return Found::judge(new, |found| Ok(ours::execution(found, wanted, &Value::Null, &deployments)));
-        };
-        // Before an update has ended, nothing shows what it changes; meanwhile another one may have begun.
-        let runs = |found: &&Value| ours::is_update(found) && status(found).is_active();
-        while let Some(running) = new.iter().find(runs).and_then(|running| running["id"].as_str()) {
-            ended(call, transfer, running)?;
-            new = ours::new_executions(all()?, before);
-        }
-        let now = fetch(call, transfer)?;
-        let latest = new.iter().filter(|found| ours::is_update(found)).map(ours::number).max();
-        let found = Found::judge(new, |found| {
-            let of = if latest == Some(ours::number(found)) { &now } else { &Value::Null };
-            Ok::<_, Error>(ours::execution(found, wanted, of, &[]))
-        })?;
-        let changed = || settle::changed(call, &now, &before["fields"], fields.as_object()?);
-        Ok(match found.verdict() {
-            Verdict::Nothing => changed().map_or(found, Found::changed),
-            _ => found,
-        })
-    })
-}
-
-/// The newest executions of a transfer, of any type.
-///
-/// # Errors
-/// Those of the server or the network.
-pub fn newest(call: &Call<'_>, transfer: &str, count: usize) -> Result<Vec<Value>> {
-    let filters = Filters::newest(count);
-    Ok(filters.apply(call.read_list(&executions::list(call.generation()?, transfer, &filters))?))
-}
-
-/// Waits until an execution has ended.
-fn ended(call: &Call<'_>, transfer: &str, id: &str) -> Result<()> {
-    let (clock, show) = (&call.host.clock, executions::show(call.generation()?, transfer, id));
-    while status(&call.read(&show)?).is_active() {
-        call.host.cancel.sleep_until(clock, clock.instant() + LOOK)?;
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::runtime::engine;
 use crate::runtime::function::Function;
 use crate::runtime::host::{Host, Language};
 
+mod begun;
 mod deployments;
 mod endpoints;
 mod executions;

@@ -5,12 +5,34 @@ use std::cell::RefCell;
 use rhai::{Dynamic, Map as ScriptMap};
 use serde_json::{Map, Value};
 
-use crate::client::{Filters, Request, endpoints, executions, minion_pools, regions};
+use crate::client::{Filters, Request, endpoints, executions, minion_pools, present, regions, transfers};
 use crate::error::{Error, Kind, Result, suggest};
 use crate::language::arguments::text_of;
+use crate::language::spec;
 use crate::runtime::call::{Call, Guard};
 use crate::runtime::lists;
 use crate::secret::carried;
+
+/// The parameter of a function of one replica.
+pub const TRANSFER: spec::Parameter = spec::Parameter::required(
+    "transfer",
+    spec::Kind::Reference(spec::Noun::Transfer),
+    "Its id, its object, or the name of its VM.",
+);
+
+/// A transfer with all that the server tells of it.
+///
+/// # Errors
+/// Those of the server or the network.
+pub fn fetch(call: &Call<'_>, id: &str) -> Result<Value> {
+    Ok(present::transfer(call.read(&transfers::show(call.generation()?, id))?))
+}
+
+/// A transfer's name for people: its VMs.
+pub fn label(transfer: &Value) -> String {
+    let names: Vec<&str> = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if names.is_empty() { transfer["id"].as_str().unwrap_or("?").to_owned() } else { names.join(", ") }
+}
 
 /// True for an id as the server makes them: 36 characters, hexadecimal and dashes.
 pub fn is_id(text: &str) -> bool {

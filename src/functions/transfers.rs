@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Direction, Filters, present, transfers};
 use crate::error::{Error, Result, count};
+use crate::functions::begun;
 use crate::functions::endpoints::refuse_nothing;
-use crate::functions::executions;
 use crate::functions::ours::Wanted;
+use crate::functions::resolve::{TRANSFER, fetch};
 use crate::functions::settings::{
     USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_map_or_file, put_switch, put_user_scripts,
 };
@@ -19,9 +20,6 @@ use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
 use crate::runtime::call::{Call, Guard, unguarded};
 use crate::runtime::function::Function;
 use crate::runtime::settle;
-
-pub const TRANSFER: Parameter =
-    Parameter::required("transfer", Kind::Reference(Noun::Transfer), "Its id, its object, or the name of its VM.");
 
 /// The two sides of a transfer.
 pub const ENDS: &[Key] = &[
@@ -302,7 +300,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let request = transfers::update(call.generation()?, &id, settings(call)?)?;
     let fields = request.body.as_ref().and_then(Value::as_object).and_then(|body| body.values().next());
     let wanted = Wanted::Update(fields.unwrap_or(&Value::Null));
-    let execution = executions::begun(call, &id, &request, wanted, &|_, _| Ok(()))?;
+    let execution = begun::execution(call, &id, &request, wanted, &|_, _| Ok(()))?;
     Ok(call.shown(present::execution(execution)))
 }
 
@@ -325,12 +323,8 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn disks_delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let request = transfers::delete_disks(call.generation()?, &id);
-    let execution = executions::begun(call, &id, &request, Wanted::DisksDelete, &|_, _| Ok(()))?;
+    let execution = begun::execution(call, &id, &request, Wanted::DisksDelete, &|_, _| Ok(()))?;
     Ok(call.shown(present::execution(execution)))
-}
-
-pub fn fetch(call: &Call<'_>, id: &str) -> Result<Value> {
-    Ok(present::transfer(call.read(&transfers::show(call.generation()?, id))?))
 }
 
 /// Creates a transfer. `guard` is asked whenever it is about to leave. When the answer is lost, the transfer with this

@@ -1,14 +1,12 @@
 //! Units: the building blocks of a runbook, because each can be retried and guarded as one.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
-use crate::client::{instances, present};
-use crate::clock::Instant;
+use crate::client::present;
 use crate::duration;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::functions::deployments;
@@ -18,9 +16,10 @@ use crate::functions::executions::{COPY, EXECUTES};
 use crate::functions::guards::{
     Facts, Overrides, before_deploy, newest_copy, of_machines, share_a_machine, status, switches_off,
 };
-use crate::functions::transfers::{ENDS, MAKE, SETTINGS, TRANSFER, fetch, fields, make as transfers_made};
-use crate::functions::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION};
-use crate::functions::{ours, resolve};
+use crate::functions::resolve::{TRANSFER, fetch, label};
+use crate::functions::transfers::{ENDS, MAKE, SETTINGS, fields, make as transfers_made};
+use crate::functions::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION, deadline, disk_sizes};
+use crate::functions::{begun, ours, resolve};
 use crate::language::arguments::{options, text_of};
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
@@ -156,7 +155,7 @@ fn of(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 /// Adds the id of the newest deployment that is running or has succeeded, so that a runbook can skip the work of an
 /// earlier run.
 fn with_deployment(call: &Call<'_>, mut transfer: Value) -> Result<Dynamic, Fault> {
-    let deployments = deployments::of_transfer(call, resolve::id_in(&transfer)?)?;
+    let deployments = lists::deployments_of(call, resolve::id_in(&transfer)?)?;
     let alive = deployments.iter().filter(|deployment| status(deployment).is_alive());
     let newest = alive.max_by_key(|deployment| deployment["created_at"].as_str().map(str::to_owned));
     transfer["deployment_id"] = newest.map_or(Value::Null, |deployment| deployment["id"].clone());
@@ -264,7 +263,7 @@ fn joins(
     fields: &Map<String, Value>,
     running: &Value,
 ) -> Result<()> {
-    let there = There { executions: executions::newest(call, id, COPIES)?, deployments: Vec::new() };
+    let there = There { executions: begun::newest(call, id, COPIES)?, deployments: Vec::new() };
     guard(call, id, transfer, wanted, &there)?;
     let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
     if ours::deployment(running, fields, &copy, &there.executions) == Agrees::No {
@@ -283,7 +282,7 @@ fn shown_id(thing: &Value) -> &str {
 
 /// A running deployment of the transfer: an earlier run has started it, and this one joins it.
 fn under_way(call: &Call<'_>, transfer: &str) -> Result<Option<Value>> {
-    let known = deployments::of_transfer(call, transfer)?;
+    let known = lists::deployments_of(call, transfer)?;
     let Some(active) = known.iter().find(|deployment| status(deployment).is_active()) else { return Ok(None) };
     let id = resolve::id_in(active)?;
     let deployment = present::deployment(call.read(&crate::client::deployments::show(call.generation()?, id))?);
@@ -344,31 +343,6 @@ fn wait_execution(
     call.wait(target, deadline(call, timeout)?)
 }
 
-/// The sizes of the disks to be copied, so that progress can be weighted by bytes. Missing ones only make it coarser.
-pub fn disk_sizes(call: &Call<'_>, transfer: &Value) -> BTreeMap<String, Vec<u64>> {
-    let endpoint = transfer["origin_endpoint_id"].as_str().unwrap_or_default();
-    let environment = transfer
-        .get("source_environment")
-        .filter(|environment| environment.as_object().is_some_and(|map| !map.is_empty()));
-    let names = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    names
-        .filter_map(|name| {
-            let sizes = call.host.disk_sizes(endpoint, name, || {
-                let instance = call.read(&instances::show(endpoint, name, environment)).ok()?;
-                let disks = instance["devices"]["disks"].as_array()?;
-                Some(disks.iter().filter_map(|disk| disk["size_bytes"].as_u64()).collect())
-            })?;
-            Some((name.to_owned(), sizes))
-        })
-        .collect()
-}
-
-/// A transfer's name for people: its VMs.
-pub fn label(transfer: &Value) -> String {
-    let names: Vec<&str> = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if names.is_empty() { transfer["id"].as_str().unwrap_or("?").to_owned() } else { names.join(", ") }
-}
-
 fn is_fresh(execution: &Value, now: Timestamp, max_age: Duration) -> bool {
     let ended = execution["updated_at"].as_str().and_then(duration::server_time);
     is_copy(execution)
@@ -378,8 +352,4 @@ fn is_fresh(execution: &Value, now: Timestamp, max_age: Duration) -> bool {
 
 fn is_copy(execution: &Value) -> bool {
     execution["type"].as_str().is_some_and(|kind| kind.ends_with("_execution"))
-}
-
-pub fn deadline(call: &Call<'_>, timeout: Option<Duration>) -> Result<Option<Instant>> {
-    timeout.map(|timeout| call.deadline(timeout)).transpose()
 }

@@ -1,15 +1,15 @@
 //! Waiting for work that was started.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rhai::{Array, Dynamic, FnPtr};
 use serde_json::Value;
 
-use crate::client::{deployments, present};
+use crate::client::{deployments, instances, present};
 use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
-use crate::functions::transfers::fetch;
-use crate::functions::units::{deadline, disk_sizes, label};
+use crate::functions::resolve::{fetch, label};
 use crate::functions::{migrations, minion_pools, resolve};
 use crate::language::arguments::options;
 use crate::language::error::Fault;
@@ -208,4 +208,28 @@ fn presented(finished: Value) -> Value {
     let is_deployment =
         matches!(finished["type"].as_str(), Some("deployment" | "migration")) && finished.get("number").is_none();
     if is_deployment { present::deployment(finished) } else { present::execution(finished) }
+}
+
+/// The sizes of the disks to be copied, so that progress can be weighted by bytes. Missing ones only make it coarser.
+pub fn disk_sizes(call: &Call<'_>, transfer: &Value) -> BTreeMap<String, Vec<u64>> {
+    let endpoint = transfer["origin_endpoint_id"].as_str().unwrap_or_default();
+    let environment = transfer
+        .get("source_environment")
+        .filter(|environment| environment.as_object().is_some_and(|map| !map.is_empty()));
+    let names = transfer["instances"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    names
+        .filter_map(|name| {
+            let sizes = call.host.disk_sizes(endpoint, name, || {
+                let instance = call.read(&instances::show(endpoint, name, environment)).ok()?;
+                let disks = instance["devices"]["disks"].as_array()?;
+                Some(disks.iter().filter_map(|disk| disk["size_bytes"].as_u64()).collect())
+            })?;
+            Some((name.to_owned(), sizes))
+        })
+        .collect()
+}
+
+/// The moment at which a wait is given up.
+pub fn deadline(call: &Call<'_>, timeout: Option<Duration>) -> Result<Option<Instant>> {
+    timeout.map(|timeout| call.deadline(timeout)).transpose()
 }

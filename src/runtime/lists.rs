@@ -44,6 +44,27 @@ pub fn deployments_now(call: &Call<'_>) -> Result<Vec<Value>> {
     Ok(present::each(call.read_list(&request)?, present::deployment))
 }
 
+/// The deployments of a transfer, according to the current list.
+///
+/// # Errors
+/// Those of the server or the network.
+pub fn deployments_of(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
+    Ok(of_transfer(&deployments(call)?, transfer))
+}
+
+/// The deployments of a transfer right now, including those that others have begun since the last list.
+///
+/// # Errors
+/// Those of the server or the network.
+pub fn deployments_of_now(call: &Call<'_>, transfer: &str) -> Result<Vec<Value>> {
+    Ok(of_transfer(&deployments_now(call)?, transfer))
+}
+
+/// Those of a transfer.
+pub fn of_transfer(deployments: &[Value], transfer: &str) -> Vec<Value> {
+    deployments.iter().filter(|deployment| deployment["transfer_id"] == transfer).cloned().collect()
+}
+
 fn kept(call: &Call<'_>, kept: &Kept, request: &Request, present: fn(Value) -> Value) -> Result<Arc<Vec<Value>>> {
     let host = call.host;
     kept.get(&host.clock, &host.cancel, || Ok(call.read_list(request)?.into_iter().map(present).collect()))

@@ -34,11 +34,7 @@ const FLOORS: [&[&str]; 7] = [
 /// Those that see less than their floor would let them: the exact list of what they may import.
 const NARROW: [(&str, &[&str]); 2] = [("sandbox", &["model", "clock", "secret"]), ("report", FLOORS[0])];
 
-/// The largest number of files of one wing that import each other in a circle, where it is more than [`LARGEST_KNOT`]:
-/// none of these may grow, and each is to be cut.
-const KNOTS: [(&str, usize); 1] = [("functions", 7)];
-
-/// As many files may import each other in a circle anywhere.
+/// As many files may import each other in a circle.
 const LARGEST_KNOT: usize = 3;
 
 const LONGEST_FILE: usize = 620;
@@ -65,14 +61,12 @@ fn every_module_stands_on_a_floor() {
 }
 
 #[test]
-fn no_more_files_import_each_other_in_a_circle_than_is_known() {
+fn no_more_than_a_few_files_import_each_other_in_a_circle() {
     let files = sources();
     let mut offences = Vec::new();
     for knot in knots(&graph(&files)) {
-        let wing = common_module(&knot);
-        let allowed = KNOTS.iter().find(|(known, _)| *known == wing).map_or(LARGEST_KNOT, |(_, size)| *size);
-        if knot.len() > allowed {
-            offences.push(format!("{} files of `{wing}` (at most {allowed}): {}", knot.len(), knot.join(", ")));
+        if knot.len() > LARGEST_KNOT {
+            offences.push(format!("{} files (at most {LARGEST_KNOT}): {}", knot.len(), knot.join(", ")));
         }
     }
     assert!(offences.is_empty(), "{}", offences.join("\n"));
@@ -315,16 +309,6 @@ fn knots(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
         }
     }
     found.into_iter().collect()
-}
-
-/// The innermost module that all of these are in.
-fn common_module(modules: &[String]) -> String {
-    let mut common: Vec<&str> = modules[0].split("::").collect();
-    for module in modules {
-        let shared = common.iter().zip(module.split("::")).take_while(|(a, b)| **a == *b).count();
-        common.truncate(shared);
-    }
-    common.join("::")
 }
 
 /// The modules at the top that this file names, with the line: `crate::x`, `crate::{x, y}` and `super::...::x`.
