@@ -86,8 +86,8 @@ fn every_kind_takes_what_works_and_names_what_does_not() {
                 _ => vec!["first".into(), last],
             };
             let said = match Arguments::read(row, name, &arguments) {
-                // What else it wants is not what is asked here.
-                Err(error) if !error.message.starts_with(&format!("`{name}` wants")) => error.message,
+                // Missing keys are not the subject here.
+                Err(error) if !error.message.starts_with(&format!("`{name}` needs")) => error.message,
                 _ => String::new(),
             };
             (said != *mistake).then(|| format!("{name}({code}): `{said}`, not `{mistake}`"))
