@@ -220,7 +220,7 @@ fn no_auth_sends_no_token() {
     assert_eq!(
         told(&error),
         format!(
-            "input: `{bare}` does not say which project | write it as `http://host:7667/v1/PROJECT_ID`, or give the \
+            "input: `{bare}` lacks the project | write it as `http://host:7667/v1/PROJECT_ID`, or give the \
              project's id with `OS_PROJECT_ID`"
         )
     );
