@@ -251,6 +251,13 @@ pub enum Fact {
     StopRequested {
         now: bool,
     },
+    /// The truth of a sandbox at the end of a run, if something is wrong: the VMs, by what is wrong with them.
+    SandboxTold {
+        running_twice: Vec<String>,
+        stale: Vec<String>,
+        half_copied: Vec<String>,
+        sources_off: Vec<String>,
+    },
     RunFinished {
         exit_code: u8,
         elapsed_seconds: f64,

@@ -289,6 +289,9 @@ impl Performance<'_> {
         if let (View::Jsonl, Some(value)) = (self.view(), self.shown(&result)) {
             say(Fact::Printed { text: value.to_string() });
         }
+        if let Some(told) = self.world.truth() {
+            say(told);
+        }
         let elapsed_seconds = clock.instant().duration_since(began).as_secs_f64();
         say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
         let why = result.as_ref().err().map(|located| Cause::of(&located.error));

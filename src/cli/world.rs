@@ -19,7 +19,7 @@ use crate::event::{Event, Fact, Level, Origin, Sink, VERSION};
 use crate::model::Generation;
 use crate::process::Process;
 use crate::runtime::host::{Cloud, Connect};
-use crate::sandbox::{self, Ledger, Sandbox, Scenario};
+use crate::sandbox::{self, Ledger, Sandbox, Scenario, Truth};
 use crate::settings::{self, CloudFlags, Note, Trust};
 use crate::watch::Watcher;
 
@@ -40,9 +40,8 @@ pub struct World {
     pub located: Option<settings::Origin>,
     /// The login and the trusted certificates; an error matters only to those who need a cloud.
     login: Result<Login>,
-    sandboxed: bool,
     patience: Duration,
-    _sandbox: Option<Sandbox>,
+    sandbox: Option<Sandbox>,
 }
 
 /// The choice of a run's surroundings.
@@ -158,7 +157,6 @@ impl World {
         }
         let login = log_in(process, &flags, &environment, clock.clone());
         let cloud = process.known.mask(&name(scene, &login)).into_owned();
-        let sandboxed = sandbox.is_some();
         Ok(Self {
             clock,
             cancel: Cancel::default(),
@@ -166,16 +164,25 @@ impl World {
             cloud,
             located: login.as_ref().ok().and_then(|login| login.located.clone()),
             login,
-            sandboxed,
             patience: scene.patience.unwrap_or(DEFAULT_PATIENCE),
-            _sandbox: sandbox,
+            sandbox,
         })
+    }
+
+    /// The truth of the sandbox, if something is wrong in it.
+    pub fn truth(&self) -> Option<Fact> {
+        let truth = self.sandbox.as_ref()?.truth();
+        if truth.is_well() {
+            return None;
+        }
+        let Truth { running_twice, stale, half_copied, sources_off, .. } = truth;
+        Some(Fact::SandboxTold { running_twice, stale, half_copied, sources_off })
     }
 
     /// The connection that is made at the first call that needs the cloud.
     pub fn connect(&self, events: Arc<dyn Sink>) -> Connect {
         let (clock, cancel, login) = (self.clock.clone(), self.cancel.clone(), self.login.clone());
-        let (runtime, proxies, patience) = (self.runtime.handle().clone(), !self.sandboxed, self.patience);
+        let (runtime, proxies, patience) = (self.runtime.handle().clone(), self.sandbox.is_none(), self.patience);
         Box::new(move || {
             let Login { identity, trust, notes, .. } = login.clone()?;
             for Note { message, hint } in notes {

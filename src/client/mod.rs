@@ -15,6 +15,7 @@ pub mod options;
 pub mod present;
 pub mod providers;
 pub mod regions;
+pub mod sandbox;
 pub mod schedules;
 pub mod secrets;
 pub mod services;

@@ -28,6 +28,8 @@ pub enum Service {
     Logs,
     /// Wants no token.
     Licensing,
+    /// The truth of a sandbox, which no real cloud has.
+    Sandbox,
 }
 
 impl Service {
@@ -38,6 +40,7 @@ impl Service {
             Service::Secrets => Some("key-manager"),
             Service::Logs => Some("coriolis-logger"),
             Service::Licensing => Some("coriolis-licensing"),
+            Service::Sandbox => Some("coriolis-sandbox"),
         }
     }
 }

@@ -27,6 +27,7 @@ mod providers;
 mod regions;
 mod resolve;
 mod resources;
+mod sandbox;
 mod schedules;
 mod secrets;
 mod services;
@@ -56,6 +57,7 @@ const TABLES: &[(&str, &[Function])] = &[
     ("Waiting", waits::ROWS),
     ("Waves", waves::ROWS),
     ("Jobs", jobs::ROWS),
+    ("Sandbox", sandbox::ROWS),
     ("Files", files::ROWS),
     ("Language", language::ROWS),
 ];

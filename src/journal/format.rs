@@ -196,6 +196,8 @@ enum FactLine {
     GateAnswered { gate: String, answer: String, by: String },
     #[serde(rename = "stop_requested")]
     StopRequested { now: bool },
+    #[serde(rename = "sandbox_told")]
+    SandboxTold { running_twice: Vec<String>, stale: Vec<String>, half_copied: Vec<String>, sources_off: Vec<String> },
     #[serde(rename = "run_finished")]
     RunFinished { exit_code: u8, elapsed_seconds: f64 },
 }

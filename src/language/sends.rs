@@ -114,6 +114,7 @@ impl Sends {
             Service::Secrets => Some("Barbican"),
             Service::Logs => Some("the logging service"),
             Service::Licensing => Some("the licensing server"),
+            Service::Sandbox => Some("the sandbox"),
         }
     }
 }

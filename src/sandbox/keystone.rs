@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::rules::LOGS_PREFIX;
+use super::rules::{LOGS_PREFIX, TRUTH_PREFIX};
 use super::world::licensing;
 use super::world::scenario::Scenario;
 use super::world::secrets::PREFIX;
@@ -401,6 +401,7 @@ impl Keystone {
         services.push(service("coriolis-logger", "coriolis-logger", format!("{}{}", self.base, LOGS_PREFIX)));
         let licensing = format!("{}{}", self.base, licensing::PREFIX);
         services.push(service("coriolis-licensing", "coriolis-licensing", licensing));
+        services.push(service("coriolis-sandbox", "coriolis-sandbox", format!("{}{}", self.base, TRUTH_PREFIX)));
         services.into()
     }
 

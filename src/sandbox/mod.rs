@@ -1,9 +1,9 @@
 //! The sandbox: a simulated Keystone and Coriolis of both generations, served over real HTTP on loopback.
 //!
 //! `world` holds the facts, one model for both generations, and computes the course of executions; `rules` are the
-//! operations on it; `view` and `routes` put it on the wire in the words of a generation; `keystone` issues tokens;
-//! `server` and `wire` listen; `ledger` keeps every change, and `rebuild` makes the same world from it. Each imports
-//! only those named before it.
+//! operations on it, and the truth that follows from it; `view` and `routes` put it on the wire in the words of a
+//! generation; `keystone` issues tokens; `server` and `wire` listen; `ledger` keeps every change, and `rebuild` makes the
+//! same world from it. Each imports only those named before it.
 
 mod fault;
 mod kept;
@@ -22,6 +22,7 @@ pub use ledger::Ledger;
 pub use server::{Accepted, Options, Sandbox, serve, serve_kept};
 pub use world::machine::{Disk, Machine, Nic};
 pub use world::scenario::{Endpoint, Platform, Role, Scenario, Setting, Source};
+pub use world::truth::{self, Truth};
 
 #[cfg(test)]
 mod tests;

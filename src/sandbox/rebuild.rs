@@ -7,6 +7,7 @@ use super::keystone::Keystone;
 use super::ledger::Ledger;
 use super::routes::answer;
 use super::routes::call::{Incoming, Services};
+use super::rules::TRUTH_PREFIX;
 use super::world::{Cloud, licensing, secrets};
 
 /// The path of application credentials.
@@ -14,7 +15,7 @@ const USERS: &str = "/v3/users/";
 
 /// True if this method on this path may change something that outlives the process. Tokens do not.
 pub(super) fn may_change(method: &str, path: &str) -> bool {
-    let served = ["/v1/", secrets::PREFIX, licensing::PREFIX].iter().any(|at| path.starts_with(at));
+    let served = ["/v1/", secrets::PREFIX, licensing::PREFIX, TRUTH_PREFIX].iter().any(|at| path.starts_with(at));
     match method {
         "POST" | "PUT" => served,
         "DELETE" => served || path.starts_with(USERS),

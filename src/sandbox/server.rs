@@ -27,9 +27,10 @@ use super::ledger::Ledger;
 use super::rebuild::{is_kept, may_change, rebuild};
 use super::routes::call::{Answer, Incoming, Services};
 use super::routes::{answer, asks_who, logs};
-use super::rules::LOGS_PREFIX;
+use super::rules::{LOGS_PREFIX, TRUTH_PREFIX};
 use super::wire::{Cut, Port};
 use super::world::scenario::Scenario;
+use super::world::truth::Truth;
 use super::world::{Caller, Cloud, Refusal, draw};
 use crate::clock::Clock;
 use crate::model::Generation;
@@ -83,6 +84,8 @@ struct App {
     changing: AtomicUsize,
     peak: AtomicUsize,
     held: watch::Sender<bool>,
+    /// True if other machines can reach it: then the truth, too, is only for those who log in.
+    open: bool,
 }
 
 /// Starts a sandbox on the current runtime.
@@ -143,6 +146,7 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
         changing: AtomicUsize::default(),
         peak: AtomicUsize::default(),
         held: watch::Sender::new(false),
+        open: !address.ip().is_loopback(),
     });
     let stream = format!("{}/ws", LOGS_PREFIX);
     let router = Router::new()
@@ -193,6 +197,14 @@ impl Sandbox {
     /// The id of the first project.
     pub fn project(&self) -> String {
         self.app.keystone.lock().projects.first().map_or_else(String::new, |project| project.id.clone())
+    }
+
+    /// The truth by now.
+    pub fn truth(&self) -> Truth {
+        let mut cloud = self.app.cloud.lock();
+        let now = self.app.clock.now();
+        cloud.catch_up(now);
+        cloud.truth(now)
     }
 
     /// All changing requests that were carried out or refused, in order.
@@ -356,6 +368,9 @@ impl App {
             let (now, wall) = (self.clock.now(), self.clock.wall());
             if asks_who(&incoming.path) {
                 incoming.caller = incoming.token.as_deref().and_then(|token| keystone.caller(token, wall));
+            }
+            if self.open && incoming.path.starts_with(TRUTH_PREFIX) && incoming.caller.is_none() {
+                return Answer::unauthorized(&keystone.base);
             }
             if let Some(why) = ledger.as_ref().and_then(Ledger::closed)
                 && may_change(&incoming.method, &incoming.path)

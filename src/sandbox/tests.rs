@@ -10,6 +10,7 @@ use crate::clock::{Clock, Speed};
 use crate::model::Generation;
 
 mod services;
+mod truth;
 
 fn options(generation: Generation, clock: &Clock) -> Options {
     Options {
@@ -90,7 +91,11 @@ impl Client {
 
     /// Lets time pass, as a waiting client does.
     async fn pass(&self, minutes: i64) {
-        let (clock, until) = (self.clock.clone(), self.clock.instant() + SignedDuration::from_mins(minutes));
+        self.tick(minutes * 60).await;
+    }
+
+    async fn tick(&self, seconds: i64) {
+        let (clock, until) = (self.clock.clone(), self.clock.instant() + SignedDuration::from_secs(seconds));
         let busy = clock.busy();
         tokio::task::spawn_blocking(move || {
             let _busy = busy;

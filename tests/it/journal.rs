@@ -24,7 +24,7 @@ names!(record, RECORDS, Record: Journal, Cloud, Value, Called, Decided, Began, S
     Ended, Behind, Anew, RetryFailed, Event);
 names!(fact, FACTS, Fact: RunStarted, CloudFound, CallStarted, CallFinished, StepSettled, WaveStarted, ItemStarted,
     ItemRetried, ItemFinished, WaveStopping, WaveFinished, WaitStarted, WaitChanged, WaitFinished, WaitLeft, UnitRetried,
-    RequestRetried, CloudAway, CloudBack, Logged, Printed, RunResumed, GateReached, GateAnswered, StopRequested, RunFinished);
+    RequestRetried, CloudAway, CloudBack, Logged, Printed, RunResumed, GateReached, GateAnswered, StopRequested, SandboxTold, RunFinished);
 names!(kind, KINDS, Kind: Script, Input, Unreachable, Login, Api, NotFound, Ambiguous, Refused, Failed, Cancelled, Timeout,
     Unknown, Interrupted, ItemsFailed, Mismatch, NeedsAnswer, Journal, Storage, Limit, Internal);
 names!(outcome, OUTCOMES, Outcome: Ok, Failed, Skipped, Cancelled, Unknown);

@@ -132,8 +132,28 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             let text = format!("gate {gate}: {} answered {}", text::one_line(by), text::one_line(answer));
             Some(Message::new(Weight::News, label, text))
         }
+        Fact::SandboxTold { running_twice, stale, half_copied, sources_off } => {
+            let text = truth([running_twice, stale, half_copied, sources_off]);
+            Some(Message::new(Weight::Alarm, String::new(), text).headed(Tone::Warning, "SANDBOX"))
+        }
         _ => None,
     }
+}
+
+/// A line for each thing that is wrong in the sandbox, with the VMs.
+fn truth([twice, stale, half, off]: [&Vec<String>; 4]) -> String {
+    let vms = |list: &[String], rest: [&str; 2]| {
+        let rest = rest[usize::from(list.len() != 1)];
+        format!("{} {rest}: {}", count(list.len(), "VM"), text::one_line(&list.join(", ")))
+    };
+    let found = [
+        (twice, ["runs twice", "run twice"]),
+        (stale, ["booted stale data", "booted stale data"]),
+        (half, ["booted a half copied disk", "booted half copied disks"]),
+        (off, ["is off at the source and runs nowhere", "are off at the source and run nowhere"]),
+    ];
+    let wrong = found.into_iter().filter(|(list, _)| !list.is_empty());
+    wrong.map(|(list, rest)| vms(list, rest)).collect::<Vec<_>>().join("\n")
 }
 
 fn resumed(run: &str, calls: usize, after: Option<&str>) -> Message {

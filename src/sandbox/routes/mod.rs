@@ -14,17 +14,18 @@ mod routing;
 mod schedules;
 mod secrets;
 mod transfers;
+mod truth;
 
 use self::call::{Answer, Call, Incoming, Services};
 use self::routing::is_routed;
-use super::rules::LOGS_PREFIX;
+use super::rules::{LOGS_PREFIX, TRUTH_PREFIX};
 use super::world::Refusal;
 use super::world::licensing::PREFIX as LICENSING;
 use super::world::secrets::PREFIX;
 
 /// True if the service behind this path checks the caller; Keystone looks at tokens itself.
 pub(super) fn asks_who(path: &str) -> bool {
-    path == "/v1" || path.starts_with("/v1/") || path.starts_with(PREFIX) || path.starts_with(LOGS_PREFIX)
+    path == "/v1" || ["/v1/", PREFIX, LOGS_PREFIX, TRUTH_PREFIX].iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// Answers one request.
@@ -41,6 +42,9 @@ pub(super) fn answer(services: Services<'_>, incoming: &Incoming) -> Answer {
     }
     if path.starts_with(LOGS_PREFIX) {
         return logs::answer(services, incoming);
+    }
+    if path.starts_with(TRUTH_PREFIX) {
+        return truth::answer(services, incoming);
     }
     if path == "/" || path.starts_with("/v3") || path.starts_with("/v2.0") {
         return identity::answer(services.keystone, incoming, services.wall);

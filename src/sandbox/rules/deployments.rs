@@ -11,7 +11,8 @@ use super::scripts::normalised_scripts;
 use super::transfers::{morphing_pools, unclassed};
 use crate::model::{Generation, Status};
 use crate::sandbox::world::{
-    Action, Caller, Cloud, Copied, Deployed, Deployment, Direct, Graph, Morphing, Refusal, Running,
+    Action, Booted, Caller, Cloud, Copied, Deployed, Deployment, Direct, Graph, Held, Morphing, Refusal, Running,
+    new_volumes,
 };
 
 impl Cloud {
@@ -163,6 +164,7 @@ impl Cloud {
             deployer: None,
             trust: None,
             result: None,
+            booted: Vec::new(),
         });
         deployment
     }
@@ -309,9 +311,11 @@ impl Cloud {
         let deployment = &self.deployments[position];
         let completed = deployment.plan.as_ref().is_some_and(|plan| plan.end().1 == Status::Completed);
         let result = completed.then(|| self.new_machines(&deployment.action));
+        let booted = if completed { self.booted(deployment, at) } else { Vec::new() };
         let deployment = &mut self.deployments[position];
         deployment.action.updated = Some(at);
         deployment.result = result;
+        deployment.booted = booted;
         let action = deployment.action.id.clone();
         self.release_minions(&action, at);
         let deployment = &self.deployments[position];
@@ -323,10 +327,37 @@ impl Cloud {
         }
     }
 
+    /// The machines that a deployment leaves running, with the data they found on their disks.
+    fn booted(&self, deployment: &Deployment, at: Timestamp) -> Vec<Booted> {
+        let action = &deployment.action;
+        let machines = action.instances.iter().enumerate().map(|(number, name)| Booted {
+            id: self.deployed_id(action, name),
+            instance: name.clone(),
+            at,
+            held: match (&deployment.deployed, &deployment.plan) {
+                (Deployed::Transfer { position, .. }, _) => {
+                    Held::of_all(&self.transfers[*position].copies[number].volumes)
+                }
+                (Deployed::Direct(_), Some(plan)) => {
+                    let mut volumes = new_volumes(self.seed, &action.id, name, self.disks_of(name));
+                    plan.seen(at).filter(|seen| seen.is_copy_of(name)).for_each(|copy| copy.write(&mut volumes));
+                    Held::of_all(&volumes)
+                }
+                (Deployed::Direct(_), None) => Held::default(),
+            },
+            on: true,
+        });
+        machines.collect()
+    }
+
+    fn deployed_id(&self, action: &Action, name: &str) -> String {
+        self.draw(&["deployed", &action.id, name]).uuid()
+    }
+
     fn new_machines(&self, action: &Action) -> Value {
         let machines = action.instances.iter().map(|name| {
             let mut details = self.machine(name).map_or_else(|| json!({}), |machine| machine.details());
-            details["id"] = self.draw(&["deployed", &action.id, name]).uuid().into();
+            details["id"] = self.deployed_id(action, name).into();
             details["hostname"] = "".into();
             (name.clone(), details)
         });

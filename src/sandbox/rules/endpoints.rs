@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::providers::Needs;
 use crate::sandbox::world::scenario::{self, Role};
-use crate::sandbox::world::{Caller, Cloud, Endpoint, EndpointDraft, Machine, Refusal, Service};
+use crate::sandbox::world::{Caller, Cloud, Endpoint, EndpointDraft, Machine, Refusal, Service, Site};
 
 pub(in crate::sandbox) struct Validation {
     pub valid: bool,
@@ -47,6 +47,7 @@ impl Cloud {
             created: now,
             updated: None,
         });
+        self.note_site(self.endpoints.len() - 1);
         Ok(self.endpoints.last().expect("it was pushed"))
     }
 
@@ -90,7 +91,17 @@ impl Cloud {
             endpoint.mapped_regions = regions.clone();
         }
         endpoint.updated = Some(now);
-        Ok(endpoint)
+        self.note_site(position);
+        Ok(&self.endpoints[position])
+    }
+
+    /// Remembers where an endpoint leads to: its machines outlive it.
+    fn note_site(&mut self, position: usize) {
+        let endpoint = &self.endpoints[position];
+        let connection = self.connection(endpoint).unwrap_or_default();
+        let host = connection.get("host").and_then(Value::as_str).map(str::to_lowercase);
+        let site = Site { place: host.unwrap_or_else(|| endpoint.id.clone()), endpoint: endpoint.name.clone() };
+        self.sites.insert(endpoint.id.clone(), site);
     }
 
     pub(in crate::sandbox) fn delete_endpoint(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {

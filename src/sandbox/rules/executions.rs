@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::pools::Taken;
 use super::providers::Needs;
 use super::transfers::unclassed;
-use crate::model::{Generation, Status, TaskStatus};
+use crate::model::{Generation, Status};
 use crate::sandbox::world::{
     Caller, Cloud, Copied, Copying, Due, Execution, ExecutionKind, Graph, Plan, Refusal, Running, Spec, draw,
 };
@@ -248,12 +248,8 @@ impl Cloud {
     /// Applies the effects of an execution that has ended.
     pub(super) fn execution_ended(&mut self, position: usize, number: usize, at: Timestamp) {
         let seed = self.seed;
-        let disks: Vec<usize> = self.transfers[position]
-            .action
-            .instances
-            .iter()
-            .map(|name| self.machine(name).map_or(0, |machine| machine.disks.len()))
-            .collect();
+        let disks: Vec<usize> =
+            self.transfers[position].action.instances.iter().map(|name| self.disks_of(name)).collect();
         let transfer = &mut self.transfers[position];
         let execution = &transfer.executions[number];
         let (deploys, status) = (execution.deploys, execution.plan.end().1);
@@ -263,15 +259,7 @@ impl Cloud {
             ExecutionKind::Transfer => {
                 let instances = transfer.action.instances.iter().zip(disks).zip(&mut transfer.copies);
                 for ((name, disks), copied) in instances {
-                    let outcome = |kind| execution.plan.outcome(name, kind);
-                    if outcome("DEPLOY_TRANSFER_DISKS") == Some(TaskStatus::Completed) && copied.volumes.is_empty() {
-                        copied.volumes = volumes(seed, &execution.id, name, disks);
-                    }
-                    match outcome("REPLICATE_DISKS") {
-                        Some(TaskStatus::Completed) => copied.whole = true,
-                        Some(TaskStatus::Error) => copied.failed = true,
-                        _ => {}
-                    }
+                    *copied = std::mem::take(copied).after(seed, execution, name, disks, at);
                 }
             }
             ExecutionKind::Update if status == Status::Completed => {
@@ -308,8 +296,4 @@ pub(super) fn planned(id: String, now: Timestamp, specs: Vec<Spec>, taken: Optio
         Some(Taken::From(starts)) => Plan::awaiting(id, now, starts, specs),
         Some(Taken::Nothing(told)) => Plan::unallocated(id, now, told, specs),
     }
-}
-
-fn volumes(seed: u64, execution: &str, instance: &str, disks: usize) -> Vec<String> {
-    (0..disks).map(|disk| draw(seed, &["volume", execution, instance, &disk.to_string()]).uuid()).collect()
 }

@@ -71,7 +71,7 @@ impl Cloud {
         let volumes = machine.disks.iter().zip(&copied.volumes).enumerate().map(|(number, (disk, volume))| {
             let mut info = json!({
                 "disk_id": disk.id,
-                "volume_id": volume,
+                "volume_id": volume.id,
                 "size_bytes": disk.size_bytes,
                 "volume_dev": format!("/dev/vd{}", char::from(b'b' + number as u8 % 24)),
             });

@@ -12,6 +12,8 @@ mod schedules;
 mod scripts;
 mod time;
 mod transfers;
+mod truth;
 
 pub(super) use logs::{LOGS, LOGS_PREFIX, LogLine};
 pub(super) use providers::Offer;
+pub(super) use truth::TRUTH_PREFIX;

@@ -1,7 +1,7 @@
 //! The providers: their capabilities by number, the schemas of their settings, the options that they offer.
 
 use crate::sandbox::world::scenario::{Platform, Role, Setting};
-use crate::sandbox::world::{Caller, Cloud, Refusal};
+use crate::sandbox::world::{Caller, Cloud, Endpoint, Refusal};
 use serde_json::{Map, Value, json};
 
 /// A capability of a provider, by its number in the list of providers.
@@ -91,6 +91,12 @@ impl Cloud {
             options.retain(|option| names.iter().any(|name| option["name"] == name.as_str()));
         }
         Ok(options)
+    }
+
+    /// True if machines can be moved away from this endpoint.
+    pub(super) fn is_source(&self, endpoint: &Endpoint) -> bool {
+        let of = |platform: &&Platform| platform.name == endpoint.platform && platform.role == Role::Source;
+        self.platforms.iter().any(|platform| of(&platform))
     }
 
     pub(in crate::sandbox) fn providers(&self) -> Value {

@@ -18,6 +18,7 @@ use super::region::{Region, Service};
 use super::scenario::{Platform, Scenario, Source};
 use super::schedule::Schedule;
 use super::secrets::{self, Secrets};
+use super::site::{Site, Switched};
 use super::transfer::Transfer;
 use super::words::{CURRENT, LEGACY, Words};
 use crate::model::Generation;
@@ -48,6 +49,10 @@ pub(in crate::sandbox) struct Cloud {
     pub serial: u64,
     /// The next moment of each running plan.
     pub upcoming: BTreeSet<(Timestamp, Running)>,
+    /// The place that each endpoint leads to, also of deleted ones, by id.
+    pub sites: HashMap<String, Site>,
+    /// The sources that a person switched on or off.
+    pub switched: Vec<Switched>,
 }
 
 /// A plan, by its position.
@@ -100,6 +105,8 @@ impl Cloud {
             agenda: BTreeMap::new(),
             serial: 0,
             upcoming: BTreeSet::new(),
+            sites: HashMap::new(),
+            switched: Vec::new(),
         }
     }
 
@@ -141,6 +148,10 @@ impl Cloud {
 
     pub(in crate::sandbox) fn machine(&self, name: &str) -> Option<&Machine> {
         self.machine_by_name.get(name).map(|at| &self.machines[*at])
+    }
+
+    pub(in crate::sandbox) fn disks_of(&self, name: &str) -> usize {
+        self.machine(name).map_or(0, |machine| machine.disks.len())
     }
 
     pub(in crate::sandbox) fn subject<'cloud>(&'cloud self, name: &'cloud str, key: &str) -> Subject<'cloud> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::graph::Direct;
+use super::held::Held;
 use super::lifecycle::Plan;
 use crate::model::Status;
 
@@ -21,6 +22,20 @@ pub(in crate::sandbox) struct Deployment {
     pub trust: Option<String>,
     /// The new machines, after it has completed.
     pub result: Option<Value>,
+    /// The same machines, as they run.
+    pub booted: Vec<Booted>,
+}
+
+/// A machine on the target.
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) struct Booted {
+    pub id: String,
+    /// The name of the machine that it was.
+    pub instance: String,
+    pub at: Timestamp,
+    /// The content of its disks when it booted.
+    pub held: Held,
+    pub on: bool,
 }
 
 /// The source of a deployment.

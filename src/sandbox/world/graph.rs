@@ -1,6 +1,7 @@
 //! The tasks of each kind of execution: their dependencies, durations, messages and failures.
 
 use super::draw::draw;
+use super::held::Volume;
 use super::machine::{Disk, Machine};
 
 /// One planned task.
@@ -286,10 +287,10 @@ impl Graph {
     }
 
     /// The tasks that delete a transfer's volumes, for one instance.
-    pub(in crate::sandbox) fn delete_disks(&mut self, subject: &Subject<'_>, volumes: &[String]) {
+    pub(in crate::sandbox) fn delete_disks(&mut self, subject: &Subject<'_>, volumes: &[Volume]) {
         let snapshots =
             self.step(subject, "DELETE_TRANSFER_SOURCE_DISK_SNAPSHOTS", &[], &["Deleting source snapshots"]);
-        let lines: Vec<String> = volumes.iter().map(|volume| format!("Deleting volume {volume}")).collect();
+        let lines: Vec<String> = volumes.iter().map(|volume| format!("Deleting volume {}", volume.id)).collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         self.step(subject, "DELETE_TRANSFER_DISKS", &[snapshots], &lines);
     }

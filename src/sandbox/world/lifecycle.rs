@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::draw::draw;
 use super::graph::{Note, Spec};
+use super::held::{Held, Volume};
 use crate::model::{Status, TaskStatus};
 
 /// A started task is handed to a worker first, then its process begins.
@@ -182,18 +183,20 @@ impl Plan {
         self.tasks.iter().filter(move |task| !task.spec.hidden || troubled).map(move |task| task.seen(now))
     }
 
-    /// The outcome of the task of this kind for this instance.
-    pub(in crate::sandbox) fn outcome(&self, instance: &str, kind: &str) -> Option<TaskStatus<'static>> {
-        let of = |task: &&Task| task.spec.instance == instance && task.spec.kind == kind;
-        self.tasks.iter().rfind(of)?.changes.last().map(|change| change.status)
-    }
-
     /// True if the task of this kind had completed for this instance by `now`.
     pub(in crate::sandbox) fn completed(&self, instance: &str, kind: &str, now: Timestamp) -> bool {
         let of = |seen: Seen<'_>| {
             seen.task.spec.instance == instance && seen.task.spec.kind == kind && seen.status == TaskStatus::Completed
         };
         self.seen(now).any(of)
+    }
+
+    /// The instances that this plan has switched off, with the times.
+    pub(in crate::sandbox) fn shut_down(&self, now: Timestamp) -> impl Iterator<Item = (&str, Timestamp)> {
+        let done = self
+            .seen(now)
+            .filter(|seen| seen.task.spec.kind == "SHUTDOWN_INSTANCE" && seen.status == TaskStatus::Completed);
+        done.map(|seen| (seen.task.spec.instance.as_str(), seen.until))
     }
 
     /// The time at which the last task of these kinds completed.
@@ -399,6 +402,22 @@ impl<'plan> Seen<'plan> {
                 self.task.spec.notes.iter().map(move |note| (at(note), note))
             })
             .filter(move |(at, _)| *at <= until)
+    }
+
+    /// True for a copy of the disks of this instance.
+    pub(in crate::sandbox) fn is_copy_of(&self, instance: &str) -> bool {
+        self.task.spec.kind == "REPLICATE_DISKS" && self.task.spec.instance == instance
+    }
+
+    /// Writes the part of a copy that is done onto the volumes, one after the other: they get what was there when the
+    /// copy began.
+    pub(in crate::sandbox) fn write(&self, volumes: &mut [Volume]) {
+        let Some(read) = self.began else { return };
+        let begun = self.notes().filter(|(at, note)| note.bar.is_some() && *at < self.until);
+        for ((_, note), volume) in begun.zip(volumes) {
+            let whole = self.status == TaskStatus::Completed || self.percent(note).0 == 100;
+            volume.held = if whole { Held::whole(read) } else { volume.held.with_a_part(read) };
+        }
     }
 
     /// The progress of a bar in whole percent, and the time of its last update.

@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::action::Action;
+use super::draw::draw;
+use super::held::{Held, Volume};
 use super::lifecycle::Plan;
-use crate::model::Status;
+use crate::model::{Status, TaskStatus};
 
 /// Tasks whose results are kept in the transfer.
 const KEPT: [&str; 3] = ["GET_INSTANCE_INFO", "DEPLOY_TRANSFER_DISKS", "REPLICATE_DISKS"];
@@ -23,8 +25,8 @@ pub(in crate::sandbox) struct Transfer {
 /// The state of one instance on the target.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sandbox) struct Copied {
-    /// The ids of its volumes, in the order of the disks; empty if there are none.
-    pub volumes: Vec<String>,
+    /// Its volumes, in the order of the disks; empty if there are none.
+    pub volumes: Vec<Volume>,
     /// A copy onto them has completed: the next one is a delta.
     pub whole: bool,
     /// A copy onto them has failed.
@@ -77,4 +79,36 @@ impl Transfer {
             execution.kind == ExecutionKind::Transfer && execution.plan.status(now) == Status::Completed
         })
     }
+}
+
+impl Copied {
+    /// The state after everything that this execution has done to an instance with so many disks by `at`.
+    #[must_use]
+    pub(in crate::sandbox) fn after(
+        mut self,
+        seed: u64,
+        execution: &Execution,
+        instance: &str,
+        disks: usize,
+        at: Timestamp,
+    ) -> Self {
+        if execution.kind != ExecutionKind::Transfer {
+            return self;
+        }
+        if self.volumes.is_empty() && execution.plan.completed(instance, "DEPLOY_TRANSFER_DISKS", at) {
+            self.volumes = new_volumes(seed, &execution.id, instance, disks);
+        }
+        for copy in execution.plan.seen(at).filter(|seen| seen.is_copy_of(instance)) {
+            copy.write(&mut self.volumes);
+            self.whole |= copy.status == TaskStatus::Completed;
+            self.failed |= copy.status == TaskStatus::Error;
+        }
+        self
+    }
+}
+
+/// Empty volumes for the disks of an instance.
+pub(in crate::sandbox) fn new_volumes(seed: u64, execution: &str, instance: &str, disks: usize) -> Vec<Volume> {
+    let id = |disk: usize| draw(seed, &["volume", execution, instance, &disk.to_string()]).uuid();
+    (0..disks).map(|disk| Volume { id: id(disk), held: Held::default() }).collect()
 }
