@@ -113,7 +113,7 @@ fn log_in(
     };
     let settings = settings::cloud(flags, environment, &process.directory, &read)?;
     settings.secret().into_iter().for_each(|secret| process.known.learn(secret));
-    let identity: Arc<dyn Identity> = Keystone::new(&settings, clock)?;
+    let identity: Arc<dyn Identity> = Keystone::new(&settings, clock, &process.known)?;
     let located = settings.located().cloned();
     Ok(Login { identity, trust: settings.trust, notes: settings.notes, located })
 }

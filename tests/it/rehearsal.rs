@@ -32,6 +32,7 @@ use coriolis_run::runtime::modules::Imports;
 use coriolis_run::runtime::parameters::Parameters;
 use coriolis_run::runtime::run::evaluate;
 use coriolis_run::sandbox::{self, Accepted, Fault, Sandbox, Scenario, Trouble};
+use coriolis_run::secret::Known;
 use coriolis_run::settings::{self, CloudFlags};
 use coriolis_run::watch::Watcher;
 use serde_json::Value;
@@ -215,7 +216,10 @@ impl Stage {
         let none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
         let cloud = settings::cloud(&CloudFlags::default(), &self.environment, &self.options.folder, &none).unwrap();
         Box::new(move || {
-            let identity = Arc::new(Counted { inner: Keystone::new(&cloud, clock.clone())?, logins: logins.clone() });
+            let identity = Arc::new(Counted {
+                inner: Keystone::new(&cloud, clock.clone(), &Known::default())?,
+                logins: logins.clone(),
+            });
             let options = client::Options { proxies: false, ..client::Options::default() };
             let client =
                 Client::new(identity, clock.clone(), cancel.clone(), events.clone(), runtime.clone(), options)?;

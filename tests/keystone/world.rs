@@ -19,6 +19,7 @@ use coriolis_run::clock::{Clock, Speed};
 use coriolis_run::error::{Error, Result};
 use coriolis_run::event::{Event, Origin, Sink};
 use coriolis_run::process::Process;
+use coriolis_run::secret::Known;
 use coriolis_run::settings::{self, CloudFlags};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -275,7 +276,7 @@ impl World {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let cloud = settings::cloud(&line.flags, &environment, Path::new("/"), &|path| std::fs::read(path))?;
-        Keystone::new(&cloud, self.clock.clone())
+        Keystone::new(&cloud, self.clock.clone(), &Known::default())
     }
 
     /// Logs in and asks the stand-in who we are.

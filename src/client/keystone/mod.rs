@@ -34,6 +34,7 @@ use self::refusal::Refusal;
 use super::identity::{Access, Identity, Pending};
 use crate::clock::Clock;
 use crate::error::{BROKEN, Error, Kind, Result};
+use crate::secret::Known;
 use crate::settings::{Cloud, Credential, IdentityVersion, Login, Named, Service, Sourced};
 
 /// The part of a token's life before its end in which a new login is due, within limits: Keystone cuts times to whole
@@ -51,6 +52,8 @@ pub struct Keystone {
     endpoint: Option<Sourced<String>>,
     service: Service,
     clock: Clock,
+    /// Learns each token.
+    known: Known,
     http: Client,
     /// The number of logins that have ended, successful or not: a caller that waited for one takes its result.
     attempts: AtomicU64,
@@ -89,7 +92,7 @@ impl Keystone {
     /// # Errors
     /// `Input` when a URL is malformed, the file of authorities cannot be used, or `--no-auth` lacks the project.
     #[allow(clippy::new_ret_no_self, reason = "which identity it is depends on the settings")]
-    pub fn new(cloud: &Cloud, clock: Clock) -> Result<Arc<dyn Identity>> {
+    pub fn new(cloud: &Cloud, clock: Clock, known: &Known) -> Result<Arc<dyn Identity>> {
         match (&cloud.login, &cloud.endpoint) {
             (Login::Keystone { auth_url, version, credential, project }, endpoint) => {
                 if let Some(endpoint) = endpoint {
@@ -103,6 +106,7 @@ impl Keystone {
                     endpoint: endpoint.clone(),
                     service: cloud.service.clone(),
                     clock,
+                    known: known.clone(),
                     http: reach::connections(&cloud.trust, &auth_url.value)?,
                     attempts: AtomicU64::new(0),
                     delegated: AtomicBool::new(false),
@@ -148,6 +152,7 @@ impl Keystone {
         };
         let asked = (self.clock.system(), self.clock.wall());
         let (secret, mut token) = self.token(&api).await?;
+        self.known.learn(secret.expose_secret());
         session.api = Some(api);
         self.delegated.store(token.is_delegated(), Ordering::Release);
         let project = token.project.as_ref().map(|project| project.id.as_str());

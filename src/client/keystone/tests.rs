@@ -12,6 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::clock::Speed;
 use crate::error::Prospect;
+use crate::secret::Known;
 use crate::settings::{self, CloudFlags};
 
 /// The fake's answer to a login, given the number of earlier ones.
@@ -108,6 +109,10 @@ fn refused(_: usize) -> (u16, Value) {
 }
 
 fn identity(auth_url: &str, more: &[(&str, &str)]) -> Arc<dyn Identity> {
+    knowing(auth_url, more, &Known::default())
+}
+
+fn knowing(auth_url: &str, more: &[(&str, &str)], known: &Known) -> Arc<dyn Identity> {
     let mut environment: BTreeMap<String, String> =
         [("OS_AUTH_URL", auth_url), ("OS_USERNAME", "admin"), ("OS_PASSWORD", "sesame"), ("OS_PROJECT_NAME", "lab")]
             .into_iter()
@@ -117,7 +122,7 @@ fn identity(auth_url: &str, more: &[(&str, &str)]) -> Arc<dyn Identity> {
     environment.retain(|_, value| !value.is_empty());
     let none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     let cloud = settings::cloud(&CloudFlags::default(), &environment, Path::new("/"), &none).unwrap();
-    Keystone::new(&cloud, Clock::new(Speed::Real)).unwrap()
+    Keystone::new(&cloud, Clock::new(Speed::Real), known).unwrap()
 }
 
 fn summary(error: Error) -> String {
@@ -131,6 +136,16 @@ async fn an_url_with_version_3_is_used_without_asking() {
     assert_eq!(access.token.unwrap().expose_secret(), "token-1");
     assert_eq!((access.url.as_str(), access.login), ("http://coriolis/v1/p1", 1));
     assert_eq!(fake.asked(), ["POST /v3/auth/tokens"]);
+}
+
+#[tokio::test]
+async fn every_token_is_masked_from_its_login_on() {
+    let known = Known::default();
+    let fake = Fake::start(granted).await;
+    let identity = knowing(&format!("{}/v3/", fake.url), &[], &known);
+    let first = identity.access().await.unwrap();
+    identity.renew(&first).await.unwrap();
+    assert_eq!(known.mask("token-1, token-2, token-3"), "***, ***, token-3");
 }
 
 #[tokio::test]
