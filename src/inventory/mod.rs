@@ -56,6 +56,14 @@ pub fn read(text: &str, layout: &Layout) -> Result<Table> {
     best.map_or_else(|| Ok(Table::default()), |reading| reading.table(layout))
 }
 
+/// Every field of a table, whatever its layout is: the places to look for a field that was read before.
+pub fn texts(text: &str, delimiter: Option<char>) -> Vec<String> {
+    let (text, first_line, said) = directives(text);
+    let delimiters = DELIMITERS.into_iter().chain(said).chain(delimiter);
+    let records = delimiters.flat_map(|delimiter| Records::of(text, delimiter, first_line, None).records);
+    records.flat_map(|record| record.cells).collect()
+}
+
 /// The error for a name that several columns have.
 pub fn doubled_column(file: &str, name: &str, columns: &[usize]) -> Error {
     let numbers = columns.iter().map(ToString::to_string).collect::<Vec<_>>();

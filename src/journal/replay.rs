@@ -14,6 +14,7 @@ use super::record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement
 use crate::error::{Causes, Error, Result};
 use crate::event::Outcome;
 use crate::model::Generation;
+use crate::secret::MASK;
 
 /// The key under which a large value's hash stands in its place.
 pub const VALUE: &str = "$value";
@@ -482,12 +483,20 @@ impl Step {
 
 /// The error of a run that takes another way than its journal.
 pub fn mismatch(lane: &str, number: u64, recorded: &Identity, now: &Identity) -> Error {
-    Error::new(
-        crate::error::Kind::Mismatch,
-        format!(
-            "call {number} of lane `{lane}` differs from the journal\n  recorded: {}({})\n  now:      {}({})",
-            recorded.function, recorded.shown, now.function, now.shown
-        ),
-    )
-    .hint("nothing was sent; resume with the runbook as it was, or start a new run")
+    let mut message = format!(
+        "call {number} of lane `{lane}` differs from the journal\n  recorded: {}({})\n  now:      {}({})",
+        recorded.function, recorded.shown, now.function, now.shown
+    );
+    let mut hint = "nothing was sent; resume with the runbook as it was, or start a new run";
+    // Two lines that look the same say nothing.
+    if recorded.function == now.function && recorded.shown == now.shown {
+        if now.shown.contains(MASK) {
+            message.push_str("\n  a secret in it has changed");
+            hint = "nothing was sent; resume with the secret as it was, in the variable, file or parameter that it \
+                    comes from, or start a new run";
+        } else {
+            message.push_str("\n  the difference is cut off or not shown");
+        }
+    }
+    Error::new(crate::error::Kind::Mismatch, message).hint(hint)
 }

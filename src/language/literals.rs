@@ -15,7 +15,7 @@ use crate::secret::{Known, MASK, Place, SHORTEST, holds_secret, is_secret_name};
 const EMPTY: [&str; 8] = ["", "none", "null", "...", MASK, "Bearer", "Basic", "Token"];
 
 /// Numbers with fewer digits are counts: `pass += 1`.
-const FEWEST_DIGITS: usize = 4;
+pub const FEWEST_DIGITS: usize = 4;
 
 /// The strictness of the search.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,11 @@ use crate::secret::{MASK, Place, carried};
 
 /// A secret in a script: usable in requests, shown as `***`.
 #[derive(Clone)]
-pub struct Secret(Arc<Kept>);
+pub struct Secret {
+    kept: Arc<Kept>,
+    /// Sent as a number.
+    number: bool,
+}
 
 enum Kept {
     Known(SecretString),
@@ -28,28 +32,49 @@ enum Kept {
 }
 
 impl Secret {
+    fn kept(kept: Kept) -> Self {
+        Self { kept: Arc::new(kept), number: false }
+    }
+
+    /// The same as a number: requests have it without quotes.
+    #[must_use]
+    pub fn number(self) -> Self {
+        Self { number: true, ..self }
+    }
+
+    pub fn is_number(&self) -> bool {
+        self.number
+    }
+
+    /// The value for a request.
+    fn sent(&self) -> Result<Value> {
+        let text = self.expose()?;
+        let number = self.number.then(|| serde_json::from_str(text).ok().map(Value::Number)).flatten();
+        Ok(number.unwrap_or_else(|| text.into()))
+    }
+
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Arc::new(Kept::Known(SecretString::from(text.into()))))
+        Self::kept(Kept::Known(SecretString::from(text.into())))
     }
 
     /// A part of a secret.
     pub fn part(text: impl Into<String>) -> Self {
-        Self(Arc::new(Kept::Part(SecretString::from(text.into()))))
+        Self::kept(Kept::Part(SecretString::from(text.into())))
     }
 
     pub fn is_part(&self) -> bool {
-        matches!(self.0.as_ref(), Kept::Part(_))
+        matches!(self.kept.as_ref(), Kept::Part(_))
     }
 
     /// A secret that is read when it is used for the first time.
     pub fn lazy(hash: &str, read: impl Fn() -> Result<String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Kept::Recorded { hash: hash.to_owned(), read: Box::new(read), found: OnceLock::new() }))
+        Self::kept(Kept::Recorded { hash: hash.to_owned(), read: Box::new(read), found: OnceLock::new() })
     }
 
     /// # Errors
     /// It has to be read again, and cannot be.
     pub fn expose(&self) -> Result<&str> {
-        match self.0.as_ref() {
+        match self.kept.as_ref() {
             Kept::Known(text) | Kept::Part(text) => Ok(text.expose_secret()),
             Kept::Recorded { read, found, .. } => {
                 let found = found.get_or_init(|| read().map(SecretString::from));
@@ -60,7 +85,7 @@ impl Secret {
 
     /// The hash of a recorded secret.
     pub fn recorded(&self) -> Option<&str> {
-        match self.0.as_ref() {
+        match self.kept.as_ref() {
             Kept::Known(_) | Kept::Part(_) => None,
             Kept::Recorded { hash, .. } => Some(hash),
         }
@@ -128,7 +153,7 @@ pub fn scalar_to_script(place: Place, value: Value) -> Dynamic {
     match value {
         Value::String(text) if place.keeps_text(&text) => Dynamic::from(Secret::new(text)),
         Value::Number(number) if place.keeps(&Value::Number(number.clone())) => {
-            Dynamic::from(Secret::new(number.to_string()))
+            Dynamic::from(Secret::new(number.to_string()).number())
         }
         Value::Bool(flag) => flag.into(),
         Value::Number(number) => match number.as_i64() {
@@ -195,7 +220,7 @@ pub fn to_json(value: &Dynamic, secrets: Secrets) -> Result<Value> {
     }
     if let Some(secret) = value.read_lock::<Secret>() {
         return Ok(match secrets {
-            Secrets::Exposed => secret.expose()?.into(),
+            Secrets::Exposed => secret.sent()?,
             Secrets::Masked => MASK.into(),
             Secrets::Carried => carried::as_json(&secret.carried()).into(),
         });
@@ -259,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_round_trip_keeps_everything_and_shows_no_secret() {
-        let sent = json!({"id": "1", "connection_info": {"host": "h", "password": "planted", "port": 443},
+        let sent = json!({"id": "1", "connection_info": {"host": "h", "password": "planted", "port": 443, "pin": 4711},
             "list": [1, 2.5, null, true], "secret_ref": "http://b"});
         let script = to_script(sent.clone());
         assert_eq!(to_json(&script, Secrets::Exposed).unwrap(), sent);

@@ -137,7 +137,11 @@ fn source(function: &Spec, arguments: &[Dynamic]) -> Source {
     let first = || arguments.first().map(ToString::to_string).unwrap_or_default();
     match function.name {
         "secret_payload" => Source::Barbican(first()),
-        "read_csv" | "read_json" => Source::File(first()),
+        "read_csv" | "read_json" => {
+            let options = arguments.get(1).and_then(|options| options.read_lock::<ScriptMap>());
+            let delimiter = options.and_then(|options| options.get("delimiter")?.clone().into_string().ok());
+            Source::File { path: first(), delimiter: delimiter.and_then(|text| text.chars().next()) }
+        }
         _ => Source::Nowhere,
     }
 }

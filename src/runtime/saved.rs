@@ -5,11 +5,14 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map as ScriptMap, Position};
 use serde_json::{Map, Value, json};
 
+use crate::decode;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::event::Origin;
+use crate::inventory;
 use crate::journal::record::{Identity, Saved, SavedError};
 use crate::journal::{DEEPEST_VALUE, too_deep};
 use crate::language::error::{Fault, locate, throw};
+use crate::language::literals::FEWEST_DIGITS;
 use crate::language::spec::{Kind, Spec};
 use crate::language::value::{Secret, Secrets, scalar_to_script, to_json, to_shown};
 use crate::runtime::host::Host;
@@ -17,6 +20,8 @@ use crate::secret::{self, MASK, Place, carried};
 
 /// A secret in a recorded value: its keyed hash.
 const SECRET: &str = "$secret";
+/// The same for a number.
+const SECRET_NUMBER: &str = "$secret_number";
 /// A number that JSON cannot express.
 const FLOAT: &str = "$float";
 const CHARACTER: &str = "$character";
@@ -62,7 +67,10 @@ fn seal_at(host: &Host, place: Place, value: &Dynamic) -> Option<Value> {
     if value.is::<FnPtr>() {
         return None;
     }
-    to_json(value, Secrets::Exposed).ok()
+    let plain = to_json(value, Secrets::Exposed).ok()?;
+    // Few digits are a count of the script's own: `#{ pass: 12, fail: 3 }`.
+    let digits = plain.to_string();
+    Some(if place.keeps(&plain) && digits.len() >= FEWEST_DIGITS { sealed_number(host, &digits) } else { plain })
 }
 
 /// An answer of the server, without its secrets.
@@ -81,7 +89,7 @@ fn seal_json_at(host: &Host, place: Place, value: Value) -> Value {
             })
             .collect(),
         Value::String(text) => sealed_if_secret(host, place, &text),
-        number @ Value::Number(_) if place.keeps(&number) => sealed_text(host, &number.to_string()),
+        number @ Value::Number(_) if place.keeps(&number) => sealed_number(host, &number.to_string()),
         other => other,
     }
 }
@@ -106,9 +114,18 @@ fn sealed_part(host: &Host, text: &str) -> Value {
     json!({ SECRET: hash })
 }
 
+fn sealed_number(host: &Host, number: &str) -> Value {
+    host.journal.known.learn(number);
+    let hash = host.journal.hash(number);
+    host.vault.put(&hash, number);
+    json!({ SECRET_NUMBER: hash })
+}
+
 fn sealed_secret(host: &Host, secret: &Secret) -> Value {
     match (secret.recorded(), secret.expose()) {
+        (Some(hash), _) if secret.is_number() => json!({ SECRET_NUMBER: hash }),
         (Some(hash), _) => json!({ SECRET: hash }),
+        (None, Ok(text)) if secret.is_number() => sealed_number(host, text),
         (None, Ok(text)) if secret.is_part() => sealed_part(host, text),
         (None, Ok(text)) => sealed_text(host, text),
         (None, Err(_)) => Value::Null,
@@ -123,7 +140,10 @@ pub enum Source {
     /// This secret of Barbican.
     Barbican(String),
     /// This file of the runbook's folder.
-    File(String),
+    File {
+        path: String,
+        delimiter: Option<char>,
+    },
     Nowhere,
 }
 
@@ -141,6 +161,9 @@ fn unseal_at(host: &Arc<Host>, place: Place, value: Value, source: &Source) -> D
             if let Some(only) = only_field(&fields) {
                 match (only, fields.values().next()) {
                     (SECRET, Some(Value::String(hash))) => return Dynamic::from(revived(host, hash, source)),
+                    (SECRET_NUMBER, Some(Value::String(hash))) => {
+                        return Dynamic::from(revived(host, hash, source).number());
+                    }
                     (FLOAT, Some(Value::String(text))) => return text.parse::<f64>().unwrap_or(f64::NAN).into(),
                     (CHARACTER, Some(Value::String(text))) => return text.chars().next().unwrap_or_default().into(),
                     (MAP, Some(Value::Object(inner))) => return map_of(host, place, inner.clone(), source),
@@ -149,6 +172,8 @@ fn unseal_at(host: &Arc<Host>, place: Place, value: Value, source: &Source) -> D
             }
             map_of(host, place, fields, source)
         }
+        // A secret one was sealed, and stands there as its hash.
+        number @ Value::Number(_) => scalar_to_script(Place::default(), number),
         plain => scalar_to_script(place, plain),
     }
 }
@@ -185,7 +210,7 @@ fn revived(host: &Arc<Host>, hash: &str, source: &Source) -> Secret {
         let place = match &source {
             Source::Endpoint(id) => format!("the connection of endpoint {id}"),
             Source::Barbican(reference) => format!("the secret {reference}"),
-            Source::File(path) => format!("the file `{path}`"),
+            Source::File { path, .. } => format!("the file `{path}`"),
             Source::Nowhere => return Err(lost("its origin is unknown".to_owned())),
         };
         let texts = read_again(&host, &source).map_err(|error| lost(format!("{place}: {error}")))?;
@@ -208,13 +233,11 @@ fn read_again(host: &Arc<Host>, source: &Source) -> Result<Vec<String>> {
             let payload = host.cloud()?.client.send(&origin, &crate::client::secrets::payload(reference))?;
             collect(&payload, &mut texts);
         }
-        Source::File(path) => {
-            let text = String::from_utf8_lossy(&host.read_file(path)?).into_owned();
+        Source::File { path, delimiter } => {
+            let text = decode::text(&host.read_file(path)?).map_err(|error| Error::input(error.to_string()))?;
             match serde_json::from_str(&text) {
                 Ok(value) => collect(&value, &mut texts),
-                Err(_) => {
-                    texts.extend(text.split([',', ';', '\t', '\n', '\r', '"']).map(|cell| cell.trim().to_owned()))
-                }
+                Err(_) => texts.extend(inventory::texts(&text, *delimiter)),
             }
         }
         Source::Nowhere => {}

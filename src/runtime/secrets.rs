@@ -37,7 +37,15 @@ pub fn register(engine: &mut Engine) {
         .register_fn("==", |a: Secret, b: ImmutableString| is(&a, &b))
         .register_fn("==", |a: ImmutableString, b: Secret| is(&b, &a))
         .register_fn("!=", |a: Secret, b: ImmutableString| !is(&a, &b))
-        .register_fn("!=", |a: ImmutableString, b: Secret| !is(&b, &a));
+        .register_fn("!=", |a: ImmutableString, b: Secret| !is(&b, &a))
+        .register_fn("==", |a: Secret, b: i64| is(&a, &b.to_string()))
+        .register_fn("==", |a: i64, b: Secret| is(&b, &a.to_string()))
+        .register_fn("!=", |a: Secret, b: i64| !is(&a, &b.to_string()))
+        .register_fn("!=", |a: i64, b: Secret| !is(&b, &a.to_string()))
+        // What a text carries counts for what it is; the engine would not ask for its own types.
+        .set_fast_operators(false)
+        .register_fn("==", |a: ImmutableString, b: ImmutableString| carried::revealed(&a) == carried::revealed(&b))
+        .register_fn("!=", |a: ImmutableString, b: ImmutableString| carried::revealed(&a) != carried::revealed(&b));
     register_looks(engine);
     register_parts(engine);
     register_changes(engine);
@@ -201,6 +209,7 @@ mod tests {
         let mut scope = rhai::Scope::new();
         scope.push_dynamic("e", to_script(json!({"host": "h", "connection_info": {"password": SECRET}})));
         scope.push_dynamic("s", Dynamic::from(Secret::new(SECRET)));
+        scope.push_dynamic("n", Dynamic::from(Secret::new("4711").number()));
         engine.eval_with_scope::<Dynamic>(&mut scope, code).unwrap_or_else(|error| panic!("{code}: {error}"))
     }
 
@@ -248,6 +257,9 @@ mod tests {
             "s.len() == 9 && !s.is_empty() && s.contains(\"nt\") && s.starts_with(\"pl\") && s.ends_with(\"1\")",
             "s == \"pl\\\"nted-1\" && \"other\" != s && s == e.connection_info.password && s == `${s}`",
             "s.index_of(\"-\") == 7",
+            "\"a\" + s == \"apl\\\"nted-1\" && \"apl\\\"nted-1\" == \"a\" + s && \"a\" + s != \"a\" && !(\"a\" + s != `a${s}`)",
+            "[\"apl\\\"nted-1\"].contains(\"a\" + s) && \"a\" + s in [\"apl\\\"nted-1\"]",
+            "n == 4711 && 4711 == n && n != 4712 && n == \"4711\"",
         ] {
             assert!(evaluated(code).as_bool().unwrap(), "{code}");
         }

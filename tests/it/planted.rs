@@ -262,18 +262,22 @@ fn a_run_goes_on_with_the_secrets_of_its_runbook_and_keeps_none_of_them() {
     let place = Place::new("planted-snapshot");
     let script = r#"
         let made = endpoint_create(#{ name: "e", type: "openstack", skip_validation: true, connection_info: #{ password: "pl-literal-11x", pin: 88123457 } });
+        let kept = each([1], |n| #{ pin: 88123458 + n, pass: 12 });
         confirm("go on?");
-        print(made.connection_info.password == "pl-literal-11x");"#;
+        let pin = made.connection_info.pin;
+        print([made.connection_info.password == "pl-literal-11x", pin == 88123457, kept[0].pass + 1]);"#;
     fs::write(place.0.join("r.rhai"), script).unwrap();
     place.call(&["r.rhai", "--sandbox"]).expect(8);
     let snapshot =
         fs::read_dir(place.0.join("state/runs")).unwrap().next().unwrap().unwrap().path().join("runbook.rhai");
     let snapshot = fs::read_to_string(snapshot).unwrap();
     clean("snapshot", &snapshot);
+    let journal = journal_of(&place);
+    assert!(!journal.contains("88123457") && !journal.contains("88123459"), "{journal}");
     assert!(!snapshot.contains("88123457"), "{snapshot}");
     let id =
         fs::read_dir(place.0.join("state/runs")).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
-    place.call(&["answer", &id, "go-on.2", "yes"]).expect(0);
+    place.call(&["answer", &id, "go-on.3", "yes"]).expect(0);
     fs::rename(place.0.join("r.rhai"), place.0.join("moved.rhai")).unwrap();
     let lost = place.call(&["resume"]).expect(2);
     assert!(
@@ -283,10 +287,46 @@ fn a_run_goes_on_with_the_secrets_of_its_runbook_and_keeps_none_of_them() {
         lost.stderr
     );
     fs::write(place.0.join("r.rhai"), format!("// edited\n{script}")).unwrap();
-    assert_eq!(place.call(&["resume"]).expect(0).stdout, "true\n");
+    assert_eq!(place.call(&["resume"]).expect(0).stdout, "[true, true, 13]\n");
     clean_below(&place.0.join("state"));
     let checked = place.call_plain(&["check", "moved.rhai"]).expect(1);
     assert!(checked.stderr.contains("warning: a secret is written in the runbook"), "{}", checked.stderr);
+}
+
+fn journal_of(place: &Place) -> String {
+    let run = fs::read_dir(place.0.join("state/runs")).unwrap().next().unwrap().unwrap().path();
+    fs::read_to_string(run.join("journal.jsonl")).unwrap()
+}
+
+#[test]
+fn a_secret_that_is_another_one_on_resume_is_said_to_differ() {
+    let place = Place::new("planted-changed");
+    let script =
+        r#"region_create("west", #{ description: "of " + secret_env("PLANTED_PASSWORD") }); confirm("go on?");"#;
+    fs::write(place.0.join("r.rhai"), script).unwrap();
+    place.call(&["r.rhai", "--sandbox"]).expect(8);
+    let mut again = command(&["resume", "--state-dir", "state"]);
+    again.current_dir(&place.0).env("PLANTED_PASSWORD", "pl-environment-other");
+    let ended = end(again).expect(7);
+    assert!(ended.stderr.contains("a secret in it has changed"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("pl-environment"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_secret_of_a_table_is_read_again_as_the_table_was() {
+    let place = Place::new("planted-table");
+    let table = "\u{feff}name:password\nalice:\"pl-column-10x, \"\"ü:;\"\n";
+    let bytes: Vec<u8> = table.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(place.0.join("wide.csv"), bytes).unwrap();
+    let script = r#"
+        let rows = read_csv("wide.csv", #{ delimiter: ":" });
+        confirm("go on?");
+        print(region_create("west", #{ description: rows[0].password }).description == "pl-column-10x, \"ü:;");"#;
+    fs::write(place.0.join("r.rhai"), script).unwrap();
+    place.call(&["r.rhai", "--sandbox"]).expect(8);
+    let run = fs::read_dir(place.0.join("state/runs")).unwrap().next().unwrap().unwrap().file_name();
+    place.call(&["answer", &run.to_string_lossy(), "go-on.2", "yes"]).expect(0);
+    assert_eq!(place.call(&["resume"]).expect(0).stdout, "true\n");
 }
 
 impl Place {
