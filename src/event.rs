@@ -65,6 +65,61 @@ impl Outcome {
     }
 }
 
+/// The status of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// A process works on it.
+    Running,
+    Done,
+    /// Items failed, more than allowed.
+    ItemsFailed,
+    /// It ended with another error.
+    Failed,
+    Paused,
+    /// A gate waits for an answer.
+    Waiting,
+    /// Its process is gone and left no end.
+    Interrupted,
+}
+
+impl Status {
+    /// The status of a run whose last process ended with `exit_code`, unless a process works on it now.
+    pub fn of(exit_code: Option<u8>, alive: bool) -> Self {
+        match exit_code {
+            _ if alive => Status::Running,
+            // With a full disk it was stopped, and everything that it had begun stands.
+            None | Some(9) => Status::Interrupted,
+            Some(0) => Status::Done,
+            Some(3) => Status::ItemsFailed,
+            Some(6) => Status::Paused,
+            Some(8) => Status::Waiting,
+            Some(_) => Status::Failed,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Done => "done",
+            Status::ItemsFailed => "items failed",
+            Status::Failed => "failed",
+            Status::Paused => "paused",
+            Status::Waiting => "needs answer",
+            Status::Interrupted => "interrupted",
+        }
+    }
+
+    /// True if it ended with an error, or with failed items.
+    pub fn has_failed(self) -> bool {
+        matches!(self, Status::ItemsFailed | Status::Failed)
+    }
+
+    /// True if `resume` without a name may mean it.
+    pub fn is_unfinished(self) -> bool {
+        !matches!(self, Status::Running | Status::Done)
+    }
+}
+
 /// The subject of a wait: `execution`, `deployment`, ... and its name for people (the VMs' names).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Subject {

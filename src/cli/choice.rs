@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::journal::runs::Status;
+use crate::event::Status;
 
 /// The facts about a runbook's run that the choice needs.
 #[derive(Clone, Debug)]
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn the_newest_run_is_meant_and_an_older_one_never_unasked() {
-        use Status::{Done, Failed, Interrupted, Paused, Running, Waiting};
-        for unfinished in [Failed, Paused, Waiting, Interrupted] {
+        use Status::{Done, Failed, Interrupted, ItemsFailed, Paused, Running, Waiting};
+        for unfinished in [Failed, ItemsFailed, Paused, Waiting, Interrupted] {
             assert_eq!(chosen(&[(unfinished, false), (Paused, false)], false), "run0");
             let older = chosen(&[(Done, false), (unfinished, false)], false);
             let expected = format!(

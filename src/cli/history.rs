@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
-use crate::event::{Cause, Event, Fact, Origin, VERSION};
+use crate::event::{Cause, Event, Fact, Origin, Status, VERSION};
 use crate::journal::file;
 use crate::journal::lane::child;
 use crate::journal::record::{Ended, Line, Record, Saved};
 use crate::journal::replay::{Item, State};
-use crate::journal::runs::{Directory, Status};
+use crate::journal::runs::Directory;
 use crate::report::history::{History, Meta};
 
 /// # Errors
@@ -31,7 +31,12 @@ pub fn read(run: &Directory) -> Result<History> {
         cause: meta.finished.as_ref().and_then(|end| end.cause.clone()),
         unsettled,
     };
-    Ok(History::new(meta, &events(&lines)))
+    let mut history = History::new(meta, &events(&lines));
+    // A process that died between its last event and the end in the run's file has left no end, for `resume` too.
+    if run.meta.finished.is_none() {
+        history.exit_code = None;
+    }
+    Ok(history)
 }
 
 /// The events of a journal. A recorded end whose event is missing, because the process died in between, gets one; a

@@ -12,9 +12,9 @@ use super::world::{Scene, World};
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
-use crate::event::Outcome;
+use crate::event::{Outcome, Status};
 use crate::journal::file;
-use crate::journal::runs::{Directory, Meta, RunKind, Sources, Status, Store};
+use crate::journal::runs::{Directory, Meta, RunKind, Sources, Store};
 use crate::journal::{Journal, Key, hash};
 use crate::language::diagnose::Source;
 use crate::language::source::read_runbook;
@@ -163,7 +163,7 @@ fn candidate(run: &Directory, asks: bool) -> Candidate {
         started: meta.started,
         status,
         holder: run.holder().filter(|_| status == Status::Running).map(|holder| holder.describe()),
-        has_failures: asks && (status == Status::Failed || lost()),
+        has_failures: asks && (status.has_failed() || lost()),
     }
 }
 

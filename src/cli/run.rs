@@ -294,7 +294,7 @@ impl Performance<'_> {
         }
         let elapsed_seconds = clock.instant().duration_since(began).as_secs_f64();
         say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
-        let why = result.as_ref().err().map(|located| Cause::of(&located.error));
+        let why = result.as_ref().err().map(|located| Cause::of(&located.placed(&self.source.name)));
         let kept = self.kept.finish(Some((clock.wall(), code, why)));
         match self.tell(report.finish(), result, kept) {
             Err(error) if code == ExitCode::Done => Ok(error.kind.exit_code()),

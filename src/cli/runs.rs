@@ -9,8 +9,8 @@ use super::args::{Format, PruneArguments, RunsArguments, RunsCommand, ShowArgume
 use super::{history, keep, report};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count};
-use crate::event::Cause;
-use crate::journal::runs::{Directory, Status, Store};
+use crate::event::{Cause, Status};
+use crate::journal::runs::{Directory, Store};
 use crate::process::Process;
 use crate::report::history::{Form, History};
 use crate::report::live::message;

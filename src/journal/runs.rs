@@ -18,7 +18,7 @@ use super::{Key, format, record};
 use crate::clock::Speed;
 use crate::disk;
 use crate::error::{Error, Kind, Result, count, plain};
-use crate::event::Cause;
+use crate::event::{Cause, Status};
 use crate::model::Generation;
 use crate::secret::Known;
 
@@ -107,40 +107,6 @@ pub struct Holder {
     pub host: String,
     pub pid: u32,
     pub since: Timestamp,
-}
-
-/// The status of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// A process works on it.
-    Running,
-    Done,
-    /// It ended with an error, or with failed items.
-    Failed,
-    Paused,
-    /// A gate waits for an answer.
-    Waiting,
-    /// Its process is gone and left no end.
-    Interrupted,
-}
-
-impl Status {
-    pub fn word(self) -> &'static str {
-        match self {
-            Status::Running => "running",
-            Status::Done => "done",
-            Status::Failed => "failed",
-            Status::Paused => "paused",
-            Status::Waiting => "needs answer",
-            Status::Interrupted => "interrupted",
-        }
-    }
-
-    /// True if `resume` without a name may mean it.
-    pub fn is_unfinished(self) -> bool {
-        matches!(self, Status::Failed | Status::Paused | Status::Waiting | Status::Interrupted)
-    }
 }
 
 /// An answer to a gate.
@@ -448,18 +414,7 @@ impl Directory {
     }
 
     pub fn status(&self) -> Status {
-        if self.is_locked() {
-            return Status::Running;
-        }
-        match self.meta.finished.as_ref().map(|end| end.exit_code) {
-            None => Status::Interrupted,
-            Some(0) => Status::Done,
-            Some(6) => Status::Paused,
-            Some(8) => Status::Waiting,
-            // It was stopped, and everything that it had begun stands.
-            Some(9) => Status::Interrupted,
-            Some(_) => Status::Failed,
-        }
+        Status::of(self.meta.finished.as_ref().map(|end| end.exit_code), self.is_locked())
     }
 
     /// Records an answer.

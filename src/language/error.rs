@@ -1,5 +1,7 @@
 //! Conversion between our errors and the language's: those that a script can catch, and those that it cannot.
 
+use std::path::Path;
+
 use rhai::{Dynamic, EvalAltResult, Map as ScriptMap, Position};
 use serde_json::Value;
 
@@ -75,6 +77,43 @@ pub struct Located {
     pub place: Option<Location>,
     /// Functions and closures of the script that it passed, innermost first.
     pub through: Vec<Step>,
+}
+
+/// As many of the functions that an error passed through are named in its text.
+const NAMED: usize = 3;
+
+impl Located {
+    /// The error, with its position in the script called `name` and the functions that it passed through.
+    pub fn placed(&self, name: &str) -> Error {
+        let mut error = self.error.clone();
+        if let Some(place) = &self.place {
+            error = error.detail("place", place.label(name));
+        }
+        let functions = self.through.iter().filter(|step| !step.function.starts_with("anon$"));
+        let through: Vec<String> = functions
+            .take(NAMED)
+            .map(|step| match &step.called {
+                Some(called) => format!("{} called at {}", step.label(), called.label(name)),
+                None => step.label(),
+            })
+            .collect();
+        if through.is_empty() { error } else { error.detail("through", through.join(", in ")) }
+    }
+}
+
+impl Location {
+    /// `file:line:column`, the file where it is known; `runbook` is the name that the runbook was given by, or what an
+    /// expression is called.
+    pub fn label(&self, runbook: &str) -> String {
+        let runbook = Path::new(runbook);
+        let file = match (&self.source, runbook.extension().and(runbook.file_name())) {
+            (Some(module), _) if module.ends_with(".rhai") => format!("{module}:"),
+            (Some(module), _) => format!("{module}.rhai:"),
+            (None, Some(file)) => format!("{}:", file.to_string_lossy()),
+            (None, None) => String::new(),
+        };
+        format!("{file}{}:{}", self.line, self.column)
+    }
 }
 
 /// A function or a closure that an error passed through.

@@ -237,20 +237,9 @@ impl Launch<'_> {
 
 /// The error of an item, with its position in the script and the functions that it passed through.
 pub(super) fn placed(host: &Host, thrown: &EvalAltResult) -> Error {
-    let located = locate(thrown);
-    let functions = located.through.iter().filter(|step| !step.function.starts_with("anon$"));
-    let through: Vec<String> = functions
-        .take(3)
-        .map(|step| match &step.called {
-            Some(called) => format!("{} called at {}", step.label(), host.describe(called)),
-            None => step.label(),
-        })
-        .collect();
-    let mut error = host.reads.explain(located.error.clone()).unwrap_or(located.error);
-    if let Some(place) = &located.place {
-        error = error.detail("place", host.describe(place));
-    }
-    if through.is_empty() { error } else { error.detail("through", through.join(", in ")) }
+    let mut located = locate(thrown);
+    located.error = host.reads.explain(located.error.clone()).unwrap_or(located.error);
+    located.placed(&host.name())
 }
 
 /// Reports and records the changes of the items.

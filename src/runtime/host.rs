@@ -19,7 +19,6 @@ use crate::event::{Event, Fact, Sink, VERSION};
 use crate::inventory::doubled_column;
 use crate::journal::Journal;
 use crate::language::catalog::Catalog;
-use crate::language::error::Location;
 use crate::language::finding::{CapturedWrites, Finding};
 use crate::limits::Limits;
 use crate::memory;
@@ -313,23 +312,14 @@ impl Host {
         *self.text.lock() = text.into();
     }
 
-    /// Sets the file that is evaluated: its name without folders is used in messages.
+    /// Sets the name of the file that is evaluated.
     pub fn set_name(&self, name: &str) {
-        let file = Path::new(name).extension().and(Path::new(name).file_name());
-        let name = file.map(|file| file.to_string_lossy()).unwrap_or_default();
-        *self.name.lock() = name.as_ref().into();
+        *self.name.lock() = name.into();
     }
 
-    /// `file:line:column`, the file where it is known.
-    pub fn describe(&self, place: &Location) -> String {
-        let name = self.name.lock().clone();
-        let file = match &place.source {
-            Some(module) if module.ends_with(".rhai") => format!("{module}:"),
-            Some(module) => format!("{module}.rhai:"),
-            None if name.is_empty() => String::new(),
-            None => format!("{name}:"),
-        };
-        format!("{file}{}:{}", place.line, place.column)
+    /// The name of the file that is evaluated; empty at the prompt.
+    pub fn name(&self) -> Arc<str> {
+        self.name.lock().clone()
     }
 
     /// The line of the script with a call; `None` for one in a module.

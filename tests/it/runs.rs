@@ -60,7 +60,7 @@ fn runs_are_listed_shown_and_reported_in_every_format() {
         .iter()
         .map(|run| format!("{} {} {} {}", run["kind"], run["name"], run["status"], run["counts"]["failed"]))
         .collect();
-    assert_eq!(told, [r#""runbook" "runbook.rhai" "failed" 1"#, r#""runbook" "runbook.rhai" "done" 1"#]);
+    assert_eq!(told, [r#""runbook" "runbook.rhai" "items failed" 1"#, r#""runbook" "runbook.rhai" "done" 1"#]);
 
     let ids = place.ids();
     let shown: Value = serde_json::from_str(&place.call(&["runs", "show"]).expect(0).stdout).unwrap();
@@ -86,6 +86,35 @@ fn runs_are_listed_shown_and_reported_in_every_format() {
     place.call(&["report", "nobody"]).expect(2);
     let odd = place.call(&["report", "-o", "report.doc"]).expect(2).stderr;
     assert!(odd.contains("hint: add `--format html`, or let the name end with"), "{odd}");
+}
+
+#[test]
+fn an_error_outside_of_waves_has_its_place_in_every_format_and_each_run_one_status() {
+    let place = Place::new("runs-place");
+    fs::write(place.0.join("lib.rhai"), "fn find(name) { replica_show(name) }").unwrap();
+    fs::write(place.0.join("outside.rhai"), "import \"lib\" as lib;\nlib::find(\"nobody\");").unwrap();
+    place.call(&["outside.rhai", "--sandbox"]).expect(1);
+    let at = "lib.rhai:1:17 in `find` called at outside.rhai:2:6";
+    let report: Value = serde_json::from_str(&place.call(&["report", "--format", "json"]).expect(0).stdout).unwrap();
+    assert_eq!(report["run"]["place"], at);
+    for format in ["html", "json", "junit", "csv", "markdown"] {
+        let told = place.call(&["report", "--format", format]).expect(0).stdout.replace("\\`", "`");
+        assert!(told.contains(&format!("there is no replica of `nobody` (at {at})")), "{format}: {told}");
+    }
+    place.rehearse(3, &["--set", "allowed=0"]);
+    place.rehearse(0, &[]);
+    let path = place.0.join("state/runs").join(&place.ids()[0]).join("run.json");
+    let mut died: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    died.as_object_mut().unwrap().remove("finished");
+    fs::write(path, died.to_string()).unwrap();
+    let mut told = Vec::new();
+    for run in place.runs() {
+        let text = place.call(&["report", run["id"].as_str().unwrap(), "--format", "json"]).expect(0).stdout;
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&run["status"], &run["exit_code"]), (&report["run"]["status"], &report["run"]["exit_code"]));
+        told.push(run["status"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(told, ["interrupted", "items failed", "failed"], "the newest died before it could write its end");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::event::{Cause, Counts, Event, Fact, Level, Origin, Subject};
+use crate::event::{Cause, Counts, Event, Fact, Level, Origin, Status, Subject};
 use crate::report::live::board::{Board, ItemIndex};
 use crate::report::live::item::Item;
 use crate::report::live::summary;
@@ -228,16 +228,7 @@ impl History {
 
     /// The status of the run, in a word or two.
     pub fn status(&self) -> &'static str {
-        match self.exit_code {
-            None if self.meta.alive => "running",
-            None => "interrupted",
-            Some(0) => "done",
-            Some(3) => "items failed",
-            Some(6) => "paused",
-            Some(8) => "needs answer",
-            Some(9) => "interrupted",
-            Some(_) => "failed",
-        }
+        Status::of(self.exit_code, self.meta.alive).word()
     }
 
     /// The error that ended it.
