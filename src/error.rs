@@ -78,7 +78,17 @@ pub enum ExitCode {
     JournalMismatch = 7,
     NeedsAnswer = 8,
     Storage = 9,
+    /// Sources are off, or may be, and their VMs do not run at their targets; it wins over the others.
+    SourceOff = 10,
     Internal = 70,
+}
+
+impl ExitCode {
+    /// The exit code when sources are off: nobody may overlook that.
+    #[must_use]
+    pub fn with_sources_off(self, any: bool) -> Self {
+        if any && self != ExitCode::Internal { ExitCode::SourceOff } else { self }
+    }
 }
 
 impl Kind {

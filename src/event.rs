@@ -1,5 +1,7 @@
 //! Events: each fact is said once, and the report decides how it looks.
 
+pub mod sources;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, Kind};
-use crate::model::Generation;
+use crate::model::{Generation, Power};
 
 /// The version of the event lines that `--output jsonl` prints; it is raised when a meaning changes.
 pub const VERSION: u32 = 1;
@@ -244,6 +246,21 @@ pub enum Fact {
         subject: Subject,
         status: String,
     },
+    /// The source of a VM goes off or is off, or is no longer in the run's hands.
+    SourceChanged {
+        /// The id of its replica, or of its migration.
+        replica: String,
+        /// The VM's name at its origin.
+        instance: String,
+        power: Power,
+        since: Timestamp,
+        /// The id of the execution, migration or deployment that shows it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        execution: Option<String>,
+        /// The person who says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// A retry inside a unit: the action is done again.
     UnitRetried {
         function: String,
@@ -315,6 +332,12 @@ pub enum Fact {
     },
     RunFinished {
         exit_code: u8,
+        /// The exit code that it would have without sources that are off, if it is another one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ended: Option<u8>,
+        /// The VMs whose sources are off, or may be, and that do not run at their targets.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        sources_off: Vec<String>,
         elapsed_seconds: f64,
     },
 }

@@ -245,9 +245,15 @@ impl Process {
     }
 }
 
-/// Leaves at once: work on the server goes on, and nothing here is waited for.
+/// Leaves at once, with a last line on stderr: work on the server goes on, and nothing here is waited for.
 #[allow(clippy::disallowed_methods, reason = "this file is the door to the process")]
-pub fn leave(code: ExitCode) {
+pub fn leave(code: ExitCode, last: Option<&str>) {
+    use std::io::Write as _;
+
     terminal::quiet(false);
+    if let Some(last) = last {
+        // Nobody is left to be told that stderr is gone.
+        let _ = writeln!(std::io::stderr(), "\n{last}");
+    }
     std::process::exit(i32::from(code as u8));
 }

@@ -19,7 +19,7 @@ use crate::settings::CloudFlags;
     disable_help_subcommand = true,
     disable_help_flag = true,
     after_help = "Exit codes: 0 done, 1 runbook error, 2 bad input, 3 items failed, 4 cannot reach, 5 cannot log in,\n\
-                  6 paused, 7 journal mismatch, 8 needs an answer, 9 cannot write, 70 internal."
+                  6 paused, 7 journal mismatch, 8 needs an answer, 9 cannot write, 10 source off, 70 internal."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -38,6 +38,8 @@ pub enum Command {
     Resume(Box<ResumeArguments>),
     /// Answer a gate of a run
     Answer(AnswerArguments),
+    /// Show the sources that a run left off, and note those that are on again
+    Rollback(RollbackArguments),
     /// List the runs, show one, and remove old ones
     Runs(RunsArguments),
     /// Show the status of the runs, the unfinished ones first
@@ -242,6 +244,25 @@ pub struct AnswerArguments {
     /// The answer
     #[arg(value_name = "ANSWER")]
     pub answer: AnswerWord,
+
+    /// Directory of the runs
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Show this help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
+    pub help: Option<bool>,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArguments {
+    /// The run's id, or its beginning
+    #[arg(value_name = "RUN")]
+    pub run: String,
+
+    /// A VM whose source somebody has switched on again: its name, or the key of its item
+    #[arg(long, value_name = "NAME")]
+    pub mark: Vec<String>,
 
     /// Directory of the runs
     #[arg(long, value_name = "FOLDER")]

@@ -9,7 +9,7 @@ use crate::journal::lane::child;
 use crate::journal::record::{Ended, Line, Record, Saved};
 use crate::journal::replay::{Item, State};
 use crate::journal::runs::Directory;
-use crate::report::history::{History, Meta};
+use crate::report::history::{Exit, History, Meta};
 
 /// # Errors
 /// `Journal` when it is damaged.
@@ -27,14 +27,14 @@ pub fn read(run: &Directory) -> Result<History> {
         name: meta.name.clone(),
         arguments: meta.set.iter().map(shown).collect(),
         alive: run.status() == Status::Running,
-        exit_code: meta.finished.as_ref().map(|end| end.exit_code),
+        end: meta.finished.as_ref().map(|end| Exit { exit_code: end.exit_code, otherwise: end.otherwise() }),
         cause: meta.finished.as_ref().and_then(|end| end.cause.clone()),
         unsettled,
     };
     let mut history = History::new(meta, &events(&lines));
     // A process that died between its last event and the end in the run's file has left no end, for `resume` too.
     if run.meta.finished.is_none() {
-        history.exit_code = None;
+        history.end = None;
     }
     Ok(history)
 }

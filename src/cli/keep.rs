@@ -12,8 +12,7 @@ use serde_json::Value;
 use super::world::World;
 use crate::clock::Clock;
 use crate::disk;
-use crate::error::{Error, ExitCode, Kind, Result};
-use crate::event::Cause;
+use crate::error::{Error, Kind, Result};
 use crate::journal::file::{self, Log, Medium};
 use crate::journal::reached::{self, Noted};
 use crate::journal::replay::State;
@@ -175,10 +174,10 @@ impl Kept {
     /// # Errors
     /// `Storage` when the disk is full, or the journal could not be written: the run then counts as interrupted, and
     /// can still be resumed.
-    pub fn finish(&self, end: Option<(Timestamp, ExitCode, Option<Cause>)>) -> Result<()> {
+    pub fn finish(&self, end: Option<End>) -> Result<()> {
         let Some(directory) = self.place.directory.get() else { return Ok(()) };
         let mut directory = directory.lock();
-        directory.meta.finished = end.map(|(at, code, cause)| End { at, exit_code: code as u8, cause });
+        directory.meta.finished = end;
         let saved = directory.save().map_err(|error| {
             disk::unwritten(format_args!("the state of run {}", directory.meta.id), &error, Kind::Storage)
         });

@@ -13,6 +13,7 @@ mod keep;
 mod repl;
 mod report;
 mod resume;
+mod rollback;
 mod run;
 mod runs;
 mod sandbox;
@@ -46,6 +47,7 @@ pub fn run(process: &Process) -> ExitCode {
         Some(Command::Status(arguments)) => runs::status(process, &arguments),
         Some(Command::Report(arguments)) => report::report(process, &arguments),
         Some(Command::Answer(arguments)) => answer::answer(process, &arguments),
+        Some(Command::Rollback(arguments)) => rollback::rollback(process, &arguments),
         Some(Command::Functions(arguments)) => functions::tell(process, &arguments),
         None => run::run(process, arguments.run),
     };

@@ -17,7 +17,7 @@ use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::event::Sink;
 use crate::functions::language;
-use crate::journal::runs::{Meta, RunKind, Sources, Store, new_id};
+use crate::journal::runs::{End, Meta, RunKind, Sources, Store, new_id};
 use crate::journal::{Recorder, record};
 use crate::language::source::script_text;
 use crate::limits::Limits;
@@ -27,6 +27,7 @@ use crate::repl::editor::Input;
 use crate::repl::prompt::{Doors, Parts, Prompt};
 use crate::repl::relay::Relay;
 use crate::repl::view::Form;
+use crate::report::live::summary;
 use crate::report::{Line, Tone};
 use crate::runtime::gates::Gates;
 use crate::runtime::host::{Host, Script, Seams};
@@ -75,7 +76,9 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
         }
     };
     let hangup = !process.outlives_its_terminal;
-    signals::interrupt(world.runtime.handle(), hangup, cancel.clone(), still, || process::leave(ExitCode::Paused));
+    signals::interrupt(world.runtime.handle(), hangup, cancel.clone(), still, move || {
+        process::leave(ExitCode::Paused, None);
+    });
     let form = if process.stdout_is_terminal { Form::Table } else { Form::Json };
     let (folder, cloud) = (process.directory.clone(), world.cloud.clone());
     let doors = doors(process, store.clone(), cancel.clone(), interactive);
@@ -88,7 +91,14 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
             process::read_all().map_err(|error| Error::input(format!("cannot read stdin: {}", plain(&error))))?;
         prompt.read_out(&script_text("stdin", &inputs)?)
     };
-    kept.finish(Some((world.clock.wall(), code, None)))?;
+    let off = kept.journal.state().sources.names();
+    let ended = code;
+    let code = ended.with_sources_off(!off.is_empty());
+    if !off.is_empty() {
+        process.output().note(&format!("{}: {}", summary::NOT_DEPLOYED, off.join(", ")));
+    }
+    let (at, exit_code) = (world.clock.wall(), code as u8);
+    kept.finish(Some(End { at, exit_code, ended: (code != ended).then_some(ended as u8), cause: None }))?;
     Ok(code)
 }
 

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::{Outcome, Status};
 use crate::journal::file;
-use crate::journal::runs::{Directory, Meta, RunKind, Sources, Store};
+use crate::journal::runs::{Directory, End, Meta, RunKind, Sources, Store};
 use crate::journal::{Journal, Key, hash};
 use crate::language::diagnose::Source;
 use crate::language::source::read_runbook;
@@ -31,7 +31,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let lock = directory.lock(&keep::holder(process, wall), arguments.take_over)?;
     // Another process may have changed it between the choice and the lock.
     let mut directory = store.open(directory.path)?;
-    let ended = directory.meta.finished.as_ref().map(|end| end.exit_code);
+    let ended = directory.meta.finished.as_ref().map(End::otherwise);
     if ended == Some(0) && !arguments.retry_failed {
         return Err(Error::input(format!("run {} is done", directory.meta.id))
             .hint("`--retry-failed` repeats what failed in it; `coriolis-run runs` lists all runs"));

@@ -22,7 +22,7 @@ use crate::decode;
 use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::{Cause, Event, Fact, Origin, Sink, VERSION};
 use crate::functions::{catalog, language};
-use crate::journal::runs::{self, Holder, Meta, Rehearsal, RunKind, Sources};
+use crate::journal::runs::{self, End, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, hash, record};
 use crate::language::declared::{asks_by_computed_name, asks_somebody, declared, needed};
 use crate::language::diagnose::Source;
@@ -32,6 +32,7 @@ use crate::language::source::{imported, read_module, read_runbook};
 use crate::language::value::to_shown;
 use crate::limits::Limits;
 use crate::process::{self, Process};
+use crate::report::live::summary;
 use crate::report::values::{diagnostic, json, table};
 use crate::report::{Finished, Report, Stage, View};
 use crate::runtime::engine::{bare, build};
@@ -284,7 +285,10 @@ impl Performance<'_> {
             }
         }
         let result = self.evaluate(given, &events, report.stage());
-        let code = result.as_ref().map_or_else(|located| located.error.kind.exit_code(), |_| ExitCode::Done);
+        let ended = result.as_ref().map_or_else(|located| located.error.kind.exit_code(), |_| ExitCode::Done);
+        let off = self.kept.journal.state().sources.names();
+        let code = ended.with_sources_off(!off.is_empty());
+        let otherwise = (code != ended).then_some(ended as u8);
         // Among events the result is one of them: every line is JSON.
         if let (View::Jsonl, Some(value)) = (self.view(), self.shown(&result)) {
             say(Fact::Printed { text: value.to_string() });
@@ -293,9 +297,10 @@ impl Performance<'_> {
             say(told);
         }
         let elapsed_seconds = clock.instant().duration_since(began).as_secs_f64();
-        say(Fact::RunFinished { exit_code: code as u8, elapsed_seconds });
-        let why = result.as_ref().err().map(|located| Cause::of(&located.placed(&self.source.name)));
-        let kept = self.kept.finish(Some((clock.wall(), code, why)));
+        let exit_code = code as u8;
+        say(Fact::RunFinished { exit_code, ended: otherwise, sources_off: off, elapsed_seconds });
+        let cause = result.as_ref().err().map(|located| Cause::of(&located.placed(&self.source.name)));
+        let kept = self.kept.finish(Some(End { at: clock.wall(), exit_code, ended: otherwise, cause }));
         match self.tell(report.finish(), result, kept) {
             Err(error) if code == ExitCode::Done => Ok(error.kind.exit_code()),
             _ => Ok(code),
@@ -335,6 +340,9 @@ impl Performance<'_> {
         if let Some(value) = self.shown(&result).filter(|_| self.view() != View::Jsonl) {
             output.data(&self.rendered(&value));
         }
+        if let Some(way) = self.way_of_sources() {
+            output.note(&way);
+        }
         // A run that ended because of its disk has reported it.
         let known = result.as_ref().is_err_and(|located| located.error.kind == Kind::Storage);
         match result {
@@ -355,6 +363,21 @@ impl Performance<'_> {
             output.note(&diagnostic::error(error, self.process.color()));
         }
         kept.and(printed)
+    }
+
+    /// The safe next steps while sources are off.
+    fn way_of_sources(&self) -> Option<String> {
+        if self.kept.journal.state().sources.is_empty() {
+            return None;
+        }
+        let text = match self.kept.id() {
+            Some(id) => format!(
+                "these VMs run nowhere. Go on with `coriolis-run resume {id}` (`--retry-failed` if they failed), or switch \
+                 them on at their origin and note it with `coriolis-run rollback {id} --mark NAME`"
+            ),
+            None => "these VMs run nowhere: copy and deploy them, or switch them on at their origin".to_owned(),
+        };
+        Some(format!("hint: {text}"))
     }
 
     /// The advice for a run that ended badly.
@@ -396,8 +419,11 @@ impl Performance<'_> {
     fn leave_on_second_press(&self, events: &Arc<dyn Sink>) {
         let (clock, cancel) = (self.world.clock.clone(), self.world.cancel.clone());
         let hangup = !self.process.outlives_its_terminal;
-        signals::listen(self.world.runtime.handle(), hangup, clock, cancel, events.clone(), || {
-            process::leave(ExitCode::Paused)
+        let journal = self.kept.journal.clone();
+        signals::listen(self.world.runtime.handle(), hangup, clock, cancel, events.clone(), move || {
+            let off = journal.sources_now().filter(|sources| !sources.is_empty());
+            let last = off.map(|sources| format!("{}: {}", summary::NOT_DEPLOYED, sources.names().join(", ")));
+            process::leave(ExitCode::Paused.with_sources_off(last.is_some()), last.as_deref());
         });
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::client::{executions, present};
 use crate::error::{Error, Kind as Failure, Result};
+use crate::event::sources;
 use crate::functions::begun;
 use crate::functions::guards::{before_copy, of_machines, status, switches_off};
 use crate::functions::ours::Wanted;
@@ -187,6 +188,7 @@ pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Res
     let wanted = Wanted::Copy { shutdown, auto_deploy };
     let request = executions::create(call.generation()?, transfer, fields)?;
     let begun = begun::execution(call, transfer, &request, wanted, &guard)?;
+    sources::facts(transfer, &begun, false, call.host.clock.now()).into_iter().for_each(|fact| call.emit(fact));
     if status(&begun) == Status::Unexecuted {
         return Err(Error::new(
             Failure::Api,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Filters, deployments, executions as requests, migrations, present, transfers};
 use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
+use crate::event::sources;
 use crate::functions::executions;
 use crate::functions::executions::EXECUTES;
 use crate::functions::guards::status;
@@ -64,6 +65,8 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         let list = deployments::list(Generation::Legacy, &Filters::default());
         let build = |fields| migrations::create(Generation::Legacy, fields);
         let migration = settle::make(call, "notes", fields, &unguarded, build, |call| call.read_list(&list))?;
+        let of = resolve::id_in(&migration)?;
+        sources::facts(of, &migration, false, call.host.clock.now()).into_iter().for_each(|fact| call.emit(fact));
         return Ok(call.shown(present::deployment(migration)));
     }
     if call.options().has("replication_count") {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Kind;
 use crate::event::{Cause, Counts, Event, Fact, Level, Origin, Outcome, Progress, Subject};
-use crate::model::Generation;
+use crate::model::{Generation, Power};
 
 /// A module for `#[serde(with)]`: each value of an enum by its word.
 macro_rules! words {
@@ -38,6 +38,7 @@ words!(kind, Kind: Script = "script", Input = "input", Unreachable = "unreachabl
     Internal = "internal");
 words!(outcome, Outcome: Ok = "ok", Failed = "failed", Skipped = "skipped", Cancelled = "cancelled", Unknown = "unknown");
 words!(level, Level: Debug = "debug", Info = "info", Warning = "warning", Error = "error");
+words!(power, Power: GoingOff = "going_off", Off = "off", Unclear = "unclear", On = "on", Moved = "moved");
 words!(generation, Generation: Legacy = "legacy", Current = "current");
 
 /// An event as it is written.
@@ -147,6 +148,18 @@ enum FactLine {
         subject: Subject,
         status: String,
     },
+    #[serde(rename = "source_changed")]
+    SourceChanged {
+        replica: String,
+        instance: String,
+        #[serde(with = "power")]
+        power: Power,
+        since: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        execution: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     #[serde(rename = "unit_retried")]
     UnitRetried {
         function: String,
@@ -199,7 +212,14 @@ enum FactLine {
     #[serde(rename = "sandbox_told")]
     SandboxTold { running_twice: Vec<String>, stale: Vec<String>, half_copied: Vec<String>, sources_off: Vec<String> },
     #[serde(rename = "run_finished")]
-    RunFinished { exit_code: u8, elapsed_seconds: f64 },
+    RunFinished {
+        exit_code: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<u8>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sources_off: Vec<String>,
+        elapsed_seconds: f64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]

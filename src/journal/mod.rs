@@ -16,6 +16,7 @@ pub mod runs;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
@@ -25,6 +26,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::event::sources::Sources;
 use crate::event::{Event, Fact, Sink};
 use crate::model::Generation;
 use crate::secret;
@@ -55,6 +57,9 @@ impl Past {
 
 /// Values longer than this, as text, are written only once.
 const LARGE: usize = 2048;
+
+/// The most that a process on its way out waits for the state.
+const MOMENT: Duration = Duration::from_millis(200);
 
 /// The key for the hashes of a run: with its directory alone nobody can guess the hashed texts.
 pub type Key = [u8; 32];
@@ -323,7 +328,9 @@ impl Journal {
 
     /// Keeps events for reports. A failed write is reported by the next change.
     pub fn event(&self, event: &Event) {
-        if self.log.is_some() && is_told(&event.fact) && !is_said_before(&event.fact) && self.is_new(event) {
+        // The state knows the sources even if nothing is kept.
+        let is_kept = self.log.is_some() || matches!(event.fact, Fact::SourceChanged { .. });
+        if is_kept && is_told(&event.fact) && !is_said_before(&event.fact) && self.is_new(event) {
             let appended = self.append_at(event.at, Record::Event { event: event.clone() });
             // The gate may be answered by another process: it has to be on the disk.
             if let (Fact::GateReached { .. }, Ok(number)) = (&event.fact, appended) {
@@ -359,6 +366,11 @@ impl Journal {
     /// Requests of unknown outcome.
     pub fn unsettled(&self) -> Vec<Unsettled> {
         self.state().unsettled()
+    }
+
+    /// The sources that are off, for a process that must not wait; `None` if the state is not to be had at once.
+    pub fn sources_now(&self) -> Option<Sources> {
+        self.state.try_lock_for(MOMENT).map(|state| state.sources.clone())
     }
 
     /// The folded records.
@@ -434,7 +446,7 @@ pub fn hash(key: &Key, text: &str) -> String {
 }
 
 /// The fields that identify a line: a word in them stays readable even if it equals a secret.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 29] = [
     "record",
     "event",
     "at",
@@ -455,6 +467,11 @@ const NAMES: [&str; 24] = [
     "level",
     "gate",
     "id",
+    "replica",
+    "instance",
+    "power",
+    "execution",
+    "sources_off",
     "not_before",
     "next",
     "since",

@@ -13,7 +13,7 @@ use crate::model::Generation;
 use super::format;
 
 /// The version of the lines; a reader refuses newer ones.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The key of a step: its lane, call and number; never a line number, never the order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,6 +13,7 @@ use super::memory::Memory;
 use super::record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement, StepKey};
 use crate::error::{Causes, Error, Result};
 use crate::event::Outcome;
+use crate::event::sources::Sources;
 use crate::model::Generation;
 use crate::secret::MASK;
 
@@ -29,6 +30,8 @@ pub struct State {
     pub first: Option<Timestamp>,
     pub last: Option<Timestamp>,
     pub memory: Memory,
+    /// The sources that are off.
+    pub sources: Sources,
     /// The run has done more than its records say.
     pub is_behind: bool,
 }
@@ -151,7 +154,8 @@ impl State {
             Record::Journal { version } if version > super::record::VERSION => {
                 return Err(format!("it is of version {version}, from a newer coriolis-run"));
             }
-            Record::Journal { .. } | Record::Event { .. } => {}
+            Record::Event { event } => self.sources.apply(&event),
+            Record::Journal { .. } => {}
             Record::Cloud { generation } => self.generation = Some(generation),
             Record::Value { hash, value } => {
                 self.values.entry(hash).or_insert_with(|| Arc::new(value));

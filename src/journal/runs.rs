@@ -76,9 +76,19 @@ pub struct Meta {
 pub struct End {
     pub at: Timestamp,
     pub exit_code: u8,
+    /// The exit code that it would have without sources that are off, if it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<u8>,
     /// The cause, unless it is done.
     #[serde(flatten, with = "format::maybe")]
     pub cause: Option<Cause>,
+}
+
+impl End {
+    /// The exit code without regard to sources that are off.
+    pub fn otherwise(&self) -> u8 {
+        self.ended.unwrap_or(self.exit_code)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -414,7 +424,7 @@ impl Directory {
     }
 
     pub fn status(&self) -> Status {
-        Status::of(self.meta.finished.as_ref().map(|end| end.exit_code), self.is_locked())
+        Status::of(self.meta.finished.as_ref().map(End::otherwise), self.is_locked())
     }
 
     /// Records an answer.

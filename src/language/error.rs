@@ -54,12 +54,17 @@ pub fn throw(error: Error, position: Position) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(map.into(), position))
 }
 
-/// `#{ kind, message, hint, status, request_id, task, ... }`; a thrown one has its `line` and `column` as well.
+/// The field of an error that is true while the source of a VM in its lane is off, or may be.
+pub const SOURCE_OFF: &str = "source_off";
+
+/// `#{ kind, message, hint, status, request_id, source_off, task, ... }`; a thrown one has its `line` and `column` as
+/// well.
 pub fn to_map(error: &Error) -> ScriptMap {
     let mut map = ScriptMap::new();
     for name in ["status", "request_id", "method", "path"] {
         map.insert(name.into(), Dynamic::UNIT);
     }
+    map.insert(SOURCE_OFF.into(), false.into());
     for (name, value) in &error.details {
         map.insert(name.into(), to_script(value.clone()));
     }

@@ -1,9 +1,11 @@
 //! The service's nouns, shared by the client, the watcher and the sandbox.
 
 mod object;
+mod power;
 mod status;
 
 pub use object::{Execution, Object, Task, Update};
+pub use power::Power;
 pub use status::{MachineStatus, Phase, PoolStatus, Status, TaskStatus};
 
 use serde::{Deserialize, Serialize};

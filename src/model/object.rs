@@ -77,6 +77,16 @@ impl<'a> Object<'a> {
         tasks
     }
 
+    /// The id of the replica that it belongs to.
+    pub fn replica(self) -> Option<&'a str> {
+        self.text("transfer_id").or_else(|| self.text("replica_id")).filter(|id| !id.is_empty())
+    }
+
+    /// The names of its VMs.
+    pub fn instances(self) -> impl Iterator<Item = &'a str> {
+        self.list("instances").filter_map(Value::as_str)
+    }
+
     fn text(self, field: &str) -> Option<&'a str> {
         self.0.get(field)?.as_str()
     }

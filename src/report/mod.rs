@@ -324,7 +324,7 @@ impl Desk {
             Notes::Bars(bars) => bars.end(),
             Notes::Plain(stream) => stream,
         };
-        for line in message::farewell(&board) {
+        for line in message::farewell(&board, &screen.zone) {
             err.line(&line.render(screen.color));
         }
         err.flush();

@@ -65,7 +65,7 @@ fn short_run() -> Vec<Event> {
         printed("hello"),
         scene::event(2.0, at(), Fact::Logged { level: Level::Info, message: "a note".to_owned(), hint: None }),
         scene::failed(3.0, at(), 1, scene::cause("no quota", "ask for more"), None),
-        scene::event(4.0, scene::main_lane(), Fact::RunFinished { exit_code: 3, elapsed_seconds: 240.0 }),
+        scene::event(4.0, scene::main_lane(), scene::run_finished(3, 240.0)),
     ]
 }
 

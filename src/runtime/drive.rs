@@ -14,7 +14,7 @@ use crate::error::{Causes, Error, Kind, Result, no_thread};
 use crate::event::{Cause, Fact, Outcome};
 use crate::journal::record::{Ended as Recorded, Saved};
 use crate::journal::replay::Item;
-use crate::language::error::{locate, throw};
+use crate::language::error::{SOURCE_OFF, locate, throw};
 use crate::runtime::call::Call;
 use crate::runtime::engine::LANE_STACK;
 use crate::runtime::host::Host;
@@ -57,7 +57,9 @@ pub fn drive(
     thread::scope(|scope| -> Result<()> {
         loop {
             while let Some((item, result)) = done.lock().pop_front() {
-                let outcome = result.as_ref().map(drop).map_err(|thrown| placed(call.host, thrown));
+                let lane = &lanes[item].origin.lane;
+                let outcome =
+                    result.as_ref().map(drop).map_err(|thrown| with_source(call.host, lane, placed(call.host, thrown)));
                 match &outcome {
                     // The others may reach their gates as well, and be answered together.
                     Err(error) if error.kind == Kind::NeedsAnswer => drop(unanswered.get_or_insert(error.clone())),
@@ -232,6 +234,14 @@ impl Launch<'_> {
         });
         self.done.lock().push_back((self.item, result));
         self.bell.ring();
+    }
+}
+
+/// Says so in an error while the source of a VM in its lane is off.
+pub(super) fn with_source(host: &Host, lane: &str, error: Error) -> Error {
+    match host.journal.state().sources.of_lane(lane).next() {
+        Some(_) => error.detail(SOURCE_OFF, true),
+        None => error,
     }
 }
 

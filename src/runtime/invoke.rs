@@ -15,6 +15,7 @@ use crate::language::error::{Fault, locate};
 use crate::language::spec::{Effect, Kind, Spec};
 use crate::language::value::Secret;
 use crate::runtime::call::Call;
+use crate::runtime::drive::with_source;
 use crate::runtime::function::{Body, Function};
 use crate::runtime::host::Host;
 use crate::runtime::lane::Lane;
@@ -68,6 +69,10 @@ pub fn invoke(
     let result = begun.map_err(Fault::from).and_then(|()| run(call, body));
     // A value that a closure of the script returned is the script's own.
     let result = if function.effect == Effect::Drives { result } else { result.map(received) };
+    let result = result.map_err(|fault| match fault {
+        Fault::Error(error) => Fault::Error(with_source(host, &lane.origin.lane, error)),
+        thrown @ Fault::Thrown(_) => thrown,
+    });
     // The script gets the error as it is recorded, so that it takes the same way again.
     let result = result.map_err(|fault| saved::mask_thrown(host, fault));
     let result = record(host, &lane, number, &identity, &result).and(result);

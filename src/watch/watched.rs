@@ -1,16 +1,19 @@
 //! One watched target: turns each answer about it into facts for the board and results for the waits.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::failure;
 use super::progress::Meter;
-use super::target::Target;
+use super::target::{Target, TargetKind};
 use crate::client::pause;
 use crate::clock::{Clock, Instant};
 use crate::error::{Error, Kind, Prospect, Result};
+use crate::event::sources;
 use crate::event::{Fact, Level, Progress, Subject};
-use crate::model::{Object, Phase, Status};
+use crate::model::{Object, Phase, Power, Status};
 
 /// An execution stays UNEXECUTED for good when its POST failed half way; before that it may be about to begin.
 const IDLE_AT_MOST: SignedDuration = SignedDuration::from_secs(15);
@@ -43,6 +46,12 @@ pub(super) enum Trouble {
 
 pub(super) struct Watched {
     subject: Subject,
+    /// The id of its replica; of a migration, its own.
+    replica: Option<String>,
+    /// True for a deployment, after which the sources are no longer missed.
+    deploys: bool,
+    /// The last state of each source, by the VM's name.
+    powers: BTreeMap<String, Power>,
     meter: Meter,
     since: Timestamp,
     began: Instant,
@@ -67,8 +76,12 @@ impl Watched {
             .and_then(|first| Object::from(first).created_at())
             .filter(|since| *since <= now)
             .unwrap_or(now);
+        let subject = target.subject();
         Self {
-            subject: target.subject(),
+            replica: subject.replica.clone(),
+            deploys: matches!(target.kind, TargetKind::Deployment { .. }),
+            powers: BTreeMap::new(),
+            subject,
             meter: Meter::new(target.disks.clone()),
             since,
             began: clock.instant_of(since),
@@ -108,13 +121,16 @@ impl Watched {
 
     /// Takes the answer of the POST: it is shown but ends nothing, since only the object's own answer is complete.
     pub(super) fn begin(&mut self, first: &Value) -> Vec<Fact> {
-        self.show(first)
+        let mut facts = self.show(first);
+        facts.extend(self.sources(first, self.began));
+        facts
     }
 
     /// Takes the current state of the object.
     pub(super) fn see(&mut self, value: &Value, now: Instant) -> Seen {
         (self.missing, self.refused, self.failures) = (0, 0, 0);
         let mut facts = self.show(value);
+        facts.extend(self.sources(value, now));
         facts.extend(self.warn_of_status());
         facts.extend(self.warn_of_wedge(value, now));
         let status = Status::from(self.status.as_str());
@@ -174,6 +190,18 @@ impl Watched {
         }
         self.shown = Some(progress.clone());
         vec![self.changed(progress)]
+    }
+
+    /// The changes of the sources since the last look.
+    fn sources(&mut self, value: &Value, now: Instant) -> Vec<Fact> {
+        let now = self.since + now.duration_since(self.began);
+        let replica = self.replica.as_deref().or_else(|| Object::from(value).replica());
+        let mut facts = sources::facts(replica.unwrap_or(&self.subject.id), value, self.deploys, now);
+        facts.retain(|fact| match fact {
+            Fact::SourceChanged { instance, power, .. } => self.powers.insert(instance.clone(), *power) != Some(*power),
+            _ => true,
+        });
+        facts
     }
 
     fn changed(&self, progress: Progress) -> Fact {

@@ -34,7 +34,7 @@ fn events() -> Vec<Event> {
     events.insert(0, Event { v: 1, at, origin: Default::default(), fact: started });
     let last = events.last().unwrap().at;
     let elapsed_seconds = last.duration_since(at).as_secs_f64();
-    let finished = Fact::RunFinished { exit_code: 0, elapsed_seconds };
+    let finished = Fact::RunFinished { exit_code: 0, ended: None, sources_off: Vec::new(), elapsed_seconds };
     events.push(Event { v: 1, at: last, origin: Default::default(), fact: finished });
     events
 }

@@ -173,7 +173,7 @@ fn the_result_of_a_wave_tells_how_every_item_ended() {
     "#,
     );
     let error = json!({"kind": "script", "message": "broken", "hint": null,
-        "place": "4:32", "status": null, "request_id": null, "method": null, "path": null});
+        "place": "4:32", "status": null, "request_id": null, "source_off": false, "method": null, "path": null});
     let expected = json!({
         "ok": ["good"], "failed": ["bad"], "skipped": [], "cancelled": [], "unknown": [],
         "items": {

@@ -32,6 +32,7 @@ mod resume;
 mod runs;
 mod sends;
 mod session;
+mod sources;
 mod storage;
 mod terminal;
 mod units;

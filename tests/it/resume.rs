@@ -93,7 +93,7 @@ fn a_gate_pauses_a_run_without_a_terminal_until_somebody_answers() {
     let done = run(&state, &["resume"]).expect(0);
     assert_eq!(done.stdout.lines().next(), Some("COMPLETED"));
     assert!(done.stderr.contains("ann answered yes"), "{}", done.stderr);
-    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 3, "a replica and two executions");
+    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 4, "a replica, two executions and a deployment");
     let journal = std::fs::read_to_string(only_run(&state).join("journal.jsonl")).unwrap();
     assert!(journal.contains(r#""event":"gate_answered""#) && journal.contains(r#""by":"ann""#));
     let again = run(&state, &["resume"]).expect(2);
@@ -234,7 +234,7 @@ fn a_damaged_journal_is_refused_with_its_line_and_a_torn_one_goes_on() {
     assert!(refused.stderr.contains("is damaged") && refused.stderr.contains("line "), "{}", refused.stderr);
     std::fs::write(&journal, &text[..text.len() - 30]).unwrap();
     run(&state, &["resume"]).expect(0);
-    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 3);
+    assert_eq!(carried_out(&only_run(&state)).values().sum::<usize>(), 4);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The waves and the items of a run, each with everything that is known about it.
 use jiff::Timestamp;
 
+use crate::event::sources::{Source, Sources};
 use crate::event::{Cause, Counts, Outcome};
 use crate::report::live::item::Item;
+use crate::report::live::summary::source_of;
 use crate::report::live::wave::Wave;
 
+use super::History;
 use super::track::{Span, Track};
-use super::{History, Phase};
 
 /// The outcome of an item, or its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Entry<'history> {
     pub item: &'history Item,
     pub track: &'history Track,
     pub standing: Standing,
+    /// The sources of the whole run that are off.
+    pub(super) sources: &'history Sources,
 }
 
 /// One wave of the run.
@@ -75,6 +79,7 @@ impl<'history> WaveEntry<'history> {
             item,
             track: tracks.and_then(|tracks| tracks.get(at)).unwrap_or(&NOTHING),
             standing: self.history.standing(item),
+            sources: self.history.sources(),
         })
     }
 }
@@ -112,13 +117,9 @@ impl Entry<'_> {
         self.cause()?.failed_task.as_deref()
     }
 
-    /// The time at which this run saw the source go off, if the VM then did not come up at its target.
-    pub fn source_off(&self) -> Option<Timestamp> {
-        if self.standing == Standing::Ended(Outcome::Ok) {
-            return None;
-        }
-        let off = self.track.spans.iter().rev().find(|span| span.phase() == Phase::Shutdown)?;
-        off.to
+    /// Its source, if that is off and the VM does not run at its target.
+    pub fn source_off(&self) -> Option<&Source> {
+        source_of(self.sources, &self.item.key)
     }
 
     pub fn seconds(&self) -> Option<f64> {

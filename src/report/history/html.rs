@@ -31,6 +31,7 @@ pub fn page(history: &History, zone: &TimeZone) -> String {
                 (timeline::patterns())
                 (head(history, zone))
                 main {
+                    (sources(history, zone))
                     (gates(history, zone))
                     (failures(&waves, zone))
                     (unsettled(history))
@@ -50,7 +51,7 @@ pub fn page(history: &History, zone: &TimeZone) -> String {
 
 fn head(history: &History, zone: &TimeZone) -> Markup {
     let (total, counts) = history.counts();
-    let class = match history.exit_code {
+    let class = match history.end.map(|end| end.exit_code) {
         Some(0) => "good",
         Some(6 | 8) | None => "odd",
         Some(_) => "bad",
@@ -68,7 +69,7 @@ fn head(history: &History, zone: &TimeZone) -> Markup {
                 (date(history.started(), zone)) " to " (date(history.last(), zone)) ", "
                 (text::duration(history.worked())) " of work"
                 @if history.periods.len() > 1 { " in " (history.periods.len()) " parts" }
-                @if let Some(code) = history.exit_code { ", exit code " (code) }
+                @if let Some(end) = history.end { ", exit code " (end.exit_code) }
             }
             @if let Some(cause) = history.cause() {
                 p .why { span class=(class) { (cause.with_place()) } @if let Some(hint) = &cause.hint { br; "what to do: " (hint) } }
@@ -80,6 +81,24 @@ fn head(history: &History, zone: &TimeZone) -> Markup {
                         li { b { (counts.get(*outcome)) } (outcome.word()) }
                     }
                     @if total > ends { li { b { (total - ends) } "without an end" } }
+                }
+            }
+        }
+    }
+}
+
+fn sources(history: &History, zone: &TimeZone) -> Markup {
+    html! {
+        @if !history.sources().is_empty() {
+            section #sources {
+                h2 { "Source off, not deployed: " (history.sources().len()) }
+                ul {
+                    @for source in history.sources() {
+                        li {
+                            b { (source.instance) } " " span .bad { (source.power.word()) } " since " (date(source.since, zone))
+                            ", replica " code { (source.replica) }
+                        }
+                    }
                 }
             }
         }
@@ -109,7 +128,7 @@ fn failure(entry: &Entry<'_>, zone: &TimeZone) -> Markup {
                 @if let Some(task) = entry.failed_task() { dt { "failed task" } dd { code { (task) } } }
                 @if let Some(hint) = hint { dt { "what to do" } dd { (hint) } }
                 @if let Some(off) = entry.source_off() {
-                    dt { "source" } dd { strong { "was shut down" } " at " (date(off, zone)) " and its VM is not at the target" }
+                    dt { "source" } dd { strong { (off.power.word()) } " since " (date(off.since, zone)) ", and its VM does not run at its target" }
                 }
                 @if let Some(finished) = entry.track.finished { dt { "when" } dd { (date(finished, zone)) } }
                 dt { "attempts" }

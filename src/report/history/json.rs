@@ -8,6 +8,7 @@
 //!   "waves": [{ "name", "label", "total", "limit" (or null), "started", "finished" (or null), "stopping" (or null),
 //!               "counts": COUNTS, "items": [ITEM] }],
 //!   "loose": [{ "label", "spans": [SPAN] }],
+//!   "sources_off": [{ "instance", "source", "since", "replica", "execution", "wave", "item" (each or null) }],
 //!   "left": [{ "label", "kind", "id", "status" }],
 //!   "unsettled": [{ "lane", "request" }],
 //!   "gates": [{ "gate", "question", "at", "answer", "by", "answered" (each or null) }],
@@ -22,8 +23,8 @@
 //!
 //! `status` is `done`, `items failed`, `failed`, `paused`, `needs answer`, `running` or `interrupted`; `outcome` is
 //! `ok`, `failed`, `skipped`, `cancelled`, `unknown`, `running`, `unfinished`, `waiting` or `not started`. Times are
-//! RFC 3339 in UTC; `limit` is null for jobs; `source_off` is the time at which the source was shut down for an item
-//! whose VM then did not come up at its target.
+//! RFC 3339 in UTC; `limit` is null for jobs; `source_off` is the time since which the source of an item is
+//! off, or may be, while its VM does not run at its target; `source` is `off`, `going off` or `may be off`.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -41,6 +42,11 @@ pub fn document(history: &History) -> String {
     let left = history.left().map(
         |(label, subject, status)| json!({"label": label, "kind": subject.kind, "id": subject.id, "status": status}),
     );
+    let sources = history.sources().iter().map(|source| {
+        json!({"instance": source.instance, "source": source.power.word(), "since": time(source.since),
+               "replica": source.replica, "execution": source.execution,
+               "wave": source.origin.wave, "item": source.origin.item})
+    });
     let notices = history.notices.iter().map(|notice| {
         json!({"at": time(notice.at), "level": notice.level, "label": notice.label, "message": notice.message,
                "hint": notice.hint})
@@ -63,7 +69,7 @@ pub fn document(history: &History) -> String {
             "cloud": history.cloud,
             "arguments": history.meta.arguments,
             "status": history.status(),
-            "exit_code": history.exit_code,
+            "exit_code": history.end.map(|end| end.exit_code),
             "cause": history.cause().map(Cause::with_place),
             "hint": history.cause().and_then(|cause| cause.hint.as_deref()),
             "place": history.cause().and_then(|cause| cause.place.as_deref()),
@@ -76,6 +82,7 @@ pub fn document(history: &History) -> String {
         },
         "waves": history.waves().iter().map(wave).collect::<Vec<_>>(),
         "loose": loose.collect::<Vec<_>>(),
+        "sources_off": sources.collect::<Vec<_>>(),
         "left": left.collect::<Vec<_>>(),
         "unsettled": unsettled.collect::<Vec<_>>(),
         "gates": gates.collect::<Vec<_>>(),
@@ -117,7 +124,7 @@ fn item(entry: &Entry<'_>) -> Value {
         "place": cause.and_then(|cause| cause.place.as_deref()),
         "first_cause": entry.first_cause().map(Cause::with_place),
         "task": entry.failed_task(),
-        "source_off": entry.source_off().map(time),
+        "source_off": entry.source_off().map(|source| time(source.since)),
         "spans": spans(&entry.track.spans),
     })
 }

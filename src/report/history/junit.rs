@@ -15,6 +15,7 @@ pub fn document(history: &History) -> String {
     report.set_time(history.worked().unsigned_abs());
     report.add_test_suites(history.waves().iter().map(|wave| suite(history, wave)));
     report.add_test_suites(whole(history));
+    report.add_test_suites(sources(history));
     report.to_string().expect("memory takes what it is given")
 }
 
@@ -45,6 +46,24 @@ fn whole(history: &History) -> Option<TestSuite> {
     suite.set_time(history.worked().unsigned_abs());
     suite.add_property(("run", &*legible(&history.meta.id)));
     suite.add_test_case(case);
+    Some(suite)
+}
+
+/// A failure for each source that is off.
+fn sources(history: &History) -> Option<TestSuite> {
+    if history.sources().is_empty() {
+        return None;
+    }
+    let mut suite = TestSuite::new("sources");
+    suite.add_test_cases(history.sources().iter().map(|source| {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let (power, since) = (source.power.word(), machine_time(source.since));
+        status.set_message(format!("source {power} since {since}, and the VM is not deployed"));
+        status.set_type("source off");
+        let mut case = TestCase::new(legible(&source.instance), status);
+        case.set_classname("sources");
+        case
+    }));
     Some(suite)
 }
 

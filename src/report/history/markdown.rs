@@ -23,6 +23,7 @@ pub fn document(history: &History, zone: &TimeZone) -> String {
             .map_or(Ok(()), |hint| writeln!(out, "\nhint: {}", inline(hint)))
             .expect("memory takes what it is given");
     }
+    sources(&mut out, history, zone);
     gates(&mut out, history, zone);
     failures(&mut out, history, zone);
     unsettled(&mut out, history);
@@ -30,6 +31,18 @@ pub fn document(history: &History, zone: &TimeZone) -> String {
     waves(&mut out, history);
     left(&mut out, history);
     out
+}
+
+/// The sources that are off.
+fn sources(out: &mut String, history: &History, zone: &TimeZone) {
+    if history.sources().is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Source off, not deployed: {}\n", history.sources().len());
+    for source in history.sources() {
+        let (name, power, replica) = (inline(&source.instance), source.power.word(), code(&source.replica));
+        let _ = writeln!(out, "- **{name}** {power} since {} (replica {replica})", when(source.since, zone));
+    }
 }
 
 fn failures(out: &mut String, history: &History, zone: &TimeZone) {
@@ -51,7 +64,7 @@ fn failures(out: &mut String, history: &History, zone: &TimeZone) {
             let _ = writeln!(out, "  - attempt 1: {}", inline(&first.with_place()));
         }
         if let Some(off) = entry.source_off() {
-            let _ = writeln!(out, "  - its source was shut down at {}", when(off, zone));
+            let _ = writeln!(out, "  - source {} since {}", off.power.word(), when(off.since, zone));
         }
     }
 }

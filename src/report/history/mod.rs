@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::event::sources::Sources;
 use crate::event::{Cause, Counts, Event, Fact, Level, Origin, Status, Subject};
 use crate::report::live::board::{Board, ItemIndex};
 use crate::report::live::item::Item;
@@ -40,12 +41,20 @@ pub struct Meta {
     pub arguments: Vec<String>,
     /// True if a process is working on it now.
     pub alive: bool,
-    /// The exit code of its last process if the events do not show it: a disk may have been full.
-    pub exit_code: Option<u8>,
+    /// The end of its last process if the events do not show it: a disk may have been full.
+    pub end: Option<Exit>,
     /// The error that ended it, with its hint.
     pub cause: Option<Cause>,
     /// Changes of unknown outcome: the lane, and method and path.
     pub unsettled: Vec<(String, String)>,
+}
+
+/// The exit codes of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    pub exit_code: u8,
+    /// The one that it would have without sources that are off.
+    pub otherwise: u8,
 }
 
 /// The format of a report.
@@ -64,7 +73,8 @@ pub struct History {
     pub cloud: String,
     /// The processes that worked on it, each with its first and its last event.
     pub periods: Vec<(Timestamp, Timestamp)>,
-    pub exit_code: Option<u8>,
+    /// `None` while it is running, and for one that was killed.
+    pub end: Option<Exit>,
     /// Warnings and errors that were logged.
     pub notices: Vec<Notice>,
     pub gates: Vec<Gate>,
@@ -100,7 +110,7 @@ impl History {
             meta,
             cloud: String::new(),
             periods: Vec::new(),
-            exit_code: None,
+            end: None,
             notices: Vec::new(),
             gates: Vec::new(),
             board: Board::default(),
@@ -111,7 +121,7 @@ impl History {
         events.iter().for_each(|event| history.apply(event));
         if !history.meta.alive {
             history.close_all();
-            history.exit_code = history.exit_code.or(history.meta.exit_code);
+            history.end = history.end.or(history.meta.end);
         }
         history
     }
@@ -133,10 +143,12 @@ impl History {
             Fact::RunStarted { cloud, .. } => {
                 self.close_all();
                 self.cloud = cloud.clone();
-                self.exit_code = None;
+                self.end = None;
                 self.periods.push((*at, *at));
             }
-            Fact::RunFinished { exit_code, .. } => self.exit_code = Some(*exit_code),
+            Fact::RunFinished { exit_code, ended, .. } => {
+                self.end = Some(Exit { exit_code: *exit_code, otherwise: ended.unwrap_or(*exit_code) });
+            }
             Fact::Logged { level: level @ (Level::Warning | Level::Error), message, hint } => {
                 let (level, message, hint) = (*level, message.clone(), hint.clone());
                 self.notices.push(Notice { at: *at, level, label: self.board.label(origin), message, hint });
@@ -228,18 +240,19 @@ impl History {
 
     /// The status of the run, in a word or two.
     pub fn status(&self) -> &'static str {
-        Status::of(self.exit_code, self.meta.alive).word()
+        Status::of(self.end.map(|end| end.otherwise), self.meta.alive).word()
     }
 
     /// The error that ended it.
     pub fn cause(&self) -> Option<&Cause> {
-        self.meta.cause.as_ref().filter(|_| self.exit_code.is_some())
+        self.meta.cause.as_ref().filter(|_| self.end.is_some())
     }
 
     /// `Some` if it has not ended well though no item failed, with the cause as far as that is known.
     pub fn shortfall(&self) -> Option<Option<&Cause>> {
-        let explained_by_items = || self.exit_code == Some(3) && !History::failures(&self.waves()).is_empty();
-        let is_short = !self.meta.alive && self.exit_code != Some(0) && !explained_by_items();
+        let code = self.end.map(|end| end.otherwise);
+        let explained_by_items = || code == Some(3) && !History::failures(&self.waves()).is_empty();
+        let is_short = !self.meta.alive && code != Some(0) && !explained_by_items();
         is_short.then(|| self.cause())
     }
 
@@ -284,6 +297,11 @@ impl History {
         let items = outer().flat_map(|wave| &wave.items);
         items.filter_map(Item::outcome).for_each(|outcome| counts.add(outcome));
         (outer().map(|wave| wave.total).sum(), counts)
+    }
+
+    /// The sources that are off.
+    pub fn sources(&self) -> &Sources {
+        &self.board.sources
     }
 
     /// The work that goes on at the server, as far as it was seen: label, subject, status.

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::event::Cause;
+use crate::report::live::summary::{NOT_DEPLOYED, source_name};
 use crate::report::values::table;
 
 use super::{Entry, History, text};
@@ -12,6 +13,13 @@ impl History {
     /// The run as text, in at most `width` columns where possible.
     pub fn overview(&self, zone: &TimeZone, width: usize) -> String {
         let mut parts = vec![head(self, zone)];
+        if !self.sources().is_empty() {
+            let names = self.sources().iter().map(|source| {
+                format!("  {}  since {}  replica {}", source_name(source), when(source.since, zone), source.replica)
+            });
+            let head = format!("{NOT_DEPLOYED}: {}", self.sources().len());
+            parts.push([head].into_iter().chain(names).collect::<Vec<_>>().join("\n"));
+        }
         for gate in self.gates.iter().filter(|gate| gate.answer.is_none()) {
             let (name, question) = (text::one_line(&gate.gate), text::one_line(&gate.question));
             parts.push(format!("waits for an answer to gate {name}: {question}"));

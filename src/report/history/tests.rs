@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{Outcome, Progress};
+use crate::model::Power;
 use crate::report::live::properties::events;
 use crate::report::live::scene;
 
@@ -19,7 +20,7 @@ fn begun(minutes: f64) -> Event {
 }
 
 fn ended(minutes: f64, exit_code: u8) -> Event {
-    scene::event(minutes, scene::main_lane(), Fact::RunFinished { exit_code, elapsed_seconds: 1.0 })
+    scene::event(minutes, scene::main_lane(), scene::run_finished(exit_code, 1.0))
 }
 
 fn task(minutes: f64, origin: Origin, id: &str, task: &str) -> Event {
@@ -288,24 +289,39 @@ fn a_wave_without_items_has_none_that_have_not_ended() {
 }
 
 #[test]
-fn a_source_that_was_shut_down_for_nothing_is_told() {
+fn a_source_that_is_off_is_told_in_every_format_until_it_is_moved_or_on() {
     let at = || scene::item("cutover", "a");
     let failure = Cause { failed_task: Some("REPLICATE_DISKS".into()), ..Cause::from("`a` ended in ERROR") };
-    let history = whole(&[
+    let mut events = vec![
         scene::wave(0.0, "cutover", 1, &["a"]),
         scene::started(0.0, at()),
-        scene::waiting(1.0, at(), "e1"),
-        task(1.0, at(), "e1", "SHUTDOWN_INSTANCE"),
-        task(3.0, at(), "e1", "REPLICATE_DISKS"),
-        waited(5.0, at(), "e1", "ERROR"),
+        scene::source(3.0, at(), "a", Power::Off),
+        scene::source(3.5, scene::main_lane(), "db-09", Power::Unclear),
         scene::failed(5.0, at(), 1, failure, None),
-    ]);
-    let waves = history.waves();
-    let item = waves[0].items().next().unwrap();
-    assert_eq!((item.source_off(), item.failed_task()), (Some(scene::minute(3.0)), Some("REPLICATE_DISKS")));
-    assert!(
-        history.render(Form::Markdown, &TimeZone::UTC).contains("its source was shut down at 2026-06-01 20:03:00 UTC")
-    );
+    ];
+    let render = |events: &[Event], form| whole(events).render(form, &TimeZone::UTC);
+    let table = [
+        (
+            Form::Markdown,
+            "- **a** off since 2026-06-01 20:03:00 UTC",
+            "- **db-09** may be off since 2026-06-01 20:03:30 UTC",
+        ),
+        (Form::Json, "\"source_off\": \"2026-06-01T20:03:00Z\"", "\"source\": \"may be off\""),
+        (Form::Csv, "`a` ended in ERROR,2026-06-01T20:03:00Z", ",db-09,source may be off,,,,,,2026-06-01T20:03:30Z"),
+        (Form::Junit, "source off since 2026-06-01T20:03:00Z", "source may be off since"),
+        (Form::Html, "<b>a</b> <span class=\"bad\">off</span>", "<b>db-09</b>"),
+    ];
+    for (form, item, lone) in table {
+        let told = render(&events, form);
+        assert!(told.contains(item) && told.contains(lone), "{form:?}: {told}");
+    }
+    let text = whole(&events).overview(&TimeZone::UTC, 80);
+    assert!(text.contains("SOURCE OFF, NOT DEPLOYED: 2\n  a  since 2026-06-01 20:03:00"), "{text}");
+    events.extend([scene::source(6.0, at(), "a", Power::Moved), scene::source(6.0, at(), "db-09", Power::On)]);
+    for (form, ..) in table {
+        let told = render(&events, form).to_lowercase();
+        assert!(!told.contains("source off") && !told.contains("may be off"), "{form:?}: {told}");
+    }
 }
 
 #[test]
@@ -395,7 +411,11 @@ fn what_ci_reads_is_green_for_runs_that_are_done_alone() {
         assert_eq!(rows.len(), if green { 2 } else { 3 }, "{code:?}: {rows:?}");
         assert!(green || rows[2].starts_with(&format!(",cutover.rhai,{word},1,")), "{code:?}: {rows:?}");
     }
-    let unwritten = Meta { exit_code: Some(9), cause: Some("no space left on device".into()), ..meta() };
+    let unwritten = Meta {
+        end: Some(Exit { exit_code: 9, otherwise: 9 }),
+        cause: Some("no space left on device".into()),
+        ..meta()
+    };
     let told = History::new(unwritten, &[begun(0.0)]).render(Form::Junit, &TimeZone::UTC);
     assert!(told.contains("message=\"no space left on device\""), "{told}");
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::event::sources::Sources;
 use crate::event::{Event, Fact, Origin, Outcome, Subject};
 use crate::report::streams::text;
 
@@ -32,6 +33,8 @@ pub struct Board {
     pub stop: Option<bool>,
     /// Work that goes on at the server without us.
     pub left: Vec<Left>,
+    /// The sources that are off, by all processes of the run.
+    pub sources: Sources,
     /// Set by the end of the run.
     pub elapsed_seconds: Option<f64>,
 }
@@ -108,6 +111,7 @@ impl Board {
                 }
             }
             Fact::RunStarted { .. } => self.begin(),
+            Fact::SourceChanged { .. } => self.sources.apply(event),
             Fact::StopRequested { now } => self.stop = Some(*now),
             Fact::RunFinished { elapsed_seconds, .. } => self.elapsed_seconds = Some(*elapsed_seconds),
             Fact::WaitLeft { subject, status } => {

@@ -2,12 +2,15 @@
 use jiff::tz::TimeZone;
 
 use crate::error::count;
+use crate::event::sources::Sources;
 use crate::event::{Cause, Counts, Event, Fact, Level, Outcome};
+use crate::model::Power;
 use crate::report::streams::paint::{Line, Tone};
 use crate::report::streams::text;
 
 use super::board::Board;
 use super::picture;
+use super::summary::{NOT_DEPLOYED, source_name};
 
 /// The importance of a message; a view shows those from some weight on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +126,15 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
         }
         Fact::Logged { level, message, hint } => logged(*level, label, &advised(message, hint.as_deref())),
         Fact::StopRequested { now } => Some(stopping(*now)),
-        Fact::RunResumed { run, calls, after } => Some(resumed(run, *calls, after.as_deref())),
+        Fact::RunResumed { run, calls, after } => {
+            let message = resumed(run, *calls, after.as_deref());
+            Some(match off_since(&board.sources, zone) {
+                None => message,
+                Some(off) => Message { weight: Weight::Alarm, text: format!("{off}\n{}", message.text), ..message }
+                    .headed(Tone::Bad, NOT_DEPLOYED),
+            })
+        }
+        Fact::SourceChanged { instance, power, by, .. } => source(label, instance, *power, by.as_deref()),
         Fact::GateReached { gate, question } => {
             let text = format!("gate {gate}: {}", text::one_line(question));
             Some(Message::new(Weight::News, label, text).headed(Tone::Warning, "ASKED"))
@@ -154,6 +165,25 @@ fn truth([twice, stale, half, off]: [&Vec<String>; 4]) -> String {
     ];
     let wrong = found.into_iter().filter(|(list, _)| !list.is_empty());
     wrong.map(|(list, rest)| vms(list, rest)).collect::<Vec<_>>().join("\n")
+}
+
+fn source(label: String, instance: &str, power: Power, by: Option<&str>) -> Option<Message> {
+    let name = text::one_line(instance);
+    let by = by.map(|by| format!(", says {}", text::one_line(by))).unwrap_or_default();
+    let message = |weight, text: String| Some(Message::new(weight, label.clone(), text));
+    match power {
+        Power::Off => message(Weight::Course, format!("the source of {name} is off")),
+        Power::On => message(Weight::News, format!("the source of {name} is on{by}")),
+        Power::Unclear => message(Weight::News, format!("the source of {name} may be off: its shutdown was cut short"))
+            .map(|message| message.headed(Tone::Warning, "SOURCE")),
+        Power::GoingOff | Power::Moved => None,
+    }
+}
+
+/// `db-07 since 22:58:10, db-11 (may be off) since 23:01:00`; `None` if no source is off.
+fn off_since(sources: &Sources, zone: &TimeZone) -> Option<String> {
+    let name = |source| format!("{} since {}", source_name(source), text::time(source.since, zone));
+    (!sources.is_empty()).then(|| sources.iter().map(name).collect::<Vec<_>>().join(", "))
 }
 
 fn resumed(run: &str, calls: usize, after: Option<&str>) -> Message {
@@ -240,9 +270,14 @@ pub fn tally(counts: &Counts) -> String {
     if words.is_empty() { "no items".to_owned() } else { words.join(", ") }
 }
 
-/// The lines at the very end: the work that goes on at the server without us, and the elapsed time.
-pub fn farewell(board: &Board) -> Vec<Line> {
+/// The lines at the very end: the sources that are off, the work that goes on at the server without us, and the elapsed
+/// time.
+pub fn farewell(board: &Board, zone: &TimeZone) -> Vec<Line> {
     let mut lines = Vec::new();
+    if let Some(off) = off_since(&board.sources, zone) {
+        let head = format!("{NOT_DEPLOYED}: {}", board.sources.len());
+        lines.push(Line::default().with(Tone::Bad, head).with(Tone::Plain, format!("  {off}")));
+    }
     if !board.left.is_empty() {
         let head = format!("running on the server when last seen: {}", board.left.len());
         lines.push(Line::default().with(Tone::Warning, head));

@@ -10,6 +10,7 @@ use crate::report::streams::text;
 
 use super::board::{Board, ItemIndex};
 use super::item::{Activity, Item};
+use super::summary::source_name;
 use super::wait::{Pace, Wait};
 use super::wave::Wave;
 
@@ -50,7 +51,8 @@ impl Board {
         foot.extend(self.stop_line());
         let most = (room / 2).max(1).min(room);
         foot.drain(..foot.len().saturating_sub(most));
-        let mut lines = self.row_lines(now, width, room - foot.len());
+        let mut lines: Vec<Line> = self.source_line(now).filter(|_| room > foot.len()).into_iter().collect();
+        lines.extend(self.row_lines(now, width, room - foot.len() - lines.len()));
         lines.append(&mut foot);
         lines.into_iter().map(|line| line.cut(width)).collect()
     }
@@ -112,6 +114,17 @@ impl Board {
             left: None,
             copied: Vec::new(),
         })
+    }
+
+    /// The sources that are off: their number, and the one that has been off for longest.
+    fn source_line(&self, now: Timestamp) -> Option<Line> {
+        let longest = self.sources.iter().min_by_key(|source| source.since)?;
+        let (name, off) = (source_name(longest), text::duration(now.duration_since(longest.since)));
+        let text = match self.sources.len() {
+            1 => format!("{name} for {off}"),
+            many => format!("{many} VMs, {name} for {off}"),
+        };
+        Some(Line::default().with(Tone::Warning, "SOURCE OFF  ").with(Tone::Plain, text))
     }
 
     fn away_line(&self, now: Timestamp) -> Option<Line> {

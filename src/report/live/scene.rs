@@ -7,6 +7,7 @@ use crate::clock::REHEARSAL_START;
 use crate::event::{Cause, Counts, Event, Fact, Origin, Outcome, Progress, Subject, VERSION};
 
 use super::board::Board;
+use crate::model::Power;
 
 /// The run's time after this many minutes.
 pub fn minute(minutes: f64) -> Timestamp {
@@ -38,6 +39,17 @@ pub fn started(minutes: f64, origin: Origin) -> Event {
 pub fn retried(minutes: f64, origin: Origin, cause: &str) -> Event {
     let next = minute(minutes + 1.0);
     event(minutes, origin, Fact::ItemRetried { attempt: 2, attempts: 3, cause: cause.into(), next })
+}
+
+/// The end of a run whose sources are all on or moved.
+pub fn run_finished(exit_code: u8, elapsed_seconds: f64) -> Fact {
+    Fact::RunFinished { exit_code, ended: None, sources_off: Vec::new(), elapsed_seconds }
+}
+
+pub fn source(minutes: f64, origin: Origin, instance: &str, power: Power) -> Event {
+    let (replica, since) = (format!("r-{instance}"), minute(minutes));
+    let (instance, execution, by) = (instance.to_owned(), None, None);
+    event(minutes, origin, Fact::SourceChanged { replica, instance, power, since, execution, by })
 }
 
 /// A failure in its parts.

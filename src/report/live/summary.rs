@@ -1,6 +1,8 @@
 //! The end of a run for stdout: the waves, the items that are not ok, and those with more than one attempt. It contains
 //! no ids and no times, so that rehearsals can be compared.
+use crate::event::sources::{Source, Sources};
 use crate::event::{Counts, Outcome};
+use crate::model::Power;
 use crate::report::streams::text;
 
 use super::board::Board;
@@ -22,7 +24,8 @@ pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
         return None;
     }
     let mut parts = vec![wave_grid(&waves).text(width)];
-    let failures = item_grid(&waves);
+    parts.extend(sources_off(&board.sources, width));
+    let failures = item_grid(&waves, &board.sources);
     if failures.rows.len() > 1 {
         parts.push(failures.text(width));
     }
@@ -76,12 +79,51 @@ fn wave_grid(waves: &[(String, &Wave)]) -> Grid {
     Grid { rows: [head].into_iter().chain(waves.iter().map(row)).collect(), right: &[1, 2, 3, 4, 5, 6] }
 }
 
-fn item_grid(waves: &[(String, &Wave)]) -> Grid {
-    let head = ["item", "wave", "outcome", "tries", "cause"].map(str::to_owned).to_vec();
+/// The head of the lines about sources that are off.
+pub const NOT_DEPLOYED: &str = "SOURCE OFF, NOT DEPLOYED";
+
+/// The VMs whose sources are off; none of them is cut away.
+fn sources_off(sources: &Sources, width: Option<usize>) -> Option<String> {
+    if sources.is_empty() {
+        return None;
+    }
+    let head = format!("! {NOT_DEPLOYED}: {}", sources.len());
+    let names: Vec<String> = sources.iter().map(source_name).collect();
+    let line = format!("{head}    {}", names.join(", "));
+    if text::width(&line) <= width.unwrap_or(usize::MAX) {
+        return Some(line);
+    }
+    Some([head].into_iter().chain(names.into_iter().map(|name| format!("  {name}"))).collect::<Vec<_>>().join("\n"))
+}
+
+/// The VM, with the word for its source unless that is plainly off.
+pub(in crate::report) fn source_name(source: &Source) -> String {
+    let name = text::one_line(&source.instance);
+    match source.power {
+        Power::Off => name,
+        power => format!("{name} ({})", power.word()),
+    }
+}
+
+/// The source that belongs to an item: its VM's name is the item's key, or it was seen in one of that key.
+pub(in crate::report) fn source_of<'a>(sources: &'a Sources, key: &'a str) -> Option<&'a Source> {
+    sources.iter().find(|source| source.instance == key || source.origin.item.as_deref() == Some(key))
+}
+
+fn item_grid(waves: &[(String, &Wave)], sources: &Sources) -> Grid {
+    let mut head = ["item", "wave", "outcome", "tries", "cause"].map(str::to_owned).to_vec();
+    if !sources.is_empty() {
+        head.insert(4, "source".to_owned());
+    }
     let failed = waves.iter().flat_map(|(label, wave)| {
         wave.items.iter().filter_map(move |item| {
             let outcome = item.outcome().filter(|outcome| *outcome != Outcome::Ok)?;
-            Some(item_row(item, label, outcome))
+            let mut row = item_row(item, label, outcome);
+            if !sources.is_empty() {
+                let power = source_of(sources, &item.key).map_or("", |source| source.power.word());
+                row.insert(4, power.to_uppercase());
+            }
+            Some(row)
         })
     });
     Grid { rows: [head].into_iter().chain(failed).collect(), right: &[3] }

@@ -1,0 +1,203 @@
+//! The sources that a run has switched off: events folded into their state.
+//!
+//! A source is in the run's hands from the moment at which a copy that switches it off begins, until its VM is deployed
+//! or somebody says that it is on again. What the tasks of the execution say counts, not what polling happened to see.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Event, Fact, Origin};
+use crate::model::{Object, Power};
+
+/// A source that is off, or may be, and whose VM does not run at its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The id of its replica, or of its migration.
+    pub replica: String,
+    /// The VM's name at its origin.
+    pub instance: String,
+    pub power: Power,
+    /// The end of the task that switched it off; the time of the observation while that is not known.
+    pub since: Timestamp,
+    /// The id of the execution or migration that switched it off.
+    pub execution: String,
+    /// The lane in which that was seen.
+    pub origin: Origin,
+}
+
+/// The sources that are off, in the order in which they went off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources(Vec<Source>);
+
+impl Sources {
+    pub fn apply(&mut self, event: &Event) {
+        let Fact::SourceChanged { replica, instance, power, since, execution, .. } = &event.fact else { return };
+        let known = self.0.iter().position(|source| source.replica == *replica && source.instance == *instance);
+        if !power.is_held() {
+            known.map(|at| self.0.remove(at));
+            return;
+        }
+        let source = Source {
+            replica: replica.clone(),
+            instance: instance.clone(),
+            power: *power,
+            since: *since,
+            execution: execution.clone().unwrap_or_default(),
+            origin: event.origin.clone(),
+        };
+        match known.map(|at| &mut self.0[at]) {
+            // Another copy does not switch it off again.
+            Some(known) if known.power == Power::Off && *power != Power::Off => {}
+            Some(known) => {
+                let since = if known.power == Power::Off { known.since } else { source.since };
+                *known = Source { since, ..source };
+            }
+            None => self.0.push(source),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Source> {
+        self.0.iter()
+    }
+
+    /// Those that this lane, or one below it, has switched off.
+    pub fn of_lane<'a>(&'a self, lane: &'a str) -> impl Iterator<Item = &'a Source> {
+        let below =
+            move |path: &str| path.strip_prefix(lane).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.0.iter().filter(move |source| below(&source.origin.lane))
+    }
+
+    /// Those of an item's key, a VM's name, or a replica's id.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Source> {
+        self.0.iter().filter(move |source| {
+            source.instance == name || source.replica == name || source.origin.item.as_deref() == Some(name)
+        })
+    }
+
+    /// The names of their VMs.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|source| source.instance.clone()).collect()
+    }
+}
+
+impl<'a> IntoIterator for &'a Sources {
+    type Item = &'a Source;
+    type IntoIter = std::slice::Iter<'a, Source>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The facts about the sources of an execution, a migration or a deployment, by the server's object. `replica` is the
+/// id of what it belongs to; `now` stands in where the server names no time.
+pub fn facts(replica: &str, object: &Value, deploys: bool, now: Timestamp) -> Vec<Fact> {
+    let object = Object::from(object);
+    let execution = object.id().map(str::to_owned);
+    let fact = |instance: &str, power, since: Option<Timestamp>| Fact::SourceChanged {
+        replica: replica.to_owned(),
+        instance: instance.to_owned(),
+        power,
+        since: since.unwrap_or(now),
+        execution: execution.clone(),
+        by: None,
+    };
+    if deploys && object.status().succeeded() {
+        return object.instances().map(|instance| fact(instance, Power::Moved, object.updated_at())).collect();
+    }
+    object.switched_off().map(|(instance, power, since)| fact(instance, power, since)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(minute)
+    }
+
+    fn event(minute: i64, lane: &str, instance: &str, power: Power) -> Event {
+        let (replica, instance) = (format!("r-{instance}"), instance.to_owned());
+        let fact = Fact::SourceChanged { replica, instance, power, since: at(minute), execution: None, by: None };
+        let item = lane.rsplit_once('/').map(|(_, item)| item.into());
+        Event { v: 1, at: at(minute), origin: Origin { lane: lane.into(), wave: None, item }, fact }
+    }
+
+    fn fold(events: &[Event]) -> Sources {
+        let mut sources = Sources::default();
+        events.iter().for_each(|event| sources.apply(event));
+        sources
+    }
+
+    #[test]
+    fn a_source_is_held_from_its_shutdown_until_it_is_moved_or_on_again() {
+        let off = |minute| event(minute, "main/w/db", "db-01", Power::Off);
+        let after = |power| fold(&[off(1), event(5, "main/w/db", "db-01", power)]).names();
+        assert!(after(Power::Moved).is_empty() && after(Power::On).is_empty());
+        for held in [Power::GoingOff, Power::Unclear, Power::Off] {
+            assert_eq!(after(held), ["db-01"], "{held:?}");
+        }
+        // It has been off since the first shutdown, whatever a second copy does.
+        for again in [Power::GoingOff, Power::Off, Power::Unclear] {
+            let sources = fold(&[off(1), event(5, "main/w/db", "db-01", again)]);
+            assert_eq!(
+                sources.iter().map(|source| (source.power, source.since)).collect::<Vec<_>>(),
+                [(Power::Off, at(1))]
+            );
+        }
+    }
+
+    #[test]
+    fn sources_are_found_by_lane_and_by_name() {
+        let sources = fold(&[
+            event(1, "main/w/db", "db-01", Power::Off),
+            event(2, "main/w/db/2", "db-02", Power::GoingOff),
+            event(3, "main/w/db-3", "db-03", Power::Off),
+        ]);
+        let of = |lane| sources.of_lane(lane).map(|source| &*source.instance).collect::<Vec<_>>();
+        assert_eq!(of("main/w/db"), ["db-01", "db-02"]);
+        assert_eq!(of("main"), ["db-01", "db-02", "db-03"]);
+        let named = |name| sources.named(name).map(|source| &*source.instance).collect::<Vec<_>>();
+        assert_eq!((named("db-02"), named("r-db-02"), named("db")), (vec!["db-02"], vec!["db-02"], vec!["db-01"]));
+    }
+
+    #[test]
+    fn the_tasks_of_an_execution_tell_the_state_of_each_source() {
+        let seen = |status: &str, task: &str| {
+            let tasks = json!([{"task_type": "SHUTDOWN_INSTANCE", "instance": "db-01", "status": task}]);
+            let object = json!({"id": "E", "status": status, "tasks": tasks});
+            match facts("T", &object, false, at(0)).as_slice() {
+                [Fact::SourceChanged { power, .. }] => Some(*power),
+                _ => None,
+            }
+        };
+        let table = [
+            ("RUNNING", "SCHEDULED", Power::GoingOff),
+            ("RUNNING", "RUNNING", Power::GoingOff),
+            ("RUNNING", "COMPLETED", Power::Off),
+            ("CANCELED", "COMPLETED", Power::Off),
+            ("CANCELED", "CANCELED_AFTER_COMPLETION", Power::Off),
+            ("CANCELED", "UNSCHEDULED", Power::On),
+            ("ERROR", "FAILED_TO_SCHEDULE", Power::On),
+            ("CANCELED", "CANCELED", Power::Unclear),
+            ("ERROR", "ERROR", Power::Unclear),
+            ("ERROR", "SOMETHING_NEW", Power::Unclear),
+        ];
+        for (status, task, power) in table {
+            assert_eq!(seen(status, task), Some(power), "{status} {task}");
+        }
+        assert_eq!(facts("T", &json!({"id": "E", "status": "RUNNING", "tasks": []}), false, at(0)).len(), 0);
+        let deployed = json!({"id": "D", "status": "COMPLETED", "instances": ["db-01", "db-02"]});
+        assert_eq!(facts("T", &deployed, true, at(0)).len(), 2);
+    }
+}
