@@ -19,7 +19,8 @@ use crate::event::{Event, Fact, Level, Origin, Sink, VERSION};
 use crate::model::Generation;
 use crate::process::Process;
 use crate::runtime::host::{Cloud, Connect};
-use crate::sandbox::{self, Ledger, Sandbox, Scenario, Truth};
+use crate::sandbox::truth::{SourceVm, Wrong, vms_with};
+use crate::sandbox::{self, Ledger, Sandbox, Scenario};
 use crate::settings::{self, CloudFlags, Note, Trust};
 use crate::watch::Watcher;
 
@@ -172,11 +173,18 @@ impl World {
     /// The truth of the sandbox, if something is wrong in it.
     pub fn truth(&self) -> Option<Fact> {
         let truth = self.sandbox.as_ref()?.truth();
-        if truth.is_well() {
-            return None;
-        }
-        let Truth { running_twice, stale, half_copied, sources_off, .. } = truth;
-        Some(Fact::SandboxTold { running_twice, stale, half_copied, sources_off })
+        let one_place = truth.vms.windows(2).all(|pair| pair[0].endpoint == pair[1].endpoint);
+        let vms = |wrong| -> Vec<String> {
+            let named = |vm: &SourceVm| match one_place {
+                true => vm.name.clone(),
+                false => format!("{} ({})", vm.name, vm.endpoint),
+            };
+            vms_with(&truth.vms, wrong).map(named).collect()
+        };
+        let (running_twice, stale) = (vms(Wrong::RunningTwice), vms(Wrong::Stale));
+        let (half_copied, sources_off) = (vms(Wrong::HalfCopied), vms(Wrong::SourceOff));
+        let well = [&running_twice, &stale, &half_copied, &sources_off].into_iter().all(Vec::is_empty);
+        (!well).then_some(Fact::SandboxTold { running_twice, stale, half_copied, sources_off })
     }
 
     /// The connection that is made at the first call that needs the cloud.

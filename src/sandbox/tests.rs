@@ -124,7 +124,8 @@ async fn a_machine_moves_from_the_first_copy_to_its_deployment() {
     let id = client.transfer("web-01").await;
     let deploy = json!({"deployment": {"transfer_id": id, "clone_disks": false}});
     let refused = client.send("POST", "/deployments", Some(deploy.clone())).await;
-    assert_eq!(message(&refused), (400, "The Transfer has never been executed."));
+    let never = "A transfer must have been executed successfully at least once in order to be deployed";
+    assert_eq!(message(&refused), (400, never));
 
     let execution = client.post(&format!("/transfers/{id}/executions"), json!({"execution": {}})).await;
     let number = execution["execution"]["id"].as_str().unwrap();

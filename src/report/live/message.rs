@@ -12,6 +12,9 @@ use super::board::Board;
 use super::picture;
 use super::summary::{NOT_DEPLOYED, source_name};
 
+/// As many VMs are named in one line.
+const LISTED: usize = 20;
+
 /// The importance of a message; a view shows those from some weight on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -153,18 +156,26 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
 
 /// A line for each thing that is wrong in the sandbox, with the VMs.
 fn truth([twice, stale, half, off]: [&Vec<String>; 4]) -> String {
-    let vms = |list: &[String], rest: [&str; 2]| {
-        let rest = rest[usize::from(list.len() != 1)];
-        format!("{} {rest}: {}", count(list.len(), "VM"), text::one_line(&list.join(", ")))
+    let line = |list: &[String], [one, several]: [&str; 2]| {
+        let words = if list.len() == 1 { one } else { several };
+        format!("{} {words}: {}", list.len(), text::one_line(&some_of(list)))
     };
     let found = [
-        (twice, ["runs twice", "run twice"]),
-        (stale, ["booted stale data", "booted stale data"]),
-        (half, ["booted a half copied disk", "booted half copied disks"]),
-        (off, ["is off at the source and runs nowhere", "are off at the source and run nowhere"]),
+        (twice, ["VM runs twice", "VMs run twice"]),
+        (stale, ["VM booted stale data", "VMs booted stale data"]),
+        (half, ["VM booted half copied", "VMs booted half copied"]),
+        (off, ["source is off without a machine on the target", "sources are off without a machine on the target"]),
     ];
     let wrong = found.into_iter().filter(|(list, _)| !list.is_empty());
-    wrong.map(|(list, rest)| vms(list, rest)).collect::<Vec<_>>().join("\n")
+    wrong.map(|(list, words)| line(list, words)).collect::<Vec<_>>().join("\n")
+}
+
+/// The first of the names, and the number of the others.
+fn some_of(names: &[String]) -> String {
+    match names.split_at_checked(LISTED) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
+    }
 }
 
 fn source(label: String, instance: &str, power: Power, by: Option<&str>) -> Option<Message> {

@@ -97,12 +97,15 @@ impl Cloud {
     }
 
     /// # Errors
-    /// 400 for a transfer that was never executed, never completed (`force` lifts that), or has no volumes.
+    /// 400 for a transfer that never completed (`force` lifts that) or has no volumes. Only a legacy server asks first if
+    /// it was ever executed.
     fn deployable(&self, position: usize, force: bool, now: Timestamp) -> Result<(), Refusal> {
         let words = self.words();
         let noun = words.transfer.to_lowercase();
         let transfer = &self.transfers[position];
-        self.executed(position)?;
+        if self.generation == Generation::Legacy {
+            self.executed(position)?;
+        }
         if !force && !transfer.ever_completed(now) {
             return Err(Refusal::bad(format!(
                 "A {noun} must have been executed successfully at least once in order to be {}",

@@ -175,9 +175,7 @@ impl Cloud {
     pub(in crate::sandbox) fn instance(&self, caller: &Caller, id: &str, wanted: &str) -> Result<Value, Refusal> {
         let endpoint = self.endpoint(caller, id)?;
         self.capable(endpoint, Needs::Instances)?;
-        // `Datacenter/vm/NAME` is accepted as well.
-        let name = wanted.rsplit('/').next().unwrap_or(wanted);
-        self.machine(name)
+        self.machine(wanted)
             .or_else(|| self.machines.iter().find(|machine| machine.id == wanted))
             .map(Machine::details)
             .ok_or_else(|| {

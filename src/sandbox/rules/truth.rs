@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::sandbox::world::truth::{Content, CopiedVolume, SourceVm, Switch, TargetMachine, Truth, VolumeContent};
+use crate::sandbox::world::truth::{
+    Content, CopiedVolume, SourceVm, Switch, TargetMachine, Truth, VolumeContent, Wrong, vms_with,
+};
 use crate::sandbox::world::{Action, Booted, Cloud, Deployed, Held, Plan, Power, Refusal, Switched};
 
 /// The path at which it is served; the catalog has it.
@@ -29,7 +31,7 @@ impl Cloud {
                     Deployed::Transfer { id, .. } => Some(id.clone()),
                     Deployed::Direct(_) => None,
                 };
-                let source = (self.place(&deployment.action), booted.instance.as_str());
+                let source = self.source(&deployment.action, &booted.instance);
                 (source, self.target_machine(&deployment.action, transfer, booted, powers.of(source)))
             })
             .collect();
@@ -37,34 +39,26 @@ impl Cloud {
         for (source, machine) in machines.iter().filter(|(_, machine)| machine.power == Switch::On) {
             running.entry(*source).or_default().push(machine);
         }
-        let mut truth = Truth { at: now, volumes: self.copied_volumes(&powers, now), ..Truth::default() };
-        for (place, endpoint) in self.source_places() {
-            for machine in &self.machines {
-                let source = (place, machine.name.as_str());
+        let places = self.source_places();
+        let sources = places.iter().flat_map(|place| self.machines.iter().map(move |machine| (place, &machine.name)));
+        let vms: Vec<SourceVm> = sources
+            .map(|((place, endpoint), name)| {
+                let source: Source<'_> = (place, name);
                 let running = running.get(&source).map_or(&[][..], Vec::as_slice);
-                let power = powers.of(source);
-                let on = power.is_on(now);
-                let booted = |content| running.iter().any(|machine| machine.content == content);
-                let verdicts = [
-                    (usize::from(on) + running.len() > 1, &mut truth.running_twice),
-                    (booted(Content::Stale), &mut truth.stale),
-                    (booted(Content::Half), &mut truth.half_copied),
-                    (!on && running.is_empty(), &mut truth.sources_off),
-                ];
-                for (wrong, list) in verdicts {
-                    list.extend(wrong.then(|| machine.name.clone()));
-                }
-                truth.vms.push(SourceVm {
-                    name: machine.name.clone(),
-                    endpoint: endpoint.into(),
-                    power: Switch::of(on),
-                    written_at: power.written(now),
-                    machines: running.iter().map(|machine| machine.id.clone()).collect(),
-                });
-            }
+                source_vm(name, endpoint, powers.of(source), running, now)
+            })
+            .collect();
+        let named = |wrong| vms_with(&vms, wrong).map(|vm| vm.name.clone()).collect();
+        Truth {
+            at: now,
+            running_twice: named(Wrong::RunningTwice),
+            stale: named(Wrong::Stale),
+            half_copied: named(Wrong::HalfCopied),
+            sources_off: named(Wrong::SourceOff),
+            volumes: self.copied_volumes(&powers, now),
+            machines: machines.into_iter().map(|(_, machine)| machine).collect(),
+            vms,
         }
-        truth.machines = machines.into_iter().map(|(_, machine)| machine).collect();
-        truth
     }
 
     /// Switches a source by its name, or a machine on the target by its id, as a person does.
@@ -89,14 +83,14 @@ impl Cloud {
         };
         let mut places = self.source_places();
         places.retain(|(place, _)| endpoint.is_none_or(|wanted| leads_to(place, wanted)));
-        let place = match places.as_slice() {
-            [(place, _)] if self.machine(name).is_some() => (*place).to_owned(),
-            [_, _, ..] if self.machine(name).is_some() => {
+        let (place, machine) = match (places.as_slice(), self.machine(name)) {
+            ([(place, _)], Some(machine)) => ((*place).to_owned(), machine.name.clone()),
+            ([_, _, ..], Some(_)) => {
                 return Err(Refusal::bad(format!("several endpoints have a VM '{name}': name the endpoint as well")));
             }
             _ => return Err(Refusal::missing(format!("VM '{name}' could not be found."))),
         };
-        self.switched.push(Switched { at: now, place, machine: name.into(), on });
+        self.switched.push(Switched { at: now, place, machine, on });
         Ok(())
     }
 
@@ -111,7 +105,7 @@ impl Cloud {
         let plans: Vec<(&Action, &Plan)> = executions.chain(deployments).collect();
         for (action, plan) in plans {
             for (instance, at) in plan.shut_down(now) {
-                changes.entry((self.place(action), instance)).or_default().push((at, false));
+                changes.entry(self.source(action, instance)).or_default().push((at, false));
             }
         }
         for switched in self.switched.iter().filter(|switched| switched.at <= now) {
@@ -121,8 +115,10 @@ impl Cloud {
         Powers(changes.into_iter().map(|(source, changes)| (source, Power::of(changes))).collect())
     }
 
-    fn place<'own>(&'own self, action: &'own Action) -> &'own str {
-        self.sites.get(&action.origin).map_or(&action.origin, |site| &site.place)
+    /// The source of an instance, which may be named by its path.
+    fn source<'own>(&'own self, action: &'own Action, instance: &'own str) -> Source<'own> {
+        let place = self.sites.get(&action.origin).map_or(&action.origin, |site| &site.place);
+        (place, self.machine(instance).map_or(instance, |machine| &machine.name))
     }
 
     /// The name of an endpoint, also of a deleted one.
@@ -178,7 +174,7 @@ impl Cloud {
         for transfer in &self.transfers {
             let action = &transfer.action;
             for (name, copied) in action.instances.iter().zip(&transfer.copies) {
-                let power = powers.of((self.place(action), name));
+                let power = powers.of(self.source(action, name));
                 let copied = match transfer.running(now) {
                     Some(execution) => copied.clone().after(self.seed, execution, name, self.disks_of(name), now),
                     None => copied.clone(),
@@ -202,6 +198,26 @@ impl Cloud {
     }
 }
 
+/// A source, and the machines on the target that run beside it.
+fn source_vm(name: &str, endpoint: &str, power: &Power, running: &[&TargetMachine], now: Timestamp) -> SourceVm {
+    let on = power.is_on(now);
+    let booted = |content| running.iter().any(|machine| machine.content == content);
+    let verdicts = [
+        (Wrong::RunningTwice, usize::from(on) + running.len() > 1),
+        (Wrong::Stale, booted(Content::Stale)),
+        (Wrong::HalfCopied, booted(Content::Half)),
+        (Wrong::SourceOff, !on && running.is_empty()),
+    ];
+    SourceVm {
+        name: name.into(),
+        endpoint: endpoint.into(),
+        power: Switch::of(on),
+        written_at: power.written(now),
+        machines: running.iter().map(|machine| machine.id.clone()).collect(),
+        wrong: verdicts.into_iter().filter(|(_, is)| *is).map(|(wrong, _)| wrong).collect(),
+    }
+}
+
 impl<'cloud> Powers<'cloud> {
     fn of(&self, source: Source<'cloud>) -> &Power {
         self.0.get(&source).unwrap_or(Power::ALWAYS_ON)
@@ -213,3 +229,6 @@ fn one_version(held: Held, power: &Power) -> Option<Timestamp> {
     let (oldest, newest) = (power.written(held.oldest?), power.written(held.newest?));
     (oldest == newest).then_some(oldest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,8 +146,10 @@ impl Cloud {
         draw(self.seed, parts)
     }
 
+    /// The machine of this name or path, `Datacenter/vm/NAME`.
     pub(in crate::sandbox) fn machine(&self, name: &str) -> Option<&Machine> {
-        self.machine_by_name.get(name).map(|at| &self.machines[*at])
+        let of = |name: &str| self.machine_by_name.get(name).map(|at| &self.machines[*at]);
+        of(name).or_else(|| of(name.rsplit('/').next()?))
     }
 
     pub(in crate::sandbox) fn disks_of(&self, name: &str) -> usize {

@@ -277,9 +277,9 @@ impl Plan {
     fn verdict(&self) -> Status<'static> {
         let failed =
             self.tasks.iter().any(|task| task.changes.last().is_some_and(|last| last.status == TaskStatus::Error));
-        match (self.cancelled, failed) {
-            (true, _) => Status::Canceled,
-            (false, true) => Status::Error,
+        match (failed, self.cancelled) {
+            (true, _) => Status::Error,
+            (false, true) => Status::Canceled,
             (false, false) => Status::Completed,
         }
     }
@@ -413,10 +413,14 @@ impl<'plan> Seen<'plan> {
     /// copy began.
     pub(in crate::sandbox) fn write(&self, volumes: &mut [Volume]) {
         let Some(read) = self.began else { return };
-        let begun = self.notes().filter(|(at, note)| note.bar.is_some() && *at < self.until);
-        for ((_, note), volume) in begun.zip(volumes) {
-            let whole = self.status == TaskStatus::Completed || self.percent(note).0 == 100;
-            volume.held = if whole { Held::whole(read) } else { volume.held.with_a_part(read) };
+        let bars = self.notes().filter(|(_, note)| note.bar.is_some());
+        for ((_, note), volume) in bars.zip(volumes) {
+            volume.held = match self.percent(note).0 {
+                _ if self.status == TaskStatus::Completed => Held::whole(read),
+                100 => Held::whole(read),
+                0 => volume.held,
+                _ => volume.held.with_a_part(read),
+            };
         }
     }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// The truth at one time. The lists at the end hold names of VMs, each at most once per source endpoint.
+/// The truth at one time. The lists at the end hold the names of the VMs with each [`Wrong`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Truth {
     pub at: Timestamp,
@@ -13,13 +13,9 @@ pub struct Truth {
     pub machines: Vec<TargetMachine>,
     /// The volumes of replicas, also of deleted ones, whose volumes stay behind.
     pub volumes: Vec<CopiedVolume>,
-    /// Those that run at two places: the source beside a machine on the target, or two machines.
     pub running_twice: Vec<String>,
-    /// Those with a running machine that booted older data than the source held.
     pub stale: Vec<String>,
-    /// Those with a running machine that booted data of no time at all.
     pub half_copied: Vec<String>,
-    /// Those whose source is off while no machine runs on the target.
     pub sources_off: Vec<String>,
 }
 
@@ -34,6 +30,21 @@ pub struct SourceVm {
     pub written_at: Timestamp,
     /// The ids of its machines that run on the target.
     pub machines: Vec<String>,
+    pub wrong: Vec<Wrong>,
+}
+
+/// The wrongs of a VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wrong {
+    /// It runs at two places: the source beside a machine on the target, or two machines.
+    RunningTwice,
+    /// A running machine booted older data than the source held.
+    Stale,
+    /// A running machine booted blocks of different times.
+    HalfCopied,
+    /// The source is off, and no machine runs on the target.
+    SourceOff,
 }
 
 /// A machine on the target.
@@ -101,11 +112,9 @@ pub enum VolumeContent {
     Whole,
 }
 
-impl Truth {
-    /// True if nothing in it is wrong.
-    pub fn is_well(&self) -> bool {
-        [&self.running_twice, &self.stale, &self.half_copied, &self.sources_off].into_iter().all(Vec::is_empty)
-    }
+/// The VMs with this wrong.
+pub fn vms_with(vms: &[SourceVm], wrong: Wrong) -> impl Iterator<Item = &SourceVm> {
+    vms.iter().filter(move |vm| vm.wrong.contains(&wrong))
 }
 
 impl Switch {
