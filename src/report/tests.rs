@@ -105,6 +105,18 @@ fn quiet_says_what_went_wrong() {
 }
 
 #[test]
+fn what_is_wrong_in_the_sandbox_is_a_line_for_each_kind() {
+    let vms = |count: usize| (1..=count).map(|number| format!("web-{number:02}")).collect();
+    let told = Fact::SandboxTold { running_twice: vms(2), stale: vms(1), half_copied: vms(1), sources_off: vms(12) };
+    insta::assert_snapshot!(show(View::Quiet, vec![scene::event(1.0, scene::main_lane(), told)]).1, @r#"
+    SANDBOX  2 VMs run twice: web-01, web-02
+      1 VM booted stale data: web-01
+      1 VM booted half copied data: web-01
+      12 sources are off without a machine on the target: web-01, web-02, web-03, web-04, web-05, web-06, web-07, web-08, web-09, web-10 and 2 more
+    "#);
+}
+
+#[test]
 fn events_are_lines_of_json_and_printed_text_is_one_of_them() {
     insta::assert_snapshot!(show(View::Jsonl, short_run()).0, @r#"
     {"v":1,"at":"2026-06-01T20:00:00Z","lane":"main","event":"wave_started","name":"seed","total":1,"limit":1,"items":["db-07"],"call":0}

@@ -87,6 +87,9 @@ fn an_expression_gives_json_in_a_pipe_and_a_table_by_choice() {
     let table = run(&["--sandbox", "--format", "table", "-e", names]).expect(0).stdout;
     same_as_golden("endpoints-table.stdout", &table);
     assert_eq!(run(&["-e", "1 + 1"]).expect(0).stdout, "2\n", "what needs no cloud needs no credentials");
+    let off = run(&["--sandbox", "-e", "sandbox_power_off(\"web-01\"); 42"]).expect(0);
+    assert_eq!(off.stdout, "42\n", "the truth at the end is no part of a result");
+    assert!(off.stderr.contains("1 source is off without a machine on the target: web-01"), "{}", off.stderr);
     assert_eq!(run(&["-e", "let x = 1;"]).expect(0).stdout, "", "nothing is nothing");
 }
 
@@ -106,6 +109,8 @@ fn every_line_of_jsonl_is_an_event() {
         assert!(names.iter().any(|name| name == expected), "no {expected}");
     }
     run_of(&["--sandbox", "--output", "jsonl", "-e", "endpoint_list()"]);
+    let names = run_of(&["--sandbox", "--output", "jsonl", "-e", "sandbox_power_off(\"web-01\")"]);
+    assert_eq!(names[names.len() - 2..], ["sandbox_told", "run_finished"]);
 }
 
 #[test]

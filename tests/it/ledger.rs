@@ -44,6 +44,7 @@ enum Step {
     ChangeEndpoint(u8, u8),
     Secret(u8, u8),
     Licence(u8, u8),
+    Power(u8, u8),
     Nonsense(u8),
 }
 
@@ -71,6 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => often(Step::ChangeEndpoint),
         2 => often(Step::Secret),
         1 => often(Step::Licence),
+        1 => often(Step::Power),
         1 => any::<u8>().prop_map(Step::Nonsense),
     ]
 }
@@ -193,7 +195,7 @@ impl World {
         for id in self.ids("!/licensing/appliances", "appliances") {
             paths.extend(["licences", "status"].map(|part| format!("!/licensing/appliances/{id}/{part}")));
         }
-        paths.push("!/licensing/appliances".into());
+        paths.extend(["!/licensing/appliances", "!/sandbox/truth"].map(String::from));
         paths.push("!/logger/logs/coriolis-worker".into());
         paths.into_iter().map(|path| (path.clone(), self.get(&path))).collect()
     }
@@ -345,6 +347,15 @@ impl World {
                     _ => ("POST", path, Some(format!("-----BEGIN LICENCE-----{SECRET}").into())),
                 }
             }
+            Step::Power(at, how) => {
+                let truth = self.get("!/sandbox/truth");
+                let vm = match truth["machines"].get(usize::from(at) % 4) {
+                    Some(machine) if how % 3 == 0 => machine["id"].clone(),
+                    _ => MACHINES[usize::from(at) % MACHINES.len()].into(),
+                };
+                let wish = json!({"vm": vm, "endpoint": "vcenter", "power": if how % 2 == 0 { "on" } else { "off" }});
+                ("POST", "!/sandbox/power".into(), Some(wish))
+            }
             Step::Nonsense(at) => match at % 5 {
                 0 => ("POST", format!("/{transfers}"), Some(format!("{{\"password\": \"{SECRET}").into())),
                 1 => ("POST", format!("/{transfers}/nobody/executions"), Some(json!({"execution": {}}))),
@@ -458,6 +469,8 @@ fn a_whole_migration_with_everything_beside_it_is_rebuilt_at_any_step() {
         Pass(3900),
         UpdateTransfer(1, 1),
         Licence(0, 3),
+        Power(0, 1),
+        Power(4, 2),
         DeleteDisks(2),
         Pass(300),
         DeleteExecution(1),

@@ -13,7 +13,7 @@ use super::picture;
 use super::summary::{NOT_DEPLOYED, source_name};
 
 /// As many VMs are named in one line.
-const LISTED: usize = 20;
+const LISTED: usize = 10;
 
 /// The importance of a message; a view shows those from some weight on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,7 +163,7 @@ fn truth([twice, stale, half, off]: [&Vec<String>; 4]) -> String {
     let found = [
         (twice, ["VM runs twice", "VMs run twice"]),
         (stale, ["VM booted stale data", "VMs booted stale data"]),
-        (half, ["VM booted half copied", "VMs booted half copied"]),
+        (half, ["VM booted half copied data", "VMs booted half copied data"]),
         (off, ["source is off without a machine on the target", "sources are off without a machine on the target"]),
     ];
     let wrong = found.into_iter().filter(|(list, _)| !list.is_empty());

@@ -145,12 +145,12 @@ impl World {
         }
     }
 
-    /// What is refused is refused; the truth has to be told all the same.
+    /// Does it if it is not refused; the truth has to hold either way.
     fn perform(&mut self, deed: Deed) {
         let (caller, now) = (self.caller.clone(), self.now);
         let transfer = |world: &World, which: usize| {
             let all = &world.cloud.transfers;
-            (!all.is_empty()).then(|| all[which % all.len()].action.id.clone()).unwrap_or_default()
+            all.get(which % all.len().max(1)).map(|transfer| transfer.action.id.clone()).unwrap_or_default()
         };
         match deed {
             Deed::Create { endpoint, vms } => {
