@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use parking_lot::{Mutex, RwLock};
-use rhai::{AST, ASTNode, Array, Dynamic, Expr, ImmutableString, Map as ScriptMap, Scope};
+use rhai::{AST, ASTNode, Array, Dynamic, Expr, Identifier, ImmutableString, Map as ScriptMap, Scope, Stmt};
 
 use crate::error::{Error, suggest};
 
@@ -41,7 +41,7 @@ pub struct Reads {
 struct Owner {
     /// The path as the script writes it.
     written: String,
-    fields: Vec<String>,
+    fields: Vec<Identifier>,
 }
 
 impl Reads {
@@ -58,9 +58,10 @@ impl Reads {
         for path in paths {
             if let Some((field, owner)) = missing(value, path, name, scope) {
                 let mut known = self.missing.lock();
-                if known.len() < MOST_MAPS || known.contains_key(&field) {
-                    known.insert(field, owner);
+                if known.len() >= MOST_MAPS && !known.contains_key(&field) {
+                    known.clear();
                 }
+                known.insert(field, owner);
             }
         }
     }
@@ -85,7 +86,7 @@ fn hint(field: &str, owner: &Owner) -> String {
         return format!("did you mean `{near}`?");
     }
     let listed = || fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
-    match suggest(field, fields.iter().map(String::as_str)) {
+    match suggest(field, fields.iter().map(Identifier::as_str)) {
         Some(near) if fields.len() <= FEW => format!("did you mean `{near}`? `{written}` has {}", listed()),
         Some(near) => format!("did you mean `{near}`?"),
         None if fields.is_empty() => format!("`{written}` is empty"),
@@ -115,7 +116,7 @@ fn missing(value: &Dynamic, path: &[Step], written: &str, scope: &Scope<'_>) -> 
     match map.get(field.as_str()) {
         Some(inner) => missing(inner, rest, &further(written, step), scope),
         None => {
-            let fields = map.keys().take(MOST_FIELDS).map(ToString::to_string).collect();
+            let fields = map.keys().take(MOST_FIELDS).cloned().collect();
             Some((field.to_string(), Owner { written: written.to_owned(), fields }))
         }
     }
@@ -151,7 +152,10 @@ fn paths(ast: &AST) -> Paths {
         if let Expr::Variable(variable, ..) = &pair.lhs
             && variable.2.path.is_empty()
         {
-            let steps = steps(&pair.rhs, indexed);
+            let mut steps = steps(&pair.rhs, indexed);
+            if is_set(path, expression) {
+                steps.pop();
+            }
             let known = found.entry(variable.1.to_string()).or_default();
             if !steps.is_empty() && !known.contains(&steps) {
                 known.push(steps);
@@ -160,6 +164,12 @@ fn paths(ast: &AST) -> Paths {
         true
     });
     found
+}
+
+/// True for the left side of an assignment: `m[key] = 1` does not read that field.
+fn is_set(path: &[ASTNode<'_>], expression: &Expr) -> bool {
+    let [.., ASTNode::Stmt(Stmt::Assignment(assignment)), _] = path else { return false };
+    !assignment.0.is_op_assignment() && std::ptr::eq(&raw const assignment.1.lhs, expression)
 }
 
 /// The steps of the right side of a `.` or a `[`.
@@ -226,9 +236,21 @@ mod tests {
             ("let vms = [#{ name: 1 }]; vms[-1].size", "`vms[-1]` has `name`"),
             ("let vm = #{}; vm.size", "`vm` is empty"),
             ("let vm = #{ Name: 1 }; vm.name", "did you mean `Name`?"),
+            (
+                "let m = #{}; for i in 0..300 { let k = `k${i}`; m[k] = if k in m { m[k] } else { i }; } let vm = #{}; vm.size",
+                "`vm` is empty",
+            ),
         ] {
             assert_eq!(complaints(code).as_deref(), Some(expected), "{code}");
         }
+    }
+
+    #[test]
+    fn a_field_that_is_set_is_not_read() {
+        let found = |code: &str| paths(&parser().compile(code).unwrap()).remove("m").unwrap_or_default();
+        let step = |name: &str| Step::Field(name.into());
+        assert_eq!(found("let m = #{}; let k = \"k\"; m[k] = 1;"), Vec::<Vec<Step>>::new());
+        assert_eq!(found("let m = #{}; m.a.b = 1; m.c += 1;"), [vec![step("a")], vec![step("c")]]);
     }
 
     #[test]
