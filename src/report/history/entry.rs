@@ -89,9 +89,9 @@ impl Entry<'_> {
         &self.item.key
     }
 
-    /// The number of attempts that began.
-    pub fn attempts(&self) -> u32 {
-        if self.item.started.is_some() { self.item.attempt.max(1) } else { 0 }
+    /// The number of attempts that began in the whole run.
+    pub fn attempts(&self) -> usize {
+        self.track.attempts.len()
     }
 
     /// The error of its last attempt.
@@ -101,7 +101,8 @@ impl Entry<'_> {
 
     /// The error of its first attempt, if that differs.
     pub fn first_cause(&self) -> Option<&Cause> {
-        self.item.first.as_ref().filter(|_| self.standing != Standing::Ended(Outcome::Ok))
+        let cause = self.cause()?;
+        self.track.attempts.first()?.cause.as_ref().filter(|first| *first != cause)
     }
 
     /// The error with its place, and the hint.

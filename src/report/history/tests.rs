@@ -282,6 +282,68 @@ fn every_form_tells_message_place_hint_and_the_first_attempt_s_cause_each_in_its
     );
 }
 
+/// `resume --retry-failed`, or another attempt of the item around the wave.
+#[test]
+fn attempts_are_counted_over_the_whole_run_in_every_form() {
+    let at = || scene::item("seed", "a");
+    let pass = |minutes: f64, causes: [&str; 2]| {
+        [
+            begun(minutes),
+            scene::wave(minutes, "seed", 1, &["a"]),
+            scene::started(minutes, at()),
+            scene::retried(minutes + 1.0, at(), causes[0]),
+            scene::event(minutes + 2.0, at(), Fact::ItemStarted { attempt: 2 }),
+            scene::failed(minutes + 3.0, at(), 2, causes[1].into(), Some(causes[0].into())),
+            ended(minutes + 3.0, 3),
+        ]
+    };
+    let history = whole(&[pass(0.0, ["one", "two"]), pass(10.0, ["three", "four"])].concat());
+    let told = FORMS.map(|form| history.render(form, &TimeZone::UTC));
+    let read: serde_json::Value = serde_json::from_str(&told[1]).unwrap();
+    let item = &read["waves"][0]["items"][0];
+    let attempts: Vec<String> = item["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| format!("{} {}", attempt["number"], attempt["cause"].as_str().unwrap()))
+        .collect();
+    assert_eq!(attempts, ["1 one", "2 two", "3 three", "4 four"]);
+    assert_eq!((&item["cause"], &item["first_cause"]), (&"four".into(), &"one".into()));
+    assert_eq!(told[2].matches("<rerunFailure").count(), 3, "{}", told[2]);
+    assert!(told[3].contains("seed,a,failed,4,"), "{}", told[3]);
+    assert!(told[4].contains("failed in attempt 4: four\n  - attempt 1: one"), "{}", told[4]);
+    assert!(told[0].contains(r#"<dd>4<ol"#) && told[0].contains(r#"<li value="3">"#), "{}", told[0]);
+}
+
+#[test]
+fn an_attempt_that_a_pause_interrupted_is_the_one_that_a_resumed_run_goes_on_with() {
+    let at = || scene::item("seed", "a");
+    let paused = || scene::finished(3.0, at(), Outcome::Cancelled, 2, Some("interrupted by the operator"));
+    let begins = |minutes| scene::event(minutes, at(), Fact::ItemStarted { attempt: 2 });
+    let mut events = vec![
+        scene::wave(0.0, "seed", 1, &["a"]),
+        scene::started(0.0, at()),
+        scene::retried(1.0, at(), "one"),
+        begins(2.0),
+        paused(),
+        ended(3.0, 6),
+        begun(9.0),
+        scene::wave(9.0, "seed", 1, &["a"]),
+        begins(9.0),
+    ];
+    let attempts = |events: &[Event]| -> Vec<(usize, Option<String>)> {
+        let history = whole(events);
+        let told = |attempt: &Attempt| (attempt.number, attempt.cause.as_ref().map(|cause| cause.message.clone()));
+        history.tracks[0][0].attempts.iter().map(told).collect()
+    };
+    let first = || (1, Some("one".to_owned()));
+    assert_eq!(attempts(&events), [first(), (2, None)]);
+    events.push(scene::failed(10.0, at(), 2, "two".into(), Some("one".into())));
+    assert_eq!(attempts(&events), [first(), (2, Some("two".into()))]);
+    events.extend([begun(11.0), scene::wave(11.0, "seed", 1, &["a"]), begins(11.0)]);
+    assert_eq!(attempts(&events), [first(), (2, Some("two".into())), (3, None)], "one that failed is over");
+}
+
 #[test]
 fn a_wave_without_items_has_none_that_have_not_ended() {
     let page = whole(&[scene::wave(0.0, "nothing", 0, &[])]).render(Form::Html, &TimeZone::UTC);

@@ -16,7 +16,12 @@ pub struct Track {
 
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    pub number: u32,
+    /// Counted from 1 over the whole run: a wave that is entered again gives its items new attempts.
+    pub number: usize,
+    /// Its number since the wave was entered last.
+    in_wave: u32,
+    /// The run was paused in it, or waits for an answer: the resumed run goes on with it.
+    is_left: bool,
     pub started: Timestamp,
     pub finished: Option<Timestamp>,
     /// The error, if it failed.
@@ -51,10 +56,19 @@ impl Track {
         match fact {
             Fact::ItemStarted { attempt } => {
                 self.finished = None;
-                let goes_on =
-                    self.attempts.last().is_some_and(|last| last.number == *attempt && last.finished.is_none());
-                if !goes_on {
-                    self.attempts.push(Attempt { number: *attempt, started: at, finished: None, cause: None });
+                let goes_on = |last: &&mut Attempt| last.in_wave == *attempt && (last.finished.is_none() || last.is_left);
+                if let Some(last) = self.attempts.last_mut().filter(goes_on) {
+                    (last.finished, last.cause, last.is_left) = (None, None, false);
+                } else {
+                    let (number, in_wave) = (self.attempts.len() + 1, *attempt);
+                    self.attempts.push(Attempt {
+                        number,
+                        in_wave,
+                        started: at,
+                        finished: None,
+                        cause: None,
+                        is_left: false,
+                    });
                 }
             }
             Fact::ItemRetried { cause, next, .. } => {
@@ -67,6 +81,9 @@ impl Track {
             Fact::ItemFinished { outcome, cause, .. } => {
                 self.clip(at);
                 self.end_attempt(at, cause.as_ref().filter(|_| *outcome != Outcome::Ok));
+                if let Some(last) = self.attempts.last_mut() {
+                    last.is_left = matches!(outcome, Outcome::Cancelled | Outcome::Unknown);
+                }
                 self.finished = Some(at);
             }
             Fact::UnitRetried { cause, next, .. } => {

@@ -24,8 +24,6 @@ pub struct Item {
     pub waited: usize,
     /// The last failure, also of an attempt that was repeated.
     pub cause: Option<Cause>,
-    /// The failure of its first attempt, if that differs.
-    pub first: Option<Cause>,
     pub elapsed_seconds: f64,
 }
 
@@ -53,7 +51,6 @@ impl Item {
             waits: Vec::new(),
             waited: 0,
             cause: None,
-            first: None,
             elapsed_seconds: 0.0,
         }
     }
@@ -82,11 +79,11 @@ impl Item {
                 self.attempts = self.attempts.max(*attempts);
                 self.cause = Some(cause.clone());
             }
-            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, first, .. } => {
+            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, .. } => {
                 self.state = Activity::Done(*outcome);
                 self.attempt = *attempts;
                 self.elapsed_seconds = *elapsed_seconds;
-                (self.cause, self.first) = (cause.clone(), first.clone());
+                self.cause = cause.clone();
                 self.calls.clear();
                 self.waits.clear();
             }
@@ -101,7 +98,7 @@ impl Item {
     /// Takes back its outcome, unless it succeeded.
     pub(super) fn take_back(&mut self) {
         if self.outcome().is_some_and(|outcome| outcome != Outcome::Ok) {
-            (self.state, self.cause, self.first) = (Activity::Queued, None, None);
+            (self.state, self.cause) = (Activity::Queued, None);
         }
     }
 
