@@ -1,13 +1,14 @@
 //! Tables as spreadsheets and the tools of this trade write them: finding the header, the delimiter, and the lines that
 //! are not rows. Everything left out is reported; a row never vanishes silently. Pure.
 
+mod oddities;
 mod records;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result, count};
-use crate::inventory::records::{Record, Records, trimmed};
+use crate::inventory::records::{Record, Records, is_invisible};
 
 /// In the order of preference for a header that can be read in several ways.
 const DELIMITERS: [char; 4] = ['\t', ';', ',', '|'];
@@ -44,6 +45,7 @@ pub struct Table {
 /// # Errors
 /// `Input` with the number of the wrong line.
 pub fn read(text: &str, layout: &Layout) -> Result<Table> {
+    oddities::refuse_others(text)?;
     let (text, first_line, said) = directives(text);
     let candidates = match layout.delimiter.or(said) {
         Some(delimiter) => vec![delimiter],
@@ -111,6 +113,8 @@ struct Reading {
     /// The index of the probable header.
     header: usize,
     comments: Vec<usize>,
+    /// The lines that only separate others.
+    rulings: Vec<usize>,
     broken: Option<Error>,
 }
 
@@ -118,7 +122,9 @@ impl Reading {
     fn of(text: &str, delimiter: char, first_line: usize, comment: Option<&str>) -> Self {
         let Records { mut records, comments, broken } = Records::of(text, delimiter, first_line, comment);
         records.retain(|record| !record.is_blank());
-        Self { delimiter, header: header(&records), records, comments, broken }
+        let rulings = records.iter().filter(|record| oddities::is_ruling(record)).map(|record| record.line).collect();
+        records.retain(|record| !oddities::is_ruling(record));
+        Self { delimiter, header: header(&records), records, comments, rulings, broken }
     }
 
     /// The quality of a reading: a header of several columns, few lines that do not fit it, many columns. A line above
@@ -157,6 +163,12 @@ impl Reading {
                 ),
             ));
         }
+        let above = &self.records[..self.header];
+        if let Some((line, other)) = above.iter().find_map(|line| Some((line, self.other_delimiter(line)?)))
+            && layout.header.is_none()
+        {
+            return Err(self.divided(line, other));
+        }
         let names: Vec<String> = header.cells.iter().map(|cell| name(cell)).collect();
         let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
@@ -164,8 +176,13 @@ impl Reading {
         }
         let single = |name: &str| places.get(name).is_some_and(|places| places.len() == 1);
         let (mut rows, mut hashed, mut short, mut remarks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut repeated, mut failed, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         let mut unnamed: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for row in self.rows() {
+            if row.cells == header.cells && names.len() > 1 {
+                repeated.push(row.line);
+                continue;
+            }
             if !self.fits(row) {
                 if row.begins_with_hash() {
                     hashed.push(row.line);
@@ -184,11 +201,17 @@ impl Reading {
                     unnamed.entry(index + 1).or_default().push(row.line);
                 }
             }
+            if let Some(cell) = row.cells.iter().find(|cell| oddities::is_formula_error(cell)) {
+                failed.push((row.line, format!("`{cell}`")));
+            }
+            if let Some((cell, code)) = row.cells.iter().find_map(|cell| Some((cell, oddities::invisible(cell)?))) {
+                unseen.push((row.line, format!("{code} in `{}`", cell.replace(is_invisible, "?"))));
+            }
             let value = |index: usize| row.cells.get(index).cloned().unwrap_or_default();
             let named = names.iter().enumerate().filter(|(_, name)| single(name));
             rows.push(named.map(|(index, name)| (name.clone(), value(index))).collect());
         }
-        let above: Vec<usize> = self.records[..self.header].iter().map(|record| record.line).collect();
+        let above: Vec<usize> = above.iter().map(|record| record.line).collect();
         let mut notes = Vec::new();
         if !above.is_empty() && layout.header.is_none() {
             let lines = listed(&above);
@@ -203,6 +226,20 @@ impl Reading {
             let fields = count(header.width(), "field");
             let (begin, are) = (begins(&hashed), is_are(&hashed));
             notes.push(format!("{begin} with `#`, {are} no row of {fields}, and {are} left out"));
+        }
+        let dropped = [
+            (&self.rulings, "only separates others", "only separate others"),
+            (&repeated, "repeats the header", "repeat the header"),
+        ];
+        for (lines, one, many) in dropped.into_iter().filter(|(lines, ..)| !lines.is_empty()) {
+            let what = if lines.len() == 1 { one } else { many };
+            notes.push(format!("{} {what}, and {} left out", listed(lines), is_are(lines)));
+        }
+        for (found, what) in [(failed, "the error of a formula"), (unseen, "a character that cannot be seen")] {
+            if let Some((_, first)) = found.first() {
+                let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
+                notes.push(format!("{} {what} ({first})", hold(&lines)));
+            }
         }
         if !remarks.is_empty() {
             let (begin, are) = (begins(&remarks), is_are(&remarks));
@@ -227,14 +264,32 @@ impl Reading {
         Ok(Table { columns, doubled, rows, notes })
     }
 
+    /// The delimiter that makes as many fields of a line as the header has, if the own one does not divide it at all.
+    fn other_delimiter(&self, row: &Record) -> Option<char> {
+        let wanted = self.records[self.header].cells.len();
+        DELIMITERS.into_iter().find(|other| oddities::is_split_by(row, *other, wanted))
+    }
+
+    fn divided(&self, row: &Record, other: char) -> Error {
+        let (header, own, other) = (&self.records[self.header], delimiter(self.delimiter), delimiter(other));
+        let error = Error::input(format!("line {} is divided by {other}, and line {} by {own}", row.line, header.line));
+        error.hint(match row.line < header.line {
+            true => format!(
+                "use one delimiter in all lines; if the header is in line {0}: `read_csv(path, #{{ header: {0} }})`",
+                header.line
+            ),
+            false => "use one delimiter in all lines".to_owned(),
+        })
+    }
+
     fn misfit(&self, row: &Record) -> Error {
+        if let Some(other) = self.other_delimiter(row) {
+            return self.divided(row, other);
+        }
         let header = &self.records[self.header];
         let (has, wanted) = (row.cells.len(), header.cells.len());
         let error = Error::input(format!("line {} has {}, the header has {wanted}", row.line, count(has, "field")));
-        let delimiter = match self.delimiter {
-            '\t' => "tab".to_owned(),
-            other => format!("`{other}`"),
-        };
+        let delimiter = delimiter(self.delimiter);
         if has > wanted {
             error.hint(format!(
                 "a value with a {delimiter} in it needs quotes; a header further down is named by its line: \
@@ -242,7 +297,10 @@ impl Reading {
                 row.line
             ))
         } else {
-            error.hint("add the missing fields; `read_csv(path, #{ fill: true })` leaves the last fields empty")
+            error.hint(
+                "remove the line if it is no row, or add the missing fields; `read_csv(path, #{ fill: true })` leaves the \
+                 last fields empty",
+            )
         }
     }
 }
@@ -271,9 +329,17 @@ fn is_remark(record: &Record) -> bool {
     record.cells.first().is_some_and(|cell| cell.trim_start_matches('#').starts_with(char::is_whitespace))
 }
 
-/// The name of a column: on one line, with single blanks.
+/// The name of a column: on one line, with single blanks, and with nothing that cannot be seen.
 fn name(cell: &str) -> String {
-    trimmed(cell).split_whitespace().collect::<Vec<_>>().join(" ")
+    cell.replace(is_invisible, "").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A delimiter, for people.
+fn delimiter(character: char) -> String {
+    match character {
+        '\t' => "tab".to_owned(),
+        other => format!("`{other}`"),
+    }
 }
 
 /// `line 3`, `lines 3, 4 and 12 more`.
@@ -377,6 +443,55 @@ mod tests {
             let Table { rows: read, notes, .. } = table(text);
             assert_eq!((read.len(), notes), (rows, vec![note.to_owned()]), "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_that_nobody_meant_as_rows_are_left_out_with_a_word() {
+        for (text, note) in [
+            ("| name | wave |\n|------|:---:|\n| web-01 | 1 |\n", "line 2 only separates others, and is left out"),
+            ("name | wave\n--- | ---\nweb-01 | 1\n", "line 2 only separates others, and is left out"),
+            (" name   | wave \n--------+------\n web-01 | 1\n", "line 2 only separates others, and is left out"),
+            ("name,wave\n------,----\nweb-01,1\n", "line 2 only separates others, and is left out"),
+            (
+                "+------+----+\n| name | wave |\n+======+====+\n| web-01 | 1 |\n+------+----+\n",
+                "lines 1, 3, 5 only separate others, and are left out",
+            ),
+            ("name,wave\nweb-01,1\nname,wave\n", "line 3 repeats the header, and is left out"),
+        ] {
+            let expected = (vec!["name|wave".to_owned(), "web-01|1".to_owned()], vec![note.to_owned()]);
+            assert_eq!((shown(text), table(text).notes), expected, "{text:?}");
+        }
+        assert_eq!(shown("name,ip\nweb-01,-\n"), ["name|ip", "web-01|-"], "one dash is a value");
+        assert_eq!(shown("name\nweb\nname\n"), ["name", "web", "name"], "a VM may be called as the only column");
+    }
+
+    #[test]
+    fn values_that_nobody_meant_are_told_or_read_as_a_spreadsheet_shows_them() {
+        let text = "\u{200b}name,wa\u{200d}ve\n\u{202a}web-01\u{202c},#N/A\n=\"007\",\"=\"\"2\"\"\"\nweb\u{ad}-03,3\n";
+        assert_eq!(shown(text), ["name|wave", "web-01|#N/A", "007|2", "web\u{ad}-03|3"]);
+        assert_eq!(
+            table(text).notes,
+            [
+                "line 2 holds the error of a formula (`#N/A`)",
+                "line 4 holds a character that cannot be seen (U+00AD in `web?-03`)"
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_with_different_delimiters_are_told() {
+        for (text, message) in [
+            ("name,wave\nweb-01;1\nweb-02;2\nweb-03;3\n", "line 1 is divided by `,`, and line 2 by `;`"),
+            ("name,wave\nweb-01;1\n", "line 2 is divided by `;`, and line 1 by `,`"),
+            ("name;wave;ip\nweb-01,1,x\n", "line 2 is divided by `,`, and line 1 by `;`"),
+            ("name\twave\nweb-01;1\n", "line 2 is divided by `;`, and line 1 by tab"),
+            ("<!DOCTYPE html>\n<html></html>", "it is a page (HTML or XML), and no table"),
+            ("[{\"name\": \"web-01\"}]", "it is JSON, and no table"),
+        ] {
+            assert_eq!(complaints(text, &Layout::default()), message, "{text:?}");
+        }
+        let named = Layout { header: Some(2), ..Layout::default() };
+        assert_eq!(read("Plan, draft\nname;wave\nweb-01;1\n", &named).map(|table| table.rows.len()).ok(), Some(1));
     }
 
     #[test]

@@ -38,12 +38,25 @@ impl Record {
 
 /// Blanks around a cell, including those of word processors and web pages, and the mark by which DOS ends a file.
 fn is_blank(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\u{feff}' | '\u{200b}' | '\u{1a}')
+    character.is_whitespace() || is_invisible(character) || character == '\u{1a}'
+}
+
+/// Characters without a shape, which come along when text is copied: of zero width, soft hyphens, marks of direction.
+pub fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A cell without the blanks around it.
 pub fn trimmed(cell: &str) -> &str {
     cell.trim_matches(is_blank)
+}
+
+/// The value of a cell: without the blanks around it, and without the `="..."` by which exporters keep spreadsheets from
+/// taking a text for a number.
+fn value(cell: &str) -> &str {
+    let cell = trimmed(cell);
+    cell.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')).filter(|text| !text.contains('"')).unwrap_or(cell)
 }
 
 /// The records of a text, read with one delimiter.
@@ -90,7 +103,7 @@ impl Reader<'_> {
                 Some(opening) => self.quoted(opening)?,
                 None => self.plain(),
             };
-            record.cells.push(trimmed(&cell).to_owned());
+            record.cells.push(value(&cell).to_owned());
             match self.rest.strip_prefix(self.delimiter) {
                 Some(rest) => self.rest = rest,
                 None => break,

@@ -56,7 +56,8 @@ impl Track {
         match fact {
             Fact::ItemStarted { attempt } => {
                 self.finished = None;
-                let goes_on = |last: &&mut Attempt| last.in_wave == *attempt && (last.finished.is_none() || last.is_left);
+                let goes_on =
+                    |last: &&mut Attempt| last.in_wave == *attempt && (last.finished.is_none() || last.is_left);
                 if let Some(last) = self.attempts.last_mut().filter(goes_on) {
                     (last.finished, last.cause, last.is_left) = (None, None, false);
                 } else {
