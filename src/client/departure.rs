@@ -11,11 +11,11 @@ pub trait Departure {
     /// The reason why it must not leave any more; it is not sent then.
     fn may_leave(&mut self) -> Result<()>;
 
-    /// Called right before it leaves: from here on it may have been carried out.
+    /// Called right before it leaves, with the id of the user who sends it: from here on it may have been carried out.
     ///
     /// # Errors
     /// The record could not be written; the change is not sent then.
-    fn leaves(&mut self) -> Result<()>;
+    fn leaves(&mut self, user: Option<&str>) -> Result<()>;
 
     /// Called when it certainly did not leave.
     ///
@@ -32,7 +32,7 @@ impl Departure for Unguarded {
         Ok(())
     }
 
-    fn leaves(&mut self) -> Result<()> {
+    fn leaves(&mut self, _: Option<&str>) -> Result<()> {
         Ok(())
     }
 

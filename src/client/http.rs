@@ -300,6 +300,14 @@ impl Client {
         }
     }
 
+    /// The id of the user who sends the requests; `None` if the login does not tell it.
+    ///
+    /// # Errors
+    /// Those of the login.
+    pub fn user(&self) -> Result<Option<String>> {
+        Ok(self.access()?.user)
+    }
+
     fn access(&self) -> Result<Access> {
         let wire = self.shared.wire.clone();
         self.on_runtime(async move { wire.access().await }).unwrap_or_else(|| Err(Error::interrupted()))
@@ -404,7 +412,7 @@ impl Client {
         let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
         let ready =
             self.on_runtime(async move { wire.ready(&sent, &cancel).await }).ok_or_else(ended(Reach::Kept))??;
-        departure.leaves().map_err(|error| Fault { error, reach: Reach::Kept })?;
+        departure.leaves(ready.user()).map_err(|error| Fault { error, reach: Reach::Kept })?;
         let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
         self.on_runtime(async move { wire.exchange(&sent, ready, &cancel).await }).ok_or_else(ended(Reach::NoAnswer))?
     }

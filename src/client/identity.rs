@@ -19,6 +19,8 @@ pub struct Access {
     pub url: String,
     /// The login that this came from, so that many rejected requests cause only one new login.
     pub login: u64,
+    /// The id of the user that the token is for: the server writes it into what is made with the token.
+    pub user: Option<String>,
 }
 
 /// Logs in, and logs in again when the server rejects the token.

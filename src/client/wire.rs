@@ -71,6 +71,13 @@ pub(super) struct Ready {
     _place: OwnedSemaphorePermit,
 }
 
+impl Ready {
+    /// The id of the user whose token it carries.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.access.user.as_deref()
+    }
+}
+
 impl Wire {
     pub(super) fn new(identity: Arc<dyn Identity>, clock: Clock, options: &Options) -> Result<Self> {
         let pair = |kept: usize| -> Result<(Http, Http)> {

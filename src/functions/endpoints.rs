@@ -1,5 +1,7 @@
 //! Endpoints: the clouds that instances are moved between.
 
+use std::cell::Cell;
+
 use rhai::Dynamic;
 
 use crate::functions::providers::PLATFORMS;
@@ -8,7 +10,7 @@ use crate::functions::secrets::{KEEP, keep, secret_of};
 use crate::functions::settings::{MAPPED_REGIONS, map_or_file, put_regions};
 use serde_json::Value;
 
-use crate::client::{endpoints, present, secrets};
+use crate::client::{Service, endpoints, present, secrets};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::language::arguments::Options;
 use crate::language::error::Fault;
@@ -107,8 +109,11 @@ pub const ROWS: &[Function] = &[
             .returns(Returns::object(Noun::Endpoint).with("; its key `created` is true if it was just created"))
             .sends(&[
             Sends::reads("GET /endpoints"),
-            KEEP_CONNECTION,
+            KEEP_CONNECTION.when("with `store_connection`, when there is none of this name"),
             MAKE.when("when there is none of this name"),
+            Sends::changes("DELETE /v1/secrets/{secret}", Again::Safe)
+                .to(Service::Secrets)
+                .when("when it was stored, and somebody else has created one of this name since"),
             VALIDATE,
         ])
             .example("print(endpoint_ensure(#{ name: \"vcenter\", provider: \"vmware_vsphere\", connection: #{ host: \"vc\" } }).created);"),
@@ -183,17 +188,26 @@ fn make(call: &Call<'_>, guard: Guard<'_>) -> Result<Value> {
     let mut fields = call.options().body(&["name", "type", "description"])?;
     put_regions(call, &mut fields)?;
     let name = call.options().text("name").unwrap_or_default();
-    let Some(connection) = connection(call, &name)? else {
+    let Some(connection) = connection(call, &name, guard)? else {
         return Err(Error::script(format!(
             "`{}` needs `connection`, `connection_file` or `connection_secret`",
             call.function.name
         )));
     };
-    fields.insert("connection_info".to_owned(), connection);
+    fields.insert("connection_info".to_owned(), connection.clone());
     let skip = call.options().flag("skip_validation").unwrap_or(false);
     let build = |fields| Ok(endpoints::create(fields));
-    let mut endpoint =
-        settle::make(call, "description", fields, guard, build, |call| call.read_list(&endpoints::list()))?;
+    let kept_back = Cell::new(false);
+    let asked = |call: &Call<'_>| {
+        let answer = guard(call);
+        kept_back.set(answer.as_ref().is_err_and(|error| error.kind == Failure::Refused));
+        answer
+    };
+    let made = settle::make(call, "description", fields, &asked, build, |call| call.read_list(&endpoints::list()));
+    if made.is_err() && kept_back.get() {
+        remove_unused(call, &connection)?;
+    }
+    let mut endpoint = made?;
     if !skip && let Some(id) = endpoint["id"].as_str().map(str::to_owned) {
         endpoint["validation"] = validated(call, &id)?;
     }
@@ -207,7 +221,7 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     put_regions(call, &mut fields)?;
     let endpoint = call.argument("endpoint");
     let name = call.options().text("name").or_else(|| resolve::field(&endpoint, "name")).unwrap_or_else(|| id.clone());
-    if let Some(connection) = connection(call, &name)? {
+    if let Some(connection) = connection(call, &name, &unguarded)? {
         fields.insert("connection_info".to_owned(), connection);
     }
     let endpoint = settle::update(call, &endpoints::update(&id, fields.clone()), &fields)?;
@@ -234,11 +248,27 @@ fn validated(call: &Call<'_>, id: &str) -> Result<Value> {
     Ok(answer)
 }
 
-/// The connection in the options, if any: the connection itself, or the address of the secret that holds it.
-fn connection(call: &Call<'_>, name: &str) -> Result<Option<Value>> {
+/// Deletes the secret that was stored for an endpoint which is not made after all, unless something refers to it.
+fn remove_unused(call: &Call<'_>, connection: &Value) -> Result<()> {
+    let secret = connection["secret_ref"].as_str().filter(|_| stores(call));
+    let Some(secret) = secret else { return Ok(()) };
+    let is_used = |endpoint: &Value| endpoint["connection_info"]["secret_ref"] == secret;
+    if !call.read_list(&endpoints::list())?.iter().any(is_used) {
+        settle::remove(call, &secrets::delete(secret))?;
+    }
+    Ok(())
+}
+
+/// True if the call stores the connection itself.
+fn stores(call: &Call<'_>) -> bool {
+    call.options().flag("store_connection").unwrap_or(false) && !call.options().has("connection_secret")
+}
+
+/// The connection in the options, if any: the connection itself, or the address of the secret that holds it. `guard` is
+/// asked before one is stored.
+fn connection(call: &Call<'_>, name: &str, guard: Guard<'_>) -> Result<Option<Value>> {
     let given = map_or_file(call, "connection_info", "connection_file")?;
     let secret = call.options().get("connection_secret").map(secret_of).transpose()?;
-    let store = call.options().flag("store_connection").unwrap_or(false);
     match (given, secret) {
         (Some(_), Some(_)) => {
             Err(Error::script("the connection is given twice, itself and as a secret")
@@ -249,8 +279,8 @@ fn connection(call: &Call<'_>, name: &str) -> Result<Option<Value>> {
             Ok(Some(secrets::reference(known["secret_ref"].as_str().unwrap_or(&id))))
         }
         (None, Some(secret)) => Ok(Some(secrets::reference(&secret))),
-        (Some(connection), None) if store => {
-            let kept = keep(call, Some(name), &connection)?;
+        (Some(connection), None) if stores(call) => {
+            let kept = keep(call, Some(name), &connection, guard)?;
             let secret = kept["secret_ref"].as_str();
             let secret = secret
                 .ok_or_else(|| Error::new(Failure::Unreachable, "Barbican did not return the address of the secret"))?;

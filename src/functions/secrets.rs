@@ -12,7 +12,7 @@ use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::language::value::{Secret, Secrets, to_json};
-use crate::runtime::call::{Call, unguarded};
+use crate::runtime::call::{Call, Guard, unguarded};
 use crate::runtime::found::Found;
 use crate::runtime::function::Function;
 use crate::runtime::settle;
@@ -151,7 +151,7 @@ fn met(call: &Call<'_>, text: &str) -> Dynamic {
 fn store(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let payload = to_json(&call.options().get("payload").cloned().unwrap_or_default(), Secrets::Exposed)?;
     let name = call.options().text("name");
-    let stored = keep(call, name.as_deref(), &payload)?;
+    let stored = keep(call, name.as_deref(), &payload, &unguarded)?;
     Ok(call.shown(stored))
 }
 
@@ -186,11 +186,12 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-/// Stores a value; answers `{"secret_ref": URL}`. When the answer is lost, the mark shows if it was stored.
+/// Stores a value; answers `{"secret_ref": URL}`. `guard` is asked whenever it is about to leave. When the answer is
+/// lost, the mark shows if it was stored.
 ///
 /// # Errors
-/// `Script` for an empty value; those of the server or the network.
-pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Value> {
+/// `Script` for an empty value; that of the guard; those of the server or the network.
+pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value, guard: Guard<'_>) -> Result<Value> {
     let text = match payload {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
@@ -200,7 +201,7 @@ pub fn keep(call: &Call<'_>, name: Option<&str>, payload: &Value) -> Result<Valu
         return Err(Error::script("an empty secret cannot be stored").detail("key", "payload"));
     }
     let mark = call.marker().to_string();
-    settle::change(call, &secrets::store(name, &text, &mark), &unguarded, |call, _| {
+    settle::change(call, &secrets::store(name, &text, &mark), guard, |call, _| {
         let found = call.read(&secrets::marked(&mark))?;
         let stored = found.as_array().into_iter().flatten().filter_map(|secret| secret["secret_ref"].as_str());
         Ok(Found::marked(stored.map(secrets::reference).collect()))

@@ -13,13 +13,16 @@ pub struct Memory {
     ids: BTreeSet<String>,
     /// Ids of the objects that it deleted itself.
     deleted: BTreeSet<String>,
+    /// The ids of the users who sent its changes; older journals and servers without a login name none.
+    users: BTreeSet<Option<String>>,
 }
 
 impl Memory {
     /// Takes the next record: answers and results count, objects that a call has only read do not.
     pub fn meet(&mut self, record: &Record) {
         let value = match record {
-            Record::Began { lane, call, step, method, path, .. } => {
+            Record::Began { lane, call, step, method, path, by, .. } => {
+                self.users.insert(by.clone());
                 self.begun.insert(StepKey { lane: lane.clone(), call: *call, step: *step });
                 if let Some(id) = path.rsplit('/').next().filter(|_| method == "DELETE") {
                     self.deleted.insert(id.to_owned());
@@ -50,6 +53,11 @@ impl Memory {
     /// True if the run has deleted the object with this id, or tried to.
     pub fn has_deleted(&self, id: &str) -> bool {
         self.deleted.contains(id)
+    }
+
+    /// The ids of the users who sent its changes; `None` if one of them is not known.
+    pub fn users(&self) -> Option<BTreeSet<String>> {
+        self.users.iter().cloned().collect()
     }
 
     /// True if the step that made an object was begun.

@@ -13,7 +13,7 @@ pub mod record;
 pub mod replay;
 pub mod runs;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use format::Written;
 use marker::Marker;
 pub use record::StepKey;
 use record::{Ended, Identity, Line, Record, Saved, SavedError, Settlement};
-use replay::{Item, Known, Replay, State, Unsettled, Wish};
+use replay::{Before, Item, Known, Replay, State, Unsettled, Wish};
 
 /// The traces of earlier processes of a run.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +160,11 @@ impl Journal {
         self.state().memory.has_id(id)
     }
 
+    /// The ids of all users who have sent changes of the run; `None` if some of them are not on record.
+    pub fn users(&self) -> Option<BTreeSet<String>> {
+        self.state().memory.users()
+    }
+
     /// True if the run has deleted the object with this id itself.
     pub fn has_deleted(&self, id: &str) -> bool {
         self.state().memory.has_deleted(id)
@@ -232,14 +237,15 @@ impl Journal {
         }
     }
 
-    /// Records that a change leaves next; returns when that is on the disk, with the state `before` it.
+    /// Records that a change leaves next; returns when that is on the disk, with the state before it and its sender.
     ///
     /// # Errors
     /// It is not on the disk; nothing may be sent then.
-    pub fn begin(&self, key: &StepKey, method: &str, path: &str, before: Value) -> Result<()> {
+    pub fn begin(&self, key: &StepKey, method: &str, path: &str, before: Before) -> Result<()> {
         let (lane, call, step) = (key.lane.clone(), key.call, key.step);
         let (method, path) = (method.to_owned(), path.to_owned());
-        let number = self.append(Record::Began { lane, call, step, method, path, before })?;
+        let Before { state: before, by } = before;
+        let number = self.append(Record::Began { lane, call, step, method, path, before, by })?;
         self.sync(number)
     }
 

@@ -74,6 +74,9 @@ pub enum Record {
         /// The state before it, which tells its effect from the changes of others.
         #[serde(default, skip_serializing_if = "Value::is_null")]
         before: Value,
+        /// The id of the user who sends it: what others make at the same time shows another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// It certainly did not leave after all: it counts as never begun.
     Stayed {

@@ -70,7 +70,16 @@ struct Call {
 #[derive(Clone, Debug)]
 enum Step {
     Decided(Saved),
-    Sent { method: String, path: String, began: Timestamp, before: Value, settlement: Option<Settlement> },
+    Sent { method: String, path: String, began: Timestamp, before: Before, settlement: Option<Settlement> },
+}
+
+/// The facts about the moment at which a change left.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Before {
+    /// The state of what it changes; null in journals without it.
+    pub state: Value,
+    /// The id of the user who sent it.
+    pub by: Option<String>,
 }
 
 /// The record of a call that is about to be made.
@@ -90,10 +99,10 @@ pub enum Replay {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Known {
     Nothing,
-    /// It left at this time, with an unknown outcome; the value is the state before it.
-    Open(Timestamp, Value),
-    /// Its answer was lost, and no trace of it was found; the value is the state before it.
-    Absent(Value),
+    /// It left at this time, with an unknown outcome.
+    Open(Timestamp, Before),
+    /// Its answer was lost, and no trace of it was found.
+    Absent(Before),
     Done(Value),
     Refused(SavedError),
     /// Done by an earlier attempt.
@@ -166,7 +175,8 @@ impl State {
                 call.awaited.extend(awaited);
                 call.steps.insert(step, Box::new(Step::Decided(result)));
             }
-            Record::Began { lane, call, step, method, path, before } => {
+            Record::Began { lane, call, step, method, path, before, by } => {
+                let before = Before { state: before, by };
                 let sent = Step::Sent { method, path, began: at, before, settlement: None };
                 self.call(&lane, call)?.steps.insert(step, Box::new(sent));
             }
@@ -183,7 +193,7 @@ impl State {
                 let call = self.call(&lane, call)?;
                 call.take_kept(&method, &path);
                 let settlement = Some(Settlement::Done(answer));
-                let before = Value::Null;
+                let before = Before::default();
                 call.steps.insert(step, Box::new(Step::Sent { method, path, began: at, before, settlement }));
             }
             Record::Returned { lane, call, identity, result, last } => {

@@ -86,13 +86,14 @@ fn a_call_answers_with_what_it_returned_and_only_to_the_same_call() {
 fn a_step_without_its_end_is_open_until_somebody_finds_out() {
     let journal = journal();
     journal.called(&LANE.into(), 1, &identity("transfer_create")).unwrap();
-    journal.begin(&key(1, 1), "POST", "transfers", json!(["before"])).unwrap();
+    let before = Before { state: json!(["before"]), by: Some("ann".into()) };
+    journal.begin(&key(1, 1), "POST", "transfers", before.clone()).unwrap();
     let known = journal.step(&key(1, 1), "POST", "transfers");
-    assert!(matches!(known, Known::Open(_, before) if before == json!(["before"])));
+    assert!(matches!(known, Known::Open(_, known_before) if known_before == before));
     assert_eq!(journal.unsettled().len(), 1);
     journal.stayed(&key(1, 1)).unwrap();
     assert_eq!(journal.step(&key(1, 1), "POST", "transfers"), Known::Nothing, "it did not leave");
-    journal.begin(&key(1, 1), "POST", "transfers", Value::Null).unwrap();
+    journal.begin(&key(1, 1), "POST", "transfers", Before::default()).unwrap();
     journal.settle(&key(1, 1), Settlement::Done(json!({"id": "t"}))).unwrap();
     assert_eq!(journal.step(&key(1, 1), "POST", "transfers"), Known::Done(json!({"id": "t"})));
     assert_eq!(journal.unsettled(), []);
@@ -105,7 +106,7 @@ fn the_next_attempt_makes_anew_what_failed_and_keeps_what_was_made_before() {
     journal.attempt(&lane, 1, None, None).unwrap();
     let made = |call: u64, function: &str, id: &str| {
         journal.called(&lane, call, &identity(function)).unwrap();
-        journal.begin(&key(call, 1), "POST", function, Value::Null).unwrap();
+        journal.begin(&key(call, 1), "POST", function, Before::default()).unwrap();
         journal.settle(&key(call, 1), Settlement::Done(json!({"id": id}))).unwrap();
         journal.returned(&lane, call, identity(function), Saved::Ok(json!({"id": id})), call).unwrap();
     };
@@ -185,10 +186,10 @@ fn a_failed_call_of_two_steps_keeps_the_one_that_was_done() {
     let lane: Arc<str> = LANE.into();
     journal.attempt(&lane, 1, None, None).unwrap();
     journal.called(&lane, 1, &identity("migration_create")).unwrap();
-    journal.begin(&key(1, 1), "POST", "transfers", Value::Null).unwrap();
+    journal.begin(&key(1, 1), "POST", "transfers", Before::default()).unwrap();
     journal.settle(&key(1, 1), Settlement::Done(json!({"id": "T"}))).unwrap();
     let refused = SavedError { kind: Kind::Api, message: "no".into(), hint: None, details: Default::default() };
-    journal.begin(&key(1, 2), "POST", "transfers/T/executions", Value::Null).unwrap();
+    journal.begin(&key(1, 2), "POST", "transfers/T/executions", Before::default()).unwrap();
     journal.settle(&key(1, 2), Settlement::Refused(refused.clone())).unwrap();
     journal.returned(&lane, 1, identity("migration_create"), Saved::Error(refused), 1).unwrap();
     journal.attempt(&lane, 2, None, None).unwrap();
@@ -224,7 +225,7 @@ fn begins(journal: &Arc<Journal>, lane: usize) -> std::thread::JoinHandle<Result
     std::thread::spawn(move || {
         let lane: Arc<str> = format!("main/1:{lane}").into();
         journal.called(&lane, 1, &identity("transfer_execute"))?;
-        journal.begin(&StepKey { lane, call: 1, step: 1 }, "POST", "x", Value::Null)
+        journal.begin(&StepKey { lane, call: 1, step: 1 }, "POST", "x", Before::default())
     })
 }
 
@@ -295,7 +296,7 @@ fn a_disk_that_does_not_take_what_was_gathered_is_told_to_all_who_wait_for_it() 
     for _ in 0..2 {
         journal.returned(&LANE.into(), 1, identity("now"), Saved::Ok(json!("x")), 1).expect_err("ever after");
         journal
-            .begin(&StepKey { lane: "main/1:0".into(), call: 1, step: 2 }, "POST", "x", Value::Null)
+            .begin(&StepKey { lane: "main/1:0".into(), call: 1, step: 2 }, "POST", "x", Before::default())
             .expect_err("ever after");
     }
     assert_eq!(written(&paper), torn, "nothing is written behind a torn line");
@@ -315,7 +316,7 @@ fn what_many_lanes_record_at_once_lies_in_the_order_in_which_it_counted() {
                 for call in 1..=40 {
                     let step = StepKey { lane: lane.clone(), call, step: 1 };
                     journal.called(&lane, call, &identity("make")).unwrap();
-                    journal.begin(&step, "POST", "things", Value::Null).unwrap();
+                    journal.begin(&step, "POST", "things", Before::default()).unwrap();
                     journal.settle(&step, Settlement::Done(json!({"id": call}))).unwrap();
                     journal.returned(&lane, call, identity("make"), Saved::Ok(list.clone()), call).unwrap();
                 }
@@ -342,7 +343,7 @@ fn a_full_disk_stops_before_the_next_change_and_loses_nothing_that_was_written()
         let call = begun + 1;
         let sent = journal
             .called(&lane, call, &identity("x"))
-            .and_then(|()| journal.begin(&key(call, 1), "POST", "x", Value::Null));
+            .and_then(|()| journal.begin(&key(call, 1), "POST", "x", Before::default()));
         match sent {
             Ok(()) => begun += 1,
             Err(error) => break error,
@@ -354,7 +355,7 @@ fn a_full_disk_stops_before_the_next_change_and_loses_nothing_that_was_written()
     assert_eq!(error.hint.as_deref(), Some(hint));
     assert!(begun > 0);
     let again =
-        journal.begin(&key(99, 1), "POST", "x", Value::Null).expect_err("nothing is written behind a torn line");
+        journal.begin(&key(99, 1), "POST", "x", Before::default()).expect_err("nothing is written behind a torn line");
     assert_eq!(again.kind, Kind::Storage);
     let text = paper.text.lock().clone();
     let whole = read(&text).expect("the torn line is dropped");
@@ -433,7 +434,7 @@ proptest! {
                 Does::Makes => {
                     last = format!("made-{attempt}-{call}");
                     journal.called(&lane, call, &identity("make")).unwrap();
-                    journal.begin(&key(call, 1), "POST", "things", Value::Null).unwrap();
+                    journal.begin(&key(call, 1), "POST", "things", Before::default()).unwrap();
                     journal.settle(&key(call, 1), Settlement::Done(json!({"id": last}))).unwrap();
                     journal.returned(&lane, call, identity("make"), Saved::Ok(json!({"id": last})), call).unwrap();
                 }

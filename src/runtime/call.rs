@@ -16,7 +16,7 @@ use crate::event::Fact;
 use crate::journal::StepKey;
 use crate::journal::marker::Marker;
 use crate::journal::record::{Identity, Saved, Settlement};
-use crate::journal::replay::Known;
+use crate::journal::replay::{Before, Known};
 use crate::language::arguments::{Arguments, Options, text_of};
 use crate::language::spec::Spec;
 use crate::language::value::to_shown;
@@ -49,16 +49,15 @@ pub enum Sent {
     Refused(Error),
     /// Unknown.
     Lost(Lost),
-    /// Its answer was lost, and no trace of it was found; the value is the state before it left.
-    Absent(Value),
+    /// Its answer was lost, and no trace of it was found.
+    Absent(Before),
 }
 
 /// A change that left, and whose answer never came.
 #[derive(Debug)]
 pub struct Lost {
     pub error: Error,
-    /// The state when it left; null in journals without it.
-    pub before: Value,
+    pub before: Before,
     /// The time at which it left, if that was an earlier process.
     pub earlier: Option<Timestamp>,
 }
@@ -69,7 +68,7 @@ struct Leaving<'a, 'c> {
     key: &'a StepKey,
     request: &'a Request,
     guard: Guard<'a>,
-    before: Value,
+    before: Before,
     /// Set once it is on record.
     began: bool,
 }
@@ -89,13 +88,14 @@ pub fn unguarded(_: &Call<'_>) -> Result<Value> {
 impl Departure for Leaving<'_, '_> {
     fn may_leave(&mut self) -> Result<()> {
         if !self.began {
-            self.before = of_one_moment(|| (self.guard)(self.call))?;
+            self.before.state = of_one_moment(|| (self.guard)(self.call))?;
         }
         Ok(())
     }
 
-    fn leaves(&mut self) -> Result<()> {
+    fn leaves(&mut self, user: Option<&str>) -> Result<()> {
         if !self.began {
+            self.before.by = user.map(str::to_owned);
             let (method, path) = (self.request.method.word(), &self.request.path);
             self.call.host.journal.begin(self.key, method, path, self.before.clone())?;
             self.began = true;
@@ -185,7 +185,7 @@ impl Call<'_> {
                 Some(lacks) => {
                     let error = Error::new(Kind::Unknown, format!("the answer on record has {lacks}"));
                     let earlier = Some(self.host.clock.now());
-                    return Ok((key, Sent::Lost(Lost { error, before: Value::Null, earlier })));
+                    return Ok((key, Sent::Lost(Lost { error, before: Before::default(), earlier })));
                 }
             },
             Known::Refused(error) => return Ok((key, Sent::Refused(error.into()))),
@@ -202,7 +202,7 @@ impl Call<'_> {
         }
         let client = &self.cloud()?.client;
         self.go_live()?;
-        let mut leaving = Leaving { call: self, key: &key, request, guard, before: Value::Null, began: false };
+        let mut leaving = Leaving { call: self, key: &key, request, guard, before: Before::default(), began: false };
         let outcome = client.change(&self.lane.origin, request, &mut leaving);
         let before = leaving.before;
         let (sent, status) = match outcome {

@@ -49,7 +49,7 @@ pub fn find(
         }
         guard(call)?;
     }
-    let found = look(call, &nothing_known())?;
+    let found = look_for_any(call, look)?;
     let unknown = |thing: &&Value| !thing["id"].as_str().is_some_and(|id| journal.knows_id(id));
     if let Some(made) = found.ours().iter().find(unknown) {
         tell_behind(call)?;
@@ -76,7 +76,7 @@ fn join_copy(
     look: impl Fn(&Call<'_>, &Value) -> Result<Found>,
     past: Past,
 ) -> Result<Option<Value>> {
-    let found = look(call, &nothing_known())?;
+    let found = look_for_any(call, look)?;
     let (since, until) = (past.last.map(|last| last - SKEW), past.taken_up + SKEW);
     let newest = found
         .possible()
@@ -113,6 +113,16 @@ pub fn recognize(call: &Call<'_>, mark: &str, thing: &Value) -> Result<bool> {
         tell_behind(call)?;
     }
     Ok(is_own)
+}
+
+/// The possible effects of a request of any process of the run: made by one of those who have sent its changes, or by
+/// whoever goes on with it. A journal that is behind may lack some of them.
+fn look_for_any(call: &Call<'_>, look: impl Fn(&Call<'_>, &Value) -> Result<Found>) -> Result<Found> {
+    let found = look(call, &nothing_known())?;
+    let journal = &call.host.journal;
+    let (Some(mut users), Some(user)) = (journal.users(), call.cloud()?.client.user()?) else { return Ok(found) };
+    users.insert(user);
+    Ok(if journal.is_behind() { found.perhaps_made_by(&users) } else { found.made_by(&users) })
 }
 
 /// The earlier state when nothing is known of it.

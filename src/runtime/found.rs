@@ -1,5 +1,7 @@
 //! Judging if the results of a look were made by a request of ours. Pure.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::duration::server_time;
@@ -15,6 +17,8 @@ pub struct Found {
     unclear: Vec<Value>,
     /// An object that has changed, but not to the requested state; the text is for people.
     changed: Option<String>,
+    /// The object existed before: its user is the one who made it, and may be anybody.
+    is_older: bool,
 }
 
 /// The conclusion.
@@ -38,29 +42,57 @@ impl Found {
         Self { changed: Some(how), ..Self::default() }
     }
 
-    /// One thing.
+    /// An object that existed before, and may be in the requested state now.
     pub fn of(thing: Value, agrees: Agrees) -> Self {
-        let mut found = Self::default();
-        match agrees {
-            Agrees::Yes => found.agree.push(thing),
-            Agrees::Unclear => found.unclear.push(thing),
-            Agrees::No => {}
-        }
+        let mut found = Self { is_older: true, ..Self::default() };
+        found.add(thing, agrees);
         found
     }
 
-    /// The candidates that agree, or may agree.
+    /// The new objects that agree, or may agree.
     ///
     /// # Errors
     /// That of `agrees`.
     pub fn judge<E>(candidates: Vec<Value>, agrees: impl Fn(&Value) -> Result<Agrees, E>) -> Result<Self, E> {
         let mut found = Self::default();
         for candidate in candidates {
-            let one = Self::of(candidate.clone(), agrees(&candidate)?);
-            found.agree.extend(one.agree);
-            found.unclear.extend(one.unclear);
+            let verdict = agrees(&candidate)?;
+            found.add(candidate, verdict);
         }
         Ok(found)
+    }
+
+    fn add(&mut self, thing: Value, agrees: Agrees) {
+        match agrees {
+            Agrees::Yes => self.agree.push(thing),
+            Agrees::Unclear => self.unclear.push(thing),
+            Agrees::No => {}
+        }
+    }
+
+    /// Leaves out new objects that show another user than these, who may have sent the request: somebody else made
+    /// them, whatever else they show. Nothing is left out if the users are not known.
+    #[must_use]
+    pub fn made_by(mut self, users: &BTreeSet<String>) -> Self {
+        self.take_from_others(users);
+        self
+    }
+
+    /// Doubts new objects that show another user than these, who are perhaps not all who have sent requests of the run.
+    #[must_use]
+    pub fn perhaps_made_by(mut self, users: &BTreeSet<String>) -> Self {
+        let others = self.take_from_others(users);
+        self.unclear.extend(others);
+        self
+    }
+
+    fn take_from_others(&mut self, users: &BTreeSet<String>) -> Vec<Value> {
+        if self.is_older || users.is_empty() {
+            return Vec::new();
+        }
+        let is_others = |thing: &mut Value| thing["user_id"].as_str().is_some_and(|user| !users.contains(user));
+        let lists = [&mut self.marked, &mut self.agree, &mut self.unclear];
+        lists.into_iter().flat_map(|things| things.extract_if(.., is_others).collect::<Vec<_>>()).collect()
     }
 
     /// A marked result is adopted, and so is a single agreeing one; any other that may agree makes it unsure.
@@ -169,6 +201,31 @@ mod tests {
         let twins = Found::marked(vec![json!({"id": "T1"}), json!({"id": "T2"})]);
         assert_eq!(twins.verdict(), Verdict::Made(json!({"id": "T1"})));
         assert_eq!(twins.others(&json!({"id": "T1"})).collect::<Vec<_>>(), [&json!({"id": "T2"})]);
+    }
+
+    #[test]
+    fn a_new_object_of_another_user_is_not_ours() {
+        let of = |user: Value| json!({"id": "D", "user_id": user});
+        let ann = BTreeSet::from(["ann".to_owned()]);
+        let new = |user: Value| [Found::marked(vec![of(user.clone())]), agreeing(of(user))];
+        for (user, verdict) in [("ann", Verdict::Made(of(json!("ann")))), ("bob", Verdict::Nothing)] {
+            for found in new(json!(user)) {
+                assert_eq!(found.clone().made_by(&ann).verdict(), verdict);
+                assert_eq!(found.made_by(&BTreeSet::new()).verdict(), Verdict::Made(of(json!(user))), "nobody knows");
+            }
+        }
+        for found in new(json!(null)) {
+            assert_eq!(found.made_by(&ann).verdict(), Verdict::Made(of(json!(null))), "it is not shown");
+        }
+        for found in new(json!("bob")) {
+            assert_eq!(found.perhaps_made_by(&ann).verdict(), Verdict::Unsure("D".into()));
+        }
+        let changed = Found::of(of(json!("bob")), Agrees::Yes);
+        assert_eq!(changed.made_by(&ann).verdict(), Verdict::Made(of(json!("bob"))), "whoever made it, we changed it");
+    }
+
+    fn agreeing(thing: Value) -> Found {
+        Found::judge(vec![thing], |_| Ok::<_, Infallible>(Agrees::Yes)).expect("nothing fails")
     }
 
     #[test]

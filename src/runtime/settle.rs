@@ -10,7 +10,7 @@ use crate::clock::Instant;
 use crate::error::{Error, Kind, MAYBE_APPLIED, Prospect, Result};
 use crate::journal::StepKey;
 use crate::journal::marker::Marker;
-use crate::journal::replay::Known;
+use crate::journal::replay::{Before, Known};
 use crate::language::sends::Again;
 use crate::runtime::call::{Call, Guard, Lost, Sent, unguarded};
 use crate::runtime::earlier;
@@ -53,12 +53,14 @@ pub fn change(
     if let Some(made) = earlier::find(call, request, guard, &look)? {
         return Ok(made);
     }
+    let look =
+        |call: &Call<'_>, before: &Before| Ok(look(call, &before.state)?.made_by(&before.by.iter().cloned().collect()));
     // The first sending whose effect was not found: its step, and the state before it.
-    let mut first: Option<(StepKey, Value)> = None;
+    let mut first: Option<(StepKey, Before)> = None;
     let mut losses = Losses::default();
     loop {
         let is_new = call.knows_next(request) == Known::Nothing;
-        let late = |first: &Option<(StepKey, Value)>, refusal: &Error| -> Result<Option<(StepKey, Value)>> {
+        let late = |first: &Option<(StepKey, Before)>, refusal: &Error| -> Result<Option<(StepKey, Value)>> {
             let Some((key, before)) = first.as_ref().filter(|_| is_new) else { return Ok(None) };
             let found = search(call, call.host.clock.instant(), |call| look(call, before));
             match found.map_err(|why| unfound(&format!("{what} was refused when it was sent again"), refusal, &why))? {

@@ -1,4 +1,4 @@
-//! The simulated Keystone: one user, a few projects, one application credential, tokens in wall time.
+//! The simulated Keystone: a user and a colleague, a few projects, one application credential, tokens in wall time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,11 +14,15 @@ use super::world::{Caller, draw};
 
 /// The time for which the service trusts a token that it has validated once.
 const CACHED: SignedDuration = SignedDuration::from_secs(300);
+/// The name of the second user.
+pub(super) const COLLEAGUE: &str = "colleague";
 const ROLES: [&str; 5] = ["reader", "member", "creator", "manager", "admin"];
 
 pub(super) struct Keystone {
     seed: u64,
     pub user: User,
+    /// Somebody else in the same projects, with the same password.
+    colleague: User,
     pub projects: Vec<Project>,
     region: String,
     /// Serves v2.0 instead of v3.
@@ -53,6 +57,7 @@ pub(super) struct Credential {
 
 #[derive(Clone)]
 struct Token {
+    is_colleagues: bool,
     methods: Vec<&'static str>,
     project: Option<usize>,
     audit_ids: Vec<String>,
@@ -82,9 +87,11 @@ impl Keystone {
             .map(|name| Project { id: of("project", name).hex(), name: name.clone() })
             .collect();
         let password = scenario.password.clone().unwrap_or_else(|| of("password", &scenario.user).secret());
+        let user = |name: &str| User { id: of("user", name).hex(), name: name.into(), password: password.clone() };
         Self {
             seed,
-            user: User { id: of("user", &scenario.user).hex(), name: scenario.user.clone(), password },
+            user: user(&scenario.user),
+            colleague: user(COLLEAGUE),
             projects,
             region: scenario.region.clone(),
             only_v2: scenario.keystone_v2,
@@ -114,7 +121,8 @@ impl Keystone {
             found.trusted_until = Some(now + CACHED);
         }
         let project = found.project.map_or_else(String::new, |project| self.projects[project].id.clone());
-        Some(Caller { project, user: self.user.id.clone(), delegates: !found.by_credential })
+        let user = if found.is_colleagues { &self.colleague } else { &self.user };
+        Some(Caller { project, user: user.id.clone(), delegates: !found.by_credential })
     }
 
     /// Revokes every token, even those that the service still trusts.
@@ -130,6 +138,7 @@ impl Keystone {
             identity["methods"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let scope = auth.get("scope").filter(|scope| **scope != json!("unscoped"));
         let mut token = Token {
+            is_colleagues: false,
             methods: Vec::new(),
             project: None,
             audit_ids: Vec::new(),
@@ -168,7 +177,9 @@ impl Keystone {
         if !by_id && user.get("domain").is_none() {
             return Err(Denied::lacks("domain in user"));
         }
-        let known = if by_id { user["id"] == self.user.id } else { user["name"] == self.user.name };
+        let is = |own: &User| if by_id { user["id"] == own.id } else { user["name"] == own.name };
+        token.is_colleagues = !is(&self.user) && is(&self.colleague);
+        let known = token.is_colleagues || is(&self.user);
         let domain = by_id || is_default(&user["domain"]);
         if !known || !domain || user["password"] != self.user.password {
             return Err(Denied::unauthorized());
@@ -194,6 +205,7 @@ impl Keystone {
         // A new token never outlives the one that it was made from.
         token.expires = old.expires;
         token.project = old.project;
+        token.is_colleagues = old.is_colleagues;
         Ok(())
     }
 
@@ -344,11 +356,12 @@ impl Keystone {
     }
 
     fn described(&self, token: &Token, with_catalog: bool) -> Value {
+        let user = if token.is_colleagues { &self.colleague } else { &self.user };
         let mut described = json!({
             "methods": token.methods,
             "user": {
                 "domain": {"id": "default", "name": "Default"},
-                "id": self.user.id, "name": self.user.name, "password_expires_at": null,
+                "id": user.id, "name": user.name, "password_expires_at": null,
             },
             "audit_ids": token.audit_ids,
             "expires_at": stamp(token.expires),
@@ -445,11 +458,11 @@ impl Keystone {
         let catalog: Vec<Value> = described["catalog"].as_array().into_iter().flatten().map(service_v2).collect();
         let named = |role: &Value| json!({"name": role["name"]});
         let roles: Vec<Value> = described["roles"].as_array().into_iter().flatten().map(named).collect();
-        let name = &self.user.name;
+        let (user, name) = (&described["user"]["id"], &described["user"]["name"]);
         json!({"access": {
             "token": token,
             "serviceCatalog": catalog,
-            "user": {"id": self.user.id, "name": name, "username": name, "roles": roles, "roles_links": []},
+            "user": {"id": user, "name": name, "username": name, "roles": roles, "roles_links": []},
             "metadata": {"is_admin": 0, "roles": []},
         }})
     }

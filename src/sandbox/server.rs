@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::fault::{Fault, Trouble, take};
-use super::keystone::Keystone;
+use super::keystone::{COLLEAGUE, Keystone};
 use super::ledger::Ledger;
 use super::rebuild::{is_kept, may_change, rebuild};
 use super::routes::call::{Answer, Incoming, Services};
@@ -166,6 +166,11 @@ async fn begin(options: Options, mut ledger: Option<Ledger>) -> io::Result<Sandb
 impl Sandbox {
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The name of a second user in the same projects, with the password of the first.
+    pub fn colleague(&self) -> &'static str {
+        COLLEAGUE
     }
 
     /// The environment that a client needs to reach this cloud.

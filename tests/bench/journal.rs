@@ -7,7 +7,7 @@ use std::time::Instant;
 use coriolis_run::clock::{Clock, Speed};
 use coriolis_run::journal::file::{Log, create};
 use coriolis_run::journal::record::{Identity, Settlement};
-use coriolis_run::journal::replay::State;
+use coriolis_run::journal::replay::{Before, State};
 use coriolis_run::journal::{Journal, StepKey};
 
 /// Of each lane: enough that what it costs to start a thread does not count.
@@ -43,7 +43,7 @@ fn rate(lanes: usize) -> f64 {
                     let identity = Identity { function: "x".into(), arguments: String::new(), shown: String::new() };
                     let key = StepKey { lane: lane.clone(), call, step: 1 };
                     journal.called(&lane, call, &identity).expect("written");
-                    journal.begin(&key, "POST", "transfers", serde_json::Value::Null).expect("on the disk");
+                    journal.begin(&key, "POST", "transfers", Before::default()).expect("on the disk");
                     journal.settle(&key, Settlement::Done(serde_json::json!({"id": "x"}))).expect("written");
                 }
             });

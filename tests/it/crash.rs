@@ -3,6 +3,7 @@
 
 mod foreign;
 mod nights;
+mod users;
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -126,6 +126,23 @@ impl Stage {
         self.perform(source, (Arc::new(Journal::in_memory(self.clock.clone())), Arc::new(Nobody)), on_print)
     }
 
+    /// Runs a script to its end as another user of the same project.
+    pub fn play_as_colleague(&self, source: &str) -> Rehearsal {
+        let journal = Arc::new(Journal::in_memory(self.clock.clone()));
+        self.play_recorded_as(self.sandbox.colleague(), source, journal, Arc::new(Nobody))
+    }
+
+    /// Runs a script as this user, with a journal that may know what was done before.
+    pub fn play_recorded_as(
+        &self,
+        user: &str,
+        source: &str,
+        journal: Arc<Journal>,
+        gates: Arc<dyn Gates>,
+    ) -> Rehearsal {
+        self.perform_as(user, source, (journal, gates), |_, _| {})
+    }
+
     /// Runs a script to its end; somebody says yes at every gate.
     pub fn play_with_consent(&self, source: &str) -> Rehearsal {
         self.play_recorded(source, Arc::new(Journal::in_memory(self.clock.clone())), Arc::new(Yes))
@@ -144,6 +161,16 @@ impl Stage {
     fn perform(
         &self,
         source: &str,
+        seams: (Arc<Journal>, Arc<dyn Gates>),
+        on_print: impl Fn(&Sandbox, &str) + Send + Sync + 'static,
+    ) -> Rehearsal {
+        self.perform_as(&self.environment["OS_USERNAME"], source, seams, on_print)
+    }
+
+    fn perform_as(
+        &self,
+        user: &str,
+        source: &str,
         (journal, gates): (Arc<Journal>, Arc<dyn Gates>),
         on_print: impl Fn(&Sandbox, &str) + Send + Sync + 'static,
     ) -> Rehearsal {
@@ -152,7 +179,7 @@ impl Stage {
         let on_print = Box::new(move |text: &str| on_print(&sandbox, text));
         let record = Arc::new(Record { events: Mutex::default(), on_print });
         let logins = Arc::new(AtomicUsize::new(0));
-        let host = self.host((journal, gates), record.clone(), logins.clone());
+        let host = self.host(user, (journal, gates), record.clone(), logins.clone());
         let main = Lane::main();
         let engine = build(&host, &main);
         let result = match compile(&engine, catalog(), source) {
@@ -177,12 +204,13 @@ impl Stage {
     pub fn session(&self, cancel: &Cancel) -> Session {
         let record = Arc::new(Record { events: Mutex::default(), on_print: Box::new(|_| {}) });
         let journal = Arc::new(Journal::in_memory(self.clock.clone()));
-        let host = self.host((journal, Arc::new(Nobody)), record, Arc::default());
+        let host = self.host(&self.environment["OS_USERNAME"], (journal, Arc::new(Nobody)), record, Arc::default());
         Session::new(host.stopped_by(cancel.clone()))
     }
 
     fn host(
         &self,
+        user: &str,
         (journal, gates): (Arc<Journal>, Arc<dyn Gates>),
         record: Arc<Record>,
         logins: Arc<AtomicUsize>,
@@ -194,7 +222,7 @@ impl Stage {
             events: record.clone(),
             journal,
             gates,
-            connect: self.connect(cancel, record, logins),
+            connect: self.connect(user, cancel, record, logins),
         };
         let folder = self.options.folder.clone();
         let access = access::Access::below(&folder, &[], &Limits::default());
@@ -211,10 +239,12 @@ impl Stage {
         Host::new(seams, script)
     }
 
-    fn connect(&self, cancel: Cancel, events: Arc<dyn Sink>, logins: Arc<AtomicUsize>) -> Connect {
+    fn connect(&self, user: &str, cancel: Cancel, events: Arc<dyn Sink>, logins: Arc<AtomicUsize>) -> Connect {
         let (clock, runtime) = (self.clock.clone(), self.runtime.handle().clone());
+        let mut environment = self.environment.clone();
+        environment.insert("OS_USERNAME".to_owned(), user.to_owned());
         let none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-        let cloud = settings::cloud(&CloudFlags::default(), &self.environment, &self.options.folder, &none).unwrap();
+        let cloud = settings::cloud(&CloudFlags::default(), &environment, &self.options.folder, &none).unwrap();
         Box::new(move || {
             let identity = Arc::new(Counted {
                 inner: Keystone::new(&cloud, clock.clone(), &Known::default())?,

@@ -74,7 +74,7 @@ struct Keyring {
 
 impl Keyring {
     fn key(&self, login: u64) -> Access {
-        Access { token: Some(SecretString::from(format!("token-{login}"))), url: self.url.clone(), login }
+        Access { token: Some(SecretString::from(format!("token-{login}"))), url: self.url.clone(), login, user: None }
     }
 }
 

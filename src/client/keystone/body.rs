@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::catalog::{self, Entry};
@@ -29,6 +29,9 @@ pub(super) struct Token {
     pub issued_at: Option<Timestamp>,
     #[serde(default)]
     pub project: Option<Project>,
+    /// The id of its user; a damaged description has none.
+    #[serde(default, deserialize_with = "id")]
+    pub user: Option<String>,
     #[serde(default, deserialize_with = "catalog::list")]
     pub catalog: Vec<Entry>,
     /// True if no entry of the catalog lacks a part.
@@ -71,6 +74,11 @@ impl Token {
 
 /// The fields of every token, even of one for no project.
 const UNSCOPED: [&str; 4] = ["methods", "user", "expires_at", "issued_at"];
+
+/// The id in an object.
+pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Value::deserialize(from)?["id"].as_str().filter(|id| !id.is_empty()).map(str::to_owned))
+}
 
 fn is_project(told: &Value) -> bool {
     let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());

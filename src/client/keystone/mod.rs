@@ -116,7 +116,7 @@ impl Keystone {
             (Login::None { project }, Some(endpoint)) => {
                 let project = project.as_ref().map(|project| project.value.as_str());
                 let url = catalog::with_project(endpoint, project)?;
-                Ok(Arc::new(Fixed(Access { token: None, url, login: 1 })))
+                Ok(Arc::new(Fixed(Access { token: None, url, login: 1, user: None })))
             }
             (Login::None { .. }, None) => Err(Error::input("`--no-auth` needs `--endpoint`")),
         }
@@ -166,7 +166,7 @@ impl Keystone {
             None => catalog::choose(&token.catalog, &self.service)
                 .map_err(|error| if token.is_whole { error } else { spoilt(error) })?,
         };
-        let access = Access { token: Some(secret), url, login: session.login + 1 };
+        let access = Access { token: Some(secret), url, login: session.login + 1, user: token.user.clone() };
         let until = if self.is_bare_token() { None } else { self.renewal(asked, &token) };
         Ok(Present { access, catalog: token.catalog, is_whole: token.is_whole, until })
     }

@@ -26,6 +26,8 @@ struct Access {
     /// A list; without a tenant some versions write an empty object.
     #[serde(default, rename = "serviceCatalog", deserialize_with = "catalog::list")]
     catalog: Vec<Service>,
+    #[serde(default, deserialize_with = "body::id")]
+    user: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,7 +113,9 @@ impl Envelope {
         let domain = || ProjectDomain { id: Some("default".to_owned()), name: Some("Default".to_owned()) };
         let project = tenant.map(|Tenant { id, name }| body::Project { id, name, domain: Some(domain()) });
         let catalog = self.access.catalog.into_iter().map(entry).collect();
-        (id, body::Token { methods: Vec::new(), expires_at: expires, issued_at, project, catalog, is_whole: false })
+        let user = self.access.user;
+        let (methods, expires_at) = (Vec::new(), expires);
+        (id, body::Token { methods, expires_at, issued_at, project, user, catalog, is_whole: false })
     }
 }
 

@@ -86,6 +86,7 @@ impl Cloud {
         let deployment = self.add_deployment(position, clone_disks, skip_os_morphing, Some(scripts), now);
         let added = &mut self.deployments[deployment];
         added.action.morphing_pools = pools;
+        added.action.user.clone_from(&caller.user);
         let action = added.action.clone();
         if !caller.delegates {
             self.deployments[deployment].unplanned = Status::Unexecuted;

@@ -147,6 +147,7 @@ pub(super) fn judge(run: &Run, played: &Rehearsal, earlier: &[Value], foreign: &
 fn what_others_have_changed_since_is_not_changed_back_by_a_resume() {
     const PREPARE: &str = r#"
         let r = replica_create(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+        replica_sync(r);
         replica_schedule_create(r, #{ hour: 2, minute: 0, disabled: true });
         region_create("east");
         minion_pool_create("helpers", #{ endpoint: "openstack", platform: "destination", os_type: "linux",
@@ -164,19 +165,30 @@ fn what_others_have_changed_since_is_not_changed_back_by_a_resume() {
                replica_schedule_update(r, replica_schedule_list(r)[0], #{ expiration_date: end })"#,
             r#"replica_schedule_list(replica_of("web-01"))[0].expiration_date"#,
         ),
+        // The server updates only a replica at rest.
+        (
+            r#"let r = replica_of("web-01");
+               wait_for(replica_execution_list(r)[0]);
+               wait_for(replica_update(r, #{ notes: SAID })).status"#,
+            r#"let r = replica_of("web-01"); wait_for(replica_execution_list(r)); replica_of("web-01").notes"#,
+        ),
     ];
     let mut wrong = Vec::new();
     for generation in GENERATIONS {
         let folder = folder(&format!("foreign-update-{}", generation.word()));
         for (update, show) in updates {
             let of = |said: &str| update.replace("SAID", &format!("{said:?}"));
-            for at in 1..9 {
+            let run = Run::new(generation, &folder);
+            run.stage.play(PREPARE).value();
+            let (played, lines) = run.process_of(&of("ours"), Arc::new(Nobody), None);
+            played.value();
+            for at in 1..lines + 1 {
                 let run = Run::new(generation, &folder);
                 run.stage.play(PREPARE).value();
                 let before = run.stage.play(show).value().clone();
                 run.process_of(&of("ours"), Arc::new(Nobody), Some((at, true)));
                 let is_made = *run.stage.play(show).value() != before;
-                run.stage.play(&of("theirs")).value();
+                run.stage.play_as_colleague(&of("theirs")).value();
                 let theirs = run.stage.play(show).value().clone();
                 run.process_of(&of("ours"), Arc::new(Nobody), None);
                 let now = run.stage.play(show).value().clone();
@@ -204,11 +216,16 @@ fn what_others_have_made_meanwhile_is_not_made_again_by_a_resume() {
                                   skip_validation: true })"#,
             "endpoint_list()",
         ),
+        (
+            r#"endpoint_ensure(#{ name: "east", type: "openstack", connection: #{ password: "planted" },
+                                  skip_validation: true, store_connection: true })"#,
+            "endpoint_list()",
+        ),
     ];
     for generation in GENERATIONS {
         let folder = folder(&format!("foreign-ensure-{}", generation.word()));
         for (ensure, list) in ensures {
-            for at in 1..7 {
+            for at in 1..9 {
                 for written in [false, true] {
                     let run = Run::new(generation, &folder);
                     run.process_of(ensure, Arc::new(Nobody), Some((at, written)));
@@ -218,6 +235,12 @@ fn what_others_have_made_meanwhile_is_not_made_again_by_a_resume() {
                     assert!(played.result.is_ok(), "{name}: {:?}", played.error());
                     let all = run.stage.play(&format!(r#"{list}.filter(|thing| thing.name == "east").len()"#));
                     assert_eq!(all.value(), &serde_json::json!(1), "{name}");
+                    let unused = run.stage.play(
+                        r#"let held = endpoint_list().filter(|e| "secret_ref" in e.connection_info);
+                           let used = held.map(|e| e.connection_info.secret_ref);
+                           secret_list().filter(|secret| !used.contains(secret.secret_ref)).len()"#,
+                    );
+                    assert_eq!(unused.value(), &serde_json::json!(0), "{name}: secrets that nothing refers to");
                 }
             }
         }

@@ -16,7 +16,7 @@ impl Departure for Way {
         if self.refuses { Err(Error::new(Kind::Refused, "stale")) } else { Ok(()) }
     }
 
-    fn leaves(&mut self) -> Result<()> {
+    fn leaves(&mut self, _: Option<&str>) -> Result<()> {
         self.told.push("leaves");
         Ok(())
     }
