@@ -66,7 +66,7 @@ fn power(call: &mut Call<'_>, on: bool) -> Result<Dynamic, Fault> {
 /// A catalog without this service is that of a real cloud.
 fn elsewhere(error: Error) -> Error {
     match error.kind {
-        ErrorKind::Input => error.hint("only the sandbox has it: run with `--sandbox`"),
+        ErrorKind::Input => error.hint("only a sandbox has it: run with `--sandbox`, or log in at one that listens"),
         _ => error,
     }
 }
