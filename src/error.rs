@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 /// The detail with the seconds after which the server wants to be asked again.
 pub const RETRY_AFTER: &str = "retry_after";
 
+/// The detail of a guard's refusal: the option that overrides it; null if none does.
+pub const OVERRIDE: &str = "override";
+
 /// The detail of a change of unknown outcome.
 pub const MAYBE_APPLIED: &str = "maybe_applied";
 

@@ -53,6 +53,10 @@ impl Gates for Desk {
         self.typing.ask(question, self.terminal.is_some(), self.terminal.as_ref(), &self.cancel)
     }
 
+    fn is_attended(&self, gate: &str) -> bool {
+        self.terminal.is_some() || self.elsewhere(gate).is_some()
+    }
+
     fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>> {
         if let Some(answer) = self.elsewhere(gate) {
             return Ok(Some(answer));

@@ -5,8 +5,10 @@ use serde_json::Value;
 
 use crate::client::{Filters, Request, executions};
 use crate::error::{Error, Result};
+use crate::functions::guarded::Guarded;
 use crate::functions::guards::status;
 use crate::functions::ours::{self, Wanted};
+use crate::functions::overrides::{Objection, Overrides};
 use crate::functions::resolve::fetch;
 use crate::runtime::call::Call;
 use crate::runtime::found::{Found, Verdict};
@@ -15,9 +17,18 @@ use crate::runtime::{lists, settle};
 /// The interval for checking an update whose answer was lost.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
-/// Sends a request that begins an execution. `guard` is asked whenever it is about to leave, with the newest executions
-/// of that moment. When the answer is lost, a new execution that matches `wanted` shows that it has begun; the server
-/// refuses a second one while the first is running, so it may be sent again.
+/// Sends a request that begins an execution and does no harm: as [`execution`], without a guard.
+///
+/// # Errors
+/// That of the guard; those of the server; `Unknown` when no look tells.
+pub fn unguarded(call: &Call<'_>, transfer: &str, request: &Request, wanted: Wanted<'_>) -> Result<Value> {
+    execution(call, transfer, request, wanted, &Guarded::new(Overrides::default()), &|_, _| Ok(Vec::new()))
+}
+
+/// Sends a request that begins an execution, unless there are objections that are not overridden: `guard` finds them
+/// whenever it is about to leave, among the newest executions of that moment. When the answer is lost, a new execution
+/// that matches `wanted` shows that it has begun; the server refuses a second one while the first is running, so it may
+/// be sent again.
 ///
 /// # Errors
 /// That of the guard; those of the server; `Unknown` when no look tells.
@@ -26,18 +37,20 @@ pub fn execution(
     transfer: &str,
     request: &Request,
     wanted: Wanted<'_>,
-    guard: &dyn Fn(&Call<'_>, &[Value]) -> Result<()>,
+    guarded: &Guarded,
+    guard: &dyn Fn(&Call<'_>, &[Value]) -> Result<Vec<Objection>>,
 ) -> Result<Value> {
     let decided = call.decided_before().unwrap_or_default();
     let leaving = |call: &Call<'_>| {
         let newest = newest(call, transfer, ours::WINDOW)?;
-        guard(call, &newest)?;
+        guarded.pass(call, guard(call, &newest)?)?;
         let mut seen = ours::seen(&newest);
         if let Wanted::Update(Value::Object(fields)) = wanted {
             seen["fields"] = settle::named(call, &fetch(call, transfer)?, fields);
         }
         Ok(seen)
     };
+    guarded.ask_ahead(call, request, &leaving)?;
     settle::change(call, request, &leaving, |call, before| {
         let before = if before.is_null() { &decided } else { before };
         let all = || call.read_list(&executions::list(call.generation()?, transfer, &Filters::default()));

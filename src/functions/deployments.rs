@@ -5,8 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{deployments, present};
 use crate::error::{Error, Result};
+use crate::functions::guarded::{Guarded, to_deploy};
 use crate::functions::guards::{newest_copy, status};
-use crate::functions::resolve::TRANSFER;
+use crate::functions::overrides::{DEPLOY as OVERRIDES, Deploy, Override, Overrides};
+use crate::functions::resolve::{TRANSFER, fetch};
 use crate::functions::settings::{
     USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_switch, put_user_scripts,
 };
@@ -66,6 +68,13 @@ const SHOW: &[Key] = &[Key::new(
 
 const CANCEL: &[Key] = &[Key::new("force", Kind::Flag, "Cut clean-up tasks short as well; default false.")];
 
+/// The copy that a deployment needs.
+pub const REQUIRES: &[Key] = &[Key::new(
+    "requires",
+    Kind::Reference(Noun::Execution),
+    "Deploy only what this execution copied; default: the newest completed copy.",
+)];
+
 /// The number of executions that are read before a deployment: the newest copy is among them.
 pub const COPIES: usize = 10;
 
@@ -96,11 +105,11 @@ pub const ROWS: &[Function] = &[
         body: show,
     },
     Function {
-        spec: Spec::changes("deployment_create", "Start making machines from a replica's copy, without waiting; a \
-                                                  second deployment makes second machines.")
+        spec: Spec::changes("deployment_create", "Start making machines from a replica's copy, without waiting; stale \
+                                                  data and second deployments are refused.")
             .aliases(&["migration_deploy_replica", "replica_deployment_create"])
             .noun_verb()
-            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY]), "How.")])
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY, REQUIRES, OVERRIDES]), "How.")])
             .returns(Returns::begun(Noun::Deployment))
             .sends(&[DEPLOYS])
             .given(A_REPLICA)
@@ -168,8 +177,8 @@ fn show(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let transfer = call.value("transfer").or_else(|| call.options().get("transfer_id")).cloned().unwrap_or_default();
     let id = resolve::transfer(call, &transfer)?;
-    let fields = fields(call)?;
-    let deployment = start(call, &id, fields, &|_, _| Ok(()))?;
+    let wanted = Wanted::of(call)?;
+    let deployment = start(call, &fetch(call, &id)?, fields(call)?, &wanted)?;
     Ok(call.shown(deployment))
 }
 
@@ -208,37 +217,47 @@ pub fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     Ok(fields)
 }
 
-/// The state of a transfer when a deployment of it is about to leave.
-pub struct There {
-    /// The newest ones.
-    pub executions: Vec<Value>,
-    /// Of every transfer.
-    pub deployments: Vec<Value>,
+/// The copy that is to be deployed, and the guards that are overridden.
+pub struct Wanted {
+    /// The id of the execution whose data it is; `None` for the newest.
+    pub requires: Option<String>,
+    pub guarded: Guarded,
 }
 
-/// Starts a deployment. `guard` is asked whenever it is about to leave, with the state at that moment. When the answer
-/// is lost, a new deployment with the requested settings, of the copy that was the newest then, shows that it has
-/// begun: its notes are its transfer's, so a mark would prove nothing.
+impl Wanted {
+    /// # Errors
+    /// `Script` for an execution that has no id.
+    pub fn of(call: &Call<'_>) -> Result<Self> {
+        let options = call.options();
+        let requires =
+            options.get("requires").map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
+        let force = options.flag("force").unwrap_or(false);
+        let given = Overrides::from(Deploy::of(options)?).with(force, Override::Force);
+        Ok(Self { requires, guarded: Guarded::new(given) })
+    }
+}
+
+/// Starts a deployment of a transfer; its guards are asked whenever it is about to leave. When the answer is lost, a
+/// new deployment with the requested settings, of the copy that was the newest then, shows that it has begun: its notes
+/// are its transfer's, so a mark would prove nothing.
 ///
 /// # Errors
 /// That of the guard; those of the server; `Unknown` when no look tells.
-pub fn start(
-    call: &Call<'_>,
-    transfer: &str,
-    mut fields: Map<String, Value>,
-    guard: &dyn Fn(&Call<'_>, &There) -> Result<()>,
-) -> Result<Value> {
+pub fn start(call: &Call<'_>, transfer: &Value, mut fields: Map<String, Value>, wanted: &Wanted) -> Result<Value> {
+    let (of, transfer) = (transfer, resolve::id_in(transfer)?);
     let decided = call.decided_before().unwrap_or_default();
     let sent = fields.clone();
     fields.insert("transfer_id".to_owned(), transfer.into());
     let request = deployments::create(call.generation()?, fields)?;
     let leaving = |call: &Call<'_>| {
         let executions = begun::newest(call, transfer, COPIES)?;
-        let there = There { executions, deployments: lists::deployments_now(call)? };
-        guard(call, &there)?;
-        let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
-        Ok(json!({ "ids": ours::ids(&lists::of_transfer(&there.deployments, transfer)), "copy": copy }))
+        let deployments = lists::deployments_ever(call)?;
+        let objections = to_deploy(call, of, wanted.requires.as_deref(), (&executions, &deployments))?;
+        wanted.guarded.pass(call, objections)?;
+        let copy = newest_copy(&executions).map_or(Value::Null, |copy| copy["id"].clone());
+        Ok(json!({ "ids": ours::ids(&lists::of_transfer(&deployments, transfer)), "copy": copy }))
     };
+    wanted.guarded.ask_ahead(call, &request, &leaving)?;
     let begun = settle::change(call, &request, &leaving, |call, before| {
         // Journals of version 1 recorded only the ids, as a decision.
         let (known, copy) = if before.is_null() { (&decided, &Value::Null) } else { (&before["ids"], &before["copy"]) };

@@ -7,11 +7,13 @@ use crate::client::{executions, present};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::event::sources;
 use crate::functions::begun;
-use crate::functions::guards::{before_copy, of_machines, status, switches_off};
+use crate::functions::guarded::{COPY_AGAIN, Guarded, to_copy};
+use crate::functions::guards::{Effects, status};
 use crate::functions::ours::Wanted;
-use crate::functions::resolve;
-use crate::functions::resolve::{TRANSFER, fetch, label};
+use crate::functions::overrides::{COPY, Copy, Override};
+use crate::functions::resolve::TRANSFER;
 use crate::functions::transfers::{FILTERS, filters, listed};
+use crate::functions::{ours, resolve};
 use crate::language::arguments::options;
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
@@ -20,7 +22,6 @@ use crate::language::spec::{A_REPLICA, Key, Kind, Noun, Parameter, Spec};
 use crate::model::Status;
 use crate::runtime::call::Call;
 use crate::runtime::function::Function;
-use crate::runtime::lists;
 use crate::runtime::settle;
 
 const TRANSFER_OR_EXECUTION: Parameter =
@@ -41,13 +42,6 @@ const EXECUTE: &[Key] = &[
         "Let the server deploy when the copy has completed (current servers only); default false.",
     ),
 ];
-
-options! {
-    /// The override for the guard, besides the fields of the request.
-    COPY => Copy {
-        copy_again: bool = Kind::Flag, "Copy although the VM was cut over before; default false.";
-    }
-}
 
 options! {
     /// The options of cancelling an execution.
@@ -132,7 +126,7 @@ pub const ROWS: &[Function] = &[
 fn execute(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let fields = call.options().body(&["shutdown_instances", "auto_deploy"])?;
-    let execution = start(call, &id, fields)?;
+    let execution = start(call, &id, fields, &Guarded::new(Copy::of(call.options())?), COPY_AGAIN)?;
     Ok(call.shown(execution))
 }
 
@@ -168,26 +162,26 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(Dynamic::UNIT)
 }
 
-/// Starts an execution.
+/// Starts an execution; `again` are the overrides with which what was deployed before is copied again.
 ///
 /// # Errors
 /// That of its guard; those of the server; `Unknown` when no look tells.
-pub fn start(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<Value> {
-    let Copy { copy_again } = Copy::of(call.options())?;
+pub fn start(
+    call: &Call<'_>,
+    transfer: &str,
+    fields: Map<String, Value>,
+    guarded: &Guarded,
+    again: &'static [Override],
+) -> Result<Value> {
     // Journals of version 1 hold the guard's verdict here.
     call.decided_before();
     let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
     let (shutdown, auto_deploy) = (flag("shutdown_instances"), flag("auto_deploy"));
-    let guard = |call: &Call<'_>, newest: &[Value]| {
-        if (shutdown || newest.iter().any(switches_off)) && !copy_again {
-            let of = fetch(call, transfer)?;
-            before_copy((&label(&of), transfer), newest, &of_machines(&lists::deployments_now(call)?, &of), shutdown)?;
-        }
-        Ok(())
-    };
+    let effects = Effects { switches_off: shutdown, deploys: auto_deploy };
+    let guard = |call: &Call<'_>, newest: &[Value]| to_copy(call, transfer, effects, again, (newest, ours::WINDOW));
     let wanted = Wanted::Copy { shutdown, auto_deploy };
     let request = executions::create(call.generation()?, transfer, fields)?;
-    let begun = begun::execution(call, transfer, &request, wanted, &guard)?;
+    let begun = begun::execution(call, transfer, &request, wanted, guarded, &guard)?;
     sources::facts(transfer, &begun, false, call.host.clock.now()).into_iter().for_each(|fact| call.emit(fact));
     if status(&begun) == Status::Unexecuted {
         return Err(Error::new(

@@ -12,7 +12,9 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::event::sources;
 use crate::functions::executions;
 use crate::functions::executions::EXECUTES;
-use crate::functions::guards::status;
+use crate::functions::guarded::{Guarded, MIGRATE_AGAIN, to_migrate};
+use crate::functions::guards::{Effects, status};
+use crate::functions::overrides::{MIGRATE as OVERRIDES, Migrate};
 use crate::functions::resolve;
 use crate::functions::resolve::{fetch, label};
 use crate::functions::transfers::{ENDS, MAKE, SETTINGS, fields, make};
@@ -22,7 +24,7 @@ use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
 use crate::language::value::{Secrets, to_json};
 use crate::model::{Generation, Status};
-use crate::runtime::call::{Call, unguarded};
+use crate::runtime::call::Call;
 use crate::runtime::function::Function;
 use crate::runtime::settle;
 use crate::watch::Target;
@@ -41,7 +43,7 @@ pub const ROWS: &[Function] = &[
     Function {
         spec: Spec::changes("migration_create", "Start copying and deploying in one, without waiting.")
             .noun_verb()
-            .parameters(&[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS, MIGRATE]), "What to migrate.")])
+            .parameters(&[Parameter::required("options", Kind::Options(&[ENDS, SETTINGS, MIGRATE, OVERRIDES]), "What to migrate.")])
             .returns(Returns::begun(Noun::Migration).with(", for `wait_for`, `migration_show`, `migration_cancel` and `migration_delete`"))
             .sends(&[
             MAKE.only(Generation::Current),
@@ -60,11 +62,20 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let mut fields = fields(call)?;
+    let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
+    let effects = Effects { switches_off: shutdown, deploys: true };
+    let guarded = Guarded::new(Migrate::of(call.options())?);
+    let machines = json!({ "origin_endpoint_id": fields["origin_endpoint_id"], "instances": fields["instances"] });
+    let guard = |call: &Call<'_>| {
+        guarded.pass(call, to_migrate(call, &machines, effects)?)?;
+        Ok(Value::Null)
+    };
     if call.generation()? == Generation::Legacy {
         fields.extend(call.options().body(&["replication_count", "shutdown_instances"])?);
         let list = deployments::list(Generation::Legacy, &Filters::default());
         let build = |fields| migrations::create(Generation::Legacy, fields);
-        let migration = settle::make(call, "notes", fields, &unguarded, build, |call| call.read_list(&list))?;
+        guarded.ask_ahead(call, &build(fields.clone())?, &guard)?;
+        let migration = settle::make(call, "notes", fields, &guard, build, |call| call.read_list(&list))?;
         let of = resolve::id_in(&migration)?;
         sources::facts(of, &migration, false, call.host.clock.now()).into_iter().for_each(|fact| call.emit(fact));
         return Ok(call.shown(present::deployment(migration)));
@@ -76,11 +87,12 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
             .into());
     }
     fields.insert("scenario".to_owned(), "live_migration".into());
-    let transfer = make(call, fields, &unguarded)?;
+    guarded.ask_ahead(call, &transfers::create(Generation::Current, fields.clone())?, &guard)?;
+    let transfer = make(call, fields, &guard)?;
     let id = resolve::id_in(&transfer)?.to_owned();
-    let shutdown = call.options().flag("shutdown_instances").unwrap_or(false);
     let how = json!({ "shutdown_instances": shutdown, "auto_deploy": true });
-    let execution = executions::start(call, &id, how.as_object().cloned().unwrap_or_default())?;
+    let execution =
+        executions::start(call, &id, how.as_object().cloned().unwrap_or_default(), &guarded, MIGRATE_AGAIN)?;
     Ok(call.shown(joined(transfer, &execution, None)))
 }
 

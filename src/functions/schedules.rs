@@ -1,13 +1,14 @@
 //! Schedules: the times at which the server executes a replica by itself. All times are UTC.
 
-use jiff::Timestamp;
 use rhai::{Dynamic, Map as ScriptMap};
 use serde_json::{Map, Value};
 
 use crate::client::{present, schedules};
-use crate::duration;
 use crate::error::{Error, Result};
 use crate::functions::endpoints::refuse_nothing;
+use crate::functions::guarded::{Guarded, to_schedule};
+use crate::functions::guards::Effects;
+use crate::functions::overrides::{COPY, Copy, Objection};
 use crate::functions::resolve::TRANSFER;
 use crate::functions::settings::put_switch;
 use crate::functions::{ours, resolve};
@@ -92,7 +93,7 @@ pub const ROWS: &[Function] = &[
         .noun_verb()
         .parameters(&[
             TRANSFER,
-            Parameter::required("options", Kind::Options(&[MOMENT, WHOLE, SETTINGS]), "When, and how."),
+            Parameter::required("options", Kind::Options(&[MOMENT, WHOLE, SETTINGS, COPY]), "When, and how."),
         ])
         .returns(Returns::object(Noun::Schedule))
         .sends(&[Sends::changes(
@@ -116,7 +117,7 @@ pub const ROWS: &[Function] = &[
             SCHEDULE,
             Parameter::required(
                 "options",
-                Kind::Options(&[MOMENT, WHOLE, SETTINGS, OPPOSITES]),
+                Kind::Options(&[MOMENT, WHOLE, SETTINGS, OPPOSITES, COPY]),
                 "The changes; `()` as a part of the time means *every*.",
             ),
         ])
@@ -170,15 +171,23 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     refuse_nothing(call.options(), "transfer_schedule_update")?;
     let (transfer, id) = both(call)?;
+    let show = schedules::show(call.generation()?, &transfer, &id);
     let mut fields = settings(call)?;
     if let Some(changed) = time(call)? {
         // The server replaces the whole time: a part that is not sent again would become *every*.
         let whole = call.options().has("schedule");
-        let before = if whole { Value::Null } else { call.read(&schedules::show(call.generation()?, &transfer, &id))? };
+        let before = if whole { Value::Null } else { call.read(&show)? };
         fields.insert("schedule".to_owned(), merged(&before["schedule"], changed).into());
     }
     let request = schedules::update(call.generation()?, &transfer, &id, fields.clone())?;
-    let schedule = settle::update(call, &request, &fields)?;
+    let guarded = Guarded::new(Copy::of(call.options())?);
+    let guard = |call: &Call<'_>, now: &Value| {
+        let mut then = now.as_object().cloned().unwrap_or_default();
+        then.extend(fields.clone());
+        guarded.pass(call, objections(call, &transfer, &then, Some(&id))?)
+    };
+    guarded.ask_ahead(call, &request, &|call| guard(call, &call.read(&show)?))?;
+    let schedule = settle::update_guarded(call, &request, &fields, &guard)?;
     Ok(call.shown(present::schedule(schedule)))
 }
 
@@ -194,37 +203,34 @@ fn make(call: &Call<'_>, transfer: &str, fields: Map<String, Value>) -> Result<V
     let generation = call.generation()?;
     let all = schedules::list(generation, transfer, true);
     let decided = call.decided_before().unwrap_or_default();
-    let seen = |call: &Call<'_>| Ok(ours::ids(&call.read_list(&all)?));
+    let guarded = Guarded::new(Copy::of(call.options())?);
+    let leaving = |call: &Call<'_>| {
+        guarded.pass(call, objections(call, transfer, &fields, None)?)?;
+        Ok(ours::ids(&call.read_list(&all)?))
+    };
     let request = schedules::create(generation, transfer, fields.clone())?;
-    settle::change(call, &request, &seen, |call, before| {
+    guarded.ask_ahead(call, &request, &leaving)?;
+    settle::change(call, &request, &leaving, |call, before| {
         let before = if before.is_null() { &decided } else { before };
         let new = ours::new_things(call.read_list(&all)?, before);
         Found::judge(new, |schedule| Ok::<_, Error>(ours::schedule(schedule, &fields)))
     })
 }
 
-/// The schedules of a transfer that go on after its end, for people.
-///
-/// # Errors
-/// Those of the server or the network.
-pub fn lasting(call: &Call<'_>, transfer: &str) -> Result<Vec<String>> {
-    let all = call.read_list(&schedules::list(call.generation()?, transfer, true))?;
-    let now = call.host.clock.now();
-    Ok(all.iter().filter(|schedule| fires(schedule, now)).map(describe).collect())
-}
-
-fn fires(schedule: &Value, now: Timestamp) -> bool {
-    let end = schedule["expiration_date"].as_str().and_then(duration::server_time);
-    schedule["enabled"] != false && end.is_none_or(|end| end > now)
-}
-
-/// `8d71... (minute 30, hour 2)`.
-fn describe(schedule: &Value) -> String {
-    let time = schedule["schedule"].as_object();
-    let parts: Vec<String> =
-        schedules::PARTS.iter().filter_map(|part| time?.get(*part).map(|value| format!("{part} {value}"))).collect();
-    let when = if parts.is_empty() { "every minute".to_owned() } else { parts.join(", ") };
-    format!("{} ({when})", schedule["id"].as_str().unwrap_or("?"))
+/// The objections to a schedule with these settings: it does by itself what it would meet guards for if it was done at
+/// once.
+fn objections(
+    call: &Call<'_>,
+    transfer: &str,
+    settings: &Map<String, Value>,
+    id: Option<&str>,
+) -> Result<Vec<Objection>> {
+    let says = |name: &str| settings.get(name) == Some(&Value::Bool(true));
+    if settings.get("enabled") == Some(&Value::Bool(false)) {
+        return Ok(Vec::new());
+    }
+    let effects = Effects { switches_off: says("shutdown_instance"), deploys: says("auto_deploy") };
+    to_schedule(call, transfer, effects, id)
 }
 
 /// The ids of a transfer and of one of its schedules: from both, or from the schedule's object alone.
@@ -311,17 +317,5 @@ mod tests {
         let before = json!({"minute": 0, "hour": 2});
         assert_eq!(Value::from(merged(&before, changed(json!({"hour": 4})))), json!({"minute": 0, "hour": 4}));
         assert_eq!(Value::from(merged(&before, changed(json!({"hour": null})))), json!({"minute": 0}));
-    }
-
-    #[test]
-    fn only_what_still_runs_is_told() {
-        let now: Timestamp = "2026-06-01T20:00:00Z".parse().expect("a time");
-        let schedule = |enabled: bool, end: Value| json!({"enabled": enabled, "expiration_date": end});
-        assert!(fires(&schedule(true, json!(null)), now));
-        assert!(fires(&schedule(true, json!("2026-06-01T20:00:01.000000")), now));
-        assert!(!fires(&schedule(true, json!("2026-06-01T19:00:00.000000")), now));
-        assert!(!fires(&schedule(false, json!(null)), now));
-        assert_eq!(describe(&json!({"id": "S", "schedule": {"hour": 2, "minute": 30}})), "S (minute 30, hour 2)");
-        assert_eq!(describe(&json!({"id": "S", "schedule": {}})), "S (every minute)");
     }
 }

@@ -7,12 +7,14 @@ use crate::client::{Direction, Filters, present, transfers};
 use crate::error::{Error, Result, count};
 use crate::functions::begun;
 use crate::functions::endpoints::refuse_nothing;
+use crate::functions::guarded::enabled_schedules;
+use crate::functions::guards::Enabled;
 use crate::functions::ours::Wanted;
+use crate::functions::resolve;
 use crate::functions::resolve::{TRANSFER, fetch};
 use crate::functions::settings::{
     USER_SCRIPT_GLOBAL, USER_SCRIPT_INSTANCE, USER_SCRIPTS, put_map_or_file, put_switch, put_user_scripts,
 };
-use crate::functions::{resolve, schedules};
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
@@ -300,20 +302,20 @@ fn update(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let request = transfers::update(call.generation()?, &id, settings(call)?)?;
     let fields = request.body.as_ref().and_then(Value::as_object).and_then(|body| body.values().next());
     let wanted = Wanted::Update(fields.unwrap_or(&Value::Null));
-    let execution = begun::execution(call, &id, &request, wanted, &|_, _| Ok(()))?;
+    let execution = begun::unguarded(call, &id, &request, wanted)?;
     Ok(call.shown(present::execution(execution)))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     // A server that cannot list its schedules can still delete.
-    let lasting = schedules::lasting(call, &id).unwrap_or_default();
+    let lasting = enabled_schedules(call, &id).unwrap_or_default();
     settle::remove(call, &transfers::delete(call.generation()?, &id))?;
     if !lasting.is_empty() {
         call.warn(format!(
             "the deleted replica {id} leaves {} running without effect: {}",
             count(lasting.len(), "schedule"),
-            lasting.join("; ")
+            lasting.iter().map(Enabled::to_string).collect::<Vec<_>>().join("; ")
         ));
     }
     call.host.index.forget();
@@ -323,7 +325,7 @@ fn delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 fn disks_delete(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let id = resolve::transfer(call, &call.argument("transfer"))?;
     let request = transfers::delete_disks(call.generation()?, &id);
-    let execution = begun::execution(call, &id, &request, Wanted::DisksDelete, &|_, _| Ok(()))?;
+    let execution = begun::unguarded(call, &id, &request, Wanted::DisksDelete)?;
     Ok(call.shown(present::execution(execution)))
 }
 

@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 
 use crate::client::present;
 use crate::duration;
-use crate::error::{Error, Kind as Failure, Result};
+use crate::error::{Error, Kind as Failure, OVERRIDE, Result};
 use crate::functions::deployments;
-use crate::functions::deployments::{COPIES, DEPLOY, DEPLOYS, There};
+use crate::functions::deployments::{COPIES, DEPLOY, DEPLOYS, REQUIRES, Wanted};
 use crate::functions::executions;
-use crate::functions::executions::{COPY, EXECUTES};
-use crate::functions::guards::{
-    Facts, Overrides, before_deploy, newest_copy, of_machines, share_a_machine, status, switches_off,
-};
+use crate::functions::executions::EXECUTES;
+use crate::functions::guarded::{COPY_AGAIN, Guarded, to_join};
+use crate::functions::guards::{is_copy, newest_copy, status, switches_off};
+use crate::functions::overrides::{COPY, Copy, DEPLOY as OVERRIDES, Override};
 use crate::functions::resolve::{TRANSFER, fetch, label};
 use crate::functions::transfers::{ENDS, MAKE, SETTINGS, fields, make as transfers_made};
 use crate::functions::waits::{WATCHES_DEPLOYMENT, WATCHES_EXECUTION, deadline, disk_sizes};
@@ -48,13 +48,8 @@ options! {
 }
 
 options! {
-    /// The options of deploying a replica, besides the fields of the request.
-    DEPLOY_UNIT => Deploy {
-        requires: Option<Dynamic> = Kind::Reference(Noun::Execution),
-            "Deploy only what this execution copied; default: the newest completed copy.";
-        allow_stale: bool = Kind::Flag, "Deploy although the newest copy has not completed; default false.";
-        deploy_again: bool = Kind::Flag, "Deploy although it was deployed before; default false.";
-        duplicate: bool = Kind::Flag, "Deploy although another replica of the VM exists; default false.";
+    /// The options of deploying a replica, besides those of `deployment_create`.
+    DEPLOY_UNIT => DeployUnit {
         retries: Option<i64> = Kind::Integer, "The number of retries of a failed deployment; default 0.";
         backoff: Option<Duration> = Kind::Duration, "The pause before the first retry; it doubles. Default \"30s\".";
         timeout: Option<Duration> = Kind::Duration, "Give up waiting after this time; the deployment goes on. Default: never.";
@@ -98,7 +93,7 @@ pub const ROWS: &[Function] = &[
         spec: Spec::changes("transfer_deploy", "Deploy a replica and wait; stale data and second deployments are refused.")
             .aliases(&["replica_deploy"])
             .noun_verb()
-            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY, DEPLOY_UNIT]), "How.")])
+            .parameters(&[TRANSFER, Parameter::optional("options", Kind::Options(&[DEPLOY, REQUIRES, OVERRIDES, DEPLOY_UNIT]), "How.")])
             .returns(Returns::object(Noun::Deployment).with(", finished"))
             .sends(&[DEPLOYS.when("unless a deployment is running"), WATCHES_DEPLOYMENT])
             .given(A_REPLICA)
@@ -184,6 +179,7 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         }
     }
     let transfer = fetch(call, &id)?;
+    let guarded = Guarded::new(Copy::of(call.options())?);
     let mut running = there["running"].as_str();
     let execution = attempts(call, retries, backoff, |call| {
         if let Some(active) = running.take() {
@@ -203,7 +199,7 @@ fn sync(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
             }
         }
         let fields = Map::from_iter([("shutdown_instances".to_owned(), Value::Bool(shutdown))]);
-        let started = executions::start(call, &id, fields)?;
+        let started = executions::start(call, &id, fields, &guarded, COPY_AGAIN)?;
         let execution = resolve::id_in(&started)?.to_owned();
         wait_execution(call, (&transfer, &id), (&execution, Some(started)), timeout)
     })?;
@@ -214,14 +210,13 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let transfer = call.value("transfer").or_else(|| call.options().get("transfer_id")).cloned().unwrap_or_default();
     let id = resolve::transfer(call, &transfer)?;
     let transfer = fetch(call, &id)?;
-    let how = Deploy::of(call.options())?;
-    let requires = how.requires.as_ref().map(|execution| resolve::id_of(execution, "an execution")).transpose()?;
-    let wanted = (requires.as_deref(), how.overrides(call.options().flag("force").unwrap_or(false)));
+    let how = DeployUnit::of(call.options())?;
+    let wanted = Wanted::of(call)?;
     let fields = deployments::fields(call)?;
     let deployment = attempts(call, how.retries, how.backoff, |call| {
         let running = call.decide(|call| {
             let Some(running) = under_way(call, &id)? else { return Ok(Value::Null) };
-            joins(call, &id, &transfer, wanted, &fields, &running)?;
+            joins(call, &id, &transfer, &wanted, &fields, &running)?;
             Ok(running["id"].clone())
         })?;
         let (deployment, started) = match running.as_str() {
@@ -232,9 +227,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
             None => {
                 // Journals of version 1 hold the guard's verdict here.
                 call.decided_before();
-                let started = deployments::start(call, &id, fields.clone(), &|call, there| {
-                    guard(call, &id, &transfer, wanted, there)
-                })?;
+                let started = deployments::start(call, &transfer, fields.clone(), &wanted)?;
                 (resolve::id_in(&started)?.to_owned(), Some(started))
             }
         };
@@ -247,31 +240,25 @@ fn deploy(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(call.shown(present::deployment(deployment)))
 }
 
-impl Deploy {
-    fn overrides(&self, force: bool) -> Overrides {
-        let Self { allow_stale, deploy_again, duplicate, .. } = *self;
-        Overrides { allow_stale, deploy_again, duplicate, force }
-    }
-}
-
 /// Refuses to join a deployment other than the requested one: somebody else's, of another copy, or with other settings.
 fn joins(
     call: &Call<'_>,
     id: &str,
     transfer: &Value,
-    wanted: (Option<&str>, Overrides),
+    wanted: &Wanted,
     fields: &Map<String, Value>,
     running: &Value,
 ) -> Result<()> {
-    let there = There { executions: begun::newest(call, id, COPIES)?, deployments: Vec::new() };
-    guard(call, id, transfer, wanted, &there)?;
-    let copy = newest_copy(&there.executions).map_or(Value::Null, |copy| copy["id"].clone());
-    if ours::deployment(running, fields, &copy, &there.executions) == Agrees::No {
+    let executions = begun::newest(call, id, COPIES)?;
+    wanted.guarded.pass(call, to_join(call, transfer, wanted.requires.as_deref(), &executions)?)?;
+    let copy = newest_copy(&executions).map_or(Value::Null, |copy| copy["id"].clone());
+    if ours::deployment(running, fields, &copy, &executions) == Agrees::No {
         return Err(Error::new(
             Failure::Refused,
             format!("`{}` is being deployed with other settings (deployment {})", label(transfer), shown_id(running)),
         )
-        .hint("wait for its end and look at its result; `deploy_again: true` makes a second VM"));
+        .hint("wait for its end and look at its result; `deploy_again: true` makes a second VM")
+        .detail(OVERRIDE, Override::DeployAgain.word()));
     }
     Ok(())
 }
@@ -309,26 +296,6 @@ fn same_transfer(transfer: &Value, fields: &Map<String, Value>) -> bool {
         && scenario(transfer.get("scenario")) == scenario(fields.get("scenario"))
 }
 
-fn guard(
-    call: &Call<'_>,
-    id: &str,
-    transfer: &Value,
-    (requires, overrides): (Option<&str>, Overrides),
-    there: &There,
-) -> Result<()> {
-    let all = lists::transfers_now(call)?;
-    let others: Vec<Value> = all.into_iter().filter(|other| share_a_machine(other, transfer)).collect();
-    let facts = Facts {
-        label: &label(transfer),
-        transfer: id,
-        executions: &there.executions,
-        deployments: &of_machines(&there.deployments, transfer),
-        others: &others,
-        requires,
-    };
-    before_deploy(&facts, overrides)
-}
-
 fn wait_execution(
     call: &Call<'_>,
     (transfer, id): (&Value, &str),
@@ -348,8 +315,4 @@ fn is_fresh(execution: &Value, now: Timestamp, max_age: Duration) -> bool {
     is_copy(execution)
         && newest_copy(std::slice::from_ref(execution)).is_some_and(|copy| status(copy).succeeded())
         && ended.is_some_and(|ended| now.duration_since(ended).unsigned_abs() <= max_age)
-}
-
-fn is_copy(execution: &Value) -> bool {
-    execution["type"].as_str().is_some_and(|kind| kind.ends_with("_execution"))
 }

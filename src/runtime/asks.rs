@@ -1,6 +1,6 @@
 //! Asking from inside a call: the gate has a name, and question and answer are reported.
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::event::Fact;
 use crate::journal::StepKey;
 use crate::runtime::call::Call;
@@ -18,6 +18,18 @@ impl Call<'_> {
             self.emit(Fact::GateAnswered { gate: gate.to_owned(), answer: text, by });
         }
         Ok(answer)
+    }
+
+    /// True if asking at this gate gets an answer: somebody is at a terminal, or has answered already.
+    pub fn is_attended(&self, gate: &str) -> bool {
+        self.host.gates.is_attended(gate)
+    }
+
+    /// The error of a gate that nobody has answered.
+    pub fn waits_for(&self, gate: &str, question: &str) -> Error {
+        let run = self.run();
+        let hint = format!("answer it: `coriolis-run answer {run} {gate} yes`, then `coriolis-run resume {run}`");
+        Error::new(Kind::NeedsAnswer, format!("gate {gate} waits for an answer: {question}")).hint(hint)
     }
 
     /// The run's id.

@@ -283,6 +283,16 @@ impl Call<'_> {
         self.host.journal.marker(&self.next_key(), &self.identity)
     }
 
+    /// True if this run has made or used the object with this id.
+    pub fn knows_id(&self, id: &str) -> bool {
+        self.host.journal.knows_id(id)
+    }
+
+    /// True if nothing is on record of the step that would send this next.
+    pub fn is_new(&self, request: &Request) -> bool {
+        self.knows_next(request) == Known::Nothing
+    }
+
     /// The record of the step that would send this next.
     pub fn knows_next(&self, request: &Request) -> Known {
         let (method, path) = (request.method.word(), request.path.as_str());

@@ -23,6 +23,11 @@ pub trait Gates: Send + Sync {
     /// Asking was interrupted.
     fn ask(&self, gate: &str, question: &str) -> Result<Option<Answer>>;
 
+    /// True if asking at this gate gets an answer; for an empty name, if somebody is there to be asked anything.
+    fn is_attended(&self, _gate: &str) -> bool {
+        false
+    }
+
     /// A secret that somebody types unseen; never recorded.
     ///
     /// # Errors

@@ -277,8 +277,25 @@ pub fn remove(call: &Call<'_>, request: &Request) -> Result<Value> {
 /// # Errors
 /// As [`change`].
 pub fn update(call: &Call<'_>, request: &Request, fields: &Map<String, Value>) -> Result<Value> {
+    update_guarded(call, request, fields, &|_, _| Ok(()))
+}
+
+/// The same with a guard, which is asked whenever it is about to leave, with the object as it is then.
+///
+/// # Errors
+/// That of the guard; as [`change`].
+pub fn update_guarded(
+    call: &Call<'_>,
+    request: &Request,
+    fields: &Map<String, Value>,
+    guard: &dyn Fn(&Call<'_>, &Value) -> Result<()>,
+) -> Result<Value> {
     let show = Request::get(request.path.clone(), request.answer);
-    let seen = |call: &Call<'_>| Ok(named(call, &call.read(&show)?, fields));
+    let seen = |call: &Call<'_>| {
+        let now = call.read(&show)?;
+        guard(call, &now)?;
+        Ok(named(call, &now, fields))
+    };
     change(call, request, &seen, |call, before| {
         // Repeating a change of an earlier process changes nothing more.
         if earlier::is_for_any_round(before) {

@@ -63,9 +63,8 @@ fn request(function: &str, generation: Generation, id: &str) -> Option<Request> 
 
 /// The deployment of a transfer that is running or has succeeded, and that this run did not make.
 fn deployed_by_others(call: &Call<'_>, transfer: &str) -> Result<Option<String>> {
-    let all = lists::deployments(call)?;
-    let alive =
-        |deployment: &&Value| deployment["transfer_id"] == transfer && Object::from(*deployment).status().is_alive();
+    let all = lists::deployments_of(call, transfer)?;
+    let alive = |deployment: &&Value| Object::from(*deployment).status().is_alive();
     let ids = all.iter().filter(alive).filter_map(|deployment| deployment["id"].as_str());
     Ok(ids.filter(|id| !call.host.journal.knows_id(id)).map(str::to_owned).next())
 }

@@ -14,6 +14,7 @@ mod errors;
 mod examples;
 mod files;
 mod golden;
+mod guards;
 mod help;
 mod history;
 mod journal;
