@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Kind, Prospect};
+use crate::error::{Error, Kind, OVERRIDE, Prospect};
 use crate::event::{Event, Outcome};
 use crate::model::Generation;
 
@@ -199,6 +199,11 @@ impl Saved {
             Saved::Ok(value) | Saved::Thrown(value) => Some(value),
             Saved::Error(_) | Saved::Unwritten => None,
         }
+    }
+
+    /// True for the refusal of a guard: it may be followed, or overridden.
+    pub fn is_of_guard(&self) -> bool {
+        matches!(self, Saved::Error(error) if error.kind == Kind::Refused && error.details.contains_key(OVERRIDE))
     }
 
     /// True for an error that may be gone the next time.

@@ -227,14 +227,22 @@ impl State {
         Ok(())
     }
 
-    /// Ends the records of an earlier process: errors that may be gone are tried again.
+    /// Ends the records of an earlier process: errors that may be gone are tried again, and so is what a guard kept
+    /// back. Its remedy may be another option of the same call, if that call has sent nothing.
     pub fn reopen(&mut self) {
         for lane in self.lanes.values_mut() {
-            if let Some(mut last) = lane.calls.last_entry()
-                && last.get().returned.as_ref().is_some_and(Saved::is_transient)
-            {
-                last.get_mut().returned = None;
-                last.get_mut().steps.retain(|_, step| !step.is_transient());
+            let Some(mut last) = lane.calls.last_entry() else { continue };
+            let call = last.get_mut();
+            if call.returned.as_ref().is_some_and(Saved::is_transient) {
+                call.returned = None;
+                call.steps.retain(|_, step| !step.is_transient());
+            } else if call.returned.as_ref().is_some_and(Saved::is_of_guard) && !call.is_wave {
+                call.returned = None;
+                if !call.steps.values().any(|step| step.may_be_applied()) {
+                    call.steps.clear();
+                    let number = *last.key();
+                    lane.loosen(number);
+                }
             }
         }
     }
@@ -486,6 +494,12 @@ impl Step {
         }
     }
 
+    /// True for a change, unless it certainly was not applied.
+    fn may_be_applied(&self) -> bool {
+        use Settlement::{Absent, Refused};
+        matches!(self, Step::Sent { settlement, .. } if !matches!(settlement, Some(Absent | Refused(_))))
+    }
+
     /// The id of the object that it made.
     fn made(&self) -> Option<&str> {
         match self {
@@ -497,20 +511,40 @@ impl Step {
 
 /// The error of a run that takes another way than its journal.
 pub fn mismatch(lane: &str, number: u64, recorded: &Identity, now: &Identity) -> Error {
-    let mut message = format!(
-        "call {number} of lane `{lane}` differs from the journal\n  recorded: {}({})\n  now:      {}({})",
-        recorded.function, recorded.shown, now.function, now.shown
-    );
+    let written = |identity: &Identity| format!("{}({})", identity.function, identity.shown);
+    let (recorded, now) = (written(recorded), written(now));
     let mut hint = "nothing was sent; resume with the runbook as it was, or start a new run";
-    // Two lines that look the same say nothing.
-    if recorded.function == now.function && recorded.shown == now.shown {
-        if now.shown.contains(MASK) {
-            message.push_str("\n  a secret in it has changed");
+    let difference = match difference(&recorded, &now) {
+        Some((recorded, now)) => format!("  recorded: {recorded}\n  now:      {now}"),
+        // Two lines that look the same say nothing.
+        None if now.contains(MASK) => {
             hint = "nothing was sent; resume with the secret as it was, in the variable, file or parameter that it \
                     comes from, or start a new run";
-        } else {
-            message.push_str("\n  the difference is cut off or not shown");
+            format!("  both:     {now}\n  a secret in it has changed")
         }
-    }
+        None => format!("  both:     {now}\n  they differ in a field of an object that is not shown"),
+    };
+    let message = format!("call {number} of lane `{lane}` differs from the journal\n{difference}");
     Error::new(crate::error::Kind::Mismatch, message).hint(hint)
+}
+
+/// The most characters before a difference that are shown.
+const BEFORE: usize = 100;
+/// The most characters from a difference on that are shown.
+const FROM: usize = 120;
+
+/// Two texts, shortened so that their first difference is visible; `None` if there is none.
+fn difference(one: &str, other: &str) -> Option<(String, String)> {
+    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    if one == other {
+        return None;
+    }
+    let start = if same > BEFORE { same - BEFORE / 2 } else { 0 };
+    let shown = |text: &str| {
+        let head = if start > 0 { "… " } else { "" };
+        let tail = if text.chars().count() > same + FROM { "…" } else { "" };
+        let part: String = text.chars().skip(start).take(same + FROM - start).collect();
+        format!("{head}{part}{tail}")
+    };
+    Some((shown(one), shown(other)))
 }

@@ -478,3 +478,47 @@ fn what_no_reader_would_take_is_refused_when_it_is_written() {
     let text = paper.text.lock().clone();
     assert_eq!(read(&text).unwrap().lines.len(), 3);
 }
+
+#[test]
+fn what_a_guard_kept_back_is_tried_again_and_may_differ_if_it_sent_nothing() {
+    let identity = |options: &str| Identity { arguments: options.to_owned(), ..identity("transfer_deploy") };
+    let refused = |details: Value| {
+        let details = details.as_object().unwrap().clone();
+        Saved::Error(SavedError { kind: Kind::Refused, message: "second VM".into(), hint: None, details })
+    };
+    let resumed = |result: Saved, sent: Option<Settlement>| {
+        let journal = journal();
+        journal.called(&LANE.into(), 1, &identity("{}")).unwrap();
+        journal.decide(&key(1, 1), Saved::Ok(Value::Null), Vec::new()).unwrap();
+        if let Some(settlement) = sent {
+            journal.begin(&key(1, 2), "POST", "deployments", Value::Null).unwrap();
+            journal.settle(&key(1, 2), settlement).unwrap();
+        }
+        journal.returned(&LANE.into(), 1, identity("{}"), result, 1).unwrap();
+        let mut state = journal.state().clone();
+        state.reopen();
+        (state.replay(LANE, 1, &identity("{}")), state.replay(LANE, 1, &identity("{duplicate: true}")))
+    };
+    let of_guard = || refused(json!({"override": "duplicate"}));
+    assert_eq!(resumed(of_guard(), None), (Replay::Live, Replay::Live));
+    assert_eq!(resumed(of_guard(), Some(Settlement::Absent)), (Replay::Live, Replay::Live));
+    let differs = Replay::Differs(identity("{}"));
+    let sent = resumed(of_guard(), Some(Settlement::Done(json!({"id": "D"}))));
+    assert_eq!(sent, (Replay::Live, differs.clone()), "it has sent something");
+    let no = refused(json!({}));
+    assert_eq!(resumed(no.clone(), None), (Replay::Answer(no, 1), differs), "somebody said no");
+}
+
+#[test]
+fn a_mismatch_shows_where_the_two_calls_differ() {
+    let call = |rest: &str| Identity {
+        function: "transfer_deploy".into(),
+        arguments: rest.into(),
+        shown: format!("{{\"id\":\"{}\"}}, {{{rest}}}", "8d71".repeat(60)),
+    };
+    let error = super::replay::mismatch("main", 4, &call(""), &call("\"duplicate\":true"));
+    assert!(error.message.contains("recorded: … ") && error.message.contains("{\"duplicate\":true})"), "{error}");
+    assert!(error.message.lines().all(|line| line.chars().count() < 250), "{error}");
+    let hidden = super::replay::mismatch("main", 4, &call(""), &Identity { arguments: "other".into(), ..call("") });
+    assert!(hidden.message.contains("a field of an object that is not shown"), "{hidden}");
+}

@@ -28,7 +28,7 @@ const CHARACTER: &str = "$character";
 /// An object map that would be mistaken for one of these.
 const MAP: &str = "$map";
 /// The length of a call's arguments as kept for people.
-const SHOWN: usize = 160;
+const SHOWN: usize = 1000;
 
 /// A script's value as the journal keeps it; `None` for one that cannot be written down, such as a closure.
 pub fn seal(host: &Host, value: &Dynamic) -> Option<Value> {
@@ -365,7 +365,7 @@ pub fn identity(host: &Host, function: &Spec, arguments: &[&Dynamic]) -> Identit
         arguments.iter().map(|argument| seal(host, argument).unwrap_or_else(|| to_shown(argument))).collect();
     let text = Value::Array(sealed).to_string();
     let masked = |argument: &&Dynamic| {
-        let mut shown = to_shown(argument);
+        let mut shown = named_only(to_shown(argument));
         secret::mask(&mut shown);
         if let Value::Object(fields) = &mut shown {
             fields
@@ -377,6 +377,19 @@ pub fn identity(host: &Host, function: &Spec, arguments: &[&Dynamic]) -> Identit
     };
     let shown = arguments.iter().map(masked).collect::<Vec<_>>().join(", ");
     Identity { function: function.name.to_owned(), arguments: host.journal.hash(&text), shown: shortened(&shown) }
+}
+
+/// An argument for people: of an object of the server only the fields that name it.
+fn named_only(shown: Value) -> Value {
+    match shown {
+        Value::Array(values) => values.into_iter().map(named_only).collect(),
+        Value::Object(fields) if fields.get("id").is_some_and(Value::is_string) => fields
+            .into_iter()
+            .filter(|(name, _)| ["id", "name", "number", "instances"].contains(&name.as_str()))
+            .collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, named_only(value))).collect(),
+        other => other,
+    }
 }
 
 /// The options of a function whose values are always secrets.

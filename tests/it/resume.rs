@@ -340,3 +340,31 @@ fn a_journal_that_is_shorter_than_it_was_is_said_so() {
     let lost = run(&state, &["resume"]);
     assert!(lost.stderr.contains(said), "{}", lost.stderr);
 }
+
+#[test]
+fn the_hint_of_a_refusal_can_be_followed() {
+    for generation in ["current", "legacy"] {
+        let state = folder(&format!("hint-followed-{generation}"));
+        let script = state.join("w.rhai");
+        let text = r#"
+            let wishes = #{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" };
+            let r = replica_create(wishes);
+            replica_create(wishes);
+            replica_sync(r);
+            print(replica_deploy(r, #{}).status);"#;
+        std::fs::write(&script, text).unwrap();
+        let sandbox = format!("--sandbox={generation}");
+        let refused = run(&state, &[script.to_str().unwrap(), &sandbox]).expect(1);
+        assert!(refused.stderr.contains("`duplicate: true`"), "{}", refused.stderr);
+        let before = carried_out(&only_run(&state));
+
+        let same = run(&state, &["resume"]).expect(1);
+        assert!(same.stderr.contains("there is a second replica"), "{}", same.stderr);
+        assert_eq!(carried_out(&only_run(&state)), before);
+
+        std::fs::write(&script, text.replace("#{})", "#{ duplicate: true })")).unwrap();
+        let done = run(&state, &["resume", "--script", script.to_str().unwrap()]).expect(0);
+        assert_eq!(done.stdout.lines().next(), Some("COMPLETED"), "{}", done.stderr);
+        assert!(done.stderr.contains("override `duplicate`: there is a second replica of `web-01`"), "{}", done.stderr);
+    }
+}
