@@ -183,6 +183,10 @@ impl Gates for AtFront {
         (self.0)().secret(question)
     }
 
+    fn is_attended(&self, gate: &str) -> bool {
+        (self.0)().is_attended(gate)
+    }
+
     fn ask(&self, gate: &str, question: &str) -> Result<Option<crate::runtime::gates::Answer>> {
         let answer = (self.0)().ask(gate, question)?;
         answer.map(Some).ok_or_else(|| {

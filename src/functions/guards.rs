@@ -205,10 +205,14 @@ impl Facts<'_> {
             let replica = if deployment["transfer_id"].is_null() { "" } else { ", and that replica is gone" };
             Some(format!("{}{replica}", self.deployed_before(deployment)))
         };
+        let (situation, advice) = match cut_over.or_else(used_up) {
+            Some(situation) => (situation, "skip what is deployed (`replica_ensure(...).deployment_id`)"),
+            None => (cleaned_up()?, "leave this VM out"),
+        };
         Some(Objection {
-            situation: cut_over.or_else(used_up).or_else(cleaned_up)?,
+            situation,
             consequence: "copying again would start a second copy of a machine that lives elsewhere now".to_owned(),
-            advice: "skip what is deployed (`replica_ensure(...).deployment_id`)".to_owned(),
+            advice: advice.to_owned(),
             overrides: again,
         })
     }
