@@ -17,6 +17,9 @@ use crate::runtime::{lists, settle};
 /// The interval for checking an update whose answer was lost.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 
+/// Finds the objections to an execution, given the newest executions.
+pub type Objections<'a> = &'a dyn Fn(&Call<'_>, &[Value]) -> Result<Vec<Objection>>;
+
 /// Sends a request that begins an execution and does no harm: as [`execution`], without a guard.
 ///
 /// # Errors
@@ -38,7 +41,7 @@ pub fn execution(
     request: &Request,
     wanted: Wanted<'_>,
     guarded: &Guarded,
-    guard: &dyn Fn(&Call<'_>, &[Value]) -> Result<Vec<Objection>>,
+    guard: Objections<'_>,
 ) -> Result<Value> {
     let decided = call.decided_before().unwrap_or_default();
     let leaving = |call: &Call<'_>| {

@@ -491,7 +491,7 @@ fn what_a_guard_kept_back_is_tried_again_and_may_differ_if_it_sent_nothing() {
         journal.called(&LANE.into(), 1, &identity("{}")).unwrap();
         journal.decide(&key(1, 1), Saved::Ok(Value::Null), Vec::new()).unwrap();
         if let Some(settlement) = sent {
-            journal.begin(&key(1, 2), "POST", "deployments", Value::Null).unwrap();
+            journal.begin(&key(1, 2), "POST", "deployments", Before::default()).unwrap();
             journal.settle(&key(1, 2), settlement).unwrap();
         }
         journal.returned(&LANE.into(), 1, identity("{}"), result, 1).unwrap();
