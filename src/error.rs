@@ -18,6 +18,9 @@ pub const MAYBE_APPLIED: &str = "maybe_applied";
 /// The detail of a login whose connection was accepted, and then broke.
 pub const BROKEN: &str = "broken";
 
+/// The detail of a refused login that was accepted before in this process.
+pub const ACCEPTED_BEFORE: &str = "accepted_before";
+
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

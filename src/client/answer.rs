@@ -31,6 +31,8 @@ pub(super) struct Fault {
 pub(super) enum Reach {
     /// Nothing left this machine for a lasting reason: refused credentials, a malformed URL, a wish to stop.
     Kept,
+    /// Nothing left this machine: Keystone refused a login that it had accepted before.
+    Unadmitted,
     /// Nothing left this machine: no connection.
     NotSent,
     /// Sent, and the connection broke.

@@ -3,9 +3,10 @@
 use crate::error::Result;
 
 /// The sender of a change. Its methods run on the sender's thread while the change holds its place among those in
-/// flight.
+/// flight, which a pause between two tries of a request gives back.
 pub trait Departure {
-    /// Called before each sending, when the change's turn has come, perhaps after a long wait.
+    /// Called before each sending, when the change's turn has come, perhaps after a long wait; called again when one of
+    /// its requests had to wait for another try.
     ///
     /// # Errors
     /// The reason why it must not leave any more; it is not sent then.

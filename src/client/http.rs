@@ -22,7 +22,7 @@ use super::paging::{self, Paging};
 use super::request::{Method, Request, Service};
 use super::retry::{self, Failure, Move};
 use super::shared::Shared;
-use super::wire::{Wire, stopped};
+use super::wire::{Turn, Wire, stopped};
 use crate::cancel::{Cancel, Wish};
 use crate::clock::{Clock, Instant};
 use crate::error::{Error, Kind, MAYBE_APPLIED, Prospect, Result};
@@ -141,12 +141,13 @@ impl Client {
     pub fn change(&self, origin: &Origin, request: &Request, departure: &mut dyn Departure) -> Result<Value, Failure> {
         // An earlier try may have acted.
         let mut maybe = false;
+        let mut took = SignedDuration::ZERO;
         let mut tries = 0;
         let mut since = None;
         loop {
             tries += 1;
             let attempt = match request.changes() {
-                true => self.attempt_change(request, departure),
+                true => self.attempt_change(request, departure, &mut took),
                 false => self.attempt(request, tries > 1),
             };
             let fault = match attempt {
@@ -173,7 +174,8 @@ impl Client {
                 Move::Refused | Move::Lost => None,
             };
             // A change that certainly did nothing has not left while it waits for another try.
-            let stayed = !maybe && (pause.is_some() || matches!(fault.reach, Reach::Kept | Reach::NotSent));
+            let unsent = matches!(fault.reach, Reach::Kept | Reach::Unadmitted | Reach::NotSent);
+            let stayed = !maybe && (pause.is_some() || unsent);
             if stayed {
                 departure.stayed().map_err(Failure::Kept)?;
             }
@@ -192,26 +194,38 @@ impl Client {
                 }
             };
             return Err(match maybe && !retry::is_final_refusal(fault.reach) {
-                true => Failure::Lost(error.detail(MAYBE_APPLIED, true)),
+                true => Failure::Lost(error.detail(MAYBE_APPLIED, true), retry::trail(fault.reach, took)),
                 false if stayed => Failure::Kept(error),
                 false => Failure::Refused(error),
             });
         }
     }
 
-    /// Tries a read once, for a caller that repeats it itself after the pause of [`Client::pause_after`].
+    /// Tries a read once, for a caller that repeats it itself after the pause of [`Client::pause_after`]; more often only
+    /// when its token is refused.
     ///
     /// # Errors
     /// As [`Client::send`].
     pub fn send_once(&self, request: &Request) -> Result<Value> {
-        self.attempt(request, false).map_err(|fault| {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let fault = match self.attempt(request, false) {
+                Ok(value) => return Ok(value),
+                Err(fault) => fault,
+            };
             let notice = self.notice(request, &fault);
+            let next = retry::after(request, &fault, tries, self.shared.known.load(Ordering::Relaxed));
             let error = self.explain(request, fault.error);
+            if error.kind == Kind::Login && next == Move::Again {
+                self.pause(&Origin::default(), request, retry::pause(tries), &error, notice)?;
+                continue;
+            }
             if let Notice::Away(silent) = notice {
                 self.say_away(silent, &error);
             }
-            error
-        })
+            return Err(error);
+        }
     }
 
     /// The pause before the next request after `failures` failures in a row, the first of them at `since`.
@@ -336,7 +350,8 @@ impl Client {
         let answers = match answer {
             Ok(_) => true,
             Err(Fault { reach: Reach::Answered { spoken, .. }, error }) => {
-                if *spoken {
+                // A refused token says nothing about what is behind the gate.
+                if *spoken && error.kind != Kind::Login {
                     self.shared.known.store(true, Ordering::Relaxed);
                 }
                 error.prospect() != Prospect::Back
@@ -383,38 +398,79 @@ impl Client {
     }
 
     /// Tries a change once. It waits for its turn first, and only then looks at the world.
-    fn attempt_change(&self, request: &Request, departure: &mut dyn Departure) -> Result<Value, Fault> {
-        let answer = self.turn(request, departure);
+    fn attempt_change(
+        &self,
+        request: &Request,
+        departure: &mut dyn Departure,
+        took: &mut SignedDuration,
+    ) -> Result<Value, Fault> {
+        let answer = self.turn(request, departure, took);
         self.answered(request, &answer);
         answer
     }
 
-    fn turn(&self, request: &Request, departure: &mut dyn Departure) -> Result<Value, Fault> {
+    fn turn(
+        &self,
+        request: &Request,
+        departure: &mut dyn Departure,
+        took: &mut SignedDuration,
+    ) -> Result<Value, Fault> {
         let kept = |error| Fault { error, reach: Reach::Kept };
-        let ended = || kept(Error::interrupted());
-        let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
-        let _turn = self.on_runtime(async move { wire.turn(&sent, &cancel).await }).ok_or_else(ended)??;
-        departure.may_leave().map_err(kept)?;
-        let (access, reply) = self.leave(request, departure)?;
+        let turn = self.admitted(request, departure)?;
+        let (access, reply) = self.leave(request, departure, took)?;
+        drop(turn);
         if reply.status != 401 {
             return answer::read(request, &reply);
         }
         let wire = self.shared.wire.clone();
-        self.on_runtime(async move { wire.renew(&access).await }).ok_or_else(ended)??;
+        self.on_runtime(async move { wire.renew(&access).await }).ok_or_else(|| kept(Error::interrupted()))??;
         // The login may have taken a while.
-        departure.stayed().and_then(|()| departure.may_leave()).map_err(kept)?;
-        let (_, reply) = self.leave(request, departure)?;
+        departure.stayed().map_err(kept)?;
+        let _turn = self.admitted(request, departure)?;
+        let (_, reply) = self.leave(request, departure, took)?;
         answer::read(request, &reply)
     }
 
-    fn leave(&self, request: &Request, departure: &mut dyn Departure) -> Result<(Access, Reply), Fault> {
+    /// The turn of a change that may leave now, according to facts of one moment.
+    fn admitted(&self, request: &Request, departure: &mut dyn Departure) -> Result<Turn, Fault> {
+        let kept = |error| Fault { error, reach: Reach::Kept };
+        let since = self.shared.clock.instant();
+        let mut looks = 0;
+        loop {
+            let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
+            let turn = self.on_runtime(async move { wire.turn(&sent, &cancel).await });
+            let turn = turn.ok_or_else(|| kept(Error::interrupted()))??;
+            let (allowed, turn) = moment::during(turn, || departure.may_leave());
+            allowed.map_err(kept)?;
+            looks += 1;
+            match turn {
+                Some(turn) => return Ok(turn),
+                None if looks < moment::LOOKS => {}
+                None if self.shared.outage.rest(self.shared.clock.instant(), since).is_zero() => {
+                    let message = "not sent: in each look at the state before it, a request failed";
+                    return Err(kept(self.without_patience(answer::of_request(request, Kind::Unreachable, message))));
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn leave(
+        &self,
+        request: &Request,
+        departure: &mut dyn Departure,
+        took: &mut SignedDuration,
+    ) -> Result<(Access, Reply), Fault> {
         let ended = |reach| move || Fault { error: Error::interrupted(), reach };
         let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
         let ready =
             self.on_runtime(async move { wire.ready(&sent, &cancel).await }).ok_or_else(ended(Reach::Kept))??;
         departure.leaves(ready.user()).map_err(|error| Fault { error, reach: Reach::Kept })?;
         let (wire, sent, cancel) = (self.shared.wire.clone(), request.clone(), self.cancel.clone());
-        self.on_runtime(async move { wire.exchange(&sent, ready, &cancel).await }).ok_or_else(ended(Reach::NoAnswer))?
+        let left = self.shared.clock.instant();
+        let answer = self.on_runtime(async move { wire.exchange(&sent, ready, &cancel).await });
+        *took = self.shared.clock.instant().duration_since(left);
+        answer.ok_or_else(ended(Reach::NoAnswer))?
     }
 
     /// Blocks this thread on a future that runs on the runtime; `None` when the runtime has ended.

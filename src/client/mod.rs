@@ -45,6 +45,5 @@ pub use filters::{Direction, Filters};
 pub use generation::Names;
 pub use http::{Client, DEFAULT_PATIENCE, Options};
 pub use identity::{Access, Identity};
-pub use moment::of_one_moment;
 pub use request::{Answer, Method, Repeat, Request, Service};
-pub use retry::{Failure, pause};
+pub use retry::{Failure, TRIES, Trail, pause};

@@ -1,35 +1,27 @@
-//! Facts of one moment: several reads that belong together, none of which had to wait for another try. During a pause
-//! between two of them, somebody else may have changed the facts of the first one.
+//! Facts of one moment: the reads on which a change depends, none of which had to wait for another try. During a pause
+//! between two of them, somebody else may have changed the facts of the first one, so they are read again. The change's
+//! turn is given back at the first pause: the changes of other lanes do not wait for it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
-use crate::error::Result;
+use super::wire::Turn;
 
-/// The most tries to see one moment.
-const TRIES: u32 = 10;
+/// The least number of looks at one moment, even if patience ends before.
+pub(super) const LOOKS: u32 = 10;
 
 thread_local! {
-    /// The number of times that requests of this thread have waited for another try.
-    static PAUSES: Cell<u32> = const { Cell::new(0) };
+    /// The turn of the change that is about to leave on this thread.
+    static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
 }
 
 /// Notes that a request of this thread waits for another try.
 pub(super) fn paused() {
-    PAUSES.set(PAUSES.get().wrapping_add(1));
+    TURN.take();
 }
 
-/// Reads with `ask`, on this thread, until no request in it had to wait.
-///
-/// # Errors
-/// That of `ask`.
-pub fn of_one_moment<T>(ask: impl Fn() -> Result<T>) -> Result<T> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let pauses = PAUSES.get();
-        let facts = ask()?;
-        if PAUSES.get() == pauses || tries >= TRIES {
-            return Ok(facts);
-        }
-    }
+/// The facts that `ask` reads on this thread during this turn, and the turn if they are those of one moment.
+pub(super) fn during<T>(turn: Turn, ask: impl FnOnce() -> T) -> (T, Option<Turn>) {
+    TURN.set(Some(turn));
+    let facts = ask();
+    (facts, TURN.take())
 }

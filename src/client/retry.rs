@@ -10,7 +10,10 @@ use crate::duration;
 use crate::error::{BROKEN, Error, Kind, Prospect, RETRY_AFTER};
 
 /// The most tries of a request that the server answers with a failure.
-const TRIES: u32 = 8;
+pub const TRIES: u32 = 8;
+
+/// The most tries of a request whose token is refused although its login succeeds: 31 s of pauses.
+const ADMISSIONS: u32 = 6;
 
 /// The most tries before the server has ever answered: its address may be wrong.
 const FIRST_TRIES: u32 = 3;
@@ -31,7 +34,31 @@ pub enum Failure {
     Refused(Error),
     /// Sent, and it may or may not have been applied: look on the server. The error is that of the last try, with
     /// `maybe_applied` among its details.
-    Lost(Error),
+    Lost(Error, Trail),
+}
+
+/// The whereabouts of a lost change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trail {
+    /// It may still be on its way to the server.
+    Open,
+    /// Answered soon, by the server or by a gate before it: whatever it did is done.
+    Ended,
+}
+
+/// The longest time in which an answer comes soon: a server gives up on its own parts after 60 s, and hands an error
+/// out while the change may still be carried out.
+const SOON: SignedDuration = SignedDuration::from_secs(30);
+
+/// The whereabouts of a change after a try that took `took`.
+pub(super) fn trail(reach: Reach, took: SignedDuration) -> Trail {
+    match reach {
+        Reach::Answered { status: 503, spoken: true } if took < SOON => Trail::Ended,
+        // A gate that gave up on the server.
+        Reach::Answered { status: 408 | 502..=504, .. } => Trail::Open,
+        Reach::Answered { .. } if took < SOON => Trail::Ended,
+        _ => Trail::Open,
+    }
 }
 
 /// The next move.
@@ -53,6 +80,10 @@ pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -
     let Fault { error, reach } = fault;
     match (request.repeat, *reach) {
         (_, Reach::Kept) => Move::Refused,
+        // The login succeeded, or did before: a gate's mistake, or a Keystone that is not yet in step with itself.
+        (_, Reach::Unadmitted | Reach::Answered { status: 401, .. }) => {
+            if tries < if known { ADMISSIONS } else { FIRST_TRIES } { Move::Again } else { Move::Refused }
+        }
         (_, Reach::NotSent) if known => Move::Wait,
         // Something that answers is busy; if nothing answers, the address may be wrong.
         (_, Reach::NotSent) if error.status().is_some() || error.details.contains_key(BROKEN) => {
@@ -61,6 +92,8 @@ pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -
         (_, Reach::NotSent) => Move::Refused,
         (None, Reach::TimedOut) if !known => Move::Refused,
         (None, _) => again(error, tries, known),
+        // A gate that limits the rate lets nothing through, but some proxies answer so after the server has acted.
+        (Some(Repeat::Find), Reach::Answered { status: 429, .. }) => Move::Lost,
         // A gate before the server has let nothing through.
         (Some(_), Reach::Answered { status: 429 | 301 | 302 | 307 | 308, .. }) => again(error, tries, known),
         (Some(_), reach) if !may_have_acted(reach) => Move::Refused,
@@ -96,13 +129,14 @@ pub(super) fn pause_after(error: &Error, failures: u32) -> SignedDuration {
     pause(failures).max(SignedDuration::from_secs(wish).min(LONGEST_WISH))
 }
 
-/// A 401 comes before any work; 400 to 409 are refusals; a 500 or 503 may have left an execution behind.
+/// A 401 comes before any work; 400 to 409 are refusals; a 500 or 503 may have left an execution behind; a proxy's 429
+/// may hide the server's answer.
 pub(super) fn may_have_acted(reach: Reach) -> bool {
     match reach {
-        Reach::Kept | Reach::NotSent => false,
+        Reach::Kept | Reach::Unadmitted | Reach::NotSent => false,
         Reach::NoAnswer | Reach::TimedOut => true,
         Reach::Answered { status, .. } => {
-            (200..300).contains(&status) || status == 408 || status >= 500 && status != 501
+            (200..300).contains(&status) || matches!(status, 408 | 429) || status >= 500 && status != 501
         }
     }
 }
@@ -117,7 +151,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Kept(error) | Failure::Refused(error) => error,
-            Failure::Lost(mut error) => {
+            Failure::Lost(mut error, _) => {
                 error.kind = Kind::Unknown;
                 error.message.push_str("; it may or may not have been applied");
                 error.hint.get_or_insert_with(|| "look on the server before you repeat it".into());
@@ -187,7 +221,11 @@ mod tests {
             (&below, page(504), Move::Wait),
             (&find, Reach::Kept, Move::Refused),
             (&find, Reach::NotSent, Move::Wait),
-            (&find, spoken(429), Move::Wait),
+            (&find, spoken(429), Move::Lost),
+            (&validate, spoken(429), Move::Wait),
+            (&find, Reach::Unadmitted, Move::Again),
+            (&read, Reach::Unadmitted, Move::Again),
+            (&read, spoken(401), Move::Again),
             (&find, Reach::NoAnswer, Move::Lost),
             (&find, Reach::TimedOut, Move::Lost),
             (&find, spoken(500), Move::Lost),
@@ -197,7 +235,7 @@ mod tests {
             (&find, spoken(501), Move::Refused),
             (&find, spoken(400), Move::Refused),
             (&find, spoken(409), Move::Refused),
-            (&find, spoken(401), Move::Refused),
+            (&find, spoken(401), Move::Again),
             (&delete, Reach::NoAnswer, Move::Wait),
             (&delete, spoken(429), Move::Wait),
             (&delete, spoken(500), Move::Again),
@@ -224,6 +262,20 @@ mod tests {
         assert_eq!(moves(&read, page(302), TRIES, true), Move::Refused);
         assert_eq!(moves(&delete, spoken(500), TRIES, true), Move::Lost);
         assert_eq!(moves(&delete, Reach::NotSent, TRIES, true), Move::Wait);
+        for reach in [Reach::Unadmitted, spoken(401)] {
+            assert_eq!(moves(&read, reach, ADMISSIONS - 1, true), Move::Again, "{reach:?}");
+            assert_eq!(moves(&read, reach, ADMISSIONS, true), Move::Refused, "{reach:?}");
+            assert_eq!(moves(&read, reach, FIRST_TRIES, false), Move::Refused, "{reach:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_answered_soon_is_no_longer_on_its_way() {
+        let (soon, late) = (SignedDuration::from_secs(29), SignedDuration::from_secs(60));
+        let ended = [spoken(500), page(500), spoken(503), spoken(429), page(200)];
+        let open = [Reach::NoAnswer, Reach::TimedOut, page(502), page(503), page(504), page(408)];
+        assert!(ended.iter().all(|reach| trail(*reach, soon) == Trail::Ended && trail(*reach, late) == Trail::Open));
+        assert!(open.iter().all(|reach| trail(*reach, soon) == Trail::Open));
     }
 
     #[test]

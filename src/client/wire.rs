@@ -24,7 +24,7 @@ use super::shape;
 use super::trust;
 use crate::cancel::{Cancel, Wish};
 use crate::clock::Clock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{ACCEPTED_BEFORE, Error, Kind, Result};
 use crate::secret::{ExposeSecret, carried};
 
 /// The limit for opening a connection.
@@ -358,7 +358,11 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 }
 
 fn not_logged_in(error: Error) -> Fault {
-    let reach = if error.kind == Kind::Unreachable { Reach::NotSent } else { Reach::Kept };
+    let reach = match error.kind {
+        Kind::Unreachable => Reach::NotSent,
+        Kind::Login if error.details.contains_key(ACCEPTED_BEFORE) => Reach::Unadmitted,
+        _ => Reach::Kept,
+    };
     Fault { error, reach }
 }
 

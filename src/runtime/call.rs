@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
 use serde_json::Value;
 
-use crate::client::{Departure, Failure, Request, of_one_moment};
+use crate::client::{Departure, Failure, Request, Trail};
 use crate::clock::Instant;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
@@ -60,6 +60,7 @@ pub struct Lost {
     pub before: Before,
     /// The time at which it left, if that was an earlier process.
     pub earlier: Option<Timestamp>,
+    pub trail: Trail,
 }
 
 /// A step on its way out: checked once more before it leaves, and on record from then on.
@@ -88,7 +89,7 @@ pub fn unguarded(_: &Call<'_>) -> Result<Value> {
 impl Departure for Leaving<'_, '_> {
     fn may_leave(&mut self) -> Result<()> {
         if !self.began {
-            self.before.state = of_one_moment(|| (self.guard)(self.call))?;
+            self.before.state = (self.guard)(self.call)?;
         }
         Ok(())
     }
@@ -185,7 +186,10 @@ impl Call<'_> {
                 Some(lacks) => {
                     let error = Error::new(Kind::Unknown, format!("the answer on record has {lacks}"));
                     let earlier = Some(self.host.clock.now());
-                    return Ok((key, Sent::Lost(Lost { error, before: Before::default(), earlier })));
+                    return Ok((
+                        key,
+                        Sent::Lost(Lost { error, before: Before::default(), earlier, trail: Trail::Open }),
+                    ));
                 }
             },
             Known::Refused(error) => return Ok((key, Sent::Refused(error.into()))),
@@ -196,7 +200,8 @@ impl Call<'_> {
                 return Ok((key, Sent::Done(answer)));
             }
             Known::Open(began, before) => {
-                return Ok((key, Sent::Lost(Lost { error: lost_before(), before, earlier: Some(began) })));
+                let earlier = Some(began);
+                return Ok((key, Sent::Lost(Lost { error: lost_before(), before, earlier, trail: Trail::Open })));
             }
             Known::Nothing => {}
         }
@@ -217,9 +222,9 @@ impl Call<'_> {
                 }
                 (Sent::Refused(error), status)
             }
-            Err(Failure::Lost(error)) => {
+            Err(Failure::Lost(error, trail)) => {
                 let status = error.status().unwrap_or(0);
-                (Sent::Lost(Lost { error, before, earlier: None }), status)
+                (Sent::Lost(Lost { error, before, earlier: None, trail }), status)
             }
             Err(Failure::Kept(error)) => return Err(error),
         };

@@ -5,7 +5,7 @@
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use crate::client::{self, Repeat, Request};
+use crate::client::{self, Repeat, Request, Trail};
 use crate::clock::Instant;
 use crate::error::{Error, Kind, MAYBE_APPLIED, Prospect, Result};
 use crate::journal::StepKey;
@@ -18,13 +18,14 @@ use crate::runtime::found::{Agrees, Found, Verdict, holds};
 use crate::runtime::saved;
 
 /// The least number of sendings of a change, even if patience ends before: a look may take longer than patience lasts.
-/// Also the most, if the server has seen the change and failed at it.
 const TRIES: u32 = 3;
 /// The times of the looks after an answer was lost. The server hands a request on for 60 s (its RPC timeout), and a
 /// proxy before the server may hold it longer than a client waits: one that was delayed by 40 s was once sent again
 /// after 25 s, and made a second replica. A connection that broke before the request arrived cannot be told from one
 /// that broke after, so all are looked for this long.
 const LOOKS: [i64; 5] = [0, 5, 20, 45, 75];
+/// The time of the last look after an answer that came soon: the change is no longer on its way.
+const ENDED_LOOK: SignedDuration = SignedDuration::from_secs(5);
 /// The times of further looks while the look itself fails.
 const FURTHER_LOOKS: [i64; 6] = [90, 120, 180, 300, 450, 600];
 /// The time of one more look after a repeated sending: the first may still have been on its way.
@@ -81,7 +82,7 @@ pub fn change(
             }
             Err(error) => return Err(error),
         };
-        let Lost { error, before, earlier } = match sent {
+        let Lost { error, before, earlier, trail } = match sent {
             Sent::Done(answer) => {
                 losses.tell_end(call, &what);
                 if let Some((_, before)) = first.filter(|_| is_new) {
@@ -108,9 +109,10 @@ pub fn change(
         if earlier.is_none() {
             losses.add(clock.instant());
         }
-        let until = match earlier {
-            Some(began) => clock.instant_of(began).min(clock.instant()) + LONGEST_WAY,
-            None => clock.instant() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1]),
+        let until = match (earlier, trail) {
+            (Some(began), _) => clock.instant_of(began).min(clock.instant()) + LONGEST_WAY,
+            (None, Trail::Ended) => clock.instant() + ENDED_LOOK,
+            (None, Trail::Open) => clock.instant() + SignedDuration::from_secs(LOOKS[LOOKS.len() - 1]),
         };
         let lost = format!("lost the answer to {what} ({error})");
         // A late effect of the first sending existed before this one.
@@ -152,7 +154,8 @@ impl Losses {
     }
 
     /// Waits until the change may be sent again. A change that the server has not looked at is retried while patience
-    /// lasts, one that it fails at a few times; the same holds for reads.
+    /// lasts, one that it fails at a few times: a bad value never gets through, and a bad moment passes. The same holds
+    /// for reads.
     ///
     /// # Errors
     /// `error`, if it has been tried for long enough; `Interrupted`.
@@ -160,6 +163,7 @@ impl Losses {
         let (Some(first), Some(last)) = (self.first, self.last) else { return Ok(()) };
         let rest = match error.prospect() {
             Prospect::Back => call.cloud()?.client.pause_after(error, self.count, first),
+            Prospect::Better if self.count < client::TRIES => Ok(client::pause(self.count)),
             _ => Err(error),
         };
         let pause = match rest {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::world::Refusal;
+
 /// A fault for the next requests of this method with this end of the path.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -19,6 +21,10 @@ pub enum Trouble {
     UnavailableBefore,
     /// It is done, but the answer is 503.
     UnavailableAfter,
+    /// Nothing is done, and the answer is 500.
+    ErredBefore,
+    /// It is done, but a proxy before the server answers 429.
+    LimitedAfter,
     /// Nothing is done, and a proxy before the server answers 502 with a page.
     Gateway,
     /// Nothing is done, and the connection ends without an answer.
@@ -37,7 +43,17 @@ pub enum Trouble {
 
 impl Trouble {
     pub(super) fn acts(self) -> bool {
-        matches!(self, Trouble::UnavailableAfter | Trouble::DroppedAfter | Trouble::Hollow | Trouble::Surprise)
+        use Trouble::{DroppedAfter, Hollow, LimitedAfter, Surprise, UnavailableAfter};
+        matches!(self, UnavailableAfter | DroppedAfter | LimitedAfter | Hollow | Surprise)
+    }
+
+    /// The refusal with which it is answered.
+    pub(super) fn refusal(self) -> Refusal {
+        match self {
+            Trouble::ErredBefore => Refusal::new(500, "The server has either erred or is incapable of it."),
+            Trouble::LimitedAfter => Refusal::new(429, "Too many requests."),
+            _ => Refusal::new(503, "The service is not available at the moment."),
+        }
     }
 
     /// The value in the answer in place of the new object.

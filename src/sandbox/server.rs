@@ -355,16 +355,14 @@ impl App {
         if trouble == Some(Trouble::Unauthorized) {
             return Answer::unauthorized(&self.keystone.lock().base);
         }
-        let unavailable = || {
-            let refusal = Refusal::new(503, "The service is not available at the moment.");
-            Answer::refused(&refusal, self.generation)
-        };
-        if trouble == Some(Trouble::Gateway) {
-            let body = b"<html><title>502 Bad Gateway</title></html>".to_vec();
-            return Answer { status: 502, body, content: "text/html", ..unavailable() };
-        }
-        if trouble.is_some_and(|trouble| !trouble.acts()) {
-            return unavailable();
+        let refused = |trouble: Trouble| Answer::refused(&trouble.refusal(), self.generation);
+        match trouble {
+            Some(Trouble::Gateway) => {
+                let body = b"<html><title>502 Bad Gateway</title></html>".to_vec();
+                return Answer { status: 502, body, content: "text/html", ..refused(Trouble::Gateway) };
+            }
+            Some(trouble) if !trouble.acts() => return refused(trouble),
+            _ => {}
         }
         let answered = {
             let mut cloud = self.cloud.lock();
@@ -394,7 +392,10 @@ impl App {
         self.accepted.lock().extend(noted(incoming, answered.status));
         match trouble {
             None => answered,
-            Some(trouble) => trouble.instead().map_or_else(unavailable, |instead| without(answered, &instead)),
+            Some(trouble) => match trouble.instead() {
+                Some(instead) => without(answered, &instead),
+                None => refused(trouble),
+            },
         }
     }
 

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 
 use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};
 
-const TROUBLES: [Trouble; 6] = [
+const TROUBLES: [Trouble; 7] = [
     Trouble::DroppedAfter,
     Trouble::UnavailableAfter,
+    Trouble::LimitedAfter,
     Trouble::Hollow,
     Trouble::Surprise,
     Trouble::DroppedBefore,
@@ -471,6 +472,82 @@ fn a_server_that_takes_no_change_for_longer_than_patience_lasts_is_the_cause() {
         assert_eq!((error.kind, error.details.contains_key("maybe_applied")), (kind, !is_seen), "{name}");
         assert!(error.message.contains(cause) && error.message.ends_with("it was tried for 10m"), "{name}");
         assert!(lost_answers(&played) <= 1, "{name}");
+    }
+}
+
+#[test]
+fn a_server_that_errs_for_a_moment_burns_no_attempt_and_one_that_always_does_is_the_cause_after_eight_tries() {
+    for generation in GENERATIONS {
+        for (sort, (before, method, paths, work)) in SORTS.into_iter().enumerate().filter(|(_, of)| of.1 == "POST") {
+            // A cancel that comes late finds a copy that has completed.
+            let errors = if paths[0] == "/actions" { 0 } else { 7 };
+            let path = paths[usize::from(generation == Generation::Legacy)];
+            let erring = |times| {
+                let stage = Stage::new(Options::of(generation));
+                stage.play(before).value();
+                let fault = Fault { method, path: path.to_owned(), times, what: Trouble::ErredBefore };
+                stage.sandbox.inject(fault);
+                stage.play(&format!(r#"wave("w", ["item"], |item| {{ {work} }}).items["item"]"#))
+            };
+            let name = format!("sort {sort} on {}", generation.word());
+            let played = erring(errors);
+            assert_eq!((&played.value()["value"], &played.value()["attempts"]), (&json!(1), &json!(1)), "{name}");
+            if ["/regions", "/executions"].contains(&path) {
+                let played = erring(usize::MAX);
+                let item = &played.error().details["items"]["item"];
+                assert_eq!((&item["status"], &item["error"]["status"]), (&json!("failed"), &json!(500)), "{name}");
+                assert_eq!(played.count(|event| is_settled(event, path)), 8, "{name}");
+            }
+        }
+    }
+}
+
+/// True for the answer to a change at this path.
+fn is_settled(event: &Event, end: &str) -> bool {
+    matches!(&event.fact, Fact::StepSettled { path, .. } if format!("/{path}").ends_with(end))
+}
+
+#[test]
+fn a_proxy_that_limits_the_rate_after_the_server_has_acted_makes_nothing_twice() {
+    let script = r#"
+        let r = replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+        replica_sync(r);
+        let last = replica_sync(r, #{ shutdown_instances: true });
+        replica_deploy(r, #{ requires: last });
+        [replica_list().len(), replica_execution_list(r).len(), deployment_list().len()]"#;
+    for generation in GENERATIONS {
+        let stage = Stage::new(Options::of(generation));
+        for path in ["/transfers", "/replicas", "/executions", "/executions", "/deployments", "/migrations"] {
+            stage.inject("POST", path, Trouble::LimitedAfter);
+        }
+        assert_eq!(stage.play(script).value(), &json!([1, 2, 1]), "{}", generation.word());
+    }
+}
+
+#[test]
+fn a_token_or_a_login_that_is_refused_in_passing_ends_nothing_and_a_lasting_refusal_is_one_login_error() {
+    for generation in GENERATIONS {
+        let refused =
+            |path: &str, method, times| Fault { method, path: path.to_owned(), times, what: Trouble::Unauthorized };
+        let script = r#"
+            let r = replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+            print("revoke");
+            [wait_for(replica_execute(r)).status, replica_execution_list(r).len()]"#;
+        let played = |tokens: usize, logins: usize| {
+            let stage = Stage::new(Options::of(generation));
+            stage.play_with(script, move |sandbox, _| {
+                sandbox.inject(refused("", "GET", tokens));
+                sandbox.inject(refused("/executions", "POST", tokens));
+                sandbox.inject(refused("/auth/tokens", "POST", logins));
+            })
+        };
+        for (tokens, logins) in [(5, 0), (3, 2), (1, 4)] {
+            let name = format!("{tokens} and {logins} on {}", generation.word());
+            assert_eq!(played(tokens, logins).value(), &json!(["COMPLETED", 1]), "{name}");
+        }
+        assert_eq!(played(usize::MAX, 0).kind(), Kind::Login);
+        let refused = played(usize::MAX, usize::MAX);
+        assert!(refused.kind() == Kind::Login && refused.error().message.starts_with("Keystone refuses"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The promises of sending, against a server that misbehaves on purpose.
 
+mod admission;
 mod damaged;
 mod departure;
 
@@ -18,8 +19,9 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::client::identity::Pending;
-use crate::client::{Answer, Repeat, licensing, logs, secrets};
+use crate::client::{Answer, Repeat, Trail, licensing, logs, secrets};
 use crate::clock::{Busy, Speed};
+use crate::error::RETRY_AFTER;
 use crate::secret::SecretString;
 
 /// A request as the server saw it.
@@ -288,27 +290,9 @@ fn refusal(status: u16, message: &str) -> Act {
 }
 
 #[test]
-fn a_rejected_token_is_renewed_once_for_sixty_four_threads() {
-    let world = World::new(|_, seen| match seen.head.contains("x-auth-token: token-0") {
-        true => refusal(401, "The request you have made requires authentication."),
-        false => none(),
-    });
-    let results = world.threads(64, |client, _| client.send(&Origin::default(), &transfers()));
-    assert!(results.iter().all(Result::is_ok));
-    assert_eq!(world.keyring.renewals.load(Ordering::SeqCst), 1);
-}
-
-#[test]
-fn a_token_that_is_rejected_after_the_renewal_too_is_a_login_error() {
-    let world = World::new(|_, _| refusal(401, "The request you have made requires authentication."));
-    let error = world.send(&execute()).expect_err("nobody lets us in");
-    assert_eq!((error.kind, world.lines().len()), (Kind::Login, 2));
-}
-
-#[test]
 fn a_change_without_an_answer_is_lost_and_was_sent_once() {
     let world = World::new(|_, _| Act::HangUp);
-    let Err(Failure::Lost(error)) = world.change(&execute()) else { panic!("nobody knows what became of it") };
+    let Err(Failure::Lost(error, _)) = world.change(&execute()) else { panic!("nobody knows what became of it") };
     assert_eq!(error.kind, Kind::Unreachable);
     assert_eq!(error.details["maybe_applied"], true);
     assert_eq!(world.lines(), ["post transfers/t/executions"]);
@@ -319,7 +303,7 @@ fn a_change_without_an_answer_is_lost_and_was_sent_once() {
 fn a_change_that_the_server_failed_at_may_have_acted() {
     for status in [500, 502, 503, 504] {
         let world = World::new(move |_, _| refusal(status, "NoSuitableWorkerServiceError: no worker"));
-        let Err(Failure::Lost(error)) = world.change(&execute()) else { panic!("{status} may have acted") };
+        let Err(Failure::Lost(error, _)) = world.change(&execute()) else { panic!("{status} may have acted") };
         let said = format!("POST transfers/T/executions: {status} no worker (request req-7)");
         assert_eq!((error.message.as_str(), error.kind), (said.as_str(), Kind::Api));
         assert_eq!(world.lines().len(), 1);
@@ -398,7 +382,9 @@ fn patience_ends_for_all_at_once() {
     let seen = world.lines().len();
     world.send(&transfers()).expect_err("whoever comes later tries once");
     assert_eq!((world.age(), world.lines().len()), (600, seen + 1));
-    let Err(Failure::Lost(error)) = world.change(&Request::delete("transfers/T")) else { panic!("it may be deleted") };
+    let Err(Failure::Lost(error, _)) = world.change(&Request::delete("transfers/T")) else {
+        panic!("it may be deleted")
+    };
     assert_eq!(error.kind, Kind::Unreachable);
 }
 
@@ -414,14 +400,16 @@ fn the_servers_wish_for_a_pause_is_honoured_for_reads_and_for_changes_that_it_re
 
     let world = World::known(|age, _| match age {
         0..7 => limited(429, "7"),
-        _ => execution(),
+        _ => Act::Json(204, json!({})),
     });
-    assert_eq!(world.change(&execute()).unwrap()["id"], "E");
+    world.change(&Request::delete("transfers/T")).unwrap();
     assert_eq!((world.age(), world.lines().len()), (7, 3));
 
-    let world = World::known(|_, _| limited(503, "7"));
-    let Err(Failure::Lost(_)) = world.change(&execute()) else { panic!("a 503 may have acted") };
-    assert_eq!((world.age(), world.lines().len()), (0, 2));
+    for status in [429, 503] {
+        let world = World::known(move |_, _| limited(status, "7"));
+        let Err(Failure::Lost(error, Trail::Ended)) = world.change(&execute()) else { panic!("it may have acted") };
+        assert_eq!((world.age(), world.lines().len(), &error.details[RETRY_AFTER]), (0, 2, &json!(7)));
+    }
 }
 
 #[test]

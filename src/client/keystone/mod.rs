@@ -33,7 +33,7 @@ use self::discovery::{Api, Start};
 use self::refusal::Refusal;
 use super::identity::{Access, Identity, Pending};
 use crate::clock::Clock;
-use crate::error::{BROKEN, Error, Kind, Result};
+use crate::error::{ACCEPTED_BEFORE, BROKEN, Error, Kind, Result};
 use crate::secret::Known;
 use crate::settings::{Cloud, Credential, IdentityVersion, Login, Named, Service, Sourced};
 
@@ -62,6 +62,10 @@ pub struct Keystone {
     session: Mutex<Session>,
 }
 
+/// The number of refused logins in a row after which none is tried for a while: more may lock the account.
+const REFUSALS: u32 = 3;
+const WHILE: SignedDuration = SignedDuration::from_mins(1);
+
 /// The state left by the logins so far.
 #[derive(Default)]
 struct Session {
@@ -69,6 +73,9 @@ struct Session {
     present: Option<Present>,
     /// The error of the latest login, if it failed.
     failure: Option<Error>,
+    /// The number of refusals in a row, and the time of the last one.
+    refusals: u32,
+    refused: Option<Instant>,
     /// Known after a successful login.
     api: Option<Api>,
 }
@@ -81,6 +88,30 @@ struct Present {
     /// The time of the next login; `None` for a bare token and one that does not say its end: the server decides. After
     /// the machine has slept it may be too late; then the server rejects the token.
     until: Option<Instant>,
+}
+
+impl Session {
+    /// The error of the last login, if further ones have to wait.
+    fn lasting_refusal(&self, now: Instant) -> Option<Error> {
+        let is_fresh = self.refused.is_some_and(|refused| now.duration_since(refused) < WHILE.unsigned_abs());
+        self.failure.clone().filter(|_| is_fresh && self.refusals >= REFUSALS)
+    }
+
+    /// Counts refusals. One after a success may be a passing mistake: something between us and Keystone has its bad
+    /// night as well.
+    fn judged(&mut self, outcome: Result<Present>, now: Instant) -> Result<Present> {
+        match outcome {
+            Err(error) if error.kind == Kind::Login && error.status() == Some(401) && self.login > 0 => {
+                (self.refusals, self.refused) = (self.refusals + 1, Some(now));
+                Err(error.detail(ACCEPTED_BEFORE, true))
+            }
+            Err(error) => Err(error),
+            Ok(present) => {
+                (self.refusals, self.refused) = (0, None);
+                Ok(present)
+            }
+        }
+    }
 }
 
 /// Access without any login: `--no-auth`.
@@ -135,8 +166,13 @@ impl Keystone {
         {
             return Err(failure.clone());
         }
+        let now = self.clock.system();
+        if let Some(failure) = session.lasting_refusal(now) {
+            return Err(failure);
+        }
         let outcome = self.login(&mut session).await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
+        let outcome = session.judged(outcome, now);
         session.failure = outcome.as_ref().err().cloned();
         let present = outcome?;
         let access = present.access.clone();

@@ -248,6 +248,30 @@ async fn many_lanes_with_a_wrong_password_try_it_once() {
     assert_eq!(fake.asked().len(), 2, "who comes later may try again");
 }
 
+#[tokio::test]
+async fn a_login_that_worked_may_be_refused_in_passing_and_a_changed_password_is_tried_three_times() {
+    fn once(logins: usize) -> (u16, Value) {
+        if logins == 1 { refused(logins) } else { granted(logins) }
+    }
+    let identity = Fake::start(once).await.identity("/v3", &[]);
+    let first = identity.access().await.unwrap();
+    let error = identity.renew(&first).await.unwrap_err();
+    assert!(error.kind == Kind::Login && error.details[ACCEPTED_BEFORE] == true, "{error:?}");
+    assert_eq!(identity.access().await.unwrap().login, 1, "the old one may still hold");
+    assert_eq!(identity.renew(&first).await.unwrap().login, 2);
+
+    fn changed(logins: usize) -> (u16, Value) {
+        if logins == 0 { granted(logins) } else { refused(logins) }
+    }
+    let fake = Fake::start(changed).await;
+    let identity = fake.identity("/v3", &[]);
+    let first = identity.access().await.unwrap();
+    for _ in 0..9 {
+        assert_eq!(identity.renew(&first).await.unwrap_err().kind, Kind::Login);
+    }
+    assert_eq!(fake.asked().len(), 4, "more might lock the account");
+}
+
 /// Polls all futures at once, as lanes on one runtime are.
 async fn join_all<T>(mut futures: Vec<Pending<'_, T>>) -> Vec<T> {
     let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();

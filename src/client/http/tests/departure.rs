@@ -1,7 +1,6 @@
 //! The questions and notifications that a departing change gets.
 
 use super::*;
-use crate::client::of_one_moment;
 
 /// Records the notifications of a change on its way out; it may be kept back when its turn has come.
 #[derive(Default)]
@@ -80,18 +79,75 @@ fn a_change_is_asked_again_after_another_login() {
     assert_eq!(way.told, ["may leave", "leaves", "stayed", "may leave", "leaves"]);
 }
 
+/// A change that leaves when its two lists could be read.
+struct Guarded(Client);
+
+impl Departure for Guarded {
+    fn may_leave(&mut self) -> Result<()> {
+        let list = |path: &str| self.0.send(&Origin::default(), &Request::get(path, Answer::List("transfers")));
+        LISTS.iter().try_for_each(|path| list(path).map(drop))
+    }
+
+    fn leaves(&mut self, _: Option<&str>) -> Result<()> {
+        Ok(())
+    }
+
+    fn stayed(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+const LISTS: [&str; 2] = ["transfers?limit=1", "transfers?limit=2"];
+
 #[test]
 fn facts_between_which_a_request_was_tried_again_are_asked_for_anew() {
-    let world = World::new(|before, _| match before {
+    let world = World::new(|before, seen| match before {
         1 => refusal(502, "away"),
+        _ if seen.line.starts_with("post") => execution(),
         _ => Act::Json(200, json!({"transfers": [transfer("T")]})),
     });
-    let lists = ["transfers?limit=1", "transfers?limit=2"];
-    let both =
-        || lists.iter().try_for_each(|path| world.send(&Request::get(*path, Answer::List("transfers"))).map(drop));
-    of_one_moment(both).unwrap();
-    let asked: Vec<String> = [0, 1, 1, 0, 1].iter().map(|list| format!("get {}", lists[*list])).collect();
-    assert_eq!(world.lines(), asked);
+    let mut guarded = Guarded(world.client.clone());
+    world.client.change(&Origin::default(), &execute(), &mut guarded).unwrap();
+    let asked: Vec<String> = [0, 1, 1, 0, 1].iter().map(|list| format!("get {}", LISTS[*list])).collect();
+    assert_eq!(world.lines()[..5], asked);
+    assert_eq!(world.lines()[5..], ["post transfers/t/executions"]);
+}
+
+#[test]
+fn a_change_gives_its_turn_back_while_its_facts_cannot_be_read() {
+    // The facts can be read once the changes of all other lanes have been carried out: with the turns held during the
+    // pauses, none of them would get one.
+    let posted = AtomicUsize::new(0);
+    let world = World::new(move |before, seen| match seen.line.starts_with("post") {
+        true => {
+            posted.fetch_add(1, Ordering::SeqCst);
+            execution()
+        }
+        false if before > 0 && posted.load(Ordering::SeqCst) < 16 => refusal(502, "away"),
+        false => Act::Json(200, json!({"transfers": [transfer("T")]})),
+    });
+    world.send(&transfers()).unwrap();
+    let results = world.threads(20, |client, number| match number {
+        0..4 => client.change(&Origin::default(), &execute(), &mut Guarded(client.clone())).is_ok(),
+        _ => client.change(&Origin::default(), &execute(), &mut Unguarded).is_ok(),
+    });
+    assert_eq!(results, [true; 20]);
+}
+
+#[test]
+fn a_change_whose_facts_are_never_those_of_one_moment_is_kept_back_when_patience_ends() {
+    // Each second request fails, so that one of the two lists is always asked for twice.
+    let world = World::new(|before, _| match before % 2 {
+        0 => Act::Json(200, json!({"transfers": [transfer("T")]})),
+        _ => refusal(502, "away"),
+    });
+    let mut guarded = Guarded(world.client.clone());
+    let Err(Failure::Kept(error)) = world.client.change(&Origin::default(), &execute(), &mut guarded) else {
+        panic!("it may not leave")
+    };
+    assert_eq!(error.kind, Kind::Unreachable);
+    assert!(error.message.contains("a request failed; it was tried for 10m"), "{error}");
+    assert!(world.age() >= 600 && !world.lines().iter().any(|line| line.starts_with("post")));
 }
 
 #[test]
