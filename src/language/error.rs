@@ -201,7 +201,12 @@ pub fn locate(thrown: &EvalAltResult) -> Located {
                         let called = opened.flatten().or(called);
                         match through.first_mut() {
                             // A function of the language calls its closure at the position of its own call.
-                            Some(outer) if name.starts_with("anon$") && item.is_none() && outer.called == called => {
+                            Some(outer)
+                                if name.starts_with("anon$")
+                                    && !outer.function.starts_with("anon$")
+                                    && item.is_none()
+                                    && outer.called == called =>
+                            {
                                 outer.of = Some(std::mem::replace(&mut outer.function, name.clone()));
                             }
                             _ => through.insert(0, Step { function: name.clone(), of: None, item, called }),
@@ -222,6 +227,11 @@ pub fn locate(thrown: &EvalAltResult) -> Located {
     }
     let place = position.line().map(|line| Location { source, line, column: position.position().unwrap_or(1) });
     Located { error: translate(inner), place, through }
+}
+
+/// The error of a recursion without end.
+pub fn too_deep_calls() -> Error {
+    Error::script("functions call each other too deeply").hint("is there an endless recursion?")
 }
 
 /// The kinds for which a map thrown by a script becomes one of our errors again.
@@ -273,9 +283,7 @@ fn translate(thrown: &EvalAltResult) -> Error {
             None => Error::script(format!("`{name}` is used by several lanes at once"))
                 .hint("return values from the closure instead"),
         },
-        EvalAltResult::ErrorStackOverflow(_) => {
-            Error::script("functions call each other too deeply").hint("is there an endless recursion?")
-        }
+        EvalAltResult::ErrorStackOverflow(_) => too_deep_calls(),
         EvalAltResult::ErrorMismatchDataType(wanted, found, _) => Error::script(format!(
             "expected {}, found {}",
             type_word(wanted),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use rhai::{Engine, OptimizationLevel, Token};
 
 /// The depth of calls and of expressions: the same in debug and release builds.
-const CALL_LEVELS: usize = 64;
+pub const CALL_LEVELS: usize = 64;
 pub const EXPRESSION_DEPTH: usize = 128;
 /// A parser for scripts; an undeclared variable is a mistake.
 pub fn parser() -> Engine {
@@ -14,7 +14,7 @@ pub fn parser() -> Engine {
         .set_optimization_level(OptimizationLevel::None)
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
-        .set_max_call_levels(CALL_LEVELS)
+        .set_max_call_levels(CALL_LEVELS + 1)
         .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
         .disable_symbol("eval");
     // The API's own `storage_mappings.default` needs one of the words that Rhai reserves for its future.

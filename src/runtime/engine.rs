@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position};
 
+use crate::error::Result;
 use crate::event::{Fact, Level};
-use crate::language::error::throw;
-use crate::language::parser::parser;
+use crate::language::error::{throw, too_deep_calls};
+use crate::language::parser::{CALL_LEVELS, parser};
 use crate::memory;
 use crate::runtime::function::Function;
 use crate::runtime::host::Host;
@@ -40,7 +41,9 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     #[allow(deprecated, reason = "the engine marks its volatile interfaces so")]
     engine.on_var(move |name, _, context| {
         reader.reads.look(name, context.scope());
-        let within = memory::check().and_then(|()| nesting::check(context.scope(), reader.limits.nesting));
+        let within = memory::check()
+            .and_then(|()| nesting::check(context.scope(), reader.limits.nesting))
+            .and_then(|()| call_depth(context.call_level()));
         within.map(|()| None).map_err(|error| throw(error, Position::NONE))
     });
     let cancel = host.cancel.clone();
@@ -54,6 +57,11 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     engine
 }
 
+/// The engine's own error of one level more has the place of the outermost call.
+fn call_depth(level: usize) -> Result<()> {
+    if level > CALL_LEVELS { Err(too_deep_calls()) } else { Ok(()) }
+}
+
 /// Asking a row for a column is an error where several have its name, as reading it is: neither "no" nor `()` is true.
 fn ask_for_fields(engine: &mut Engine, host: &Arc<Host>) {
     let doubled = {
@@ -64,16 +72,22 @@ fn ask_for_fields(engine: &mut Engine, host: &Arc<Host>) {
         }
     };
     let look = doubled.clone();
-    engine.register_fn("contains", move |fields: &mut Map, name: &str| -> Result<bool, Box<EvalAltResult>> {
-        let is_there = fields.contains_key(name);
-        if is_there { Ok(true) } else { look(fields, name).map(|()| false) }
-    });
-    engine.register_fn("get", move |fields: &mut Map, name: &str| -> Result<Dynamic, Box<EvalAltResult>> {
-        match fields.get(name) {
-            Some(value) => Ok(value.clone()),
-            None => doubled(fields, name).map(|()| Dynamic::UNIT),
-        }
-    });
+    engine.register_fn(
+        "contains",
+        move |fields: &mut Map, name: &str| -> std::result::Result<bool, Box<EvalAltResult>> {
+            let is_there = fields.contains_key(name);
+            if is_there { Ok(true) } else { look(fields, name).map(|()| false) }
+        },
+    );
+    engine.register_fn(
+        "get",
+        move |fields: &mut Map, name: &str| -> std::result::Result<Dynamic, Box<EvalAltResult>> {
+            match fields.get(name) {
+                Some(value) => Ok(value.clone()),
+                None => doubled(fields, name).map(|()| Dynamic::UNIT),
+            }
+        },
+    );
 }
 
 /// The language without a world: enough to check, and to run functions without one.

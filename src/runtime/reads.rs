@@ -115,6 +115,8 @@ fn missing(value: &Dynamic, path: &[Step], written: &str, scope: &Scope<'_>) -> 
     let map = value.read_lock::<ScriptMap>()?;
     match map.get(field.as_str()) {
         Some(inner) => missing(inner, rest, &further(written, step), scope),
+        // A map of this size that is asked by keys of its own is filled, and its first names tell nothing.
+        None if matches!(step, Step::By(_)) && map.len() > MOST_FIELDS => None,
         None => {
             let fields = map.keys().take(MOST_FIELDS).cloned().collect();
             Some((field.to_string(), Owner { written: written.to_owned(), fields }))

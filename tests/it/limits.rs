@@ -50,6 +50,9 @@ fn what_is_too_large_is_told_with_its_place_and_how_to_allow_it() {
     assert!(ended.stderr.contains("need more memory than the 8 MiB it may have"), "{}", ended.stderr);
     assert!(ended.stderr.contains("large.rhai:3:"), "{}", ended.stderr);
     assert!(ended.stderr.contains("`--max lane-memory=SIZE` allows more"), "{}", ended.stderr);
+    let calls = "let f = |g, x| {\n    g.call(g, x + 1)\n};\nf.call(f, 1);";
+    let ended = play("limits-calls", calls, &[]).expect(1);
+    assert!(ended.stderr.contains("large.rhai:2:12") && !ended.stderr.contains("anon$"), "{}", ended.stderr);
     // The values of all lanes together.
     let many = "each(range(0, 8), #{ limit: 8 }, |n| { let s = \"x\"; s.pad(3000000, \"y\"); sleep(1); s.len() });";
     let many = many.replace("range(0, 8)", "[0, 1, 2, 3, 4, 5, 6, 7]");
