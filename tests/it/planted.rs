@@ -1,7 +1,8 @@
 //! Secrets that are planted by every source and searched for in every sink, in every form that they may have there.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -375,11 +376,22 @@ fn a_sandbox_that_others_can_reach_says_so_and_has_a_password_of_its_own() {
         let mut served = Served::start_on("0.0.0.0:0");
         let said = served.said_first();
         assert!(said.contains("can be reached from other machines"), "{said}");
+        assert!(first_line(&served, "/sandbox/truth").contains(" 401 "), "the truth is for those who log in");
         served.environment["OS_PASSWORD"].clone()
     };
     let [first, second] = [0, 1].map(open);
     assert_ne!(first, second);
     assert_ne!(first, own(&[]));
+    assert!(first_line(&Served::start_with(&[]), "/sandbox/truth").contains(" 200 "));
+}
+
+/// The first line of the answer to a request without a token.
+fn first_line(served: &Served, path: &str) -> String {
+    let url = &served.environment["OS_AUTH_URL"];
+    let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n\r\n").unwrap();
+    BufReader::new(stream).lines().next().unwrap().unwrap()
 }
 
 #[test]

@@ -170,6 +170,36 @@ async fn two_replicas_of_one_vm_run_twice_and_deleted_ones_leave_their_volumes()
 }
 
 #[tokio::test]
+async fn a_vm_is_the_same_by_its_path_and_by_another_endpoint_of_its_place() {
+    for generation in GENERATIONS {
+        let mut operator = Operator::new(generation).await;
+        operator.copy(true).await;
+        assert_eq!(operator.deploy(false).await.0, 200);
+        let connection = json!({"host": "VCENTER.sandbox.example", "username": "other", "password": "p"});
+        let again = json!({"endpoint": {"name": "again", "type": "vmware_vsphere", "connection_info": connection}});
+        let origin = operator.client.post("/endpoints", again).await["endpoint"]["id"].clone();
+        let (_, destination) = operator.client.endpoints().await;
+        let noun = operator.word("transfer", "replica");
+        let body = json!({noun: {"origin_endpoint_id": origin, "destination_endpoint_id": destination,
+            "instances": ["DC1/vm/web-01"]}});
+        operator.transfer = operator.client.post(&format!("/{noun}s"), body).await[noun]["id"].as_str().unwrap().into();
+        operator.copy(false).await;
+        assert_eq!(operator.deploy(false).await.0, 200);
+        assert_eq!(operator.wrong(), json!([["web-01"], [], [], [], ["current", "current"]]));
+        let truth = operator.truth();
+        assert_eq!(truth.vms.iter().filter(|vm| vm.name == "web-01").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_current_server_takes_force_for_a_copy_that_was_never_begun_and_then_misses_its_volumes() {
+    let operator = Operator::new(Generation::Current).await;
+    let (status, answer) = operator.deploy(true).await;
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(status == 400 && message.contains("doesn't contain volumes information"), "{message}");
+}
+
+#[tokio::test]
 async fn a_direct_migration_boots_what_the_source_wrote_last_if_it_switches_it_off() {
     for (shutdown, expected) in
         [(true, json!([[], [], [], [], ["current"]])), (false, json!([["web-01"], ["web-01"], [], [], ["stale"]]))]

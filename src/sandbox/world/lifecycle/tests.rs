@@ -127,6 +127,15 @@ fn an_execution_reads_error_only_after_its_cleanup() {
 }
 
 #[test]
+fn a_cancel_during_the_cleanup_of_a_failed_copy_leaves_it_an_error() {
+    let mut plan = copy(&["fail-once-mail-01"], true, false);
+    let failed = plan.tasks.iter().find(|task| task.spec.kind == "REPLICATE_DISKS").unwrap().changes.last().unwrap().at;
+    plan.cancel(failed + seconds(1), false);
+    assert_eq!(plan.status(failed + seconds(1)), Status::Cancelling);
+    assert_eq!(plan.end().1, Status::Error);
+}
+
+#[test]
 fn what_is_not_on_the_source_fails_when_it_is_looked_for() {
     let plan = copy(&["no-such-vm"], true, false);
     let (end, status) = plan.end();
