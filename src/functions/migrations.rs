@@ -98,7 +98,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 /// True if an object is a migration that is a transfer and a deployment on the server.
 pub fn is_two(object: &Value) -> bool {
-    object["type"] == "migration" && object["execution_id"].is_string()
+    object["type"] == "migration" && object["execution_id"].as_str().is_some_and(|id| !id.is_empty())
 }
 
 /// The migration behind the id of a live-migration transfer.
@@ -210,10 +210,7 @@ fn joined(mut transfer: Value, execution: &Value, deployment: Option<&Value>) ->
 /// `Failed` when the server does not begin one; `Timeout`, `Interrupted`.
 pub fn second_half(call: &Call<'_>, thing: &Dynamic, deadline: Option<Instant>) -> Result<Option<Target>> {
     let object = to_json(thing, Secrets::Masked)?;
-    if !is_two(&object) {
-        return Ok(None);
-    }
-    let execution = object["execution_id"].as_str().unwrap_or_default();
+    let Some(execution) = object["execution_id"].as_str().filter(|_| is_two(&object)) else { return Ok(None) };
     let latest = call.host.clock.instant() + DEPLOYING;
     let until = deadline.map_or(latest, |deadline| deadline.min(latest));
     match call.until(INTERVAL, Some(until), || deployment_of(call, execution))? {

@@ -282,7 +282,7 @@ pub fn is_pool(object: &Value) -> bool {
 /// # Errors
 /// `Failed` with its last event when it is broken, `Timeout`.
 pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Instant>) -> Result<Value> {
-    let id = pool["id"].as_str().unwrap_or_default();
+    let id = resolve::id_in(pool)?;
     let name = pool["name"].as_str().unwrap_or(id);
     let ready = call.until(INTERVAL, deadline, || {
         let pool = call.read(&minion_pools::show(id))?;

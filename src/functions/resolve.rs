@@ -9,6 +9,7 @@ use crate::client::{Filters, Request, endpoints, executions, minion_pools, prese
 use crate::error::{Error, Kind, Result, suggest};
 use crate::language::arguments::text_of;
 use crate::language::spec;
+use crate::model::Object;
 use crate::runtime::call::{Call, Guard};
 use crate::runtime::lists;
 use crate::secret::carried;
@@ -53,7 +54,7 @@ pub fn endpoint(call: &Call<'_>, value: &Dynamic) -> Result<String> {
         Written::Id(id) => Ok(id),
         Written::Name(name) => {
             let found = endpoint_named(call, &name)?;
-            Ok(found["id"].as_str().unwrap_or_default().to_owned())
+            id_in(&found).map(str::to_owned)
         }
     }
 }
@@ -105,7 +106,7 @@ fn named(call: &Call<'_>, value: &Dynamic, list: &Request, noun: &str) -> Result
         Written::Id(id) => Ok(id),
         Written::Name(name) => {
             let found = one_named(&call.read_list(list)?, &name, noun)?;
-            Ok(found["id"].as_str().unwrap_or_default().to_owned())
+            id_in(&found).map(str::to_owned)
         }
     }
 }
@@ -232,7 +233,7 @@ pub fn transfer(call: &Call<'_>, value: &Dynamic) -> Result<String> {
         Written::Id(id) => Ok(id),
         Written::Name(name) => {
             let found = transfer_of(call, &name)?;
-            Ok(found["id"].as_str().unwrap_or_default().to_owned())
+            id_in(&found).map(str::to_owned)
         }
     }
 }
@@ -292,9 +293,10 @@ pub fn newest_execution(call: &Call<'_>, transfer: &str) -> Result<Option<Value>
 /// The id in an object that the server sent.
 ///
 /// # Errors
-/// `Internal` if it has none: an answer without an id is invalid.
+/// `Unreachable` if it has none: an answer without an id was damaged on its way and decides nothing.
 pub fn id_in(thing: &Value) -> Result<&str> {
-    thing["id"].as_str().filter(|id| !id.is_empty()).ok_or_else(|| Error::internal("an object of the server has no id"))
+    let lost = || Error::new(Kind::Unreachable, "the server sent an object without an id");
+    Object::from(thing).id().ok_or_else(lost)
 }
 
 /// The id of a deployment, an execution, ...: objects without names.
@@ -328,7 +330,17 @@ fn written(value: &Dynamic, what: &str) -> Result<Written> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn an_object_without_an_id_is_a_lost_answer() {
+        for lost in [json!({"id": ""}), json!({"id": null}), json!({}), json!("x")] {
+            assert_eq!(id_in(&lost).expect_err("no id").kind, Kind::Unreachable, "{lost}");
+        }
+        assert_eq!(id_in(&json!({"id": "E"})).expect("an id"), "E");
+    }
 
     #[test]
     fn only_what_looks_like_an_id_is_one() {

@@ -165,6 +165,7 @@ fn from_object(call: &Call<'_>, object: Value) -> Result<Target> {
     let (id, kind) = (text("id"), text("type"));
     let transfer = if text("action_id").is_empty() { text("transfer_id") } else { text("action_id") };
     match kind.as_str() {
+        _ if id.is_empty() => Err(no_target()),
         "transfer" | "replica" => newest_of(call, &object),
         "migration" if migrations::is_two(&object) => {
             let execution = text("execution_id");
@@ -174,24 +175,28 @@ fn from_object(call: &Call<'_>, object: Value) -> Result<Target> {
             let label = label(&object);
             Ok(Target::deployment(id, label).first(object))
         }
-        _ if !transfer.is_empty() && !id.is_empty() => {
+        _ if !transfer.is_empty() => {
             let of = fetch(call, &transfer)?;
             Ok(Target::execution(transfer, id, label(&of)).disks(disk_sizes(call, &of)).first(object))
         }
-        _ => Err(Error::script("this object map cannot be waited for")
-            .hint("give an execution, a deployment or a migration as the functions return them")),
+        _ => Err(no_target()),
     }
 }
 
+fn no_target() -> Error {
+    Error::script("this object map cannot be waited for")
+        .hint("give an execution, a deployment or a migration as the functions return them")
+}
+
 fn newest_of(call: &Call<'_>, transfer: &Value) -> Result<Target> {
-    let id = transfer["id"].as_str().unwrap_or_default();
+    let id = resolve::id_in(transfer)?;
     let Some(execution) = resolve::newest_execution(call, id)? else {
         return Err(Error::script(format!(
             "the replica of `{}` was never executed: there is nothing to wait for",
             label(transfer)
         )));
     };
-    let execution_id = execution["id"].as_str().unwrap_or_default();
+    let execution_id = resolve::id_in(&execution)?;
     Ok(Target::execution(id, execution_id, label(transfer)).disks(disk_sizes(call, transfer)).first(execution.clone()))
 }
 
