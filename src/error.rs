@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use strum::{EnumString, IntoStaticStr};
 
 /// The detail with the seconds after which the server wants to be asked again.
 pub const RETRY_AFTER: &str = "retry_after";
@@ -25,7 +26,8 @@ pub const ACCEPTED_BEFORE: &str = "accepted_before";
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The sort of a failure; scripts see it as `e.kind`, the shell as an exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// The script is wrong: syntax, unknown name, wrong argument, unknown key, or an uncaught `throw`.
     Script,
@@ -130,28 +132,7 @@ impl Kind {
 
     /// The word that scripts and JSON output use.
     pub fn word(self) -> &'static str {
-        match self {
-            Kind::Script => "script",
-            Kind::Input => "input",
-            Kind::Unreachable => "unreachable",
-            Kind::Login => "login",
-            Kind::Api => "api",
-            Kind::NotFound => "not_found",
-            Kind::Ambiguous => "ambiguous",
-            Kind::Refused => "refused",
-            Kind::Failed => "failed",
-            Kind::Cancelled => "cancelled",
-            Kind::Timeout => "timeout",
-            Kind::Unknown => "unknown",
-            Kind::Interrupted => "interrupted",
-            Kind::ItemsFailed => "items_failed",
-            Kind::Mismatch => "mismatch",
-            Kind::NeedsAnswer => "needs_answer",
-            Kind::Journal => "journal",
-            Kind::Storage => "storage",
-            Kind::Limit => "limit",
-            Kind::Internal => "internal",
-        }
+        self.into()
     }
 }
 

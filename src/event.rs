@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use strum::IntoStaticStr;
 
 use crate::error::{Error, Kind};
 use crate::model::{Generation, Power};
@@ -39,8 +40,9 @@ pub struct Origin {
 }
 
 /// The outcome of an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Outcome {
     Ok,
     Failed,
@@ -57,28 +59,25 @@ impl Outcome {
         [Outcome::Ok, Outcome::Failed, Outcome::Skipped, Outcome::Cancelled, Outcome::Unknown];
 
     pub fn word(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::Failed => "failed",
-            Outcome::Skipped => "skipped",
-            Outcome::Cancelled => "cancelled",
-            Outcome::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
 /// The status of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Status {
     /// A process works on it.
     Running,
     Done,
     /// Items failed, more than allowed.
+    #[strum(serialize = "items failed")]
     ItemsFailed,
     /// It ended with another error.
     Failed,
     Paused,
     /// A gate waits for an answer.
+    #[strum(serialize = "needs answer")]
     Waiting,
     /// Its process is gone and left no end.
     Interrupted,
@@ -100,15 +99,7 @@ impl Status {
     }
 
     pub fn word(self) -> &'static str {
-        match self {
-            Status::Running => "running",
-            Status::Done => "done",
-            Status::ItemsFailed => "items failed",
-            Status::Failed => "failed",
-            Status::Paused => "paused",
-            Status::Waiting => "needs answer",
-            Status::Interrupted => "interrupted",
-        }
+        self.into()
     }
 
     /// True if it ended with an error, or with failed items.

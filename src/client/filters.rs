@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use serde_json::Value;
+use strum::IntoStaticStr;
 
 use super::request::Request;
 use crate::model::{Generation, Object, Status};
@@ -24,18 +25,18 @@ pub struct Filters {
     pub show_deleted: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Direction {
+    #[strum(serialize = "asc")]
     Ascending,
+    #[strum(serialize = "desc")]
     Descending,
 }
 
 impl Direction {
     pub fn word(self) -> &'static str {
-        match self {
-            Direction::Ascending => "asc",
-            Direction::Descending => "desc",
-        }
+        self.into()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A request as a value: it can be planned, recorded, compared and tested without a socket.
 
 use serde_json::Value;
+use strum::IntoStaticStr;
 
 /// One call of the HTTP API.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +46,8 @@ impl Service {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Method {
     Get,
     Post,
@@ -55,12 +57,7 @@ pub enum Method {
 
 impl Method {
     pub fn word(self) -> &'static str {
-        match self {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Delete => "DELETE",
-        }
+        self.into()
     }
 }
 

@@ -217,7 +217,7 @@ fn presented(finished: Value) -> Value {
 
 /// The sizes of the disks to be copied, so that progress can be weighted by bytes. Missing ones only make it coarser.
 pub fn disk_sizes(call: &Call<'_>, transfer: &Value) -> BTreeMap<String, Vec<u64>> {
-    let endpoint = transfer["origin_endpoint_id"].as_str().unwrap_or_default();
+    let Some(endpoint) = transfer["origin_endpoint_id"].as_str() else { return BTreeMap::new() };
     let environment = transfer
         .get("source_environment")
         .filter(|environment| environment.as_object().is_some_and(|map| !map.is_empty()));

@@ -236,29 +236,7 @@ pub fn too_deep_calls() -> Error {
 
 /// The kinds for which a map thrown by a script becomes one of our errors again.
 fn kind_of(word: &str) -> Option<Kind> {
-    [
-        Kind::Script,
-        Kind::Input,
-        Kind::Unreachable,
-        Kind::Login,
-        Kind::Api,
-        Kind::NotFound,
-        Kind::Ambiguous,
-        Kind::Refused,
-        Kind::Failed,
-        Kind::Cancelled,
-        Kind::Timeout,
-        Kind::Unknown,
-        Kind::Interrupted,
-        Kind::ItemsFailed,
-        Kind::Mismatch,
-        Kind::NeedsAnswer,
-        Kind::Journal,
-        Kind::Storage,
-        Kind::Internal,
-    ]
-    .into_iter()
-    .find(|kind| kind.word() == word)
+    word.parse().ok()
 }
 
 fn translate(thrown: &EvalAltResult) -> Error {
@@ -414,6 +392,14 @@ mod tests {
         assert_eq!(back.error.hint.as_deref(), Some("look"));
         assert_eq!(back.error.status(), Some(400));
         assert_eq!(back.place, Some(Location { source: None, line: 3, column: 7 }));
+    }
+
+    #[test]
+    fn every_kind_of_error_is_known_again_by_its_word() {
+        for kind in [Kind::NotFound, Kind::Limit, Kind::NeedsAnswer, Kind::Internal] {
+            assert_eq!(kind_of(kind.word()), Some(kind));
+        }
+        assert_eq!(kind_of("something"), None);
     }
 
     #[test]

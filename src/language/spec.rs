@@ -1,6 +1,8 @@
 //! The declaration of a script function as a value: one row holds everything that registration, help, checks and the
 //! journal need.
 
+use strum::IntoStaticStr;
+
 use crate::error::{Error, count};
 use crate::language::returns::Returns;
 use crate::language::sends::Sends;
@@ -27,7 +29,8 @@ pub struct Spec {
 }
 
 /// The effect of a function on the world; it decides how the journal treats it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Effect {
     /// A function of its arguments alone.
     Pure,
@@ -98,7 +101,8 @@ pub enum Kind {
 }
 
 /// The kind of object that a reference refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Noun {
     Endpoint,
     Transfer,
@@ -187,12 +191,7 @@ impl Kind {
 impl Effect {
     /// The name for programs.
     pub fn key(self) -> &'static str {
-        match self {
-            Effect::Pure => "pure",
-            Effect::Reads => "reads",
-            Effect::Changes => "changes",
-            Effect::Drives => "drives",
-        }
+        self.into()
     }
 
     pub fn word(self) -> &'static str {
@@ -208,21 +207,7 @@ impl Effect {
 impl Noun {
     /// The name for programs.
     pub fn key(self) -> &'static str {
-        match self {
-            Noun::Endpoint => "endpoint",
-            Noun::Transfer => "transfer",
-            Noun::Execution => "execution",
-            Noun::Deployment => "deployment",
-            Noun::Migration => "migration",
-            Noun::Instance => "instance",
-            Noun::Network => "network",
-            Noun::Storage => "storage",
-            Noun::Schedule => "schedule",
-            Noun::Region => "region",
-            Noun::Service => "service",
-            Noun::MinionPool => "minion_pool",
-            Noun::Secret => "secret",
-        }
+        self.into()
     }
 
     /// The singular and the plural, for people.

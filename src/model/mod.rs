@@ -9,11 +9,13 @@ pub use power::Power;
 pub use status::{MachineStatus, Phase, PoolStatus, Status, TaskStatus};
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// The Coriolis API that a server speaks; a server never speaks both: 1.1.0 (2024-12-05) replaced replicas and
 /// migrations by transfers and deployments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Generation {
     /// `/replicas`, `/migrations`: servers up to 1.0.21.
     Legacy,
@@ -23,9 +25,6 @@ pub enum Generation {
 
 impl Generation {
     pub fn word(self) -> &'static str {
-        match self {
-            Generation::Legacy => "legacy",
-            Generation::Current => "current",
-        }
+        self.into()
     }
 }

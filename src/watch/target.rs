@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use jiff::SignedDuration;
+use strum::IntoStaticStr;
 
 use crate::clock::Instant;
 use crate::error::{Error, Result};
@@ -99,7 +100,8 @@ impl Target {
 }
 
 /// A list of the server whose rows show changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum List {
     Transfers,
     Deployments,
@@ -107,10 +109,7 @@ pub enum List {
 
 impl List {
     pub fn word(self) -> &'static str {
-        match self {
-            List::Transfers => "transfers",
-            List::Deployments => "deployments",
-        }
+        self.into()
     }
 }
 

@@ -1,7 +1,10 @@
 //! The phases that the server's many tasks are summed up to in a picture.
 
+use strum::{IntoStaticStr, VariantArray};
+
 /// The use of a stretch of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Phase {
     Prepare,
     Copy,
@@ -15,16 +18,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Phase; 8] = [
-        Phase::Prepare,
-        Phase::Copy,
-        Phase::Shutdown,
-        Phase::Morph,
-        Phase::Deploy,
-        Phase::CleanUp,
-        Phase::Wait,
-        Phase::Pause,
-    ];
+    pub const ALL: &[Phase] = Phase::VARIANTS;
 
     /// The phase of a task of a wait's subject (`execution`, `deployment`, ...).
     pub fn of(kind: &str, task: Option<&str>) -> Self {
@@ -43,16 +37,7 @@ impl Phase {
 
     /// Its name in the legend, and its class in the picture.
     pub fn word(self) -> &'static str {
-        match self {
-            Phase::Prepare => "prepare",
-            Phase::Copy => "copy",
-            Phase::Shutdown => "shutdown",
-            Phase::Morph => "morph",
-            Phase::Deploy => "deploy",
-            Phase::CleanUp => "cleanup",
-            Phase::Wait => "wait",
-            Phase::Pause => "pause",
-        }
+        self.into()
     }
 
     /// Its explanation, for the legend.

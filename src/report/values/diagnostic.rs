@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use regex::Regex;
 use serde_json::Value;
+use strum::IntoStaticStr;
 
 use crate::error::Error;
 use crate::report::streams::paint::Tone;
@@ -15,7 +16,8 @@ use crate::secret;
 const WIDTH: usize = 80;
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// It would certainly fail; a run of it is refused, or ends there.
     Error,
@@ -25,10 +27,7 @@ pub enum Severity {
 
 impl Severity {
     pub fn word(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
+        self.into()
     }
 
     fn level(self) -> Level<'static> {
