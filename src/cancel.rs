@@ -29,6 +29,8 @@ struct Inner {
     listeners: Mutex<Vec<Signal>>,
     /// A wish to stop the whole stops this part as well.
     whole: Option<Cancel>,
+    /// Of the wishes for the whole it hears only the one to leave.
+    only_leaves: bool,
     /// The reason to stop when nobody asked for it.
     trouble: Mutex<Option<String>>,
 }
@@ -47,13 +49,20 @@ impl Cancel {
         Self(Arc::new(Inner { whole: Some(self.clone()), ..Inner::default() }))
     }
 
+    /// A cancel for a section that has to come to its end: of the whole's wishes it hears only the one to leave.
+    #[must_use]
+    pub fn only_leaving(&self) -> Self {
+        Self(Arc::new(Inner { whole: Some(self.clone()), only_leaves: true, ..Inner::default() }))
+    }
+
     pub fn wish(&self) -> Wish {
         let own = match self.0.level.load(Ordering::Acquire) {
             0 => Wish::Continue,
             1 => Wish::Pause,
             _ => Wish::Leave,
         };
-        self.0.whole.as_ref().map_or(own, |whole| own.max(whole.wish()))
+        let whole = self.0.whole.as_ref().map_or(Wish::Continue, Cancel::wish);
+        if whole == Wish::Pause && self.0.only_leaves { own } else { own.max(whole) }
     }
 
     /// Raises the wish: first to pause, then to leave. Returns the new one.
@@ -153,6 +162,17 @@ mod tests {
         whole.press();
         assert_eq!(thread.join().expect("no panic").expect_err("interrupted").kind, Kind::Interrupted);
         assert_eq!((one.wish(), other.wish()), (Wish::Pause, Wish::Pause));
+    }
+
+    #[test]
+    fn a_section_hears_only_the_wish_to_leave() {
+        let whole = Cancel::default();
+        let section = whole.only_leaving();
+        assert_eq!(
+            (whole.press(), section.wish(), section.part().wish()),
+            (Wish::Pause, Wish::Continue, Wish::Continue)
+        );
+        assert_eq!((whole.press(), section.wish(), section.part().wish()), (Wish::Leave, Wish::Leave, Wish::Leave));
     }
 
     #[test]

@@ -252,6 +252,15 @@ pub enum Fact {
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
+    /// A VM enters its cutover, which neither a pause nor the failures of others end half way.
+    CutoverEntered {
+        /// The VMs' names.
+        label: String,
+    },
+    CutoverEnded {
+        label: String,
+        end: CutoverEnd,
+    },
     /// A retry inside a unit: the action is done again.
     UnitRetried {
         function: String,
@@ -331,6 +340,18 @@ pub enum Fact {
         sources_off: Vec<String>,
         elapsed_seconds: f64,
     },
+}
+
+/// The end of a cutover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutoverEnd {
+    /// Its closure has ended well.
+    Verified,
+    /// It failed, and its rollback says that the source is on.
+    RolledBack,
+    /// It failed, and the source is as it was left.
+    Failed,
 }
 
 impl Fact {

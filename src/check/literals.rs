@@ -302,6 +302,7 @@ fn contradictions(name: &str, keys: &'static [&'static [Key]], fields: &[(rhai::
 pub fn check_closure(function: &Spec, parameters: usize, position: Position, found: &mut Found<'_>) {
     let (wanted, written) = match function.name {
         "wave" | "each" => (1, "|item| ..."),
+        "cutover" => (1, "|c| ..."),
         "spawn" | "wait_for" => (0, "|| ..."),
         _ => return,
     };

@@ -3,10 +3,12 @@
 //! A source is in the run's hands from the moment at which a copy that switches it off begins, until its VM is deployed
 //! or somebody says that it is on again. What the tasks of the execution say counts, not what polling happened to see.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Event, Fact, Origin};
+use super::{CutoverEnd, Event, Fact, Origin};
 use crate::model::{Object, Power};
 
 /// A source that is off, or may be, and whose VM does not run at its target.
@@ -27,64 +29,107 @@ pub struct Source {
 
 /// The sources that are off, in the order in which they went off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources(Vec<Source>);
+pub struct Sources {
+    held: Vec<Source>,
+    /// The sources that somebody has switched on again, with the time: a copy of before is out of date.
+    on_again: Vec<(String, String, Timestamp)>,
+    /// The lanes of the cutovers that have not ended.
+    cutovers: Vec<Arc<str>>,
+}
+
+impl Source {
+    /// True if this lane, or one below it, has switched it off.
+    pub fn is_of(&self, lane: &str) -> bool {
+        is_below(lane, &self.origin.lane)
+    }
+}
 
 impl Sources {
     pub fn apply(&mut self, event: &Event) {
-        let Fact::SourceChanged { replica, instance, power, since, execution, .. } = &event.fact else { return };
-        let known = self.0.iter().position(|source| source.replica == *replica && source.instance == *instance);
-        if !power.is_held() {
-            known.map(|at| self.0.remove(at));
-            return;
-        }
-        let source = Source {
-            replica: replica.clone(),
-            instance: instance.clone(),
-            power: *power,
-            since: *since,
-            execution: execution.clone().unwrap_or_default(),
-            origin: event.origin.clone(),
-        };
-        match known.map(|at| &mut self.0[at]) {
-            // Another copy does not switch it off again.
-            Some(known) if known.power == Power::Off && *power != Power::Off => {}
-            Some(known) => {
-                let since = if known.power == Power::Off { known.since } else { source.since };
-                *known = Source { since, ..source };
+        let lane = &event.origin.lane;
+        match &event.fact {
+            Fact::SourceChanged { replica, instance, power, since, execution, by } => {
+                if *power == Power::On && by.is_some() {
+                    self.on_again.push((replica.clone(), instance.clone(), *since));
+                }
+                let in_cutover = self.cutovers.iter().any(|cutover| is_below(cutover, lane));
+                let known = self.held.iter_mut().find(|at| at.replica == *replica && at.instance == *instance);
+                match (power, known) {
+                    (Power::Moved, Some(known)) if in_cutover => known.power = Power::Deployed,
+                    (Power::Moved | Power::On, _) => {
+                        self.held.retain(|source| source.replica != *replica || source.instance != *instance);
+                    }
+                    // Another copy does not switch it off again.
+                    (_, Some(known)) if matches!(known.power, Power::Off | Power::Deployed) => {}
+                    (_, Some(known)) => {
+                        (known.power, known.since) = (*power, *since);
+                        known.execution = execution.clone().unwrap_or_default();
+                    }
+                    (_, None) => self.held.push(Source {
+                        replica: replica.clone(),
+                        instance: instance.clone(),
+                        power: *power,
+                        since: *since,
+                        execution: execution.clone().unwrap_or_default(),
+                        origin: event.origin.clone(),
+                    }),
+                }
             }
-            None => self.0.push(source),
+            Fact::CutoverEntered { .. } if !self.cutovers.contains(lane) => self.cutovers.push(lane.clone()),
+            Fact::CutoverEnded { end, .. } => {
+                self.cutovers.retain(|cutover| cutover != lane);
+                if *end == CutoverEnd::Verified {
+                    self.held.retain(|source| source.power != Power::Deployed || !is_below(lane, &source.origin.lane));
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// True if a cutover of this lane has begun and not ended.
+    pub fn is_cutting_over(&self, lane: &str) -> bool {
+        self.cutovers.iter().any(|cutover| &**cutover == lane)
+    }
+
+    /// The number of cutovers that have begun and not ended.
+    pub fn cutovers(&self) -> usize {
+        self.cutovers.len()
+    }
+
+    /// True if somebody has switched the source of a VM on after this time.
+    pub fn is_on_since(&self, replica: &str, instance: &str, than: Timestamp) -> bool {
+        self.on_again.iter().any(|(of, name, at)| of == replica && name == instance && *at >= than)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.held.len()
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Source> {
-        self.0.iter()
+        self.held.iter()
     }
 
     /// Those that this lane, or one below it, has switched off.
     pub fn of_lane<'a>(&'a self, lane: &'a str) -> impl Iterator<Item = &'a Source> {
         let below =
             move |path: &str| path.strip_prefix(lane).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.0.iter().filter(move |source| below(&source.origin.lane))
+        self.held.iter().filter(move |source| below(&source.origin.lane))
     }
 
     /// Those of an item's key, a VM's name, or a replica's id.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Source> {
-        self.0.iter().filter(move |source| {
+        self.held.iter().filter(move |source| {
             source.instance == name || source.replica == name || source.origin.item.as_deref() == Some(name)
         })
     }
 
     /// The names of their VMs.
     pub fn names(&self) -> Vec<String> {
-        self.0.iter().map(|source| source.instance.clone()).collect()
+        self.held.iter().map(|source| source.instance.clone()).collect()
     }
 }
 
@@ -95,6 +140,16 @@ impl<'a> IntoIterator for &'a Sources {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// True for the facts that [`Sources`] is made from.
+pub fn concerns(fact: &Fact) -> bool {
+    matches!(fact, Fact::SourceChanged { .. } | Fact::CutoverEntered { .. } | Fact::CutoverEnded { .. })
+}
+
+/// True if a lane is another one, or below it.
+fn is_below(lane: &str, other: &str) -> bool {
+    other.strip_prefix(lane).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The facts about the sources of an execution, a migration or a deployment, by the server's object. `replica` is the

@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 
 use crate::client::{executions, present};
 use crate::error::{Error, Kind as Failure, Result};
-use crate::event::sources;
 use crate::functions::begun;
 use crate::functions::guarded::{COPY_AGAIN, Guarded, to_copy};
 use crate::functions::guards::{Effects, status};
 use crate::functions::ours::Wanted;
 use crate::functions::overrides::{COPY, Copy, Override};
 use crate::functions::resolve::TRANSFER;
+use crate::functions::sources;
 use crate::functions::transfers::{FILTERS, filters, listed};
 use crate::functions::{ours, resolve};
 use crate::language::arguments::options;
@@ -182,7 +182,7 @@ pub fn start(
     let wanted = Wanted::Copy { shutdown, auto_deploy };
     let request = executions::create(call.generation()?, transfer, fields)?;
     let begun = begun::execution(call, transfer, &request, wanted, guarded, &guard)?;
-    sources::facts(transfer, &begun, false, call.host.clock.now()).into_iter().for_each(|fact| call.emit(fact));
+    sources::going_off(call, transfer, &begun);
     if status(&begun) == Status::Unexecuted {
         return Err(Error::new(
             Failure::Api,

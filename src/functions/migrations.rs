@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use crate::client::{Filters, deployments, executions as requests, migrations, present, transfers};
 use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
-use crate::event::sources;
 use crate::functions::executions;
 use crate::functions::executions::EXECUTES;
 use crate::functions::guarded::{Guarded, MIGRATE_AGAIN, to_migrate};
@@ -17,6 +16,7 @@ use crate::functions::guards::{Effects, status};
 use crate::functions::overrides::{MIGRATE as OVERRIDES, Migrate};
 use crate::functions::resolve;
 use crate::functions::resolve::{fetch, label};
+use crate::functions::sources;
 use crate::functions::transfers::{ENDS, MAKE, SETTINGS, fields, make};
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
@@ -77,7 +77,7 @@ fn create(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
         guarded.ask_ahead(call, &build(fields.clone())?, &guard)?;
         let migration = settle::make(call, "notes", fields, &guard, build, |call| call.read_list(&list))?;
         let of = resolve::id_in(&migration)?;
-        sources::facts(of, &migration, false, call.host.clock.now()).into_iter().for_each(|fact| call.emit(fact));
+        sources::going_off(call, of, &migration);
         return Ok(call.shown(present::deployment(migration)));
     }
     if call.options().has("replication_count") {

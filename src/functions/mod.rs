@@ -11,6 +11,7 @@ use crate::runtime::function::Function;
 use crate::runtime::host::{Host, Language};
 
 mod begun;
+mod cutover;
 mod deployments;
 mod endpoints;
 mod executions;
@@ -34,6 +35,7 @@ mod schedules;
 mod secrets;
 mod services;
 mod settings;
+mod sources;
 mod transfers;
 mod units;
 mod waits;
@@ -56,6 +58,7 @@ const TABLES: &[(&str, &[Function])] = &[
     ("Deployments", deployments::ROWS),
     ("Migrations", migrations::ROWS),
     ("Units", units::ROWS),
+    ("Cutovers", cutover::ROWS),
     ("Waiting", waits::ROWS),
     ("Waves", waves::ROWS),
     ("Jobs", jobs::ROWS),

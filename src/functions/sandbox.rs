@@ -4,6 +4,7 @@ use rhai::Dynamic;
 
 use crate::client::{Service, sandbox};
 use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::functions::sources;
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
@@ -59,7 +60,11 @@ fn power_off(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
 
 fn power(call: &mut Call<'_>, on: bool) -> Result<Dynamic, Fault> {
     let endpoint = call.options().text("endpoint");
-    settle::repeat(call, &sandbox::power(&call.text("vm"), endpoint.as_deref(), on), |_| false).map_err(elsewhere)?;
+    let vm = call.text("vm");
+    settle::repeat(call, &sandbox::power(&vm, endpoint.as_deref(), on), |_| false).map_err(elsewhere)?;
+    if on {
+        sources::switched_on(call, |source| source.instance == vm, "the sandbox");
+    }
     Ok(Dynamic::UNIT)
 }
 

@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Kind;
-use crate::event::{Cause, Counts, Event, Fact, Level, Origin, Outcome, Progress, Subject};
+use crate::event::{Cause, Counts, CutoverEnd, Event, Fact, Level, Origin, Outcome, Progress, Subject};
 use crate::model::{Generation, Power};
 
 /// A module for `#[serde(with)]`: each value of an enum by its word.
@@ -38,7 +38,8 @@ words!(kind, Kind: Script = "script", Input = "input", Unreachable = "unreachabl
     Internal = "internal");
 words!(outcome, Outcome: Ok = "ok", Failed = "failed", Skipped = "skipped", Cancelled = "cancelled", Unknown = "unknown");
 words!(level, Level: Debug = "debug", Info = "info", Warning = "warning", Error = "error");
-words!(power, Power: GoingOff = "going_off", Off = "off", Unclear = "unclear", On = "on", Moved = "moved");
+words!(cutover_end, CutoverEnd: Verified = "verified", RolledBack = "rolled_back", Failed = "failed");
+words!(power, Power: GoingOff = "going_off", Off = "off", Unclear = "unclear", Deployed = "deployed", On = "on", Moved = "moved");
 words!(generation, Generation: Legacy = "legacy", Current = "current");
 
 /// An event as it is written.
@@ -159,6 +160,14 @@ enum FactLine {
         execution: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+    },
+    #[serde(rename = "cutover_entered")]
+    CutoverEntered { label: String },
+    #[serde(rename = "cutover_ended")]
+    CutoverEnded {
+        label: String,
+        #[serde(with = "cutover_end")]
+        end: CutoverEnd,
     },
     #[serde(rename = "unit_retried")]
     UnitRetried {

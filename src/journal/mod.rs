@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::event::sources::Sources;
+use crate::event::sources::{self, Sources};
 use crate::event::{Event, Fact, Sink};
 use crate::model::Generation;
 use crate::secret;
@@ -335,11 +335,12 @@ impl Journal {
     /// Keeps events for reports. A failed write is reported by the next change.
     pub fn event(&self, event: &Event) {
         // The state knows the sources even if nothing is kept.
-        let is_kept = self.log.is_some() || matches!(event.fact, Fact::SourceChanged { .. });
+        let is_kept = self.log.is_some() || sources::concerns(&event.fact);
         if is_kept && is_told(&event.fact) && !is_said_before(&event.fact) && self.is_new(event) {
             let appended = self.append_at(event.at, Record::Event { event: event.clone() });
             // The gate may be answered by another process: it has to be on the disk.
-            if let (Fact::GateReached { .. }, Ok(number)) = (&event.fact, appended) {
+            let waits = matches!(event.fact, Fact::GateReached { .. }) || sources::concerns(&event.fact);
+            if let (true, Ok(number)) = (waits, appended) {
                 let _ = self.sync(number);
             }
         }

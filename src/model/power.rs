@@ -17,6 +17,8 @@ pub enum Power {
     Unclear,
     /// It was never switched off, or somebody says that it is on again.
     On,
+    /// Its VM is deployed, and its cutover has not ended: nobody has verified it.
+    Deployed,
     /// Its VM runs at its target.
     Moved,
 }
@@ -25,7 +27,7 @@ impl Power {
     /// True if somebody has to look after the source.
     pub fn is_held(self) -> bool {
         match self {
-            Power::GoingOff | Power::Off | Power::Unclear => true,
+            Power::GoingOff | Power::Off | Power::Unclear | Power::Deployed => true,
             Power::On | Power::Moved => false,
         }
     }
@@ -35,6 +37,7 @@ impl Power {
             Power::GoingOff => "going off",
             Power::Off => "off",
             Power::Unclear => "may be off",
+            Power::Deployed => "off, deployed and not verified",
             Power::On => "on",
             Power::Moved => "moved",
         }

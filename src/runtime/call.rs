@@ -13,6 +13,7 @@ use crate::clock::Instant;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::event::Fact;
+use crate::event::sources::Sources;
 use crate::journal::StepKey;
 use crate::journal::marker::Marker;
 use crate::journal::record::{Identity, Saved, Settlement};
@@ -310,6 +311,19 @@ impl Call<'_> {
             Some(Saved::Ok(value)) => Some(value),
             _ => None,
         }
+    }
+
+    /// The decision that is recorded as the next step; `None` if there is none.
+    pub fn next_decision(&self) -> Option<Value> {
+        match self.host.journal.decided(&self.next_key()) {
+            Some(Saved::Ok(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The sources that the run has left off.
+    pub fn sources(&self) -> Sources {
+        self.host.journal.state().sources.clone()
     }
 
     /// The key of the next step.

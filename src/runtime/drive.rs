@@ -18,7 +18,7 @@ use crate::language::error::{SOURCE_OFF, locate, throw};
 use crate::runtime::call::Call;
 use crate::runtime::engine::LANE_STACK;
 use crate::runtime::host::Host;
-use crate::runtime::lane::Lane;
+use crate::runtime::lane::{Lane, Stop};
 use crate::runtime::lanes::Runner;
 use crate::runtime::saved::{Source, check_depth, replayed, saved_error, seal};
 use crate::wave::{Action, Earlier, ItemOutcome, Machine, News, Options, Summary};
@@ -42,7 +42,8 @@ pub fn drive(
     let (clock, cancel, journal) = (&call.host.clock, &call.host.cancel, &call.host.journal);
     let limit = options.limit.min(keys.len());
     let named = keys.iter().map(|key| key.as_str().into()).collect();
-    let lanes: Vec<Arc<Lane>> = keys.iter().map(|key| call.lane.child(call.number, name, key)).collect();
+    let stop = Stop::default();
+    let lanes: Vec<Arc<Lane>> = keys.iter().map(|key| call.lane.child(call.number, name, key, Some(&stop))).collect();
     // A first pass over the records retries nothing: it is not recorded whether a retry would come.
     let options = if journal.only_replays() { Options { retries: 0, ..options } } else { options };
     let mut machine = Machine::new(keys, options)?;
@@ -82,7 +83,7 @@ pub fn drive(
             }
             let mut wake = None;
             let actions = machine.next(clock.instant());
-            if let Err(error) = announce(call, name, &mut machine, &lanes, &ended) {
+            if let Err(error) = announce(call, name, &mut machine, (&lanes, &stop), &ended) {
                 fatal.get_or_insert(error);
             }
             for action in actions {
@@ -202,6 +203,9 @@ fn restore(call: &Call<'_>, machine: &mut Machine, lanes: &[Arc<Lane>]) -> BTree
             }
         };
         machine.restore(item, earlier);
+        if call.host.journal.state().sources.is_cutting_over(&lane.origin.lane) {
+            machine.hurry(item);
+        }
     }
     results
 }
@@ -257,7 +261,7 @@ fn announce(
     call: &Call<'_>,
     name: &str,
     machine: &mut Machine,
-    lanes: &[Arc<Lane>],
+    (lanes, stop): (&[Arc<Lane>], &Stop),
     results: &BTreeMap<usize, Ended>,
 ) -> Result<()> {
     let mut stopping = None;
@@ -283,6 +287,7 @@ fn announce(
                 call.host.emit(&lanes[item], finished(&ended, None, true));
             }
             News::Stopping { reason } => {
+                let _ = stop.set(reason.clone());
                 stopping = Some(reason.clone());
                 call.emit(Fact::WaveStopping { name: name.to_owned(), reason });
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position};
 
+use crate::cancel::Wish;
 use crate::error::Result;
 use crate::event::{Fact, Level};
 use crate::language::error::{throw, too_deep_calls};
@@ -49,6 +50,9 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     let cancel = host.cancel.clone();
     engine.on_progress(move |_| {
         let error = cancel.check().err()?;
+        if cancel.wish() == Wish::Pause && Lane::current().is_some_and(|lane| lane.is_inside()) {
+            return None;
+        }
         match *throw(error, Position::NONE) {
             EvalAltResult::ErrorTerminated(token, _) => Some(token),
             _ => None,

@@ -92,6 +92,7 @@ pub struct Host {
     pub imports: Arc<Imports>,
     shared: Arc<Shared>,
     cloud: OnceLock<Result<Cloud>>,
+    unpaused: OnceLock<Arc<Host>>,
 }
 
 /// The single objects of a run, shared by all its lanes.
@@ -180,20 +181,39 @@ impl Host {
             disks: Mutex::default(),
         };
         let imports = Arc::new(imports);
-        Arc::new(Self { cancel, folder, imports, shared: Arc::new(shared), cloud: OnceLock::new() })
+        Arc::new(Self {
+            cancel,
+            folder,
+            imports,
+            shared: Arc::new(shared),
+            cloud: OnceLock::new(),
+            unpaused: OnceLock::new(),
+        })
+    }
+
+    /// The same world for a section that has to come to its end.
+    pub fn unpaused(self: &Arc<Self>) -> &Arc<Self> {
+        self.unpaused.get_or_init(|| self.stopped_by(self.cancel.only_leaving()))
     }
 
     /// The same world, stopped by another `Cancel`.
     pub fn stopped_by(&self, cancel: Cancel) -> Arc<Self> {
         let (folder, imports) = (self.folder.clone(), self.imports.clone());
-        Arc::new(Self { cancel, folder, imports, shared: self.shared.clone(), cloud: OnceLock::new() })
+        Arc::new(Self {
+            cancel,
+            folder,
+            imports,
+            shared: self.shared.clone(),
+            cloud: OnceLock::new(),
+            unpaused: OnceLock::new(),
+        })
     }
 
     /// The same world for a script that lies in that folder.
     pub fn within(&self, folder: &Path) -> Arc<Self> {
         let imports = Arc::new(Imports::of_folder(folder, self.access.clone()));
         let (cancel, folder, shared) = (self.cancel.clone(), folder.to_owned(), self.shared.clone());
-        Arc::new(Self { cancel, folder, imports, shared, cloud: OnceLock::new() })
+        Arc::new(Self { cancel, folder, imports, shared, cloud: OnceLock::new(), unpaused: OnceLock::new() })
     }
 
     pub fn folder(&self) -> &Path {

@@ -46,6 +46,7 @@ pub fn invoke(
         let call = Call { host, context, function, lane, number: 0, arguments: read, identity, steps: Cell::new(0) };
         return run(call, body).map_err(|fault| fault.into_script(position));
     }
+    let host = if lane.is_inside() { host.unpaused() } else { host };
     host.cancel.check().map_err(|error| Fault::from(error).into_script(position))?;
     let number = lane.next_call();
     let identity = saved::identity(host, function, &identifying(function, arguments));
@@ -60,6 +61,7 @@ pub fn invoke(
         steps: Cell::new(0),
     };
     if let Some(returned) = recorded(&call, arguments, position) {
+        lane.ended(name, returned.is_err());
         return returned;
     }
     usable(arguments).map_err(|error| Fault::from(error).into_script(position))?;
@@ -77,6 +79,7 @@ pub fn invoke(
     let result = result.map_err(|fault| saved::mask_thrown(host, fault));
     let result = record(host, &lane, number, &identity, &result).and(result);
     let result = result.map_err(|fault| fault.into_script(position));
+    lane.ended(name, result.is_err());
     let error = result.as_ref().err().map(|thrown| locate(thrown).error.message);
     host.emit(&lane, Fact::CallFinished { call: number, function: name.to_owned(), error });
     result

@@ -24,7 +24,7 @@ pub fn begin(call: &Call<'_>, closure: &FnPtr) -> Result<Job> {
     let work = Background::new(host, call.context, closure)?;
     let cancel = host.whole.part();
     let what = host.line_of(call.context).unwrap_or_default();
-    let lane = |number: u64| call.lane.child(call.number, JOB, &number.to_string());
+    let lane = |number: u64| call.lane.child(call.number, JOB, &number.to_string(), None);
     let job = host.jobs.add(&host.clock, what, cancel.clone(), lane);
     let lane = job.lane().clone();
     let (world, busy, ended, own) = (host.stopped_by(cancel), host.clock.busy(), job.clone(), lane.clone());

@@ -6,6 +6,7 @@ pub mod call;
 pub mod drive;
 pub mod earlier;
 pub mod engine;
+pub mod failed;
 pub mod found;
 pub mod function;
 pub mod gates;

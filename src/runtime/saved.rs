@@ -292,6 +292,11 @@ pub fn saved_error(host: &Host, error: &Error) -> Option<SavedError> {
     Some(saved)
 }
 
+/// True if a call is over after this error, and a resumed run does not make it again.
+pub fn ends(host: &Host, error: &Error) -> bool {
+    saved_error(host, error).is_some()
+}
+
 /// The error of a call, without the secrets that its message may repeat.
 pub fn mask_thrown(host: &Host, fault: Fault) -> Fault {
     match fault {

@@ -17,6 +17,12 @@ use crate::runtime::lists;
 /// `NotFound` with `vanished` for a lost object, in a wave's own retry; those of the server or the network.
 pub fn recheck(call: &Call<'_>, given: &Value) -> Result<bool> {
     let journal = &call.host.journal;
+    if !journal.only_replays()
+        && let Some(instance) = switched_on_since(call, given)
+    {
+        call.warn(format!("the source of {instance} was switched on after this copy: it is copied again"));
+        return Ok(true);
+    }
     let Some(wish) = journal.again(&call.lane.origin.lane).filter(|_| !journal.only_replays()) else {
         return Ok(false);
     };
@@ -48,6 +54,15 @@ pub fn recheck(call: &Call<'_>, given: &Value) -> Result<bool> {
     call.host.index.forget();
     call.warn(format!("the result of `{name}` is gone, somebody deleted {id}: making it again"));
     Ok(true)
+}
+
+/// The VM of a final copy whose source somebody has switched on since: the copy lacks what it has written.
+fn switched_on_since(call: &Call<'_>, given: &Value) -> Option<String> {
+    let object = Object::from(given);
+    let (replica, copied) = (object.replica()?, object.created_at()?);
+    let state = call.host.journal.state();
+    let is_on = |instance: &&str| state.sources.is_on_since(replica, instance, copied);
+    object.switched_off().map(|(instance, ..)| instance).find(is_on).map(str::to_owned)
 }
 
 /// The request that shows the result of the function, if that is an object to build on.

@@ -82,6 +82,8 @@ struct Item {
     attempts: u32,
     began: Option<Instant>,
     causes: Causes<Error>,
+    /// It goes before all others that an earlier process began.
+    urgent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,6 +120,7 @@ impl Machine {
             attempts: 0,
             began: None,
             causes: Causes::default(),
+            urgent: false,
         };
         Ok(Self {
             options,
@@ -152,6 +155,11 @@ impl Machine {
             }
         }
         self.began = self.began.into_iter().chain(self.items[number].began).min();
+    }
+
+    /// Lets a restored item go first: its cutover has begun.
+    pub fn hurry(&mut self, number: usize) {
+        self.items[number].urgent = true;
     }
 
     /// The pause before this attempt at an item.
@@ -291,7 +299,9 @@ impl Machine {
         if self.running >= self.options.limit || self.is_paused() {
             return None;
         }
-        if let Some(item) = self.items.iter().position(|item| item.state == Standing::Interrupted) {
+        let interrupted = |item: &&Item| item.state == Standing::Interrupted;
+        let first = self.items.iter().position(|item| interrupted(&item) && item.urgent);
+        if let Some(item) = first.or_else(|| self.items.iter().position(|item| interrupted(&item))) {
             return Some(item);
         }
         if self.stopped.is_some() {

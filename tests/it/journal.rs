@@ -23,7 +23,8 @@ macro_rules! names {
 names!(record, RECORDS, Record: Journal, Cloud, Value, Called, Decided, Began, Stayed, Settled, Kept, Returned, Attempt,
     Ended, Behind, Anew, RetryFailed, Event);
 names!(fact, FACTS, Fact: RunStarted, CloudFound, CallStarted, CallFinished, StepSettled, WaveStarted, ItemStarted,
-    ItemRetried, ItemFinished, WaveStopping, WaveFinished, WaitStarted, WaitChanged, WaitFinished, WaitLeft, SourceChanged, UnitRetried,
+    ItemRetried, ItemFinished, WaveStopping, WaveFinished, WaitStarted, WaitChanged, WaitFinished, WaitLeft, SourceChanged, CutoverEntered,
+    CutoverEnded, UnitRetried,
     RequestRetried, CloudAway, CloudBack, Logged, Printed, RunResumed, GateReached, GateAnswered, StopRequested, SandboxTold, RunFinished);
 names!(kind, KINDS, Kind: Script, Input, Unreachable, Login, Api, NotFound, Ambiguous, Refused, Failed, Cancelled, Timeout,
     Unknown, Interrupted, ItemsFailed, Mismatch, NeedsAnswer, Journal, Storage, Limit, Internal);

@@ -10,6 +10,7 @@ mod checked;
 mod command;
 mod conformance;
 mod crash;
+mod cutover;
 mod errors;
 mod examples;
 mod files;

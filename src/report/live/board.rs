@@ -111,7 +111,9 @@ impl Board {
                 }
             }
             Fact::RunStarted { .. } => self.begin(),
-            Fact::SourceChanged { .. } => self.sources.apply(event),
+            Fact::SourceChanged { .. } | Fact::CutoverEntered { .. } | Fact::CutoverEnded { .. } => {
+                self.sources.apply(event);
+            }
             Fact::StopRequested { now } => self.stop = Some(*now),
             Fact::RunFinished { elapsed_seconds, .. } => self.elapsed_seconds = Some(*elapsed_seconds),
             Fact::WaitLeft { subject, status } => {

@@ -3,7 +3,7 @@ use jiff::tz::TimeZone;
 
 use crate::error::count;
 use crate::event::sources::Sources;
-use crate::event::{Cause, Counts, Event, Fact, Level, Outcome};
+use crate::event::{Cause, Counts, CutoverEnd, Event, Fact, Level, Outcome};
 use crate::model::Power;
 use crate::report::streams::paint::{Line, Tone};
 use crate::report::streams::text;
@@ -128,7 +128,7 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             Some(Message::new(Weight::News, String::new(), text).headed(Tone::Plain, "BACK"))
         }
         Fact::Logged { level, message, hint } => logged(*level, label, &advised(message, hint.as_deref())),
-        Fact::StopRequested { now } => Some(stopping(*now)),
+        Fact::StopRequested { now } => Some(stopping(*now, board.sources.cutovers())),
         Fact::RunResumed { run, calls, after } => {
             let message = resumed(run, *calls, after.as_deref());
             Some(match off_since(&board.sources, zone) {
@@ -137,6 +137,12 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
                     .headed(Tone::Bad, NOT_DEPLOYED),
             })
         }
+        Fact::CutoverEntered { .. } => message(Weight::Course, "cutover begun".to_owned()),
+        Fact::CutoverEnded { end, .. } => match end {
+            CutoverEnd::Verified => message(Weight::Course, "cutover done".to_owned()),
+            CutoverEnd::RolledBack => message(Weight::News, "cutover rolled back: the source is on".to_owned()),
+            CutoverEnd::Failed => message(Weight::News, "cutover failed".to_owned()),
+        },
         Fact::SourceChanged { instance, power, by, .. } => source(label, instance, *power, by.as_deref()),
         Fact::GateReached { gate, question } => {
             let text = format!("gate {gate}: {}", text::one_line(question));
@@ -187,7 +193,7 @@ fn source(label: String, instance: &str, power: Power, by: Option<&str>) -> Opti
         Power::On => message(Weight::News, format!("the source of {name} is on{by}")),
         Power::Unclear => message(Weight::News, format!("the source of {name} may be off: its shutdown was cut short"))
             .map(|message| message.headed(Tone::Warning, "SOURCE")),
-        Power::GoingOff | Power::Moved => None,
+        Power::GoingOff | Power::Deployed | Power::Moved => None,
     }
 }
 
@@ -263,10 +269,25 @@ fn logged(level: Level, label: String, text: &str) -> Option<Message> {
     }
 }
 
-fn stopping(now: bool) -> Message {
-    let (head, text) = match now {
-        false => ("STOPPING", "nothing new starts; work on the server goes on (Ctrl-C again: leave at once)"),
-        true => ("LEAVING", "at once; work on the server goes on"),
+/// `3 cutovers are brought to their end`
+pub(super) fn brought_to_an_end(cutovers: usize) -> String {
+    match cutovers {
+        1 => "1 cutover is brought to its end".to_owned(),
+        many => format!("{many} cutovers are brought to their end"),
+    }
+}
+
+/// The answer to a wish to stop, with the number of cutovers that come to their end first.
+fn stopping(now: bool, cutovers: usize) -> Message {
+    let (head, text) = match (now, cutovers) {
+        (false, 0) => {
+            ("STOPPING", "nothing new starts; work on the server goes on (Ctrl-C again: leave at once)".to_owned())
+        }
+        (false, some) => {
+            let cutovers = brought_to_an_end(some);
+            ("STOPPING", format!("nothing new starts, and {cutovers} first (Ctrl-C again: leave at once)"))
+        }
+        (true, _) => ("LEAVING", "at once; work on the server goes on".to_owned()),
     };
     Message::new(Weight::Alarm, String::new(), text).headed(Tone::Warning, head)
 }

@@ -10,6 +10,7 @@ use crate::report::streams::text;
 
 use super::board::{Board, ItemIndex};
 use super::item::{Activity, Item};
+use super::message::brought_to_an_end;
 use super::summary::source_name;
 use super::wait::{Pace, Wait};
 use super::wave::Wave;
@@ -144,8 +145,11 @@ impl Board {
 
     fn stop_line(&self) -> Option<Line> {
         let text = match self.stop? {
-            false => "STOPPING  nothing new starts; work on the server goes on",
-            true => "LEAVING   work on the server goes on",
+            false if self.sources.cutovers() > 0 => {
+                format!("STOPPING  nothing new starts; {} first", brought_to_an_end(self.sources.cutovers()))
+            }
+            false => "STOPPING  nothing new starts; work on the server goes on".to_owned(),
+            true => "LEAVING   work on the server goes on".to_owned(),
         };
         Some(Line::default().with(Tone::Warning, text))
     }
