@@ -2,8 +2,8 @@
 
 use rhai::{AST, Engine, ParseError, Scope};
 
-use crate::check::table::check;
-use crate::check::variables::undefined;
+use crate::check::natives::Natives;
+use crate::check::words::{Mistakes, Vocabulary, mistakes};
 use crate::error::Error;
 use crate::language::catalog::Catalog;
 use crate::language::finding::Finding;
@@ -14,10 +14,10 @@ use crate::language::syntax::{Recovered, recover};
 /// # Errors
 /// Every mistake that can be found without running, in the order of the text.
 pub fn compile(engine: &Engine, catalog: &Catalog, source: &str) -> Result<AST, Vec<Finding>> {
-    compile_with(engine, catalog, source, &Scope::new(), |ast| check(engine, catalog, ast))
+    compile_with(engine, catalog, source, &Scope::new(), &AST::empty())
 }
 
-/// The same for a text that sees existing variables, with the check of its tree.
+/// The same for a text that sees existing variables and the functions of earlier texts.
 ///
 /// # Errors
 /// As [`compile`].
@@ -26,11 +26,18 @@ pub fn compile_with(
     catalog: &Catalog,
     source: &str,
     scope: &Scope<'_>,
-    check: impl FnOnce(&AST) -> Vec<Finding>,
+    functions: &AST,
 ) -> Result<AST, Vec<Finding>> {
     let (syntax, tree) = recover(source);
-    let known: Vec<&str> = scope.iter_raw().map(|(name, ..)| name).collect();
-    let found = findings(engine, catalog, &syntax, tree.as_ref(), &known, check);
+    let vocabulary = Vocabulary {
+        engine,
+        natives: &Natives::of(engine),
+        catalog,
+        variables: scope.iter_raw().map(|(name, ..)| name).collect(),
+        functions,
+        lost: &syntax.lost,
+    };
+    let found = findings(&vocabulary, &syntax, tree.as_ref());
     if !found.is_empty() {
         return Err(found);
     }
@@ -38,28 +45,17 @@ pub fn compile_with(
     engine.compile_with_scope(scope, source).map_err(|error| vec![unparsed(&error)])
 }
 
-/// Every mistake of a text, from its syntax and from the check of its tree, in order; `known` are the variables that
-/// exist.
-pub fn findings(
-    engine: &Engine,
-    catalog: &Catalog,
-    syntax: &Recovered,
-    tree: Option<&AST>,
-    known: &[&str],
-    check: impl FnOnce(&AST) -> Vec<Finding>,
-) -> Vec<Finding> {
+/// Every mistake of a text, from its syntax and from its words, in order.
+pub fn findings(vocabulary: &Vocabulary<'_>, syntax: &Recovered, tree: Option<&AST>) -> Vec<Finding> {
     let Some(tree) = tree else { return syntax.findings.clone() };
-    let known: Vec<&str> = known.iter().copied().chain(syntax.lost.iter().map(String::as_str)).collect();
     let placed = |mut finding: Finding| {
         (finding.line, finding.column) = syntax.place(finding.line, finding.column);
         finding
     };
-    let mut findings: Vec<Finding> =
-        undefined(engine, catalog, tree, syntax.text(), &known).into_iter().map(placed).collect();
-    // What was left out may declare what is called elsewhere, and a line that was repaired says what its author never wrote.
-    let lost = |finding: &Finding| syntax.lost.iter().any(|word| finding.error.message.contains(&format!("`{word}`")));
-    let checked = check(tree).into_iter().filter(|finding| !lost(finding)).map(placed);
-    findings.extend(checked.filter(|finding| !syntax.repairs(finding.line)));
+    let Mistakes { names, calls } = mistakes(vocabulary, tree, syntax.text());
+    let mut findings: Vec<Finding> = names.into_iter().map(placed).collect();
+    // A line that was repaired calls what its author never wrote.
+    findings.extend(calls.into_iter().map(placed).filter(|finding| !syntax.repairs(finding.line)));
     findings.extend(syntax.findings.iter().cloned());
     findings.sort_by_key(|finding| (finding.line, finding.column));
     findings.dedup_by_key(|finding| (finding.line, finding.column));

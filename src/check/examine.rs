@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use rhai::Engine;
+use rhai::{AST, Engine};
 use serde_json::Value;
 
 use crate::check::compile::findings;
 use crate::check::natives::Natives;
 use crate::check::program::{File, load};
-use crate::check::table::check;
-use crate::check::variables::UNDEFINED;
 use crate::check::walk::walk;
+use crate::check::words::{UNDEFINED, Vocabulary};
 use crate::error::Error;
 use crate::language::catalog::Catalog;
 use crate::language::finding::Finding;
@@ -39,13 +38,16 @@ pub fn examine(
     now: Timestamp,
 ) -> Vec<Remark> {
     let files = load(name, text, folder);
-    let mut told = walk(&files, &Natives::of(engine), catalog, folder, now);
+    let natives = Natives::of(engine);
+    let mut told = walk(&files, &natives, catalog, folder, now);
     let mut remarks = Vec::new();
     for (index, file) in files.iter().enumerate() {
         let remark = |severity, finding| Remark { file: file.name.clone(), severity, finding, text: file.text.clone() };
         let mut found: Vec<Remark> = Vec::new();
         let tree = file.tree.as_ref().map(|tree| &tree.ast);
-        let mistakes = findings(engine, catalog, &file.syntax, tree, &[], |ast| check(engine, catalog, ast));
+        let (natives, functions, lost) = (&natives, &AST::empty(), &file.syntax.lost);
+        let vocabulary = Vocabulary { engine, natives, catalog, variables: Vec::new(), functions, lost };
+        let mistakes = findings(&vocabulary, &file.syntax, tree);
         let mistakes = mistakes.into_iter().map(|finding| outside(finding, index, &files));
         found.extend(mistakes.map(|finding| remark(Severity::Error, finding)));
         let imports = file.imports.iter().cloned().map(|(error, position)| (Severity::Error, error, position));

@@ -1,72 +1,78 @@
-//! The calls of a script, each by its own words: missing functions, numbers of arguments, literals.
+//! The rules for a call by its own words: a missing function, the number of its arguments, literals.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, Expr, FnCallExpr, Position};
 
 use crate::check::literals;
+use crate::check::words::Words;
 use crate::error::{Error, count};
 use crate::language::arguments::options_instead;
 use crate::language::bodies::is_closure;
-use crate::language::captures::{captured_by, captured_writes, closure_name};
+use crate::language::captures::{captured_by, closure_name};
 use crate::language::catalog::Catalog;
-use crate::language::finding::{CapturedWrites, Finding, captured_write};
+use crate::language::finding::{Finding, captured_write};
 use crate::language::meant::unknown_function;
 use crate::language::spec::{Kind, Spec};
 
-/// Every mistake in the tree, in the order of the file.
-pub fn check(engine: &Engine, catalog: &Catalog, ast: &AST) -> Vec<Finding> {
-    let known = Names::of(engine, catalog, ast);
-    let writes = captured_writes(ast);
-    let mut findings = Vec::new();
-    ast.walk(&mut |path| {
-        if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
-            path.last()
-        {
-            check_call(call, *position, &known, &writes, &mut findings);
+impl Words<'_> {
+    pub(super) fn check_call(&mut self, call: &FnCallExpr, position: Position) {
+        let (name, vocabulary) = (call.name.as_str(), self.vocabulary);
+        let is_plain = call.namespace.is_empty() && call.op_token.is_none() && !is_closure(name);
+        if !is_plain || vocabulary.lost.contains(name) {
+            return;
         }
-        true
-    });
-    findings.sort_by_key(|finding| (finding.line, finding.column));
-    findings
-}
-
-struct Names<'a> {
-    catalog: &'a Catalog,
-    ast: &'a AST,
-    native: BTreeSet<String>,
-    script: BTreeMap<String, BTreeSet<usize>>,
-    variables: BTreeSet<String>,
-}
-
-impl<'a> Names<'a> {
-    fn of(engine: &Engine, catalog: &'a Catalog, ast: &'a AST) -> Self {
-        let native = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
-        let mut script: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-        for function in ast.iter_functions() {
-            script.entry(function.name.to_owned()).or_default().insert(function.params.len());
-        }
-        let mut variables = BTreeSet::new();
-        ast.walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Var(variable, ..))) = path.last() {
-                variables.insert(variable.0.name.to_string());
+        if let Some(arities) = self.functions.get(name) {
+            if !arities.contains(&call.args.len()) && !vocabulary.natives.has(name) {
+                let error = arity(name, arities, call.args.len());
+                let forms = [self.ast, vocabulary.functions].map(|ast| signature(ast, name));
+                let forms: Vec<String> = forms.into_iter().filter(|form| !form.is_empty()).collect();
+                self.wrong(error.hint(forms.join(" or ")), position);
             }
-            true
-        });
-        Self { catalog, ast, native: native.into_iter().collect(), script, variables }
+            return;
+        }
+        let Some(function) = vocabulary.catalog.find(name) else {
+            if !vocabulary.natives.has(name) && !self.variables.contains(name) {
+                self.wrong(unknown_function(name, self.all()), position);
+            }
+            return;
+        };
+        let (least, most) = function.arity();
+        if call.args.len() < least || call.args.len() > most {
+            self.wrong(function.wrong_arity(name, call.args.len()), position);
+            return;
+        }
+        let mut found = Vec::new();
+        let mut add = |error: Error, position: Position| found.push((error, position));
+        check_arguments(vocabulary.catalog, function, name, &call.args, &mut add);
+        for argument in &call.args {
+            if let Some((closure, parameters)) = self.closure_given(argument) {
+                literals::check_closure(function, parameters, argument.position(), &mut add);
+                if runs_beside(function)
+                    && let Some((variable, position)) = self.writes.get(&closure).and_then(|writes| writes.first())
+                {
+                    add(captured_write(variable, function.name), *position);
+                }
+            }
+        }
+        found.into_iter().for_each(|(error, position)| self.wrong(error, position));
+    }
+
+    fn wrong(&mut self, error: Error, position: Position) {
+        let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+        self.found.calls.push(Finding { error, line, column });
     }
 
     /// The internal name of a closure written as an argument, and the number of its own parameters.
-    fn closure(&self, argument: &Expr) -> Option<(String, usize)> {
+    fn closure_given(&self, argument: &Expr) -> Option<(String, usize)> {
         let name = closure_name(argument)?;
-        let captured = captured_by(argument);
-        let all = self.script.get(&name)?.first()?;
-        Some((name, all.saturating_sub(captured)))
+        let all = self.bodies.get(&name)?.first()?.parameters.len();
+        Some((name, all.saturating_sub(captured_by(argument))))
     }
 
     fn all(&self) -> impl Iterator<Item = &str> {
-        let natives = self.native.iter().map(String::as_str).filter(|name| name.starts_with(char::is_alphabetic));
-        self.catalog.names().keys().map(String::as_str).chain(self.script.keys().map(String::as_str)).chain(natives)
+        let own = self.functions.keys().map(String::as_str);
+        self.vocabulary.catalog.names().keys().map(String::as_str).chain(own).chain(self.vocabulary.natives.names())
     }
 }
 
@@ -74,70 +80,6 @@ impl<'a> Names<'a> {
 pub(super) fn signature(ast: &AST, name: &str) -> String {
     let forms = ast.iter_functions().filter(|function| function.name == name);
     forms.map(|function| format!("`{name}({})`", function.params.join(", "))).collect::<Vec<_>>().join(" or ")
-}
-
-/// Words of the language that look like calls.
-const KEYWORDS: [&str; 14] = [
-    "curry",
-    "call",
-    "Fn",
-    "is_shared",
-    "is_def_var",
-    "is_def_fn",
-    "type_of",
-    "print",
-    "debug",
-    "eval",
-    "this",
-    "super",
-    "timestamp",
-    "exit",
-];
-
-fn check_call(
-    call: &FnCallExpr,
-    position: Position,
-    known: &Names<'_>,
-    writes: &CapturedWrites,
-    findings: &mut Vec<Finding>,
-) {
-    let name = call.name.as_str();
-    if !call.namespace.is_empty() || call.op_token.is_some() || is_closure(name) {
-        return;
-    }
-    let mut found = |error: Error, position: Position| {
-        let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
-        findings.push(Finding { error, line, column });
-    };
-    if let Some(arities) = known.script.get(name) {
-        if !arities.contains(&call.args.len()) && !known.native.contains(name) {
-            let error = arity(name, arities, call.args.len());
-            found(error.hint(signature(known.ast, name)), position);
-        }
-        return;
-    }
-    let Some(function) = known.catalog.find(name) else {
-        if !known.native.contains(name) && !KEYWORDS.contains(&name) && !known.variables.contains(name) {
-            found(unknown_function(name, known.all()), position);
-        }
-        return;
-    };
-    let (least, most) = function.arity();
-    if call.args.len() < least || call.args.len() > most {
-        found(function.wrong_arity(name, call.args.len()), position);
-        return;
-    }
-    check_arguments(known.catalog, function, name, &call.args, &mut found);
-    for argument in &call.args {
-        if let Some((closure, parameters)) = known.closure(argument) {
-            literals::check_closure(function, parameters, argument.position(), &mut found);
-            if runs_beside(function)
-                && let Some((variable, position)) = writes.get(&closure).and_then(|writes| writes.first())
-            {
-                found(captured_write(variable, function.name), *position);
-            }
-        }
-    }
 }
 
 /// True if a closure given to it works on copies of its captures.
@@ -186,14 +128,14 @@ pub(super) fn arity(name: &str, counts: &BTreeSet<usize>, given: usize) -> Error
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::check::compile::compile;
     use crate::functions::catalog;
     use crate::runtime::engine::bare;
 
     fn findings(code: &str) -> Vec<(usize, usize, String, Option<String>)> {
         let engine = bare();
-        let ast = engine.compile(code).expect("the code parses");
-        check(&engine, catalog(), &ast)
+        let found = compile(&engine, catalog(), code).err().unwrap_or_default();
+        found
             .into_iter()
             .map(|finding| (finding.line, finding.column, finding.error.message, finding.error.hint))
             .collect()

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
 use crate::check::compile::compile_with;
-use crate::check::table::check;
 use crate::language::error::{Located, Step};
 use crate::language::finding::Finding;
 use crate::runtime::engine::build;
@@ -100,9 +99,8 @@ impl Session {
     }
 
     fn run(&mut self, text: &str, elsewhere: Option<(&Engine, &Arc<Host>)>) -> Result<Dynamic, Mistake> {
-        let whole = |input: &AST| check(&self.engine, self.host.language.catalog, &self.functions.merge(input));
-        let input =
-            compile_with(&self.engine, self.host.language.catalog, text, &self.scope, whole).map_err(Mistake::Found)?;
+        let catalog = self.host.language.catalog;
+        let input = compile_with(&self.engine, catalog, text, &self.scope, &self.functions).map_err(Mistake::Found)?;
         let whole = self.functions.merge(&input);
         let shared: Arc<str> = text.into();
         let names = input.iter_functions().map(|function| function.name.to_owned());

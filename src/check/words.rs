@@ -1,6 +1,7 @@
-//! Every undefined variable and module of a script, with suggestions. Pure.
+//! Every name and every call of a script, by its own words: undefined variables and modules, missing functions, wrong
+//! arguments. Pure.
 //!
-//! The parser's strict mode stops at the first; this walks the tree with the scopes of the language: blocks, loops,
+//! The parser's strict mode stops at the first; this walks the tree once with the scopes of the language: blocks, loops,
 //! `catch`, functions that see only their parameters, closures that see their surroundings.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,32 +9,60 @@ use std::sync::Arc;
 
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnCallExpr, FnPtr, ParseErrorType, Position, Stmt, StmtBlock};
 
+use crate::check::natives::Natives;
 use crate::error::{Error, suggest};
 use crate::language::bodies::{Bodies, bodies, is_closure, named};
+use crate::language::captures::captured_writes;
 use crate::language::catalog::Catalog;
-use crate::language::finding::Finding;
+use crate::language::finding::{CapturedWrites, Finding};
 use crate::language::scope::Names;
 
 /// The detail with the name of an undefined variable.
 pub const UNDEFINED: &str = "undefined";
 
-/// The undefined variables and modules of a script that parses, in the order of the text; `globals` exist beforehand.
-/// The modules of `engine` are known as well.
-pub fn undefined(engine: &Engine, catalog: &Catalog, ast: &AST, source: &str, globals: &[&str]) -> Vec<Finding> {
-    let mut walk = Walk::new(engine, catalog, ast, source);
-    walk.names = globals.iter().map(|name| (*name, ())).collect();
-    walk.statements(ast.statements());
-    let imported = walk.imported.clone();
-    for (name, function) in named(&walk.bodies.clone()) {
-        walk.names = seen(&function.parameters);
-        walk.modules = imported.iter().cloned().collect();
-        walk.function = Some(name.clone());
-        walk.told.clear();
-        walk.statements(&function.body);
+/// The meaning of the words of a text beyond its own declarations.
+pub struct Vocabulary<'a> {
+    pub engine: &'a Engine,
+    pub natives: &'a Natives,
+    pub catalog: &'a Catalog,
+    /// The variables that exist beforehand.
+    pub variables: Vec<&'a str>,
+    /// The functions of earlier inputs.
+    pub functions: &'a AST,
+    /// Words that a repair has taken out of the text: they may be declarations.
+    pub lost: &'a BTreeSet<String>,
+}
+
+/// The mistakes in the words of a script.
+#[derive(Default)]
+pub struct Mistakes {
+    /// Undefined variables and modules.
+    pub names: Vec<Finding>,
+    pub calls: Vec<Finding>,
+}
+
+/// The mistakes in a script that parses.
+pub fn mistakes(vocabulary: &Vocabulary<'_>, ast: &AST, source: &str) -> Mistakes {
+    let mut words = Words::new(vocabulary, ast, source);
+    words.names = vocabulary
+        .variables
+        .iter()
+        .copied()
+        .chain(vocabulary.lost.iter().map(String::as_str))
+        .map(|name| (name, ()))
+        .collect();
+    words.statements(ast.statements());
+    let imported = words.imported.clone();
+    for (name, function) in named(&words.bodies.clone()) {
+        words.names = seen(&function.parameters);
+        words.modules = imported.iter().cloned().collect();
+        words.function = Some(name.clone());
+        words.reported.clear();
+        words.statements(&function.body);
     }
-    walk.findings.sort_by_key(|finding| (finding.line, finding.column));
-    walk.findings.dedup_by_key(|finding| (finding.line, finding.column));
-    walk.findings
+    words.found.names.sort_by_key(|finding| (finding.line, finding.column));
+    words.found.names.dedup_by_key(|finding| (finding.line, finding.column));
+    words.found
 }
 
 /// The names that a function sees at its beginning.
@@ -49,35 +78,38 @@ fn variable_name(expression: &Expr) -> Option<String> {
 }
 
 /// A walk over the tree, with the knowledge at its position.
-struct Walk<'a> {
-    catalog: &'a Catalog,
-    engine: &'a Engine,
-    ast: &'a AST,
-    source: &'a str,
+pub(super) struct Words<'a> {
+    pub(super) vocabulary: &'a Vocabulary<'a>,
+    pub(super) ast: &'a AST,
+    pub(super) source: &'a str,
     /// Variables in scope, innermost last.
-    names: Names<()>,
+    pub(super) names: Names<()>,
     /// Modules in scope, by the names of their imports.
     modules: Vec<String>,
     /// Every import at the runbook's top level: functions see them.
     imported: BTreeSet<String>,
     /// Constants of the top level: functions see them as `global::X`.
-    constants: BTreeSet<String>,
+    pub(super) constants: BTreeSet<String>,
+    /// The variables of all `let` and `const`.
+    pub(super) variables: BTreeSet<String>,
     /// The positions of all declarations.
-    declared: BTreeMap<String, (usize, usize)>,
+    pub(super) declared: BTreeMap<String, (usize, usize)>,
     /// Names that a closure or a `catch` introduces, with its description: `the closure in line 4`.
-    given: BTreeMap<String, String>,
-    functions: BTreeSet<String>,
-    /// Functions and closures.
-    bodies: Arc<Bodies>,
+    pub(super) given: BTreeMap<String, String>,
+    /// The script's own functions with their numbers of arguments, and those of earlier inputs.
+    pub(super) functions: BTreeMap<String, BTreeSet<usize>>,
+    /// Functions and closures of the text.
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) writes: CapturedWrites,
     /// The function that is being walked.
-    function: Option<String>,
+    pub(super) function: Option<String>,
     /// The names reported for this function: once is enough.
-    told: BTreeSet<String>,
-    findings: Vec<Finding>,
+    reported: BTreeSet<String>,
+    pub(super) found: Mistakes,
 }
 
-impl<'a> Walk<'a> {
-    fn new(engine: &'a Engine, catalog: &'a Catalog, ast: &'a AST, source: &'a str) -> Self {
+impl<'a> Words<'a> {
+    fn new(vocabulary: &'a Vocabulary<'a>, ast: &'a AST, source: &'a str) -> Self {
         let (mut constants, mut imported) = (BTreeSet::new(), BTreeSet::new());
         for statement in ast.statements() {
             match statement {
@@ -90,6 +122,11 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
         }
+        let mut functions: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for function in ast.iter_functions().chain(vocabulary.functions.iter_functions()) {
+            functions.entry(function.name.to_owned()).or_default().insert(function.params.len());
+        }
+        let mut variables = BTreeSet::new();
         let mut declared = BTreeMap::new();
         let mut declare = |name: &str, position: Position| {
             declared.entry(name.to_owned()).or_insert(place(position));
@@ -121,7 +158,10 @@ impl<'a> Walk<'a> {
                     }
                     captured.clear();
                 }
-                Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => declare(&variable.0.name, variable.0.pos),
+                Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => {
+                    variables.insert(variable.0.name.to_string());
+                    declare(&variable.0.name, variable.0.pos);
+                }
                 Some(ASTNode::Stmt(Stmt::For(head, _))) => {
                     declare(&head.0.name, head.0.pos);
                     if let Some(counter) = &head.1 {
@@ -133,26 +173,27 @@ impl<'a> Walk<'a> {
             true
         });
         Self {
-            catalog,
-            engine,
+            vocabulary,
             ast,
             source,
             names: Names::default(),
             modules: Vec::new(),
             imported,
             constants,
+            variables,
             declared,
-            functions: ast.iter_functions().map(|function| function.name.to_owned()).collect(),
+            functions,
             bodies: Arc::new(bodies),
+            writes: captured_writes(ast),
             given,
             function: None,
-            told: BTreeSet::new(),
-            findings: Vec::new(),
+            reported: BTreeSet::new(),
+            found: Mistakes::default(),
         }
     }
 
     fn block(&mut self, block: &StmtBlock) {
-        self.scoped(|walk| walk.statements(block.statements()));
+        self.scoped(|words| words.statements(block.statements()));
     }
 
     /// Walks a block, whose declarations are gone afterwards.
@@ -182,26 +223,26 @@ impl<'a> Walk<'a> {
             }
             Stmt::For(head, _) => {
                 self.expression(&head.2.expr);
-                self.scoped(|walk| {
-                    walk.names.push(head.0.name.clone(), ());
-                    head.1.iter().for_each(|counter| walk.names.push(counter.name.clone(), ()));
-                    walk.statements(head.2.body.statements());
+                self.scoped(|words| {
+                    words.names.push(head.0.name.clone(), ());
+                    head.1.iter().for_each(|counter| words.names.push(counter.name.clone(), ()));
+                    words.statements(head.2.body.statements());
                 });
             }
             Stmt::TryCatch(flow, _) => {
                 self.block(&flow.body);
-                self.scoped(|walk| {
+                self.scoped(|words| {
                     if let Expr::Variable(variable, ..) = &flow.expr {
-                        walk.names.push(variable.1.clone(), ());
+                        words.names.push(variable.1.clone(), ());
                     }
-                    walk.statements(flow.branch.statements());
+                    words.statements(flow.branch.statements());
                 });
             }
             Stmt::Switch(switch, _) => {
                 self.expression(&switch.0);
                 for case in &switch.1.expressions {
                     self.expression(&case.lhs);
-                    self.scoped(|walk| walk.expression(&case.rhs));
+                    self.scoped(|words| words.expression(&case.rhs));
                 }
             }
             Stmt::Var(variable, ..) => {
@@ -212,7 +253,7 @@ impl<'a> Walk<'a> {
                 self.expression(&assignment.1.lhs);
                 self.expression(&assignment.1.rhs);
             }
-            Stmt::FnCall(call, _) => self.call(call),
+            Stmt::FnCall(call, position) => self.call(call, *position),
             Stmt::Block(block) => self.block(block),
             Stmt::Expr(expression) => self.expression(expression),
             Stmt::BreakLoop(Some(expression), ..) | Stmt::Return(Some(expression), ..) => self.expression(expression),
@@ -242,7 +283,8 @@ impl<'a> Walk<'a> {
             }
             Expr::Map(fields, _) => fields.0.iter().for_each(|(_, value)| self.expression(value)),
             Expr::Stmt(block) => self.block(block),
-            Expr::FnCall(call, _) | Expr::MethodCall(call, _) => self.call(call),
+            Expr::FnCall(call, position) => self.call(call, *position),
+            Expr::MethodCall(call, _) => call.args.iter().for_each(|argument| self.expression(argument)),
             Expr::Dot(pair, ..) | Expr::Index(pair, ..) => {
                 self.expression(&pair.lhs);
                 self.expression(&pair.rhs);
@@ -254,13 +296,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn call(&mut self, call: &FnCallExpr) {
+    fn call(&mut self, call: &FnCallExpr, position: Position) {
         if let Some(root) = call.namespace.path.first() {
             self.module(root.name.as_str(), root.pos);
         }
         for argument in &call.args {
             self.expression(argument);
         }
+        self.check_call(call, position);
     }
 
     /// Looks up a closure's captures, which are arguments beside it and parameters inside.
@@ -270,25 +313,27 @@ impl<'a> Walk<'a> {
             return;
         };
         let outside = std::mem::replace(&mut self.names, seen(&closure.parameters));
-        self.scoped(|walk| walk.statements(&closure.body));
+        self.scoped(|words| words.statements(&closure.body));
         self.names = outside;
     }
 
     fn name(&mut self, name: &str, position: Position) {
-        let known = self.names.find(name).is_some() || self.functions.contains(name);
+        let known = self.names.find(name).is_some() || self.bodies.contains_key(name);
         // A name made up by the parser is not the author's.
-        if known || name.is_empty() || name.contains('$') || !self.told.insert(name.to_owned()) {
+        if known || name.is_empty() || name.contains('$') || !self.reported.insert(name.to_owned()) {
             return;
         }
         let error = Error::script(format!("undefined variable `{name}`"))
             .detail(UNDEFINED, name)
-            .hint(self.meant(name, position));
+            .hint(self.meant_by(name, position));
         self.found(error, position);
     }
 
     fn module(&mut self, name: &str, position: Position) {
-        let known = name == "global" || self.modules.iter().any(|known| known == name) || has_module(self.engine, name);
-        if known || !self.told.insert(format!("{name}::")) {
+        let known = name == "global"
+            || self.modules.iter().any(|known| known == name)
+            || has_module(self.vocabulary.engine, name);
+        if known || !self.reported.insert(format!("{name}::")) {
             return;
         }
         let near = suggest(name, self.modules.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
@@ -298,92 +343,12 @@ impl<'a> Walk<'a> {
 
     fn found(&mut self, error: Error, position: Position) {
         let (line, column) = place(position);
-        self.findings.push(Finding { error, line, column });
-    }
-
-    /// A suggestion for a name that is not in scope.
-    fn meant(&self, name: &str, position: Position) -> String {
-        let in_function = self.function.is_some();
-        if in_function && self.constants.contains(name) {
-            return format!("a function sees a constant of the runbook as `global::{name}`");
-        }
-        if let Some(declared) = self.declared.get(name) {
-            if !in_function && *declared > place(position) && self.is_at_top(name) {
-                return format!("it is declared further down, in line {}", declared.0);
-            }
-            return out_of_reach(name, in_function);
-        }
-        if let Some(there) = self.given.get(name) {
-            return format!("only {there} has it: use it there, or keep it in a variable that is declared before");
-        }
-        if let Some(written) = foreign(name) {
-            return written;
-        }
-        if let Some(function) = self.catalog.find(name) {
-            return format!("call it: `{}`", function.signature().replacen(function.name, name, 1));
-        }
-        if let Some(near) = near(name, self.names.iter()) {
-            return format!("did you mean `{near}`?");
-        }
-        if let Some(near) = near(name, self.functions.iter().map(String::as_str).filter(|name| !is_closure(name))) {
-            return format!("did you mean the function `{near}`?");
-        }
-        if let Some(near) = near(name, self.constants.iter().map(String::as_str)).filter(|_| in_function) {
-            return format!("did you mean `global::{near}`?");
-        }
-        // A name that a closure does not find is looked up where the closure is made; its own variables are elsewhere.
-        let before = self.declared.iter().filter(|(_, declared)| **declared < place(position));
-        if let Some(near) = near(name, before.map(|(name, _)| name.as_str())).filter(|_| !in_function) {
-            return format!("did you mean `{near}`?");
-        }
-        let quoted = format!("declare it: `let {name} = ...;`");
-        if self.source.contains(&format!("\"{name}\"")) {
-            format!("{quoted}, or put it in quotes: `\"{name}\"`")
-        } else {
-            quoted
-        }
-    }
-
-    fn is_at_top(&self, name: &str) -> bool {
-        self.ast
-            .statements()
-            .iter()
-            .any(|statement| matches!(statement, Stmt::Var(variable, ..) if variable.0.name == name))
+        self.found.names.push(Finding { error, line, column });
     }
 }
 
-fn place(position: Position) -> (usize, usize) {
+pub(super) fn place(position: Position) -> (usize, usize) {
     (position.line().unwrap_or(1), position.position().unwrap_or(1))
-}
-
-/// The name that a misspelt one means; short names are all near each other.
-fn near<'a>(name: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let same = candidates.clone().find(|candidate| candidate.eq_ignore_ascii_case(name));
-    let long = |candidate: &&str| candidate.chars().count().min(name.chars().count()) > 2;
-    same.or_else(|| suggest(name, candidates.filter(long)))
-}
-
-/// Declared, but out of scope.
-fn out_of_reach(name: &str, in_function: bool) -> String {
-    if in_function {
-        format!("it is declared outside this function: pass it in, or make it a `const` and write `global::{name}`")
-    } else {
-        format!("it is declared in another block: declare it before that block: `let {name} = ...;`")
-    }
-}
-
-/// Values in the notation of other languages.
-fn foreign(name: &str) -> Option<String> {
-    let written = match name {
-        "None" | "undefined" | "Null" | "NULL" | "Nil" | "NIL" => {
-            return Some("the empty value is written `()`".to_owned());
-        }
-        "True" | "TRUE" => "true",
-        "False" | "FALSE" => "false",
-        "self" => "this",
-        _ => return None,
-    };
-    Some(format!("write `{written}`"))
 }
 
 /// True if the engine has a module with this name without an import.
@@ -406,7 +371,17 @@ mod tests {
             let hint = finding.error.hint.unwrap_or_default();
             format!("{}:{} {}; {hint}", finding.line, finding.column, finding.error.message)
         };
-        undefined(&bare(), catalog(), &recover(source).1.unwrap(), source, &["it"]).into_iter().map(line).collect()
+        let (engine, earlier, lost) = (bare(), AST::empty(), BTreeSet::new());
+        let natives = Natives::of(&engine);
+        let vocabulary = Vocabulary {
+            engine: &engine,
+            natives: &natives,
+            catalog: catalog(),
+            variables: vec!["it"],
+            functions: &earlier,
+            lost: &lost,
+        };
+        mistakes(&vocabulary, &recover(source).1.unwrap(), source).names.into_iter().map(line).collect()
     }
 
     #[test]
