@@ -13,6 +13,7 @@ use super::world::World;
 use crate::clock::Clock;
 use crate::disk;
 use crate::error::{Error, Kind, Result};
+use crate::journal::deployed::deployed;
 use crate::journal::file::{self, Log, Medium};
 use crate::journal::reached::{self, Noted};
 use crate::journal::replay::State;
@@ -85,6 +86,7 @@ impl Kept {
         let log = Log::new(Arc::new(noted(&directory, file::create(&path, clock.now())?)?), path);
         let journal =
             Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log)).knowing(known.clone());
+        let journal = journal.remembering(others(store.clone(), &directory.meta));
         let kept = Self { place: Files::of(directory, lock), journal: Arc::new(journal), before: None };
         Ok((kept, world))
     }
@@ -97,6 +99,7 @@ impl Kept {
         // Without a key no run can be kept either, and its first change will say so.
         let key = store.as_ref().ok().and_then(|store| store.key().ok()).unwrap_or_default();
         let first = clock.now();
+        let others = store.clone().map(|store| others(store, &meta));
         let lazy = Lazy {
             state: Mutex::default(),
             make: Box::new(move || {
@@ -111,6 +114,10 @@ impl Kept {
         };
         let log = Log::new(Arc::new(lazy), path);
         let journal = Journal::new(id, key, clock.clone(), State::default(), Some(log)).knowing(known.clone());
+        let journal = match others {
+            Ok(others) => journal.remembering(others),
+            Err(_) => journal,
+        };
         Self { place, journal: Arc::new(journal), before: None }
     }
 
@@ -135,6 +142,7 @@ impl Kept {
         let log = Log::new(Arc::new(noted(&directory, file)?), path);
         let journal = Journal::new(directory.meta.id.clone(), store.key()?, clock, state, Some(log));
         let journal = journal.knowing(known.clone()).after(past);
+        let journal = journal.remembering(others(store.clone(), &directory.meta));
         if is_cut {
             journal.note_behind()?;
         }
@@ -183,6 +191,12 @@ impl Kept {
         });
         self.journal.usable().and(saved)
     }
+}
+
+/// Reads what the other runs on the cloud of this one have deployed; a rehearsal has a cloud of its own.
+fn others(store: Store, meta: &Meta) -> impl Fn() -> Vec<Value> + Send + Sync + 'static {
+    let (cloud, run, rehearses) = (meta.cloud.clone(), meta.id.clone(), meta.sandbox.is_some());
+    move || if rehearses { Vec::new() } else { deployed(&store, &cloud, &run).unwrap_or_default() }
 }
 
 impl Files {

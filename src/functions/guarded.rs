@@ -106,7 +106,7 @@ pub fn to_join(
     requires: Option<&str>,
     executions: &[Value],
 ) -> Result<Vec<Objection>> {
-    let there = There { schedules: Vec::new(), ..There::of(call, transfer, &[])? };
+    let there = There { deployments: Vec::new(), schedules: Vec::new(), ..There::of(call, transfer, &[])? };
     Ok(before_deploy(&Facts { foreign: None, ..there.facts(call, executions) }, requires))
 }
 
@@ -125,10 +125,11 @@ pub fn to_copy(
     (newest, window): (&[Value], usize),
 ) -> Result<Vec<Objection>> {
     let transfer = recent(call, id)?;
-    let alive = |deployment: &Value| status(deployment).is_alive();
+    let deployed = |known: &[Value]| of_machines(known, &transfer).iter().any(|known| status(known).is_alive());
     let is_harmless = effects == Effects::default()
         && !newest.iter().any(switches_off)
-        && !of_machines(&lists::deployments(call)?, &transfer).iter().any(alive);
+        && !deployed(&lists::deployments(call)?)
+        && !deployed(call.deployed_by_others());
     if is_harmless {
         return Ok(Vec::new());
     }
@@ -198,7 +199,10 @@ impl There {
             Some(id) => enabled_schedules(call, id)?,
             None => Vec::new(),
         };
-        let deployments = of_machines(deployments, machines);
+        let known = |other: &Value| deployments.iter().any(|deployment| deployment["id"] == other["id"]);
+        let mut forgotten = of_machines(call.deployed_by_others(), machines);
+        forgotten.retain(|other| !known(other));
+        let deployments = [of_machines(deployments, machines), forgotten].concat();
         Ok(Self { label: label(machines), id, deployments, transfers, others, schedules })
     }
 

@@ -10,7 +10,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::functions::overrides::{Objection, Override};
-use crate::model::{Object, Status, Task, TaskStatus};
+use crate::model::{MADE_BY, Object, Status, Task, TaskStatus};
 
 /// The facts of one moment about the VMs of a replica, or of one that is about to be made.
 #[derive(Clone, Default)]
@@ -173,7 +173,11 @@ impl Facts<'_> {
             Some(other) => format!(" of another replica, {other}"),
             None => " without a replica".to_owned(),
         };
-        let deleted = if is_deleted(deployment) { ", its record was deleted" } else { "" };
+        let deleted = match deployment[MADE_BY].as_str() {
+            Some(run) => format!(", according to run {run} alone"),
+            None if is_deleted(deployment) => ", its record was deleted".to_owned(),
+            None => String::new(),
+        };
         let (label, id, word) = (self.label, text(deployment, "id"), text(deployment, "status"));
         format!("`{label}` was deployed before (deployment {id}{by}, {word}{deleted})")
     }

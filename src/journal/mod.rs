@@ -3,6 +3,7 @@
 //! `record` defines the lines, `replay` (pure) draws conclusions from them, `file` stores them on the disk, `runs`
 //! knows their directories.
 
+pub mod deployed;
 pub mod file;
 mod format;
 pub mod lane;
@@ -15,7 +16,7 @@ pub mod runs;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -78,6 +79,9 @@ pub struct Journal {
     /// Nothing may be done that is not recorded yet: a first pass over an edited runbook.
     only_replays: bool,
     past: Option<Past>,
+    /// The deployments that the other runs on this cloud have made, read when somebody asks.
+    others: Box<dyn Fn() -> Vec<Value> + Send + Sync>,
+    deployed: OnceLock<Vec<Value>>,
 }
 
 /// The deepest nesting of lists and objects in a line: readers of JSON refuse more than 128.
@@ -95,7 +99,19 @@ impl Journal {
     /// A journal of earlier records, with a place for the following ones.
     pub fn new(run: String, key: Key, clock: Clock, state: State, log: Option<Log>) -> Self {
         let (known, state, seen) = (secret::Known::default(), Mutex::new(state), Mutex::default());
-        Self { known, run, key, clock, state, log, seen, only_replays: false, past: None }
+        let (others, deployed) = (Box::new(Vec::new), OnceLock::new());
+        Self { known, run, key, clock, state, log, seen, only_replays: false, past: None, others, deployed }
+    }
+
+    /// Remembers what other runs have deployed.
+    #[must_use]
+    pub fn remembering(self, others: impl Fn() -> Vec<Value> + Send + Sync + 'static) -> Self {
+        Self { others: Box::new(others), ..self }
+    }
+
+    /// The deployments that other runs have made on this cloud, as when their journals were first asked.
+    pub fn deployed_by_others(&self) -> &[Value] {
+        self.deployed.get_or_init(|| (self.others)())
     }
 
     /// Masks the secrets that the process knows.

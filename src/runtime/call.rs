@@ -289,6 +289,11 @@ impl Call<'_> {
         self.host.journal.marker(&self.next_key(), &self.identity)
     }
 
+    /// The deployments that other runs have made on this cloud, according to their records.
+    pub fn deployed_by_others(&self) -> &[Value] {
+        self.host.journal.deployed_by_others()
+    }
+
     /// True if this run has made or used the object with this id.
     pub fn knows_id(&self, id: &str) -> bool {
         self.host.journal.knows_id(id)

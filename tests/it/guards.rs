@@ -11,6 +11,7 @@ use coriolis_run::runtime::gates::{Answer, Gates};
 use coriolis_run::sandbox::Trouble;
 use serde_json::json;
 
+use crate::command::{Served, folder};
 use crate::rehearsal::{GENERATIONS, Options, Rehearsal, Stage};
 
 /// Before every script.
@@ -374,6 +375,7 @@ fn a_deployment_that_the_server_is_about_to_begin_is_left_alone() {
         &stage,
         r#"let replica = ensured("web-01");
         let copy = transfer_execute(replica, #{ auto_deploy: true });
+        sleep("38m");
         while transfer_execution_show(copy).status == "RUNNING" { sleep("1s"); }
         let pending = deployment_list()[0].status;
         [pending, refusal(|| replica_execute(replica)), refusal(|| deployment_create(replica))]"#,
@@ -453,4 +455,62 @@ fn an_override_that_overrides_something_asks_at_a_terminal_once() {
             }
         });
     }
+}
+
+#[test]
+fn what_another_run_has_deployed_is_remembered_when_the_server_has_forgotten_it() {
+    let folder = folder("guards-remembered");
+    let runbook = folder.join("move.rhai");
+    let move_it = r#"
+        let replica = replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
+        replica_sync(replica);
+        print(replica_deploy(replica).status);"#;
+    std::fs::write(&runbook, move_it).unwrap();
+    let run = |served: &Served| {
+        let state = ["--state-dir", folder.to_str().unwrap()];
+        let output = served.client(&[&[runbook.to_str().unwrap()], &state[..]].concat()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let first = Served::start("current");
+    let address = first.environment["OS_AUTH_URL"].replace("http://", "").replace("/v3", "");
+    let (code, told) = run(&first);
+    assert_eq!(code, Some(0), "{told}");
+    first.stop();
+    // The cloud of this address starts over: its database was lost.
+    let again = Served::start_on(&address);
+    let (code, told) = run(&again);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("`web-01` was deployed before") && told.contains("according to run "), "{told}");
+    let deployed = again.client(&["-e", "print(deployment_list().len())"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&deployed.stdout).trim(), "0");
+}
+
+#[test]
+fn a_deployment_that_used_up_the_copy_is_not_followed_by_another_full_one() {
+    on_both(|stage, generation| {
+        let seen = play(
+            stage,
+            r#"let replica = ensured("web-01"); replica_sync(replica);
+            replica_deploy(replica, #{ clone_disks: false });
+            [refusal(|| replica_deploy(replica)), refusal(|| replica_sync(replica, #{ shutdown_instances: true })),
+             refusal(|| replica_sync(replica))]"#,
+        );
+        let says = |at: usize, text: &str| {
+            let said = seen.value()[at]["message"].as_str().unwrap_or_default();
+            assert!(said.contains(text), "{}", seen.value());
+        };
+        says(0, "deploying again makes a second VM");
+        says(
+            1,
+            if generation == Generation::Current {
+                "from the copied disks themselves"
+            } else {
+                "could not be deployed"
+            },
+        );
+        // Legacy servers do not show that a deployment used up the copy.
+        if generation == Generation::Current {
+            says(2, "from the copied disks themselves");
+        }
+    });
 }
