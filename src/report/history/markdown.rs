@@ -30,6 +30,7 @@ pub fn document(history: &History, zone: &TimeZone) -> String {
     open(&mut out, history, zone);
     waves(&mut out, history);
     left(&mut out, history);
+    notices(&mut out, history, zone);
     out
 }
 
@@ -126,6 +127,23 @@ fn left(out: &mut String, history: &History) {
     }
     for (label, subject, status) in left {
         let _ = writeln!(out, "- {}: {} {} {status}", inline(label), subject.kind, code(&subject.id));
+    }
+}
+
+/// The most warnings that a ticket wants to show.
+const WARNINGS: usize = 50;
+
+fn notices(out: &mut String, history: &History, zone: &TimeZone) {
+    let all = &history.notices;
+    if !all.is_empty() {
+        let _ = writeln!(out, "\n## {}\n", count(all.len(), "warning"));
+    }
+    for notice in all.iter().take(WARNINGS) {
+        let label = if notice.label.is_empty() { String::new() } else { format!("**{}** ", inline(&notice.label)) };
+        let _ = writeln!(out, "- {} {label}{}", when(notice.at, zone), inline(&notice.message));
+    }
+    if all.len() > WARNINGS {
+        let _ = writeln!(out, "- and {} more", all.len() - WARNINGS);
     }
 }
 

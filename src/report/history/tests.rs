@@ -574,3 +574,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_used_override_is_told_in_the_reports_for_people() {
+    let told = "override `deploy_again`: `a` was deployed before (deployment D, COMPLETED)";
+    let events = [scene::event(0.0, scene::main_lane(), Fact::warning(told))];
+    for (form, shown) in
+        [(Form::Markdown, "override \\`deploy_again\\`: \\`a\\`"), (Form::Html, told), (Form::Json, told)]
+    {
+        let report = whole(&events).render(form, &TimeZone::UTC);
+        assert!(report.contains(shown), "{form:?}: {report}");
+    }
+}
