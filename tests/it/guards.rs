@@ -326,7 +326,7 @@ fn a_schedule_that_is_enabled_while_the_sending_is_tried_again_keeps_the_source_
             r#"let replica = ensured("web-01"); replica_sync(replica);
                replica_schedule_create(replica, #{ hour: 2, minute: 30, enabled: false }).id"#,
         );
-        stage.inject("POST", "/executions", Trouble::UnavailableBefore);
+        stage.inject("POST", "/executions", Trouble::DroppedBefore);
         let both = play(
             stage,
             &format!(
