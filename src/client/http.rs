@@ -19,7 +19,7 @@ use super::identity::{Access, Identity};
 use super::moment;
 use super::outage::{Notice, Outage};
 use super::paging::{self, Paging};
-use super::request::{Method, Request, Service};
+use super::request::{Method, Repeat, Request, Service};
 use super::retry::{self, Failure, Move};
 use super::shared::Shared;
 use super::wire::{Turn, Wire, stopped};
@@ -162,7 +162,8 @@ impl Client {
                 return Ok(Value::Null);
             }
             let next = retry::after(request, &fault, tries, self.shared.known.load(Ordering::Relaxed));
-            maybe |= request.changes() && next != Move::Refused && retry::may_have_acted(fault.reach);
+            let acted = next == Move::Lost || next != Move::Refused && retry::may_have_acted(fault.reach);
+            maybe |= request.changes() && acted;
             let error = self.explain(request, fault.error);
             let now = self.shared.clock.instant();
             let pause = match next {
@@ -423,7 +424,15 @@ impl Client {
             return answer::read(request, &reply);
         }
         let wire = self.shared.wire.clone();
-        self.on_runtime(async move { wire.renew(&access).await }).ok_or_else(|| kept(Error::interrupted()))??;
+        let renewed = self.on_runtime(async move { wire.renew(&access).await });
+        let renewed = renewed.ok_or_else(|| kept(Error::interrupted()))?;
+        if request.repeat == Some(Repeat::Find) {
+            return match renewed {
+                Err(ended) if ended.reach == Reach::Kept => Err(ended),
+                _ => answer::read(request, &reply),
+            };
+        }
+        renewed?;
         // The login may have taken a while.
         departure.stayed().map_err(kept)?;
         let _turn = self.admitted(request, departure)?;

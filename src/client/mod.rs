@@ -46,4 +46,4 @@ pub use generation::Names;
 pub use http::{Client, DEFAULT_PATIENCE, Options};
 pub use identity::{Access, Identity};
 pub use request::{Answer, Method, Repeat, Request, Service};
-pub use retry::{Failure, TRIES, Trail, pause};
+pub use retry::{ADMISSIONS, Failure, TRIES, Trail, pause};

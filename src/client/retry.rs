@@ -13,7 +13,7 @@ use crate::error::{BROKEN, Error, Kind, Prospect, RETRY_AFTER};
 pub const TRIES: u32 = 8;
 
 /// The most tries of a request whose token is refused although its login succeeds: 31 s of pauses.
-const ADMISSIONS: u32 = 6;
+pub const ADMISSIONS: u32 = 6;
 
 /// The most tries before the server has ever answered: its address may be wrong.
 const FIRST_TRIES: u32 = 3;
@@ -80,6 +80,8 @@ pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -
     let Fault { error, reach } = fault;
     match (request.repeat, *reach) {
         (_, Reach::Kept) => Move::Refused,
+        // Some proxies answer in this way after the server has acted: a gate that limits the rate, or asks who we are.
+        (Some(Repeat::Find), Reach::Answered { status: 401 | 429, .. }) => Move::Lost,
         // The login succeeded, or did before: a gate's mistake, or a Keystone that is not yet in step with itself.
         (_, Reach::Unadmitted | Reach::Answered { status: 401, .. }) => {
             if tries < if known { ADMISSIONS } else { FIRST_TRIES } { Move::Again } else { Move::Refused }
@@ -92,8 +94,6 @@ pub(super) fn after(request: &Request, fault: &Fault, tries: u32, known: bool) -
         (_, Reach::NotSent) => Move::Refused,
         (None, Reach::TimedOut) if !known => Move::Refused,
         (None, _) => again(error, tries, known),
-        // A gate that limits the rate lets nothing through, but some proxies answer so after the server has acted.
-        (Some(Repeat::Find), Reach::Answered { status: 429, .. }) => Move::Lost,
         // A gate before the server has let nothing through.
         (Some(_), Reach::Answered { status: 429 | 301 | 302 | 307 | 308, .. }) => again(error, tries, known),
         (Some(_), reach) if !may_have_acted(reach) => Move::Refused,
@@ -129,8 +129,8 @@ pub(super) fn pause_after(error: &Error, failures: u32) -> SignedDuration {
     pause(failures).max(SignedDuration::from_secs(wish).min(LONGEST_WISH))
 }
 
-/// A 401 comes before any work; 400 to 409 are refusals; a 500 or 503 may have left an execution behind; a proxy's 429
-/// may hide the server's answer.
+/// A 401 from Coriolis comes before any work; 400 to 409 are refusals; a 500 or 503 may have left an execution behind; a
+/// proxy's 429 may hide the server's answer.
 pub(super) fn may_have_acted(reach: Reach) -> bool {
     match reach {
         Reach::Kept | Reach::Unadmitted | Reach::NotSent => false,
@@ -235,7 +235,8 @@ mod tests {
             (&find, spoken(501), Move::Refused),
             (&find, spoken(400), Move::Refused),
             (&find, spoken(409), Move::Refused),
-            (&find, spoken(401), Move::Again),
+            (&find, spoken(401), Move::Lost),
+            (&delete, spoken(401), Move::Again),
             (&delete, Reach::NoAnswer, Move::Wait),
             (&delete, spoken(429), Move::Wait),
             (&delete, spoken(500), Move::Again),

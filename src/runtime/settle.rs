@@ -164,6 +164,7 @@ impl Losses {
         let rest = match error.prospect() {
             Prospect::Back => call.cloud()?.client.pause_after(error, self.count, first),
             Prospect::Better if self.count < client::TRIES => Ok(client::pause(self.count)),
+            _ if error.kind == Kind::Login && self.count < client::ADMISSIONS => Ok(client::pause(self.count)),
             _ => Err(error),
         };
         let pause = match rest {
@@ -458,9 +459,10 @@ fn unknown(error: Error) -> Error {
     Error { kind: Kind::Unknown, hint: error.hint.clone().or_else(|| Some(hint.to_owned())), ..error }
 }
 
-/// The error when the look itself failed.
+/// The error when the look itself failed. A change whose token was refused has hardly been carried out, and a resumed run
+/// looks for it.
 fn unfound(lost: &str, error: &Error, why: &Error) -> Error {
-    if why.kind.is_final() {
+    if why.kind.is_final() || (why.kind, error.kind) == (Kind::Login, Kind::Login) {
         return why.clone();
     }
     let error = Error { message: format!("{lost}, and the search for its effect failed: {why}"), ..error.clone() };

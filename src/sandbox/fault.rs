@@ -39,18 +39,21 @@ pub enum Trouble {
     Late(u32),
     /// The token is refused, though it is valid.
     Unauthorized,
+    /// It is done, but a proxy before the server refuses the token.
+    UnauthorizedAfter,
 }
 
 impl Trouble {
     pub(super) fn acts(self) -> bool {
-        use Trouble::{DroppedAfter, Hollow, LimitedAfter, Surprise, UnavailableAfter};
-        matches!(self, UnavailableAfter | DroppedAfter | LimitedAfter | Hollow | Surprise)
+        use Trouble::{DroppedAfter, Hollow, LimitedAfter, Surprise, UnauthorizedAfter, UnavailableAfter};
+        matches!(self, UnavailableAfter | UnauthorizedAfter | DroppedAfter | LimitedAfter | Hollow | Surprise)
     }
 
     /// The refusal with which it is answered.
     pub(super) fn refusal(self) -> Refusal {
         match self {
             Trouble::ErredBefore => Refusal::new(500, "The server has either erred or is incapable of it."),
+            Trouble::UnauthorizedAfter => Refusal::new(401, "The request you have made requires authentication."),
             Trouble::LimitedAfter => Refusal::new(429, "Too many requests."),
             _ => Refusal::new(503, "The service is not available at the moment."),
         }

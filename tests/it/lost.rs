@@ -508,19 +508,22 @@ fn is_settled(event: &Event, end: &str) -> bool {
 }
 
 #[test]
-fn a_proxy_that_limits_the_rate_after_the_server_has_acted_makes_nothing_twice() {
+fn a_proxy_that_refuses_what_the_server_has_done_makes_nothing_twice() {
     let script = r#"
         let r = replica_ensure(#{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" });
         replica_sync(r);
         let last = replica_sync(r, #{ shutdown_instances: true });
         replica_deploy(r, #{ requires: last });
         [replica_list().len(), replica_execution_list(r).len(), deployment_list().len()]"#;
-    for generation in GENERATIONS {
+    for (generation, trouble) in GENERATIONS
+        .into_iter()
+        .flat_map(|generation| [Trouble::LimitedAfter, Trouble::UnauthorizedAfter].map(|trouble| (generation, trouble)))
+    {
         let stage = Stage::new(Options::of(generation));
         for path in ["/transfers", "/replicas", "/executions", "/executions", "/deployments", "/migrations"] {
-            stage.inject("POST", path, Trouble::LimitedAfter);
+            stage.inject("POST", path, trouble);
         }
-        assert_eq!(stage.play(script).value(), &json!([1, 2, 1]), "{}", generation.word());
+        assert_eq!(stage.play(script).value(), &json!([1, 2, 1]), "{trouble:?} on {}", generation.word());
     }
 }
 
