@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::client::Request;
+use crate::client::{Filters, Request, transfers};
 use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::journal::Past;
@@ -16,7 +16,6 @@ use crate::language::sends::Again;
 use crate::model::Object;
 use crate::runtime::call::{Call, Guard};
 use crate::runtime::found::Found;
-use crate::runtime::lists;
 
 /// The time by which the server's clock may be behind ours.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -135,20 +134,29 @@ pub fn is_for_any_round(before: &Value) -> bool {
     before["earlier"] == true
 }
 
-/// Checks, before the first change, for marks on replicas that show that the run was further than its journal.
+/// Checks, before the first change, for marks on replicas that show that the run was further than its journal. Those
+/// that were deleted since keep theirs.
 fn look_for_marks(call: &Call<'_>) -> Result<()> {
     if call.host.marks_seen.load(Ordering::Acquire) {
         return Ok(());
     }
     let journal = &call.host.journal;
-    let all = lists::transfers(call)?;
-    let ahead = all.iter().any(|transfer| {
+    let filters = Filters { show_deleted: true, ..Filters::default() };
+    let all = call.read_list(&transfers::list(call.generation()?, &filters))?;
+    let is_ahead = |transfer: &&Value| {
         let marker = transfer["notes"].as_str().and_then(Marker::of);
         let is_known = transfer["id"].as_str().is_some_and(|id| journal.knows_id(id));
         marker.is_some_and(|marker| !is_known && !journal.knows_marker(&marker))
-    });
-    if ahead {
+    };
+    for transfer in all.iter().filter(is_ahead) {
         tell_behind(call)?;
+        if let Some(at) = transfer["deleted_at"].as_str() {
+            let machines = transfer["instances"].to_string();
+            call.warn(format!(
+                "{} of {machines} belongs to this run, and somebody deleted it at {at}",
+                named(transfer)
+            ));
+        }
     }
     call.host.marks_seen.store(true, Ordering::Release);
     Ok(())

@@ -153,6 +153,23 @@ fn an_older_copy_of_everything_is_told_from_the_marks_on_the_server() {
 }
 
 #[test]
+fn an_older_copy_is_told_from_replicas_that_were_deleted_since_and_deploys_nothing_a_second_time() {
+    for generation in GENERATIONS {
+        let folder = folder(&format!("behind-deleted-{}", generation.word()));
+        let run = Run::new(generation, &folder);
+        run.process(false, Arc::new(Yes)).value();
+        let text = std::fs::read_to_string(&run.journal).unwrap();
+        let made = text.lines().position(|line| line.contains("transfer_create")).unwrap();
+        run.cut(made);
+        run.stage.play("for r in replica_list() { replica_delete(r) }").value();
+        let played = run.process(false, Arc::new(Nobody));
+        assert!(said(&played, "the server has more of this run than its journal"), "on {}", generation.word());
+        assert!(said(&played, r#"of ["db-05"] belongs to this run, and somebody deleted it"#), "{:?}", played.result);
+        assert_eq!((played.kind(), played.deployments_made()), (Kind::Refused, 3), "{:?}", played.result);
+    }
+}
+
+#[test]
 fn an_older_copy_never_deploys_or_switches_off_a_second_time_without_a_question() {
     for generation in GENERATIONS {
         let folder = folder(&format!("behind-unmarked-{}", generation.word()));

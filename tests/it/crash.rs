@@ -3,6 +3,7 @@
 
 mod foreign;
 mod nights;
+mod scenes;
 mod users;
 
 use std::collections::BTreeMap;
@@ -192,11 +193,20 @@ fn a_run_that_dies_at_any_record_is_resumed_and_makes_nothing_twice_on_legacy() 
     every_death(Generation::Legacy);
 }
 
-/// All points with `CRASH_MATRIX=all`, as `.ci/run` has it; else every seventh.
-fn points(all: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
+/// True with `CRASH_MATRIX=all`, as `.ci/run` has it.
+fn is_whole() -> bool {
     #[allow(clippy::disallowed_methods, reason = "a test has no `Process` of its own")]
-    let whole = std::env::var("CRASH_MATRIX").is_ok_and(|matrix| matrix == "all");
-    all.step_by(if whole { 1 } else { 7 })
+    std::env::var("CRASH_MATRIX").is_ok_and(|matrix| matrix == "all")
+}
+
+/// All points of the whole matrix, else every seventh.
+fn points(all: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
+    all.step_by(if is_whole() { 1 } else { 7 })
+}
+
+/// The same for short runs: else every second.
+fn sampled(all: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
+    all.step_by(if is_whole() { 1 } else { 2 })
 }
 
 fn every_death(generation: Generation) {
