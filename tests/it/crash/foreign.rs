@@ -229,12 +229,19 @@ fn what_others_have_made_meanwhile_is_not_made_again_by_a_resume() {
                 for written in [false, true] {
                     let run = Run::new(generation, &folder);
                     run.process_of(ensure, Arc::new(Nobody), Some((at, written)));
+                    let stored = || {
+                        let is_secret = |request: &&Accepted| request.path.ends_with("/secrets");
+                        run.stage.sandbox.accepted().iter().filter(is_secret).count()
+                    };
+                    let before = stored();
                     run.stage.play(ensure).value();
+                    let there = stored();
                     let (played, _) = run.process_of(ensure, Arc::new(Nobody), None);
                     let name = format!("{ensure} at {at} ({written}) on {}", generation.word());
                     assert!(played.result.is_ok(), "{name}: {:?}", played.error());
                     let all = run.stage.play(&format!(r#"{list}.filter(|thing| thing.name == "east").len()"#));
                     assert_eq!(all.value(), &serde_json::json!(1), "{name}");
+                    assert!(before > 0 || stored() == there, "{name}: a secret was stored for nothing");
                     let unused = run.stage.play(
                         r#"let held = endpoint_list().filter(|e| "secret_ref" in e.connection_info);
                            let used = held.map(|e| e.connection_info.secret_ref);

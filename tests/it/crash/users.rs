@@ -70,20 +70,26 @@ fn a_colleagues_clone_of_a_replica_with_its_mark_is_not_the_runs() {
     for generation in GENERATIONS {
         let folder = folder(&format!("user-clones-{}", generation.word()));
         let at = beginning(generation, &folder, ("()", runbook), ["transfers", "replicas"]);
-        let run = Run::new(generation, &folder);
-        let (played, _) = run.process_of(runbook, Arc::new(Nobody), Some((at + 1, false)));
-        let ours = run.stage.play("replica_list()[0].id").value().clone();
-        let made = played.accepted.iter().find(|request| request.status < 300).unwrap();
-        let notes = made.body.as_object().unwrap().values().next().unwrap()["notes"].clone();
-        run.stage
-            .play_as_colleague(&format!(
-                "replica_create(#{{ origin_endpoint: \"vcenter\", destination_endpoint: \"openstack\", instance: \"web-01\",
-                                    notes: {} }})",
-                json!(notes.as_str().unwrap())
-            ))
-            .value();
-        let (played, _) = run.process_of(runbook, Arc::new(Nobody), None);
-        assert_eq!((played.value(), played.replicas_made()), (&ours, 2), "on {}", generation.word());
+        let notes = |run: &Run| {
+            let accepted = run.stage.sandbox.accepted();
+            let made = accepted.iter().find(|request| request.status < 300).unwrap();
+            made.body.as_object().unwrap().values().next().unwrap()["notes"].as_str().unwrap().to_owned()
+        };
+        let undisturbed = Run::new(generation, &folder);
+        undisturbed.process_of(runbook, Arc::new(Nobody), None).0.value();
+        let mark = json!(notes(&undisturbed));
+        let clone = format!(
+            r#"replica_create(#{{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01",
+                                  notes: {mark} }}).id"#
+        );
+        for dies in [(at + 1, false), (at, true)] {
+            let run = Run::new(generation, &folder);
+            run.process_of(runbook, Arc::new(Nobody), Some(dies));
+            let theirs = run.stage.play_as_colleague(&clone);
+            let (played, _) = run.process_of(runbook, Arc::new(Nobody), None);
+            let name = format!("{dies:?} on {}", generation.word());
+            assert!(played.value() != theirs.value() && played.replicas_made() == 2, "{name}");
+        }
     }
 }
 
@@ -116,7 +122,7 @@ fn a_colleague_who_resumes_a_run_finds_what_it_has_made() {
 }
 
 #[test]
-fn what_a_colleague_makes_before_a_resume_is_no_question() {
+fn what_a_colleague_deploys_before_a_resume_is_refused_by_its_name_and_no_question() {
     // The run has not deployed yet when it dies; nobody of the run has sent what the colleague sent.
     let runbook = r#"
         let r = replica_of("web-01");
@@ -137,6 +143,8 @@ fn what_a_colleague_makes_before_a_resume_is_no_question() {
             journal.after(past)
         };
         let played = run.stage.play_recorded(runbook, Arc::new(journal), Arc::new(Nobody));
-        assert!(played.result.is_ok() && played.value() != theirs.value(), "{:?}", played.result);
+        let theirs = theirs.value().as_str().unwrap();
+        assert_eq!(played.kind(), Kind::Refused, "{:?}", played.result);
+        assert!(played.error().message.contains(theirs), "{:?}", played.error());
     }
 }
