@@ -1,13 +1,10 @@
 //! Minion pools: helper machines that are kept ready in a cloud.
 
-use std::time::Duration;
-
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use crate::client::{Request, minion_pools};
-use crate::clock::Instant;
-use crate::error::{Error, Kind as Failure, Result};
+use crate::error::Result;
 use crate::functions::endpoints::refuse_nothing;
 use crate::functions::settings::{name, put_map_or_file};
 use crate::functions::{ours, resolve};
@@ -15,7 +12,6 @@ use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::{Again, Sends};
 use crate::language::spec::{Key, Kind, Noun, Parameter, Spec};
-use crate::model::{MachineStatus, PoolStatus};
 use crate::runtime::call::{Call, Guard, unguarded};
 use crate::runtime::function::Function;
 use crate::runtime::settle;
@@ -176,9 +172,6 @@ pub const ROWS: &[Function] = &[
     },
 ];
 
-/// The interval for checking a pool that is waited for.
-const INTERVAL: Duration = Duration::from_secs(5);
-
 fn list(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     Ok(call.shown(call.read_list(&minion_pools::list())?.into()))
 }
@@ -270,87 +263,4 @@ fn fields(call: &Call<'_>) -> Result<Map<String, Value>> {
     ])?;
     put_map_or_file(call, &mut fields, "environment_options", "environment_options_file")?;
     Ok(fields)
-}
-
-/// True if an object is a minion pool.
-pub fn is_pool(object: &Value) -> bool {
-    object["minion_machines"].is_array() || object.get("minion_retention_strategy").is_some()
-}
-
-/// Waits until no work on a pool is left.
-///
-/// # Errors
-/// `Failed` with its last event when it is broken, `Timeout`.
-pub fn wait(call: &Call<'_>, pool: &Value, deadline: Option<Instant>) -> Result<Value> {
-    let id = resolve::id_in(pool)?;
-    let name = pool["name"].as_str().unwrap_or(id);
-    let ready = call.until(INTERVAL, deadline, || {
-        let pool = call.read(&minion_pools::show(id))?;
-        match PoolStatus::from(pool["status"].as_str().unwrap_or_default()) {
-            PoolStatus::Allocated | PoolStatus::Deallocated if !busy(&pool) => Ok(Some(pool)),
-            PoolStatus::Error => {
-                let why = last_error(&pool).unwrap_or("the server gives no reason");
-                Err(Error::new(Failure::Failed, format!("the minion pool `{name}` failed: {why}")))
-            }
-            _ => Ok(None),
-        }
-    })?;
-    ready.ok_or_else(|| Error::new(Failure::Timeout, format!("the minion pool `{name}` was not ready in time")))
-}
-
-/// True if work on a pool goes on although its status is one of rest.
-///
-/// The status says nothing about the machines, which a refresh works on, and nothing about an allocation requested at
-/// the pool's creation until the server's process for it runs: until then only an event after the creation's own
-/// distinguishes it from a pool that nobody wants allocated.
-fn busy(pool: &Value) -> bool {
-    let machines = pool["minion_machines"].as_array().is_some_and(|machines| machines.iter().any(changes));
-    let events = pool["events"].as_array().map_or(&[][..], Vec::as_slice);
-    let untouched = pool["status"] == "DEALLOCATED" && pool["updated_at"].is_null();
-    machines || untouched && events.len() > 1 && events.iter().all(|event| event["level"] != "ERROR")
-}
-
-fn changes(machine: &Value) -> bool {
-    machine["allocation_status"].as_str().is_some_and(|status| MachineStatus::from(status).is_changing())
-}
-
-/// The message of the latest event of the level `ERROR`.
-fn last_error(pool: &Value) -> Option<&str> {
-    let errors = pool["events"].as_array()?.iter().filter(|event| event["level"] == "ERROR");
-    errors.max_by_key(|event| event["index"].as_i64())?["message"].as_str()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_pool_is_busy_before_its_first_allocation_runs_and_while_its_machines_are_looked_after() {
-        let (added, begun) = (json!({"level": "INFO", "index": 0}), json!({"level": "INFO", "index": 1}));
-        let new = |events: &[&Value]| json!({"status": "DEALLOCATED", "updated_at": null, "events": events});
-        assert!(busy(&new(&[&added, &begun])));
-        assert!(!busy(&new(&[&added])), "nobody wants it allocated");
-        assert!(!busy(&new(&[&added, &json!({"level": "ERROR", "index": 1})])), "the process could not be started");
-
-        let mut deallocated = new(&[&added, &begun]);
-        deallocated["updated_at"] = "2026-06-01T20:00:00.000000".into();
-        assert!(!busy(&deallocated));
-
-        let with = |state: &str| json!({"status": "ALLOCATED", "minion_machines": [{"allocation_status": state}]});
-        assert!(busy(&with("HEALTHCHECKING")));
-        assert!(!busy(&with("IN_USE")) && !busy(&with("AVAILABLE")));
-    }
-
-    #[test]
-    fn a_broken_pool_says_what_happened_last() {
-        let pool = json!({"events": [
-            {"level": "ERROR", "index": 2, "message": "no quota"},
-            {"level": "ERROR", "index": 1, "message": "slow"},
-            {"level": "INFO", "index": 3, "message": "cleaned up"},
-        ]});
-        assert_eq!(last_error(&pool), Some("no quota"));
-        assert_eq!(last_error(&json!({"events": []})), None);
-    }
 }

@@ -10,13 +10,14 @@ use crate::client::{deployments, instances, present};
 use crate::clock::Instant;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::functions::resolve::{fetch, label};
-use crate::functions::{migrations, minion_pools, resolve};
+use crate::functions::{migrations, resolve};
 use crate::language::arguments::options;
 use crate::language::error::Fault;
 use crate::language::returns::Returns;
 use crate::language::sends::Sends;
 use crate::language::spec::{A_REPLICA, Kind, Parameter, Spec};
 use crate::language::value::{Secrets, describe, to_json};
+use crate::model::Pool;
 use crate::runtime::call::Call;
 use crate::runtime::function::Function;
 use crate::runtime::job::Job;
@@ -73,10 +74,6 @@ fn wait_for(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
     let deadline = deadline(call, timeout)?;
     if let Some(finished) = ended_jobs(call, &what, deadline)? {
         return Ok(finished);
-    }
-    let object = if what.is_map() { to_json(&what, Secrets::Masked)? } else { Value::Null };
-    if minion_pools::is_pool(&object) {
-        return Ok(call.shown(minion_pools::wait(call, &object, deadline)?));
     }
     let list = what.read_lock::<Array>().map(|list| list.clone());
     let things = list.clone().unwrap_or_else(|| vec![what.clone()]);
@@ -166,6 +163,10 @@ fn from_object(call: &Call<'_>, object: Value) -> Result<Target> {
     let transfer = if text("action_id").is_empty() { text("transfer_id") } else { text("action_id") };
     match kind.as_str() {
         _ if id.is_empty() => Err(no_target()),
+        _ if Pool::is(&object) => {
+            let name = object["name"].as_str().unwrap_or(&id).to_owned();
+            Ok(Target::pool(id, name).first(object))
+        }
         "transfer" | "replica" => newest_of(call, &object),
         "migration" if migrations::is_two(&object) => {
             let execution = text("execution_id");
@@ -210,6 +211,9 @@ fn from_id(call: &Call<'_>, id: &str) -> Result<Target> {
 }
 
 fn presented(finished: Value) -> Value {
+    if Pool::is(&finished) {
+        return finished;
+    }
     let is_deployment =
         matches!(finished["type"].as_str(), Some("deployment" | "migration")) && finished.get("number").is_none();
     if is_deployment { present::deployment(finished) } else { present::execution(finished) }

@@ -4,7 +4,7 @@ mod object;
 mod power;
 mod status;
 
-pub use object::{Execution, Object, Task, Update};
+pub use object::{Execution, Object, Pool, Task, Update};
 pub use power::Power;
 pub use status::{MachineStatus, Phase, PoolStatus, Status, TaskStatus};
 

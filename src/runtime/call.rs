@@ -387,9 +387,10 @@ impl Call<'_> {
             return Err(error.into());
         }
         self.go_live()?;
-        let ids: Vec<String> = targets.iter().map(|target| target.kind.id().to_owned()).collect();
+        let ids: Vec<Option<String>> = targets.iter().map(|target| target.kind.remade().map(str::to_owned)).collect();
         let results = self.cloud()?.watcher.wait_all(&self.lane.origin, targets, deadline);
-        let failed = ids.into_iter().zip(&results).filter(|(_, result)| made_badly(result)).map(|(id, _)| id).collect();
+        let failed =
+            ids.into_iter().zip(&results).filter(|(_, result)| made_badly(result)).filter_map(|(id, _)| id).collect();
         let finished: Result<Vec<Value>> = results.into_iter().collect();
         if let Err(error) = &finished
             && let Some(saved) = saved::saved_error(self.host, error)

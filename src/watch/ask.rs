@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::target::{Ask, List, Question, TargetKind};
-use crate::client::{Client, Direction, Filters, Request, deployments, executions, transfers};
+use crate::client::{Client, Direction, Filters, Request, deployments, executions, minion_pools, transfers};
 use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::event::Origin;
@@ -29,6 +29,7 @@ fn request(generation: Generation, question: &Question) -> Request {
     match question {
         Question::Show(TargetKind::Execution { transfer_id, id }) => executions::show(generation, transfer_id, id),
         Question::Show(TargetKind::Deployment { id }) => deployments::show(generation, id),
+        Question::Show(TargetKind::Pool { id }) => minion_pools::show(id),
         Question::Feed { of: List::Transfers, limit } => transfers::list(generation, &changed(*limit)),
         Question::Feed { of: List::Deployments, limit } => deployments::list(generation, &changed(*limit)),
     }

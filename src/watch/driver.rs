@@ -15,7 +15,7 @@ use crate::client::pause;
 use crate::clock::{Busy, Clock, Instant, Signal};
 use crate::error::{Error, Kind, Result, no_thread};
 use crate::event::{Event, Fact, Origin, Sink, Subject, VERSION};
-use crate::model::Object;
+use crate::model::{Object, Phase};
 
 /// A handle to the one watcher of the process. Its thread starts with the first wait and ends with the last.
 #[derive(Clone)]
@@ -207,7 +207,8 @@ impl Shared {
         if let Some(first) = &target.first {
             watched.begin(first).into_iter().for_each(|fact| self.emit(origin, fact));
         }
-        let seen = target.first.as_ref().is_some_and(|first| !Object::from(first).status().is_final());
+        let seen =
+            target.first.as_ref().is_some_and(|first| matches!(target.kind.phase(first), Phase::Active | Phase::Idle));
         state.plan.add(target.kind.clone(), watched.began(), now, seen);
         state.watches.insert(target.kind, Watch { watched, waiters: vec![waiter] });
         number

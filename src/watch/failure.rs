@@ -4,14 +4,16 @@ use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
 use crate::event::Subject;
-use crate::model::{Object, Phase, Status, Task, TaskStatus};
+use crate::model::{Object, Phase, Pool, Status, Task, TaskStatus};
+use crate::watch::target::POOL;
 
 /// The result of a wait whose target has this final (or never begun) state.
-pub(super) fn result(subject: &Subject, value: &Value) -> Result<Value> {
-    match Object::from(value).status().phase() {
+pub(super) fn result(subject: &Subject, phase: Phase, value: &Value) -> Result<Value> {
+    match phase {
         Phase::Succeeded => Ok(value.clone()),
         Phase::Cancelled => Err(cancelled(subject, value)),
         Phase::Idle => Err(never_started(subject, value)),
+        Phase::Failed | Phase::Active if subject.kind == POOL => Err(broken(subject, value)),
         Phase::Failed | Phase::Active => Err(failed(subject, value)),
     }
 }
@@ -25,7 +27,8 @@ pub(super) fn about(error: Error, subject: &Subject, status: &str) -> Error {
 
 /// The name of a subject in messages.
 pub(super) fn name(subject: &Subject) -> String {
-    format!("{} of `{}`", subject.kind, subject.label)
+    let of = if subject.kind == POOL { "" } else { " of" };
+    format!("{}{of} `{}`", subject.kind, subject.label)
 }
 
 /// The error after two answers that there is no such thing: somebody deleted it.
@@ -58,6 +61,12 @@ fn failed(subject: &Subject, value: &Value) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+fn broken(pool: &Subject, value: &Value) -> Error {
+    let why = Pool::from(value).last_error().unwrap_or("the server gives no reason");
+    let error = Error::new(Kind::Failed, format!("the {} failed: {why}", name(pool)));
+    about(error, pool, &Object::from(value).status().to_string())
 }
 
 fn cancelled(subject: &Subject, value: &Value) -> Error {
@@ -129,7 +138,7 @@ mod tests {
     }
 
     fn error(kind: &str, value: &Value) -> Error {
-        result(&subject(kind), value).expect_err("not completed")
+        result(&subject(kind), Object::from(value).status().phase(), value).expect_err("not completed")
     }
 
     fn last(name: &str) -> Value {

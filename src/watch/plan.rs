@@ -167,16 +167,18 @@ impl Plan {
     pub(super) fn add(&mut self, kind: TargetKind, since: Instant, now: Instant, seen: bool) {
         let due = if seen { now + FIRST } else { now };
         let list = kind.list();
-        if self.targets.insert(kind, Facts { since, due, urgency: Urgency::New, row: None }).is_none() {
+        let is_known = self.targets.insert(kind, Facts { since, due, urgency: Urgency::New, row: None }).is_some();
+        if let Some(list) = list.filter(|_| !is_known) {
             *self.counts.entry(list).or_default() += 1;
         }
     }
 
     pub(super) fn remove(&mut self, kind: &TargetKind) {
-        let Some(count) = self.targets.remove(kind).and_then(|_| self.counts.get_mut(&kind.list())) else { return };
+        let Some(list) = self.targets.remove(kind).and_then(|_| kind.list()) else { return };
+        let Some(count) = self.counts.get_mut(&list) else { return };
         *count -= 1;
         if *count == 0 {
-            self.feeds.remove(&kind.list());
+            self.feeds.remove(&list);
         }
     }
 
@@ -202,7 +204,7 @@ impl Plan {
 
     /// The target was shown and is still running.
     pub(super) fn seen(&mut self, kind: &TargetKind, now: Instant) {
-        let fed = self.is_fed(kind.list());
+        let fed = kind.list().is_some_and(|list| self.is_fed(list));
         let interval = if fed { self.pace.fed } else { self.pace.alone };
         if let Some(facts) = self.targets.get_mut(kind) {
             facts.due = now + interval.at(now.duration_since(facts.since));
@@ -246,7 +248,7 @@ impl Plan {
 
     fn hint(&mut self, of: List, rows: &[Row], now: Instant) {
         let rows: BTreeMap<&str, &Row> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
-        for (kind, facts) in self.targets.iter_mut().filter(|(kind, _)| kind.list() == of) {
+        for (kind, facts) in self.targets.iter_mut().filter(|(kind, _)| kind.list() == Some(of)) {
             let Some(row) = rows.get(kind.row()) else { continue };
             let shown = (row.status.clone(), row.updated);
             let changed = facts.row.as_ref().is_none_or(|known| *known != shown);

@@ -10,7 +10,10 @@ use strum::IntoStaticStr;
 use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::event::Subject;
-use crate::model::Generation;
+use crate::model::{Generation, Object, Phase, Pool};
+
+/// The kind of subject that a pool is.
+pub(super) const POOL: &str = "minion pool";
 
 /// Something on the server that runs and ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,12 +22,22 @@ pub enum TargetKind {
     Execution { transfer_id: String, id: String },
     /// A deployment, or a migration of the legacy generation.
     Deployment { id: String },
+    /// The work on a minion pool, until it is at rest.
+    Pool { id: String },
 }
 
 impl TargetKind {
     pub fn id(&self) -> &str {
         match self {
-            TargetKind::Execution { id, .. } | TargetKind::Deployment { id } => id,
+            TargetKind::Execution { id, .. } | TargetKind::Deployment { id } | TargetKind::Pool { id } => id,
+        }
+    }
+
+    /// The id of something that another attempt makes again if it failed; a pool is repaired instead.
+    pub fn remade(&self) -> Option<&str> {
+        match self {
+            TargetKind::Execution { .. } | TargetKind::Deployment { .. } => Some(self.id()),
+            TargetKind::Pool { .. } => None,
         }
     }
 
@@ -32,14 +45,16 @@ impl TargetKind {
         match self {
             TargetKind::Execution { .. } => "execution",
             TargetKind::Deployment { .. } => "deployment",
+            TargetKind::Pool { .. } => POOL,
         }
     }
 
-    /// The list that shows a change of its status.
-    pub fn list(&self) -> List {
+    /// The list that shows a change of its status. There are few pools, and none is worth a list.
+    pub fn list(&self) -> Option<List> {
         match self {
-            TargetKind::Execution { .. } => List::Transfers,
-            TargetKind::Deployment { .. } => List::Deployments,
+            TargetKind::Execution { .. } => Some(List::Transfers),
+            TargetKind::Deployment { .. } => Some(List::Deployments),
+            TargetKind::Pool { .. } => None,
         }
     }
 
@@ -47,7 +62,15 @@ impl TargetKind {
     pub fn row(&self) -> &str {
         match self {
             TargetKind::Execution { transfer_id, .. } => transfer_id,
-            TargetKind::Deployment { id } => id,
+            TargetKind::Deployment { id } | TargetKind::Pool { id } => id,
+        }
+    }
+
+    /// The meaning of the status that the server shows for it.
+    pub fn phase(&self, shown: &Value) -> Phase {
+        match self {
+            TargetKind::Pool { .. } => Pool::from(shown).phase(),
+            _ => Object::from(shown).status().phase(),
         }
     }
 }
@@ -73,6 +96,10 @@ impl Target {
         Self::new(TargetKind::Deployment { id: id.into() }, label)
     }
 
+    pub fn pool(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self::new(TargetKind::Pool { id: id.into() }, name)
+    }
+
     fn new(kind: TargetKind, label: impl Into<String>) -> Self {
         Self { kind, label: label.into(), first: None, disks: BTreeMap::new() }
     }
@@ -93,7 +120,7 @@ impl Target {
         let label = if self.label.is_empty() { self.kind.id() } else { &self.label };
         let replica = match &self.kind {
             TargetKind::Execution { transfer_id, .. } => Some(transfer_id.clone()),
-            TargetKind::Deployment { .. } => None,
+            TargetKind::Deployment { .. } | TargetKind::Pool { .. } => None,
         };
         Subject { kind: self.kind.word().to_owned(), id: self.kind.id().to_owned(), label: label.to_owned(), replica }
     }

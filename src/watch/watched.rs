@@ -13,7 +13,7 @@ use crate::clock::{Clock, Instant};
 use crate::error::{Error, Kind, Prospect, Result};
 use crate::event::sources;
 use crate::event::{Fact, Level, Progress, Subject};
-use crate::model::{Object, Phase, Power, Status};
+use crate::model::{Object, Phase, PoolStatus, Power, Status};
 
 /// An execution stays UNEXECUTED for good when its POST failed half way; before that it may be about to begin.
 const IDLE_AT_MOST: SignedDuration = SignedDuration::from_secs(15);
@@ -48,8 +48,7 @@ pub(super) struct Watched {
     subject: Subject,
     /// The id of its replica; of a migration, its own.
     replica: Option<String>,
-    /// True for a deployment, after which the sources are no longer missed.
-    deploys: bool,
+    kind: TargetKind,
     /// The last state of each source, by the VM's name.
     powers: BTreeMap<String, Power>,
     meter: Meter,
@@ -79,7 +78,7 @@ impl Watched {
         let subject = target.subject();
         Self {
             replica: subject.replica.clone(),
-            deploys: matches!(target.kind, TargetKind::Deployment { .. }),
+            kind: target.kind.clone(),
             powers: BTreeMap::new(),
             subject,
             meter: Meter::new(target.disks.clone()),
@@ -133,19 +132,19 @@ impl Watched {
         facts.extend(self.sources(value, now));
         facts.extend(self.warn_of_status());
         facts.extend(self.warn_of_wedge(value, now));
-        let status = Status::from(self.status.as_str());
-        let over = match status.phase() {
+        let phase = self.kind.phase(value);
+        let over = match phase {
             Phase::Idle => now.duration_since(*self.idle_since.get_or_insert(now)) >= IDLE_AT_MOST,
             _ => {
                 self.idle_since = None;
-                status.is_final()
+                phase != Phase::Active
             }
         };
         if !over {
             return Seen { facts, result: None };
         }
         facts.push(self.finished(&self.status, now));
-        Seen { facts, result: Some(failure::result(&self.subject, value)) }
+        Seen { facts, result: Some(failure::result(&self.subject, phase, value)) }
     }
 
     /// Takes an error of the server that concerns this target.
@@ -196,7 +195,9 @@ impl Watched {
     fn sources(&mut self, value: &Value, now: Instant) -> Vec<Fact> {
         let now = self.since + now.duration_since(self.began);
         let replica = self.replica.as_deref().or_else(|| Object::from(value).replica());
-        let mut facts = sources::facts(replica.unwrap_or(&self.subject.id), value, self.deploys, now);
+        // After a deployment the sources are no longer missed.
+        let deploys = matches!(self.kind, TargetKind::Deployment { .. });
+        let mut facts = sources::facts(replica.unwrap_or(&self.subject.id), value, deploys, now);
         facts.retain(|fact| match fact {
             Fact::SourceChanged { instance, power, .. } => self.powers.insert(instance.clone(), *power) != Some(*power),
             _ => true,
@@ -209,7 +210,10 @@ impl Watched {
     }
 
     fn warn_of_status(&mut self) -> Option<Fact> {
-        let is_unknown = matches!(Status::from(self.status.as_str()), Status::Other(_));
+        let is_unknown = match self.kind {
+            TargetKind::Pool { .. } => matches!(PoolStatus::from(self.status.as_str()), PoolStatus::Other(_)),
+            _ => matches!(Status::from(self.status.as_str()), Status::Other(_)),
+        };
         if !is_unknown || self.warned_of_status {
             return None;
         }
@@ -350,6 +354,26 @@ mod tests {
         assert_eq!(warnings(&seen), ["execution of `web-01` has the unknown status `MEDITATING`; watching goes on"]);
         assert!(seen.result.is_none());
         assert_eq!(warnings(&watched.see(&strange, at(5))), [""; 0]);
+    }
+
+    #[test]
+    fn a_pool_is_at_rest_when_its_status_and_its_machines_are() {
+        let pool = |status: &str, machine: &str| {
+            json!({ "status": status, "minion_machines": [{ "allocation_status": machine }],
+                "events": [{ "level": "ERROR", "index": 1, "message": "no quota" }] })
+        };
+        let mut watched = Watched::new(&Target::pool("P", "helpers"), &clock());
+        for busy in [pool("ALLOCATING_MACHINES", "ALLOCATING"), pool("ALLOCATED", "HEALTHCHECKING")] {
+            let seen = watched.see(&busy, at(0));
+            assert_eq!(warnings(&seen), [""; 0]);
+            assert!(seen.result.is_none());
+        }
+        let result = watched.see(&pool("ALLOCATED", "AVAILABLE"), at(5)).result.expect("at rest");
+        assert_eq!(result.expect("allocated")["status"], "ALLOCATED");
+        let error = watched.see(&pool("ERROR", "ERROR"), at(9)).result.expect("broken").expect_err("failed");
+        assert_eq!(error.message, "the minion pool `helpers` failed: no quota");
+        let seen = watched.see(&pool("MEDITATING", "AVAILABLE"), at(9));
+        assert_eq!(warnings(&seen), ["minion pool `helpers` has the unknown status `MEDITATING`; watching goes on"]);
     }
 
     #[test]

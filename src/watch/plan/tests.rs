@@ -66,7 +66,7 @@ impl World {
             status: "RUNNING".to_owned(),
             updated: Some(time((now - number as i64 % 7000) / 1000 * 1000)),
         };
-        let ours = self.runs.iter().filter(|run| run.kind.list() == of && run.starts <= now);
+        let ours = self.runs.iter().filter(|run| run.kind.list() == Some(of) && run.starts <= now);
         let mut rows: Vec<Row> = ours.map(|run| self.row(run, now)).chain((0..self.strangers).map(stranger)).collect();
         rows.sort_by(|a, b| b.updated.cmp(&a.updated).then(a.id.cmp(&b.id)));
         rows.truncate(limit.unwrap_or(usize::MAX));
