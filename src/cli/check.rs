@@ -9,7 +9,7 @@ use super::words;
 use crate::check::examine::{Remark, examine};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count, plain};
-use crate::functions::catalog;
+use crate::language::catalog::Catalog;
 use crate::language::diagnose::Source;
 use crate::language::source::{read_runbook, script_text};
 use crate::process::{self, Process};
@@ -19,7 +19,7 @@ use crate::runtime::engine::bare;
 
 /// # Errors
 /// `Input` when none of the files can be read.
-pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> {
+pub fn check(process: &Process, arguments: &CheckArguments, catalog: &Catalog) -> Result<ExitCode> {
     let engine = bare();
     let now = Clock::new(Speed::Real).now();
     let (mut remarks, mut unread) = (Vec::new(), Vec::new());
@@ -28,7 +28,7 @@ pub fn check(process: &Process, arguments: &CheckArguments) -> Result<ExitCode> 
         arguments.files.iter().partition(|path| path.to_string_lossy().ends_with(".d.rhai"));
     for path in &files {
         match read(process, path) {
-            Ok((name, text, folder)) => remarks.extend(examine(&engine, catalog(), &name, &text, &folder, now)),
+            Ok((name, text, folder)) => remarks.extend(examine(&engine, catalog, &name, &text, &folder, now)),
             Err(error) => unread.push(error),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::args::{FunctionsArguments, ReferenceFormat};
 use crate::error::{ExitCode, Result};
-use crate::functions::catalog;
+use crate::language::catalog::Catalog;
 use crate::language::{help, render};
 use crate::process::Process;
 
@@ -10,9 +10,8 @@ use crate::process::Process;
 ///
 /// # Errors
 /// `Input` for an unknown function, and for a word without any match; `Storage` when stdout is full.
-pub fn tell(process: &Process, arguments: &FunctionsArguments) -> Result<ExitCode> {
+pub fn tell(process: &Process, arguments: &FunctionsArguments, catalog: &Catalog) -> Result<ExitCode> {
     let name = arguments.name.as_deref();
-    let catalog = catalog();
     let row = || name.map(|name| catalog.look_up(name)).transpose();
     let width = process.data_width().unwrap_or(help::WIDTH);
     let text = match arguments.format {

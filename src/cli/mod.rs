@@ -27,6 +27,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::error::{Error, ExitCode};
+use crate::functions::{catalog, language};
 use crate::process::Process;
 use crate::report::values::diagnostic;
 use args::{Arguments, Command};
@@ -40,16 +41,16 @@ pub fn run(process: &Process) -> ExitCode {
     let result = match arguments.command {
         Some(Command::Sandbox(arguments)) => sandbox::serve(process, &arguments),
         Some(Command::Run(arguments)) if arguments.names_nothing() => Err(words::no_runbook()),
-        Some(Command::Run(arguments)) => run::run(process, *arguments),
-        Some(Command::Check(arguments)) => check::check(process, &arguments),
-        Some(Command::Resume(arguments)) => resume::resume(process, *arguments),
+        Some(Command::Run(arguments)) => run::run(process, *arguments, language()),
+        Some(Command::Check(arguments)) => check::check(process, &arguments, catalog()),
+        Some(Command::Resume(arguments)) => resume::resume(process, *arguments, language()),
         Some(Command::Runs(arguments)) => runs::runs(process, &arguments),
         Some(Command::Status(arguments)) => runs::status(process, &arguments),
         Some(Command::Report(arguments)) => report::report(process, &arguments),
         Some(Command::Answer(arguments)) => answer::answer(process, &arguments),
         Some(Command::Rollback(arguments)) => rollback::rollback(process, &arguments),
-        Some(Command::Functions(arguments)) => functions::tell(process, &arguments),
-        None => run::run(process, arguments.run),
+        Some(Command::Functions(arguments)) => functions::tell(process, &arguments, catalog()),
+        None => run::run(process, arguments.run, language()),
     };
     result.unwrap_or_else(|error| fail(process, &error))
 }

@@ -16,7 +16,6 @@ use crate::cancel::{Cancel, Wish};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Kind, Result, plain};
 use crate::event::Sink;
-use crate::functions::language;
 use crate::journal::runs::{End, Meta, RunKind, Sources, Store, new_id};
 use crate::journal::{Recorder, record};
 use crate::language::source::script_text;
@@ -30,7 +29,7 @@ use crate::repl::view::Form;
 use crate::report::live::summary;
 use crate::report::{Line, Tone};
 use crate::runtime::gates::Gates;
-use crate::runtime::host::{Host, Script, Seams};
+use crate::runtime::host::{Host, Language, Script, Seams};
 use crate::runtime::modules::Imports;
 
 /// The interval for checking for Ctrl-C while somebody types without a line editor, in real time.
@@ -41,7 +40,7 @@ const HISTORY: &str = "history.jsonl";
 
 /// # Errors
 /// The reason why the prompt cannot begin.
-pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode> {
+pub fn converse(process: &Process, arguments: &RunArguments, language: Language) -> Result<ExitCode> {
     let interactive = process.stdin_is_terminal && process.stdout_is_terminal;
     let speed = match (arguments.sandbox, arguments.speed) {
         // Nobody watches when the input is piped.
@@ -61,7 +60,7 @@ pub fn converse(process: &Process, arguments: &RunArguments) -> Result<ExitCode>
     let relay = Relay::new(screen.zone.clone(), screen.color);
     let events: Arc<dyn Sink> = Arc::new(Recorder { journal: kept.journal.clone(), next: relay.clone() });
     let cancel = world.cancel.part();
-    let host = host(process, arguments, &world, &kept, &events, (relay.clone(), cancel.clone()))?;
+    let host = host(process, arguments, &world, &kept, &events, (relay.clone(), cancel.clone()), language)?;
     let at_work = relay.clone();
     let still = move |wish| {
         let told = match wish {
@@ -141,6 +140,7 @@ fn host(
     kept: &Kept,
     events: &Arc<dyn Sink>,
     (relay, cancel): (Arc<Relay>, Cancel),
+    language: Language,
 ) -> Result<Arc<Host>> {
     let terminal = process.stdin_is_terminal && process.stderr_is_terminal;
     let user = process.user();
@@ -163,7 +163,7 @@ fn host(
     let folder = process.directory.clone();
     let limits = Limits::read(&arguments.max)?;
     let script = Script {
-        language: language(),
+        language,
         parameters: secrets::parameters(process, arguments)?,
         environment: process.environment.clone(),
         imports: Imports::of_folder(&folder, Access::all(&limits)),

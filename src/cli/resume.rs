@@ -20,11 +20,12 @@ use crate::language::diagnose::Source;
 use crate::language::source::read_runbook;
 use crate::limits::Limits;
 use crate::process::Process;
+use crate::runtime::host::Language;
 use crate::settings::{CloudFlags, Origin};
 
 /// # Errors
 /// The reason why the run cannot go on; the report shows how it ends.
-pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode> {
+pub fn resume(process: &Process, arguments: ResumeArguments, language: Language) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
     let directory = choose(&store, arguments.run.as_deref(), arguments.retry_failed)?;
     let wall = Clock::new(crate::clock::Speed::Real).wall();
@@ -48,7 +49,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     let typing = Typing::default();
     let origin = state.last();
     let source = Source { name: meta.name.clone(), text: sources.runbook.clone(), folder: meta.folder.clone() };
-    let ast = match parse(process, &source) {
+    let ast = match parse(process, &source, language.catalog) {
         Ok(ast) => ast,
         Err(code) => return Ok(code),
     };
@@ -71,6 +72,7 @@ pub fn resume(process: &Process, arguments: ResumeArguments) -> Result<ExitCode>
     }
     let limits = Limits::read(&run.max)?;
     let plan = Plan {
+        language,
         sources: sources.clone(),
         folder: meta.folder.clone(),
         directory: meta.directory.clone(),

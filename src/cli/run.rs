@@ -21,9 +21,9 @@ use crate::clock::{Clock, Speed};
 use crate::decode;
 use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::{Cause, Event, Fact, Origin, Sink, VERSION};
-use crate::functions::{catalog, language};
 use crate::journal::runs::{self, End, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, hash, record};
+use crate::language::catalog::Catalog;
 use crate::language::declared::{asks_by_computed_name, asks_somebody, declared, needed};
 use crate::language::diagnose::Source;
 use crate::language::error::Located;
@@ -36,7 +36,7 @@ use crate::report::live::summary;
 use crate::report::values::{diagnostic, json, table};
 use crate::report::{Finished, Report, Stage, View};
 use crate::runtime::engine::{bare, build};
-use crate::runtime::host::{Host, Script, Seams};
+use crate::runtime::host::{Host, Language, Script, Seams};
 use crate::runtime::lane::Lane;
 use crate::runtime::modules::{Imports, KeepImport};
 use crate::runtime::parameters::Parameters;
@@ -45,14 +45,14 @@ use crate::secret;
 
 /// # Errors
 /// The reason why the run cannot begin; the report shows how it ends.
-pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
+pub fn run(process: &Process, arguments: RunArguments, language: Language) -> Result<ExitCode> {
     let Some(source) = source(process, &arguments)? else {
         if arguments.help {
             return print(process, &help::program(process));
         }
-        return repl::converse(process, &arguments);
+        return repl::converse(process, &arguments, language);
     };
-    let ast = match parse(process, &source) {
+    let ast = match parse(process, &source, language.catalog) {
         Ok(ast) => ast,
         Err(code) => return Ok(code),
     };
@@ -61,7 +61,7 @@ pub fn run(process: &Process, arguments: RunArguments) -> Result<ExitCode> {
     }
     let given = given(process, &arguments, &ast)?;
     world::check_cloud(process, &arguments)?;
-    let (world, kept, plan) = begin(process, &arguments, &source, asks_somebody(&ast))?;
+    let (world, kept, plan) = begin(process, &arguments, &source, asks_somebody(&ast), language)?;
     Performance {
         process,
         arguments,
@@ -87,8 +87,8 @@ fn print(process: &Process, text: &str) -> Result<ExitCode> {
 ///
 /// # Errors
 /// The exit code, if there are any.
-pub fn parse(process: &Process, source: &Source) -> Result<AST, ExitCode> {
-    compile(&bare(), catalog(), &source.text).map_err(|findings| {
+pub fn parse(process: &Process, source: &Source, catalog: &Catalog) -> Result<AST, ExitCode> {
+    compile(&bare(), catalog, &source.text).map_err(|findings| {
         let mut output = process.output();
         for finding in &findings {
             output.note(&source.finding(finding, process.color()));
@@ -130,6 +130,7 @@ pub fn given(process: &Process, arguments: &RunArguments, ast: &AST) -> Result<P
 
 /// The basis of a run, independent of later changes to its files.
 pub struct Plan {
+    pub language: Language,
     pub sources: Sources,
     pub folder: PathBuf,
     pub directory: PathBuf,
@@ -147,7 +148,13 @@ pub fn access(process: &Process, arguments: &RunArguments, folder: &Path, limits
 }
 
 /// Sets up a new run: its cloud and its files.
-fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: bool) -> Result<(World, Kept, Plan)> {
+fn begin(
+    process: &Process,
+    arguments: &RunArguments,
+    source: &Source,
+    asks: bool,
+    language: Language,
+) -> Result<(World, Kept, Plan)> {
     let speed = world::speed(process, arguments)?;
     let limits = Limits::read(&arguments.max)?;
     let access = access(process, arguments, &source.folder, &limits);
@@ -155,7 +162,7 @@ fn begin(process: &Process, arguments: &RunArguments, source: &Source, asks: boo
     let (folder, directory) = (source.folder.clone(), process.directory.clone());
     let mut scene = Scene::of(arguments, speed);
     secrets::learn(process, &sources);
-    let plan = Plan { sources: sources.clone(), folder, directory, limits, access };
+    let plan = Plan { language, sources: sources.clone(), folder, directory, limits, access };
     let asks_too = |text: &String| bare().compile(text).is_ok_and(|module| asks_somebody(&module));
     let asks = asks || sources.imports.values().any(asks_too);
     // Nobody resumes an expression on a cloud that ends with it, unless somebody is asked in between.
@@ -468,14 +475,14 @@ fn evaluate_in(
     let (limits, access, environment) = (plan.limits.clone(), plan.access.clone(), process.environment.clone());
     let host = Host::new(
         seams,
-        Script { language: language(), parameters, folder, directory, imports, limits, access, environment },
+        Script { language: plan.language, parameters, folder, directory, imports, limits, access, environment },
     );
     let main = Lane::main();
     let engine = build(&host, &main);
     host.set_name(&source.name);
     host.set_text(&source.text);
     // Parsed again by the engine that runs it: closures are found by that engine's hashes.
-    let ast = compile(&engine, catalog(), &source.text).map_err(|mut findings| {
+    let ast = compile(&engine, plan.language.catalog, &source.text).map_err(|mut findings| {
         let error = findings.drain(..).next().map_or_else(|| Error::internal("no finding"), |finding| finding.error);
         Located::nowhere(error)
     })?;

@@ -10,7 +10,7 @@ use super::commands;
 use super::names::{Name, Thing, What};
 use super::place::{Argument, Context, Inside, Link, Wanted};
 use super::target::{Target, target};
-use crate::functions::catalog;
+use crate::language::catalog::Catalog;
 use crate::language::spec::{Key, Kind, Noun, Spec};
 use crate::language::value::{describe, to_shown};
 use crate::report::streams::text;
@@ -28,6 +28,7 @@ pub struct Candidate {
 
 /// The knowledge besides the text.
 pub trait Knowledge {
+    fn catalog(&self) -> &'static Catalog;
     fn variables(&self) -> Vec<String>;
     /// The kind of a variable, in words.
     fn kind(&self, variable: &str) -> &'static str;
@@ -49,7 +50,7 @@ pub fn complete(place: &Context, known: &dyn Knowledge) -> Vec<Candidate> {
         Wanted::Nothing => Vec::new(),
         Wanted::Command => commands::words(typed),
         Wanted::Operand { command } => operand(command, typed, known),
-        Wanted::Topic => topics(typed),
+        Wanted::Topic => topics(typed, known.catalog()),
         Wanted::Field { of } => fields(of, typed, known),
         Wanted::Key(argument) => keys(argument.as_ref(), typed, None, known),
         Wanted::QuotedKey(argument, quote) => keys(argument.as_ref(), typed, Some(*quote), known),
@@ -68,30 +69,30 @@ fn operand(command: &str, typed: &str, known: &dyn Knowledge) -> Vec<Candidate> 
             .into_iter()
             .map(|path| Candidate { shown: path.clone(), text: path, note: String::new() })
             .collect(),
-        "help" => topics(typed),
+        "help" => topics(typed, known.catalog()),
         "time" => fitting(["on", "off"].into_iter().map(|word| plain(word, "")), typed),
         _ => Vec::new(),
     }
 }
 
-fn topics(typed: &str) -> Vec<Candidate> {
-    functions(typed)
+fn topics(typed: &str, catalog: &Catalog) -> Vec<Candidate> {
+    functions(typed, catalog)
         .into_iter()
         .map(|(name, row)| Candidate { text: name.clone(), shown: name, note: row.summary.to_owned() })
         .collect()
 }
 
 /// The functions whose name begins with `typed`: noun-first names, as most are, else the verb-first spellings.
-fn functions(typed: &str) -> Vec<(String, &'static Spec)> {
+fn functions(typed: &str, catalog: &Catalog) -> Vec<(String, &'static Spec)> {
     let own = |name: &str, row: &Spec| row.name == name || row.aliases.contains(&name);
-    let all = || catalog().names().iter().filter(|(name, _)| name.starts_with(typed));
+    let all = || catalog.names().iter().filter(|(name, _)| name.starts_with(typed));
     let mut found: Vec<(String, &'static Spec)> =
         all().filter(|(name, row)| own(name, row)).map(|(name, row)| (name.clone(), *row)).collect();
     if found.is_empty() {
         found = all().map(|(name, row)| (name.clone(), *row)).collect();
     }
     if found.is_empty() && typed.len() > 2 {
-        let inside = catalog().names().iter().filter(|(name, row)| own(name, row) && name.contains(typed));
+        let inside = catalog.names().iter().filter(|(name, row)| own(name, row) && name.contains(typed));
         found = inside.map(|(name, row)| (name.clone(), *row)).collect();
     }
     found
@@ -99,7 +100,7 @@ fn functions(typed: &str) -> Vec<(String, &'static Spec)> {
 
 fn expressions(argument: Option<&Argument>, typed: &str, known: &dyn Knowledge) -> Vec<Candidate> {
     let mut found = Vec::new();
-    let wanted = argument.and_then(target);
+    let wanted = argument.and_then(|argument| target(argument, known.catalog()));
     if let (Some(argument), Some(Target::Kind(kind))) = (argument, &wanted) {
         match kind {
             Kind::Flag => found.extend(fitting(["true", "false"].into_iter().map(|word| plain(word, "")), typed)),
@@ -137,7 +138,7 @@ fn expressions(argument: Option<&Argument>, typed: &str, known: &dyn Knowledge) 
     if typed.is_empty() && !found.is_empty() && argument.is_some() {
         return found;
     }
-    let functions = functions(typed);
+    let functions = functions(typed, known.catalog());
     // A signature takes a line of its own, which is too much for all functions.
     let brief = functions.len() > MOST_SIGNATURES;
     found.extend(functions.into_iter().map(|(name, row)| {
@@ -172,7 +173,7 @@ fn keys(argument: Option<&Argument>, typed: &str, quote: Option<char>, known: &d
         Some(quote) => format!("{text}{quote}: "),
         None => format!("{text}: "),
     };
-    match target(argument) {
+    match target(argument, known.catalog()) {
         Some(Target::Keys(groups)) => {
             let all: Vec<&Key> = groups.iter().copied().flatten().collect();
             let free = |key: &&&Key| !written.iter().any(|(name, _)| key.answers_to(name));
@@ -216,7 +217,7 @@ fn quoted_key(name: &str, quote: Option<char>) -> String {
 
 /// The texts that an argument may be, without quotes.
 fn values(argument: &Argument, typed: &str, known: &dyn Knowledge) -> Vec<Candidate> {
-    match target(argument) {
+    match target(argument, known.catalog()) {
         Some(Target::Kind(Kind::Choice(words) | Kind::Word(words))) => {
             fitting(words.iter().map(|word| plain(word, "")), typed)
         }
@@ -253,7 +254,7 @@ fn live(noun: Noun, argument: &Argument, key: bool, known: &dyn Knowledge) -> Ve
     let what = match noun {
         Noun::Endpoint => What::all(Thing::Endpoints),
         Noun::Transfer => What::all(Thing::Transfers),
-        Noun::Instance if catalog().find(&argument.function).is_some_and(|row| row.name == "transfer_of") => {
+        Noun::Instance if known.catalog().find(&argument.function).is_some_and(|row| row.name == "transfer_of") => {
             What::all(Thing::Transfers)
         }
         Noun::Execution => What::of(Thing::Executions, written(argument.before.first(), known)),
@@ -313,7 +314,7 @@ fn end(argument: &Argument, thing: Thing, known: &dyn Knowledge) -> Option<Strin
     if let Some(found) = option(argument, options).and_then(|text| text_of(&text, known)) {
         return Some(found);
     }
-    let row = catalog().find(&argument.function)?;
+    let row = known.catalog().find(&argument.function)?;
     let (first, given) = (row.parameters.first()?, argument.before.first()?);
     match first.kind {
         Kind::Reference(Noun::Endpoint) => text_of(given, known),

@@ -244,13 +244,13 @@ impl Hinter for Eyes {
         let history = context.history();
         let inputs = (0..history.len()).rev().filter_map(|index| history.get(index, Direction::Reverse).ok().flatten());
         let same = inputs.map(|found| found.entry).find(|input| input.len() > line.len() && input.starts_with(line));
-        hint(line, same.as_deref(), &self.known.functions())
+        hint(line, same.as_deref(), &self.known.functions(), self.known.catalog())
     }
 }
 
 impl Highlighter for Eyes {
     fn highlight<'l>(&self, line: &'l str, cursor: usize) -> Cow<'l, str> {
-        if self.color { Cow::Owned(paint::highlight(line, cursor)) } else { Cow::Borrowed(line) }
+        if self.color { Cow::Owned(paint::highlight(line, cursor, self.known.catalog())) } else { Cow::Borrowed(line) }
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {

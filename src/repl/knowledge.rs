@@ -10,7 +10,7 @@ use rhai::{Array, Dynamic, Map as ScriptMap};
 use super::complete::Knowledge;
 use super::names::{Name, Names, PATIENCE, What};
 use super::place::Link;
-use crate::functions::catalog;
+use crate::language::catalog::Catalog;
 use crate::language::value::describe;
 use crate::repl::session::Session;
 
@@ -20,6 +20,7 @@ pub struct Known {
     pub names: Names,
     /// The start of relative paths.
     pub folder: PathBuf,
+    catalog: &'static Catalog,
     methods: Vec<String>,
 }
 
@@ -27,11 +28,12 @@ impl Known {
     pub fn new(session: Arc<Mutex<Session>>, names: Names, folder: PathBuf) -> Self {
         let engine = session.lock();
         let all = engine.engine().collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
+        let catalog = engine.host().language.catalog;
         drop(engine);
         let is_name = |name: &String| name.starts_with(char::is_alphabetic) && !name.contains('$');
         let all: BTreeSet<String> =
-            all.into_iter().filter(is_name).filter(|name| catalog().find(name).is_none()).collect();
-        Self { session, names, folder, methods: all.into_iter().collect() }
+            all.into_iter().filter(is_name).filter(|name| catalog.find(name).is_none()).collect();
+        Self { session, names, folder, catalog, methods: all.into_iter().collect() }
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
@@ -40,6 +42,10 @@ impl Known {
 }
 
 impl Knowledge for Known {
+    fn catalog(&self) -> &'static Catalog {
+        self.catalog
+    }
+
     fn variables(&self) -> Vec<String> {
         let session = self.session();
         let names: BTreeSet<String> = session.variable_names().map(str::to_owned).collect();

@@ -1,7 +1,7 @@
 //! Colours of the input line.
 
 use super::lexer::{Kind, lex};
-use crate::functions::catalog;
+use crate::language::catalog::Catalog;
 
 const KEYWORD: &str = "35";
 const FUNCTION: &str = "36";
@@ -12,7 +12,7 @@ const QUIET: &str = "2";
 const PAIR: &str = "1;4";
 
 /// The line with its colours; `cursor` in bytes.
-pub fn highlight(line: &str, cursor: usize) -> String {
+pub fn highlight(line: &str, cursor: usize, catalog: &Catalog) -> String {
     if line.starts_with([':', '?']) {
         return painted(line, FUNCTION);
     }
@@ -25,7 +25,7 @@ pub fn highlight(line: &str, cursor: usize) -> String {
         let code = match token.kind {
             _ if pair.is_some_and(|(open, close)| [open, close].contains(&token.range.start)) => Some(PAIR),
             Kind::Keyword => Some(KEYWORD),
-            Kind::Word if catalog().find(word).is_some() && line[token.range.end..].trim_start().starts_with('(') => {
+            Kind::Word if catalog.find(word).is_some() && line[token.range.end..].trim_start().starts_with('(') => {
                 Some(FUNCTION)
             }
             Kind::Text => Some(TEXT),
@@ -77,9 +77,10 @@ fn painted(text: &str, code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::catalog;
 
     fn marked(line: &str, cursor: usize) -> String {
-        let told = highlight(line, cursor);
+        let told = highlight(line, cursor, catalog());
         [
             ("\u{1b}[35m", "<k>"),
             ("\u{1b}[36m", "<f>"),

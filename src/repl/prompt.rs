@@ -24,7 +24,6 @@ use crate::clock::Instant;
 use crate::disk;
 use crate::error::{Error, ExitCode, Kind, Result, count, plain};
 use crate::event::Origin;
-use crate::functions::catalog;
 use crate::language::diagnose::Source;
 use crate::language::help;
 use crate::language::literals::{lacks_secret, learn, masked};
@@ -327,7 +326,7 @@ impl Prompt {
         let place = located.through.last().map_or(located.place.as_ref(), |step| step.called.as_ref())?;
         let own = place.source.is_none() && **of == *text;
         let interrupted = located.error.kind == Kind::Interrupted;
-        own.then(|| done_before(text, place.line, place.column, interrupted)).flatten()
+        own.then(|| done_before(text, place.line, place.column, interrupted, self.host.language.catalog)).flatten()
     }
 
     /// Does some work; meanwhile waits and waves are drawn.
@@ -389,7 +388,7 @@ impl Prompt {
             Command::Quit => return Ok(Next::Leave),
             Command::Commands => self.data(&commands::overview()),
             Command::Help(topic) => {
-                let told = help::topic(catalog(), &topic, self.width())?;
+                let told = help::topic(self.host.language.catalog, &topic, self.width())?;
                 self.data(&told);
             }
             Command::Show(form, None) => {
@@ -405,7 +404,7 @@ impl Prompt {
             }
             Command::Page(Some(text)) if help_topic(&text).is_some() => {
                 let topic = help_topic(&text).unwrap_or_default();
-                let told = help::topic(catalog(), topic, self.width())?;
+                let told = help::topic(self.host.language.catalog, topic, self.width())?;
                 (self.doors.page)(&told)?;
             }
             Command::Page(text) => {
@@ -469,7 +468,8 @@ impl Prompt {
             return Err(Error::input("there is nothing to save yet"));
         }
         let day = self.host.clock.wall().to_zoned(self.screen.zone.clone()).strftime("%Y-%m-%d");
-        let (text, lines) = runbook(&self.typed, &format!("Typed on {day} on {}.", self.cloud));
+        let (text, lines) =
+            runbook(&self.typed, &format!("Typed on {day} on {}.", self.cloud), self.host.language.catalog);
         let text = masked(&text, &self.host.journal.known);
         let failed = |error: std::io::Error| {
             let error = Error::input(format!("cannot write `{}`: {}", path.display(), plain(&error)));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::lexer::{Kind, Token, lex};
-use crate::functions::catalog;
+use crate::language::catalog::Catalog;
 use crate::language::spec::{Effect, Spec};
 use crate::repl::session::LAST;
 
@@ -16,7 +16,7 @@ pub struct Typed {
 }
 
 /// The runbook that does the same, and the number of its inputs; `head` says where it comes from.
-pub fn runbook(inputs: &[Typed], head: &str) -> (String, usize) {
+pub fn runbook(inputs: &[Typed], head: &str, catalog: &Catalog) -> (String, usize) {
     let inputs = with_last_functions(inputs);
     let mut lines = vec![format!("// {head}"), String::new()];
     let mut declared = false;
@@ -37,9 +37,9 @@ pub fn runbook(inputs: &[Typed], head: &str) -> (String, usize) {
                 format!("{before}{word}{LAST} = {value};")
             }
             // A runbook waits for work that goes on: nobody watches.
-            () if input.result && starts_something(value) => format!("{before}wait_for({value});"),
+            () if input.result && starts_something(value, catalog) => format!("{before}wait_for({value});"),
             // An answer that was read on the screen goes to the runbook's output.
-            () if input.result && answers(value) => format!("{before}print({value});"),
+            () if input.result && answers(value, catalog) => format!("{before}print({value});"),
             () if text.ends_with('}') && !input.result && is_block(value) => text.to_owned(),
             () => format!("{text};"),
         };
@@ -122,7 +122,7 @@ fn closed(tokens: &[Token], open: usize) -> Option<usize> {
 
 /// The whole statements of an input before the place at which it ended. A wait that was interrupted belongs to them,
 /// since a runbook waits.
-pub fn done_before(text: &str, line: usize, column: usize, interrupted: bool) -> Option<String> {
+pub fn done_before(text: &str, line: usize, column: usize, interrupted: bool, catalog: &Catalog) -> Option<String> {
     let begin: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let rest = &text[begin.min(text.len())..];
     let at = begin + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at);
@@ -140,7 +140,7 @@ pub fn done_before(text: &str, line: usize, column: usize, interrupted: bool) ->
             _ => {}
         }
     }
-    let waits = interrupted && called(text[end..next].trim()).is_some_and(|row| row.name == "wait_for");
+    let waits = interrupted && called(text[end..next].trim(), catalog).is_some_and(|row| row.name == "wait_for");
     let done = if waits { &text[..next] } else { &text[..end] };
     (!done.trim().is_empty()).then(|| done.trim().to_owned())
 }
@@ -191,26 +191,27 @@ fn last_statement(text: &str) -> usize {
 }
 
 /// The function of a statement that is a bare call.
-fn called(statement: &str) -> Option<&'static Spec> {
+fn called(statement: &str, catalog: &Catalog) -> Option<&'static Spec> {
     let tokens = lex(statement).tokens;
     let first = tokens.first().filter(|first| first.kind == Kind::Word)?;
     let is_call = tokens.get(1).is_some_and(|open| &statement[open.range.clone()] == "(");
-    is_call.then(|| catalog().find(&statement[first.range.clone()])).flatten()
+    is_call.then(|| catalog.find(&statement[first.range.clone()])).flatten()
 }
 
 /// True if a statement is a bare call that only finds something out, and never fails.
-fn answers(statement: &str) -> bool {
-    called(statement).is_some_and(|row| row.name == "endpoint_validate_connection")
+fn answers(statement: &str, catalog: &Catalog) -> bool {
+    called(statement, catalog).is_some_and(|row| row.name == "endpoint_validate_connection")
 }
 
 /// True if a statement is a bare call whose work goes on at the server.
-fn starts_something(statement: &str) -> bool {
-    called(statement).is_some_and(|row| row.effect == Effect::Changes && row.returns.begun_noun().is_some())
+fn starts_something(statement: &str, catalog: &Catalog) -> bool {
+    called(statement, catalog).is_some_and(|row| row.effect == Effect::Changes && row.returns.begun_noun().is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::catalog;
 
     fn typed(text: &str, result: bool) -> Typed {
         Typed { text: text.to_owned(), result }
@@ -230,7 +231,7 @@ mod tests {
             typed("print(\"done\");", false),
         ];
         assert_eq!(
-            runbook(&inputs, "Typed on Monday.").0,
+            runbook(&inputs, "Typed on Monday.", catalog()).0,
             "// Typed on Monday.\n\nlet from = endpoint_find(\"vcenter\");\nlet it = replica_of(\"web-01\");\nit = replica_sync(it);\n\
              it = it.status;\nfn twice(x) {\n  x * 2\n}\nlet r = 1; wait_for(replica_execute(it));\n\
              print(endpoint_validate_connection(from));\nprint(\"done\");\n"
@@ -248,7 +249,7 @@ mod tests {
             typed("for x in [1] { print(x); }", false),
             typed("// nothing but words", false),
         ];
-        let (text, count) = runbook(&inputs, "x");
+        let (text, count) = runbook(&inputs, "x", catalog());
         assert_eq!(
             text,
             "// x\n\nlet q = #{ a: 1 };\nlet five = 5; // five\nlet t = if true { 1 } else { 2 };\nfn add(a) { a }\n\
@@ -261,14 +262,17 @@ mod tests {
     #[test]
     fn of_what_failed_the_statements_before_are_kept() {
         let text = "let m = #{ a: 1 }; m.alhpa";
-        assert_eq!(done_before(text, 1, 22, false).as_deref(), Some("let m = #{ a: 1 };"));
-        assert_eq!(done_before("m.alhpa", 1, 3, false), None);
+        assert_eq!(done_before(text, 1, 22, false, catalog()).as_deref(), Some("let m = #{ a: 1 };"));
+        assert_eq!(done_before("m.alhpa", 1, 3, false, catalog()), None);
         let waits = "let r = 1;\nlet x = replica_execute(r);\nwait_for(x);";
         assert_eq!(
-            done_before(waits, 3, 1, true).as_deref(),
+            done_before(waits, 3, 1, true, catalog()).as_deref(),
             Some("let r = 1;\nlet x = replica_execute(r);\nwait_for(x)")
         );
-        assert_eq!(done_before(waits, 3, 1, false).as_deref(), Some("let r = 1;\nlet x = replica_execute(r);"));
-        assert_eq!(done_before("if a { x(); y }", 1, 13, false), None);
+        assert_eq!(
+            done_before(waits, 3, 1, false, catalog()).as_deref(),
+            Some("let r = 1;\nlet x = replica_execute(r);")
+        );
+        assert_eq!(done_before("if a { x(); y }", 1, 13, false, catalog()), None);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::names::Thing;
 use super::place::{Argument, Inside};
-use crate::functions::catalog;
 use crate::language::arguments::options_instead;
+use crate::language::catalog::Catalog;
 use crate::language::spec::{Key, Kind, Noun, Spec};
 
 /// The kind of completion that is wanted.
@@ -21,8 +21,8 @@ pub enum Target {
 }
 
 /// The target at the place, if the table knows it.
-pub fn target(argument: &Argument) -> Option<Target> {
-    let row = catalog().find(&argument.function)?;
+pub fn target(argument: &Argument, catalog: &Catalog) -> Option<Target> {
+    let row = catalog.find(&argument.function)?;
     let mut inside = argument.inside.iter().peekable();
     let mut kind = parameter(row, argument.index, matches!(inside.peek(), Some(Inside::Map { .. })))?;
     let mut environment = None;
