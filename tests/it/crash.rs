@@ -209,21 +209,6 @@ fn sampled(all: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
     all.step_by(if is_whole() { 1 } else { 2 })
 }
 
-#[test]
-fn a_change_whose_token_was_rejected_counts_as_not_sent_until_it_leaves_again() {
-    for generation in GENERATIONS {
-        let run = Run::new(generation, &folder(&format!("stayed-{}", generation.word())));
-        let seams = (Arc::new(run.journal(None).0), Arc::new(Yes) as Arc<dyn Gates>);
-        let script = r#"region_list(); print("revoke"); region_create("east").name"#;
-        run.stage.perform(script, seams, |sandbox, _| sandbox.revoke_tokens()).value();
-        let text = std::fs::read_to_string(&run.journal).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["record"].clone());
-        let steps: Vec<Value> =
-            lines.filter(|record| ["began", "stayed", "settled"].iter().any(|known| record == known)).collect();
-        assert_eq!(steps, ["began", "stayed", "began", "settled"], "on {}", generation.word());
-    }
-}
-
 fn every_death(generation: Generation) {
     let folder = folder(&format!("crash-{}", generation.word()));
     let (expected, lines) = undisturbed(generation, &folder);
