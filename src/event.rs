@@ -1,5 +1,6 @@
 //! Events: each fact is said once, and the report decides how it looks.
 
+pub mod ran;
 pub mod sources;
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ pub enum Command {
     /// List the runs, show one, and remove old ones
     Runs(RunsArguments),
     /// Show the status of the runs, the unfinished ones first
-    Status(StatusArguments),
+    Status(Box<StatusArguments>),
     /// Report on a run: as a page, as a table, or for another program
     Report(ReportArguments),
     /// Serve the simulated Keystone and Coriolis for other clients
@@ -299,8 +299,8 @@ pub struct RunsArguments {
 
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// One run with all its items; default: all runs
-    #[arg(value_name = "RUN")]
+    /// One run with all its items, or an inventory (a `.csv` file) whose VMs are looked up; default: all runs
+    #[arg(value_name = "RUN|INVENTORY")]
     pub run: Option<String>,
 
     /// Output format; default: a table on a terminal, JSON in a pipe
@@ -314,6 +314,9 @@ pub struct StatusArguments {
     /// Show this help
     #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
     pub help: Option<bool>,
+
+    #[command(flatten)]
+    pub cloud: CloudFlags,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@ mod gates;
 mod help;
 mod history;
 mod keep;
+mod past;
 mod repl;
 mod report;
 mod resume;
@@ -45,7 +46,7 @@ pub fn run(process: &Process) -> ExitCode {
         Some(Command::Check(arguments)) => check::check(process, &arguments, catalog()),
         Some(Command::Resume(arguments)) => resume::resume(process, *arguments, language()),
         Some(Command::Runs(arguments)) => runs::runs(process, &arguments),
-        Some(Command::Status(arguments)) => runs::status(process, &arguments),
+        Some(Command::Status(arguments)) => runs::status(process, &arguments, language()),
         Some(Command::Report(arguments)) => report::report(process, &arguments),
         Some(Command::Answer(arguments)) => answer::answer(process, &arguments),
         Some(Command::Rollback(arguments)) => rollback::rollback(process, &arguments),

@@ -10,7 +10,7 @@ use super::gates::Desk;
 use super::keep::{self, Kept};
 use super::secrets::{self, Typing};
 use super::world::{self, Scene, World};
-use super::{runs, signals};
+use super::{past, runs, signals};
 use crate::access::Access;
 use crate::cancel::{Cancel, Wish};
 use crate::clock::{Clock, Speed};
@@ -159,6 +159,11 @@ fn host(
         journal: kept.journal.clone(),
         gates: Arc::new(AtFront(Box::new(desk))),
         connect: world.connect(events.clone()),
+        runs: past::runs(
+            keep::store(process, arguments.state_dir.as_ref()),
+            world.cloud.clone(),
+            arguments.sandbox.is_some(),
+        ),
     };
     let folder = process.directory.clone();
     let limits = Limits::read(&arguments.max)?;

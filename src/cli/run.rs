@@ -13,7 +13,7 @@ use super::gates::{Desk, Past};
 use super::keep::{self, Kept};
 use super::secrets::{self, Typing};
 use super::world::{self, Scene, World};
-use super::{help, repl, signals, words};
+use super::{help, past, repl, signals, words};
 use crate::access::Access;
 use crate::cancel::Cancel;
 use crate::check::compile::compile;
@@ -333,6 +333,11 @@ impl Performance<'_> {
             journal: self.kept.journal.clone(),
             gates: Arc::new(desk),
             connect: world.connect(events.clone()),
+            runs: past::runs(
+                keep::store(self.process, self.arguments.state_dir.as_ref()),
+                world.cloud.clone(),
+                self.arguments.sandbox.is_some(),
+            ),
         };
         evaluate_in(self.process, &self.plan, &self.source, given, keep, seams)
     }
@@ -457,6 +462,7 @@ pub fn replay(
         journal: past,
         gates: Arc::new(Past { cancel: world.cancel.clone(), terminal, typing }),
         connect: Box::new(|| Err(Error::interrupted())),
+        runs: Box::new(|| Err(Error::interrupted())),
     };
     evaluate_in(process, plan, source, given, Box::new(|_, _| Ok(())), seams)
 }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use clap::Parser;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::args::{Format, PruneArguments, RunsArguments, RunsCommand, ShowArguments, StatusArguments};
-use super::{history, keep, report};
+use super::args::{
+    Arguments, Format, PruneArguments, RunArguments, RunsArguments, RunsCommand, ShowArguments, StatusArguments,
+};
+use super::{history, keep, report, run};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count};
 use crate::event::{Cause, Status};
@@ -15,6 +19,7 @@ use crate::process::Process;
 use crate::report::history::{Form, History};
 use crate::report::live::message;
 use crate::report::values::{json as json_text, table};
+use crate::runtime::host::Language;
 
 /// The width of a table if none is known.
 const WIDTH: usize = 120;
@@ -34,7 +39,10 @@ pub fn runs(process: &Process, arguments: &RunsArguments) -> Result<ExitCode> {
 ///
 /// # Errors
 /// As [`runs`].
-pub fn status(process: &Process, arguments: &StatusArguments) -> Result<ExitCode> {
+pub fn status(process: &Process, arguments: &StatusArguments, language: Language) -> Result<ExitCode> {
+    if let Some(inventory) = arguments.run.as_deref().filter(|name| is_inventory(process, name)) {
+        return states(process, arguments, inventory, language);
+    }
     let store = keep::store(process, arguments.state_dir.as_ref())?;
     if arguments.run.is_some() {
         return tell(process, &store, &ShowArguments { run: arguments.run.clone() }, arguments.format);
@@ -42,6 +50,25 @@ pub fn status(process: &Process, arguments: &StatusArguments) -> Result<ExitCode
     let mut runs = store.list()?;
     runs.sort_by_key(|run| run.status() == Status::Done);
     list(process, &runs, arguments.format)
+}
+
+fn is_inventory(process: &Process, name: &str) -> bool {
+    let path = process.directory.join(name);
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv")) || path.is_file()
+}
+
+/// Looks up the VMs of an inventory: by the server, and by all runs.
+fn states(process: &Process, arguments: &StatusArguments, inventory: &str, language: Language) -> Result<ExitCode> {
+    let path = serde_json::to_string(inventory).expect("a text is JSON");
+    let expression = format!(
+        "let states = vm_states(read_csv({path})); let groups = group_by(states, \"state\"); \
+         let counts = groups.map(|group| `${{group.items.len()}} ${{group.key}}`); \
+         let told = \"\"; for count in counts {{ told += if told == \"\" {{ count }} else {{ `, ${{count}}` }}; }} \
+         log(told); states"
+    );
+    let Arguments { run: standard, .. } = Arguments::parse_from(["coriolis-run", "-e", &expression]);
+    let (state_dir, cloud) = (arguments.state_dir.clone(), arguments.cloud.clone());
+    run::run(process, RunArguments { format: arguments.format, state_dir, cloud, ..standard }, language)
 }
 
 fn list(process: &Process, runs: &[Directory], format: Option<Format>) -> Result<ExitCode> {

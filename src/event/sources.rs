@@ -35,6 +35,8 @@ pub struct Sources {
     on_again: Vec<(String, String, Timestamp)>,
     /// The lanes of the cutovers that have not ended.
     cutovers: Vec<Arc<str>>,
+    /// The sources whose VMs were verified at their targets, with the time.
+    verified: Vec<(String, String, Timestamp)>,
 }
 
 impl Source {
@@ -79,6 +81,9 @@ impl Sources {
             Fact::CutoverEnded { end, .. } => {
                 self.cutovers.retain(|cutover| cutover != lane);
                 if *end == CutoverEnd::Verified {
+                    let done = self.held.iter().filter(|source| source.power == Power::Deployed && source.is_of(lane));
+                    let done = done.map(|source| (source.replica.clone(), source.instance.clone(), event.at));
+                    self.verified.extend(done);
                     self.held.retain(|source| source.power != Power::Deployed || !is_below(lane, &source.origin.lane));
                 }
             }
@@ -89,6 +94,11 @@ impl Sources {
     /// True if a cutover of this lane has begun and not ended.
     pub fn is_cutting_over(&self, lane: &str) -> bool {
         self.cutovers.iter().any(|cutover| &**cutover == lane)
+    }
+
+    /// True if the VM's cutover by this replica has ended well.
+    pub fn is_verified(&self, replica: &str, instance: &str) -> bool {
+        self.verified.iter().any(|(of, name, _)| of == replica && name == instance)
     }
 
     /// The number of cutovers that have begun and not ended.

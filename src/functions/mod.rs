@@ -36,6 +36,7 @@ mod secrets;
 mod services;
 mod settings;
 mod sources;
+mod states;
 mod transfers;
 mod units;
 mod waits;
@@ -59,6 +60,7 @@ const TABLES: &[(&str, &[Function])] = &[
     ("Migrations", migrations::ROWS),
     ("Units", units::ROWS),
     ("Cutovers", cutover::ROWS),
+    ("States", states::ROWS),
     ("Waiting", waits::ROWS),
     ("Waves", waves::ROWS),
     ("Jobs", jobs::ROWS),

@@ -13,6 +13,7 @@ use crate::clock::Instant;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::event::Fact;
+use crate::event::ran::Ran;
 use crate::event::sources::Sources;
 use crate::journal::StepKey;
 use crate::journal::marker::Marker;
@@ -324,6 +325,14 @@ impl Call<'_> {
             Some(Saved::Ok(value)) => Some(value),
             _ => None,
         }
+    }
+
+    /// The other runs on this cloud, the newest first.
+    ///
+    /// # Errors
+    /// `Journal` when they cannot be read.
+    pub fn runs(&self) -> Result<Vec<Ran>> {
+        (self.host.runs)()
     }
 
     /// The sources that the run has left off.

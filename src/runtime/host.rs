@@ -15,6 +15,7 @@ use crate::cancel::Cancel;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::event::ran::Ran;
 use crate::event::{Event, Fact, Sink, VERSION};
 use crate::inventory::doubled_column;
 use crate::journal::Journal;
@@ -65,7 +66,11 @@ pub struct Seams {
     pub journal: Arc<Journal>,
     pub gates: Arc<dyn Gates>,
     pub connect: Connect,
+    pub runs: Runs,
 }
+
+/// Reads the other runs on the same cloud, the newest first.
+pub type Runs = Box<dyn Fn() -> Result<Vec<Ran>> + Send + Sync>;
 
 /// The surroundings of a script.
 pub struct Script {
@@ -116,6 +121,8 @@ pub struct Shared {
     pub limits: Limits,
     access: Access,
     connect: Connect,
+    /// The other runs on the same cloud.
+    pub runs: Runs,
     cloud: OnceLock<Result<Cloud>>,
     /// The work in the background.
     pub jobs: Jobs,
@@ -150,7 +157,7 @@ struct Doubled {
 
 impl Host {
     pub fn new(seams: Seams, script: Script) -> Arc<Self> {
-        let Seams { clock, cancel, events, journal, gates, connect } = seams;
+        let Seams { clock, cancel, events, journal, gates, connect, runs } = seams;
         let Script { language, parameters, folder, directory, imports, limits, access, environment } = script;
         memory::allow(&limits);
         let shared = Shared {
@@ -167,6 +174,7 @@ impl Host {
             limits,
             access,
             connect,
+            runs,
             cloud: OnceLock::new(),
             jobs: Jobs::default(),
             index: Index::default(),

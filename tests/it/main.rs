@@ -35,6 +35,7 @@ mod runs;
 mod sends;
 mod session;
 mod sources;
+mod states;
 mod storage;
 mod terminal;
 mod units;
