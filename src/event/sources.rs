@@ -183,9 +183,73 @@ pub fn facts(replica: &str, object: &Value, deploys: bool, now: Timestamp) -> Ve
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    /// What may be said of one VM, whose cutover runs in the lane `main/w/db`.
+    #[derive(Clone, Copy, Debug)]
+    enum Said {
+        Power(Power),
+        Entered,
+        Ended(CutoverEnd),
+    }
+
+    /// The VM's source by a simple account: off from its shutdown until it is on or moved, and a VM that is deployed
+    /// inside of its cutover is moved only when that has ended well.
+    fn account(said: &[Said]) -> bool {
+        let (mut held, mut deployed, mut inside) = (false, false, false);
+        for said in said {
+            match said {
+                Said::Entered => inside = true,
+                Said::Ended(end) => {
+                    inside = false;
+                    if *end == CutoverEnd::Verified && deployed {
+                        (held, deployed) = (false, false);
+                    }
+                }
+                Said::Power(Power::On) => (held, deployed) = (false, false),
+                Said::Power(Power::Moved | Power::Deployed) if inside && held => deployed = true,
+                Said::Power(Power::Moved) => (held, deployed) = (false, false),
+                Said::Power(_) => held = true,
+            }
+        }
+        held
+    }
+
+    proptest! {
+        #[test]
+        fn in_any_order_a_source_that_was_switched_off_is_held_until_it_is_on_or_its_vm_is_moved(
+            said in prop::collection::vec(
+                prop_oneof![
+                    prop::sample::select(vec![Power::GoingOff, Power::Off, Power::Unclear, Power::On, Power::Moved])
+                        .prop_map(Said::Power),
+                    Just(Said::Entered),
+                    prop::sample::select(vec![CutoverEnd::Verified, CutoverEnd::RolledBack, CutoverEnd::Failed])
+                        .prop_map(Said::Ended),
+                ],
+                0..24,
+            ),
+        ) {
+            let mut sources = Sources::default();
+            for (minute, said) in said.iter().enumerate() {
+                let mut event = event(i64::try_from(minute).unwrap_or(0), "main/w/db", "db-01", Power::Off);
+                let label = "db-01".to_owned();
+                match said {
+                    Said::Power(power) => {
+                        if let Fact::SourceChanged { power: now, .. } = &mut event.fact {
+                            *now = *power;
+                        }
+                    }
+                    Said::Entered => event.fact = Fact::CutoverEntered { label },
+                    Said::Ended(end) => event.fact = Fact::CutoverEnded { label, end: *end },
+                }
+                sources.apply(&event);
+            }
+            prop_assert_eq!(!sources.is_empty(), account(&said), "{:?}", said);
+        }
+    }
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(minute)

@@ -24,7 +24,7 @@ use crate::runtime::saved::{Source, check_depth, replayed, saved_error, seal};
 use crate::wave::{Action, Earlier, ItemOutcome, Machine, News, Options, Summary};
 
 /// The address space kept free for the running lanes when another starts.
-const ROOM: usize = 16 << 20;
+const ROOM: usize = 48 << 20;
 
 /// The end of a lane: the closure's value, or its error.
 pub type Ended = Result<Dynamic, Box<EvalAltResult>>;
