@@ -70,7 +70,7 @@ fn misread(process: &Process, error: &clap::Error) -> ExitCode {
             output.data(text(process.data_color()).trim_end());
             output.close().map_or_else(|error| fail(process, &error), |()| ExitCode::Done)
         }
-        ErrorKind::UnknownArgument if let Some(error) = words::option(process, error) => fail(process, &error),
+        _ if let Some(error) = words::misread(process, error) => fail(process, &error),
         _ => {
             output.note(text(process.color()).trim_end());
             ExitCode::Input

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use clap::CommandFactory;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::Arguments;
 use crate::error::{Error, suggest};
@@ -49,7 +49,9 @@ const ELSEWHERE: [(&[&str], &str); 16] = [
 ];
 
 /// Options of other tools, and their equivalents here.
-const OPTIONS: [(&[&str], &str); 6] = [
+const OPTIONS: [(&[&str], &str); 8] = [
+    (&["--list", "-l"], "`coriolis-run runs` lists the runs, `coriolis-run functions` the functions"),
+    (&["--port", "--bind", "--address", "--host"], "`--listen 127.0.0.1:8080` is the address of a served sandbox"),
     (&["--dry-run", "--plan", "--simulate", "--test", "-n"], "`--sandbox` rehearses on a simulated cloud"),
     (
         &["--param", "--parameter", "--var", "--vars", "--extra-vars", "-p", "-s"],
@@ -248,30 +250,68 @@ pub fn more(process: &Process, runbook: &Path, words: &[String]) -> Error {
     })
 }
 
-/// The error for an unknown option, if there is more to say than that.
-pub fn option(process: &Process, error: &clap::Error) -> Option<Error> {
-    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return None };
-    let option = given.split('=').next().unwrap_or(given);
-    let told = Error::input(format!("there is no option `{option}`"));
+/// The error for a command line that cannot be read, if there is more to say than the parser does.
+pub fn misread(process: &Process, error: &clap::Error) -> Option<Error> {
     let words: Vec<&str> = process.arguments.iter().skip(1).map(String::as_str).collect();
-    if let Some((name, value)) = as_parameter(process, option, &words) {
-        return Some(told.hint(format!("`{name}` is a parameter of the runbook: `--set {name}={value}`")));
-    }
     let arguments = Arguments::command();
     let command = words.iter().find_map(|word| arguments.find_subcommand(word)).unwrap_or(&arguments);
-    let known: Vec<String> =
-        command.get_arguments().filter_map(clap::Arg::get_long).chain(OWN).map(|name| format!("--{name}")).collect();
-    if let Some(hint) = elsewhere(&OPTIONS, option) {
-        return Some(told.hint(hint));
+    match (error.kind(), error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(given)), _) => {
+            Some(unknown(process, command, &words, given))
+        }
+        (ErrorKind::InvalidSubcommand, _, Some(ContextValue::String(word))) => Some(no_subcommand(command, word)),
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing)), _) => {
+            let told = Error::input(format!("`{}` needs {}", command.get_name(), missing.join(" ")));
+            Some(match error.get(ContextKind::Usage) {
+                Some(ContextValue::StyledStr(usage)) => {
+                    told.hint(format!("write `{}`", usage.to_string().trim_start_matches("Usage: ")))
+                }
+                _ => told,
+            })
+        }
+        _ => None,
     }
+}
+
+/// The error for a word behind a command that is none of its own: `runs ls`.
+fn no_subcommand(command: &clap::Command, word: &str) -> Error {
+    let name = command.get_name();
+    let error = Error::input(format!("`{name}` has no command `{word}`"));
+    let known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    match (elsewhere(&ELSEWHERE, word), suggest(word, known.iter().copied())) {
+        (Some(hint), _) => error.hint(hint),
+        (None, Some(near)) => error.hint(format!("did you mean `coriolis-run {name} {near}`?")),
+        (None, None) => error.hint(format!("`coriolis-run {name} --help` lists its commands")),
+    }
+}
+
+/// The error for an option, or a word, that a command does not have.
+fn unknown(process: &Process, command: &clap::Command, words: &[&str], given: &str) -> Error {
     let name = match command.get_name() {
         "coriolis-run" => String::new(),
         name => format!(" {name}"),
     };
-    Some(match suggest(option, known.iter().map(String::as_str)) {
+    let option = given.split('=').next().unwrap_or(given);
+    if !option.starts_with('-') {
+        let is_address = name == " sandbox" && given.contains(':');
+        return Error::input(format!("unexpected `{given}` after `coriolis-run{name}`")).hint(match is_address {
+            true => format!("write `--listen {given}`"),
+            false => format!("`coriolis-run{name} --help` shows what belongs there"),
+        });
+    }
+    let told = Error::input(format!("there is no option `{option}`"));
+    if let Some((name, value)) = as_parameter(process, option, words) {
+        return told.hint(format!("`{name}` is a parameter of the runbook: `--set {name}={value}`"));
+    }
+    let known: Vec<String> =
+        command.get_arguments().filter_map(clap::Arg::get_long).chain(OWN).map(|name| format!("--{name}")).collect();
+    if let Some(hint) = elsewhere(&OPTIONS, option) {
+        return told.hint(hint);
+    }
+    match suggest(option, known.iter().map(String::as_str)) {
         Some(near) => told.hint(format!("did you mean `{near}`?")),
         None => told.hint(format!("`coriolis-run{name} --help` lists the options")),
-    })
+    }
 }
 
 /// The parameter `limit` and `3`, for `--limit 3` and `--limit=3`, if the runbook has such a parameter.
