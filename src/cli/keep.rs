@@ -79,11 +79,18 @@ impl Kept {
         let key = store.key()?;
         let owner = meta.owner.clone();
         let directory = store.create(meta, sources)?;
-        let lock = directory.lock(&owner, false)?;
-        let world = world()?;
+        let begun = || -> Result<_> {
+            let lock = directory.lock(&owner, false)?;
+            let world = world()?;
+            let journal = noted(&directory, file::create(&directory.journal(), world.clock.now())?)?;
+            Ok((lock, world, journal))
+        };
+        let (lock, world, journal) = begun().inspect_err(|_| {
+            // Nothing has begun: a refused start is not a run.
+            let _ = directory.clone().remove();
+        })?;
         let clock = world.clock.clone();
-        let path = directory.journal();
-        let log = Log::new(Arc::new(noted(&directory, file::create(&path, clock.now())?)?), path);
+        let log = Log::new(Arc::new(journal), directory.journal());
         let journal =
             Journal::new(directory.meta.id.clone(), key, clock, State::default(), Some(log)).knowing(known.clone());
         let journal = journal.remembering(others(store.clone(), &directory.meta));

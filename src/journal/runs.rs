@@ -182,12 +182,11 @@ impl Store {
             let mut key = Key::default();
             getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
             // Two first runs at once: the one that links its key first wins, whole or not at all.
-            let own = self.root.join(format!("key.{}", new_id()?));
-            write_private(&own, &key)?;
-            let linked = fs::hard_link(&own, &path);
-            fs::remove_file(&own)?;
-            match linked {
-                Ok(()) => Ok(key),
+            let mut own = tempfile::Builder::new().prefix("key.").tempfile_in(&self.root)?;
+            own.write_all(&key)?;
+            own.as_file().sync_all()?;
+            match own.persist_noclobber(&path) {
+                Ok(_) => Ok(key),
                 Err(_) => read()?.ok_or_else(|| io::Error::other("the key's file is damaged")),
             }
         };
@@ -204,9 +203,10 @@ impl Store {
     /// # Errors
     /// `Journal` when it cannot be created there.
     pub fn create(&self, meta: Meta, sources: &Sources) -> Result<Directory> {
+        // A process that is killed in between leaves no half of a run: it gets its name when it is whole.
+        let half = format!(".{}", meta.id);
         let make = || -> io::Result<Directory> {
-            // A process that is killed in between leaves no half of a run: it gets its name when it is whole.
-            let path = self.run_folder(&format!(".{}", meta.id));
+            let path = self.run_folder(&half);
             private_folder(&path.join("imports"))?;
             write_private(&path.join("runbook.rhai"), sources.runbook.as_bytes())?;
             for (name, text) in &sources.imports {
@@ -221,7 +221,11 @@ impl Store {
             File::open(self.root.join("runs"))?.sync_all()?;
             Ok(directory)
         };
-        make().map_err(|error| self.unusable(error))
+        make().map_err(|error| {
+            // With a full disk half of it may be there.
+            let _ = fs::remove_dir_all(self.run_folder(&half));
+            self.unusable(error)
+        })
     }
 
     /// All runs, the newest first; other folders are skipped.

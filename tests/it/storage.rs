@@ -131,6 +131,22 @@ fn a_report_that_does_not_fit_leaves_the_one_that_was_there() {
 }
 
 #[test]
+fn a_start_for_which_there_is_no_room_leaves_nothing_behind() {
+    let place = place("full-start");
+    for (blocks, left) in [("0", 0), ("1", 1)] {
+        let ended = limited(&place, blocks, &["small.rhai", "--sandbox"]).expect(FULL);
+        assert!(ended.stderr.contains("error: cannot keep runs in /"), "{}", ended.stderr);
+        let state = place.join("state/coriolis-run");
+        let files = |folder: &Path| {
+            fs::read_dir(folder)
+                .map_or(0, |entries| entries.filter(|entry| entry.as_ref().unwrap().path().is_file()).count())
+        };
+        assert_eq!(files(&state), left, "the key alone, once there is room for it");
+        assert_eq!(fs::read_dir(state.join("runs")).map_or(0, Iterator::count), 0);
+    }
+}
+
+#[test]
 fn a_journal_that_takes_no_more_stops_the_run_as_such_and_the_run_goes_on_when_there_is_room() {
     let place = place("full-journal");
     let ended = limited(&place, "100", &["long.rhai", "--sandbox", "--speed", "90000"]).expect(FULL);
