@@ -25,6 +25,8 @@ pub fn read(run: &Directory) -> Result<History> {
     let meta = Meta {
         id: meta.id.clone(),
         name: meta.name.clone(),
+        cloud: meta.cloud.clone(),
+        started: meta.started,
         arguments: meta.set.iter().map(shown).collect(),
         alive: run.status() == Status::Running,
         end: meta.finished.as_ref().map(|end| Exit { exit_code: end.exit_code, otherwise: end.otherwise() }),

@@ -197,7 +197,11 @@ fn open(history: &History, waves: &[WaveEntry<'_>], zone: &TimeZone) -> Markup {
                         dl {
                             dt { "attempt" } dd { (entry.attempts()) }
                             @if let Some(span) = entry.last_seen() {
-                                dt { "last seen at" } dd { code { (span.name()) } " since " (date(span.from, zone)) }
+                                dt { "last seen at" } dd {
+                                    code { (span.name()) }
+                                    @if let Some(subject) = span.subject() { " of " (subject.kind) " " code { (subject.id) } }
+                                    " since " (date(span.from, zone))
+                                }
                             }
                             @if let Some(cause) = entry.cause() { dt { "failed before" } dd { (cause.with_place()) } }
                         }

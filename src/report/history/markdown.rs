@@ -98,7 +98,10 @@ fn open(out: &mut String, history: &History, zone: &TimeZone) {
     for entry in open {
         let seen = entry.last_seen().map_or_else(
             || "nothing was waited for".to_owned(),
-            |span| format!("{} since {}", code(span.name()), when(span.from, zone)),
+            |span| {
+                let of = span.subject().map(|subject| format!(" of {} {}", subject.kind, code(&subject.id)));
+                format!("{}{} since {}", code(span.name()), of.unwrap_or_default(), when(span.from, zone))
+            },
         );
         let _ = writeln!(out, "- **{}** (wave {}): {seen}", inline(entry.key()), inline(entry.wave));
     }

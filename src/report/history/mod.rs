@@ -37,6 +37,10 @@ pub struct Meta {
     pub id: String,
     /// The runbook's name as given, or the expression.
     pub name: String,
+    /// The cloud that it began on, as far as no event shows it.
+    pub cloud: String,
+    /// The time of its start for a run without any event.
+    pub started: Timestamp,
     /// `NAME=VALUE` and the like, as given; without secrets.
     pub arguments: Vec<String>,
     /// True if a process is working on it now.
@@ -107,8 +111,8 @@ pub struct Gate {
 impl History {
     pub fn new(meta: Meta, events: &[Event]) -> Self {
         let mut history = Self {
+            cloud: meta.cloud.clone(),
             meta,
-            cloud: String::new(),
             periods: Vec::new(),
             end: None,
             notices: Vec::new(),
@@ -225,12 +229,12 @@ impl History {
     }
 
     pub fn started(&self) -> Timestamp {
-        self.periods.first().map_or(Timestamp::UNIX_EPOCH, |(from, _)| *from)
+        self.periods.first().map_or(self.meta.started, |(from, _)| *from)
     }
 
     /// The time of the last event.
     pub fn last(&self) -> Timestamp {
-        self.periods.last().map_or(Timestamp::UNIX_EPOCH, |(_, to)| *to)
+        self.periods.last().map_or(self.meta.started, |(_, to)| *to)
     }
 
     /// The duration so far, without the times at which nobody worked on it.

@@ -107,6 +107,12 @@ fn a_run_whose_process_died_says_what_it_was_at() {
     );
     let running = History::new(Meta { alive: true, ..meta() }, &events);
     assert_eq!((running.status(), standings(&running)[1].as_str()), ("running", "seed/web-02 running"));
+    let ids = crashed.waves()[0].items().filter_map(|entry| Some(entry.last_seen()?.subject()?.id.clone())).collect();
+    let ids: Vec<String> = ids;
+    for (form, before) in [(Form::Markdown, "of execution `"), (Form::Html, "of execution <code>")] {
+        let told = crashed.render(form, &TimeZone::UTC);
+        assert!(ids.len() > 1 && told.contains(&format!("{before}{}", ids[1])), "{form:?} {ids:?}: {told}");
+    }
     assert!(standings(&running)[5].ends_with("waiting"));
 }
 
@@ -538,6 +544,9 @@ fn a_run_of_which_nothing_is_known_has_a_report_too() {
     for form in FORMS {
         assert!(History::new(Meta::default(), &[]).render(form, &TimeZone::UTC).len() > 20, "{form:?}");
     }
+    let died_at_once = Meta { cloud: "demo".into(), started: scene::minute(0.0), ..meta() };
+    let told = History::new(died_at_once, &[]).render(Form::Markdown, &TimeZone::UTC);
+    assert!(told.contains("`cutover.rhai` on demo, 2026-06-01 20:00:00 UTC to"), "{told}");
 }
 
 proptest! {

@@ -178,6 +178,14 @@ impl Span {
         }
     }
 
+    /// The work at the server that it was spent on.
+    pub fn subject(&self) -> Option<&Subject> {
+        match &self.what {
+            What::Task { subject, .. } => Some(subject),
+            What::Pause { .. } => None,
+        }
+    }
+
     pub fn phase(&self) -> Phase {
         match &self.what {
             What::Pause { .. } => Phase::Pause,
