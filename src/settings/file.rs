@@ -53,24 +53,24 @@ impl Files<'_> {
     pub fn cloud(&self, name: &Sourced<String>, region: Option<&Sourced<String>>) -> Result<(Values, Vec<String>)> {
         let wanted = &name.value;
         let candidates = self.candidates("OS_CLIENT_CONFIG_FILE", "clouds", None);
-        let Some(clouds) = self.find(&candidates)? else {
-            return Err(no_file(name, &candidates));
-        };
-        let Some(cloud) = field(&clouds.content, &["clouds", wanted]) else {
-            return Err(no_cloud(name, &clouds));
-        };
+        let clouds = self.find(&candidates)?;
+        let folder = clouds.as_ref().and_then(|clouds| clouds.path.parent());
+        let secure = self.find(&self.candidates("OS_CLIENT_SECURE_FILE", "secure", folder))?;
         let mut layered = Layered { name: wanted, layers: Vec::new() };
-        let secure = self.candidates("OS_CLIENT_SECURE_FILE", "secure", clouds.path.parent());
-        if let Some(secure) = self.find(&secure)?
-            && let Some(cloud) = field(&secure.content, &["clouds", wanted])
-        {
-            layered.layers.push(Layer { cloud: cloud.clone(), path: secure.path, hides: true });
+        for document in secure.iter().chain(&clouds) {
+            if let Some(cloud) = field(&document.content, &["clouds", wanted]) {
+                layered.layers.push(Layer { cloud: cloud.clone(), path: document.path.clone(), hides: true });
+            }
         }
-        layered.layers.push(Layer { cloud: cloud.clone(), path: clouds.path.clone(), hides: true });
+        // A cloud may stand in secure.yaml alone, but a password there makes no cloud.
+        let is_known = clouds.as_ref().is_some_and(|clouds| field(&clouds.content, &["clouds", wanted]).is_some());
+        if !is_known && !layered.place()?.contains_key(&Setting::AuthUrl) {
+            return Err(clouds.map_or_else(|| no_file(name, &candidates), |clouds| no_cloud(name, &clouds)));
+        }
         let mut notes = Vec::new();
         let lost = match layered.text(&["profile"])?.or(layered.text(&["cloud"])?) {
             Some((profile, _)) => {
-                let candidates = self.candidates("OS_CLIENT_VENDOR_FILE", "clouds-public", clouds.path.parent());
+                let candidates = self.candidates("OS_CLIENT_VENDOR_FILE", "clouds-public", folder);
                 let public = self.find(&candidates)?;
                 match public.as_ref().and_then(|public| field(&public.content, &["public-clouds", &profile])) {
                     Some(found) => {

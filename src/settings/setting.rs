@@ -99,7 +99,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Setting::Endpoint, &["CORIOLIS_ENDPOINT", "OS_MIGRATION_ENDPOINT_OVERRIDE"], &["migration_endpoint_override"]),
     row(
         Setting::Interface,
-        &["CORIOLIS_INTERFACE", "OS_MIGRATION_INTERFACE", "OS_INTERFACE", "OS_ENDPOINT_TYPE"],
+        &["CORIOLIS_INTERFACE", "OS_MIGRATION_INTERFACE", "OS_ENDPOINT_TYPE", "OS_INTERFACE"],
         &["migration_endpoint_type", "migration_interface", "endpoint_type", "interface"],
     ),
     // `region_name` and `regions` are handled in `file`.
