@@ -311,7 +311,11 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
                 candidate,
             )
         })
-        .filter(|(likeness, edits, candidate)| *edits <= 2.max(candidate.len() / 4) || *likeness > 0.92)
+        .filter(|(likeness, edits, candidate)| {
+            // Half of a short word is another word: `wave` is not meant by `name`.
+            let is_near = *edits < 2 || (*edits <= 2.max(candidate.len() / 4) && edits * 2 < word.chars().count());
+            is_near || *likeness > 0.92
+        })
         .min_by(|a, b| a.1.cmp(&b.1).then(b.0.total_cmp(&a.0)))
         .map(|(_, edits, candidate)| (edits, candidate));
     // Abbreviated: `destination_env` for `destination_environment`, but not for `destination_endpoint`.
@@ -341,6 +345,8 @@ mod tests {
         assert_eq!(suggest("replica_crate", names), Some("replica_create"));
         assert_eq!(suggest("endpoints_list", names), Some("endpoint_list"));
         assert_eq!(suggest("zebra", names), None);
+        assert_eq!(suggest("name", ["Wave", "DNS Name", "VM"]), None);
+        assert_eq!(suggest("nmae", ["Wave", "Name"]), Some("Name"));
         assert_eq!(suggest("net", ["name", "network_map", "network"]), Some("network"));
         let ends = ["destination_endpoint", "destination_environment", "destination_environment_file"];
         assert_eq!(suggest("destination_env", ends), Some("destination_environment"));

@@ -1,8 +1,8 @@
 //! Functions besides the API: parameters, grouping, time, messages.
 
-use rhai::{Array, Dynamic, FnPtr, Map as ScriptMap};
+use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map as ScriptMap};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, count};
 use crate::event::{Fact, Level};
 use crate::language::arguments::{duration_of, text_of};
 use crate::language::error::Fault;
@@ -125,6 +125,14 @@ fn group_by(call: &mut Call<'_>) -> Result<Dynamic, Fault> {
             Some((_, _, members)) => members.push(item),
             None => groups.push((name, key, vec![item])),
         }
+    }
+    let is_empty = |key: &Dynamic| key.read_lock::<ImmutableString>().is_some_and(|text| text.is_empty());
+    if let Some((_, _, members)) = groups.iter().find(|(_, key, _)| is_empty(key)).filter(|_| groups.len() > 1) {
+        let field = if by.is::<FnPtr>() { "key".to_owned() } else { format!("`{}`", text_of(&by)) };
+        call.warn(format!(
+            "the {field} of {} is empty: the group has an empty key (of merged cells only the first is filled)",
+            count(members.len(), "item")
+        ));
     }
     let map = |(_, key, items): (String, Dynamic, Array)| {
         ScriptMap::from_iter([("key".into(), key), ("items".into(), items.into())])

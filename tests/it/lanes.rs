@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use coriolis_run::error::Kind;
-use coriolis_run::event::Fact;
+use coriolis_run::event::{Event, Fact};
 use coriolis_run::sandbox::Scenario;
 use serde_json::{Value, json};
 
@@ -235,6 +235,27 @@ fn two_items_of_one_key_are_refused_with_both_rows() {
     ] {
         assert_eq!(rehearse(call).error().hint.as_deref(), Some(hint), "{call}");
     }
+}
+
+#[test]
+fn rows_of_merged_cells_are_a_group_that_is_told() {
+    let warnings = |call: &str| -> Vec<String> {
+        let told = |event: &Event| match &event.fact {
+            Fact::Logged { message, .. } => Some(message.clone()),
+            _ => None,
+        };
+        rehearse(call).events.iter().filter_map(told).collect()
+    };
+    let rows = r#"[#{ wave: "1" }, #{ wave: "" }, #{ wave: "2" }, #{ wave: "" }]"#;
+    assert_eq!(
+        warnings(&format!(r#"group_by({rows}, "wave")"#)),
+        ["the `wave` of 2 items is empty: the group has an empty key (of merged cells only the first is filled)"]
+    );
+    assert_eq!(
+        warnings(r#"group_by([#{ wave: "1" }, #{ wave: "" }], |row| row.wave)"#),
+        ["the key of 1 item is empty: the group has an empty key (of merged cells only the first is filled)"]
+    );
+    assert_eq!(warnings(r#"group_by([#{ wave: "1" }, #{ wave: 2 }], "wave")"#), [""; 0]);
 }
 
 #[test]
