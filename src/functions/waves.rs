@@ -145,7 +145,11 @@ fn keys(call: &Call<'_>, items: &Array, by: Option<&Dynamic>) -> Result<Vec<Stri
 fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> Result<String, Fault> {
     let field = |name: &str| {
         let fields = item.read_lock::<ScriptMap>()?;
-        fields.get(name).filter(|value| value.is_string() || value.is_int()).map(text_of)
+        let field = fields.get(name)?;
+        match field.read_lock::<Secret>() {
+            Some(secret) => Some(secret.carried()),
+            None => (field.is_string() || field.is_int()).then(|| text_of(field)),
+        }
     };
     let found = match by {
         Some(closure) if closure.is::<FnPtr>() => {
@@ -155,6 +159,7 @@ fn key(call: &Call<'_>, by: Option<&Dynamic>, item: &Dynamic, index: usize) -> R
         }
         Some(name) => field(&text_of(name)),
         None if item.is_string() || item.is_int() => Some(text_of(item)),
+        None if item.is::<Secret>() => item.read_lock::<Secret>().map(|secret| secret.carried()),
         None => field("name").or_else(|| field("id")),
     };
     if found.as_deref().is_some_and(carried::carries) {

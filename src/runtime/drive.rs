@@ -20,7 +20,7 @@ use crate::runtime::engine::LANE_STACK;
 use crate::runtime::host::Host;
 use crate::runtime::lane::{Lane, Stop};
 use crate::runtime::lanes::Runner;
-use crate::runtime::saved::{Source, check_depth, replayed, saved_error, seal};
+use crate::runtime::saved::{Source, check_depth, closure_result, replayed, saved_error};
 use crate::wave::{Action, Earlier, ItemOutcome, Machine, News, Options, Summary};
 
 /// The address space kept free for the running lanes when another starts.
@@ -299,7 +299,7 @@ fn announce(
 /// The outcome of an item for the journal; `None` if a resumed run takes it up again.
 fn recorded(call: &Call<'_>, item: &ItemOutcome, result: Option<&Ended>) -> Option<Recorded> {
     let result = match (item.outcome, result, &item.cause) {
-        (Outcome::Ok, Some(Ok(value)), _) => seal(call.host, value).map_or(Saved::Unwritten, Saved::Ok),
+        (Outcome::Ok, Some(Ok(value)), _) => closure_result(call.host, value),
         // An unreachable network says nothing about the item: a resumed run takes it up again.
         (Outcome::Failed, _, Some(cause)) if cause.kind == Kind::Unreachable => return None,
         (Outcome::Failed, _, Some(cause)) => Saved::Error(saved_error(call.host, cause)?),

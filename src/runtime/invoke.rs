@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rhai::{Dynamic, EvalAltResult, Map as ScriptMap, NativeCallContext, Position};
+use rhai::{Array, Dynamic, EvalAltResult, Map as ScriptMap, NativeCallContext, Position};
 
 use crate::error::{Error, Result};
 use crate::event::Fact;
@@ -77,7 +77,7 @@ pub fn invoke(
     });
     // The script gets the error as it is recorded, so that it takes the same way again.
     let result = result.map_err(|fault| saved::mask_thrown(host, fault));
-    let result = record(host, &lane, number, &identity, &result).and(result);
+    let result = record(host, function, &lane, number, &identity, &result).and(result);
     let result = result.map_err(|fault| fault.into_script(position));
     lane.ended(name, result.is_err());
     let error = result.as_ref().err().map(|thrown| locate(thrown).error.message);
@@ -119,12 +119,13 @@ fn recorded(call: &Call<'_>, arguments: &[Dynamic], position: Position) -> Optio
 /// Records the end of a call, if it has ended: an interrupted one is made when the run is resumed.
 fn record(
     host: &Host,
+    function: &Spec,
     lane: &Lane,
     number: u64,
     identity: &Identity,
     result: &Result<Dynamic, Fault>,
 ) -> Result<(), Fault> {
-    let Some(outcome) = saved::outcome(host, result) else { return Ok(()) };
+    let Some(outcome) = saved::outcome(host, function, result) else { return Ok(()) };
     // A function of recorded values alone is evaluated again rather than recorded.
     if outcome == Saved::Unwritten {
         return Ok(());
@@ -156,14 +157,28 @@ fn source(function: &Spec, arguments: &[Dynamic]) -> Source {
 
 /// Reads secrets again that a resumed run has only as hashes, before they are used.
 fn usable(arguments: &[Dynamic]) -> Result<()> {
-    let read = |value: &Dynamic| value.read_lock::<Secret>().map_or(Ok(()), |secret| secret.expose().map(drop));
-    for argument in arguments {
-        read(argument)?;
-        if let Some(fields) = argument.read_lock::<ScriptMap>().filter(|fields| !fields.contains_key("id")) {
-            fields.values().try_for_each(read)?;
-        }
+    arguments.iter().try_for_each(|argument| match argument.read_lock::<ScriptMap>() {
+        Some(fields) if fields.contains_key("id") => Ok(()),
+        _ => readable(argument),
+    })
+}
+
+/// Reads the secrets at any depth; an object of the server is sent by its id.
+fn readable(value: &Dynamic) -> Result<()> {
+    if value.is_shared() {
+        return readable(&value.flatten_clone());
     }
-    Ok(())
+    if let Some(secret) = value.read_lock::<Secret>() {
+        return secret.expose().map(drop);
+    }
+    if let Some(values) = value.read_lock::<Array>() {
+        return values.iter().try_for_each(readable);
+    }
+    match value.read_lock::<ScriptMap>() {
+        Some(fields) if fields.contains_key("id") && fields.contains_key("connection_info") => Ok(()),
+        Some(fields) => fields.values().try_for_each(readable),
+        None => Ok(()),
+    }
 }
 
 /// Runs a body; a panic, which must not cross the engine, becomes an error that says it is ours.

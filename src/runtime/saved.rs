@@ -255,9 +255,30 @@ fn collect(value: &Value, texts: &mut Vec<String>) {
     }
 }
 
+/// The result of a closure for the journal: it is evaluated again if it holds a secret that nothing else can tell.
+pub fn closure_result(host: &Host, value: &Dynamic) -> Saved {
+    seal(host, value).filter(is_revivable).map_or(Saved::Unwritten, Saved::Ok)
+}
+
+/// True if each secret of a sealed value stands in an endpoint that can be asked for it again.
+fn is_revivable(sealed: &Value) -> bool {
+    match sealed {
+        Value::Array(values) => values.iter().all(is_revivable),
+        Value::Object(fields) => match only_field(fields) {
+            Some(SECRET | SECRET_NUMBER) => false,
+            _ => {
+                (fields.contains_key("id") && fields.contains_key("connection_info"))
+                    || fields.values().all(is_revivable)
+            }
+        },
+        _ => true,
+    }
+}
+
 /// The outcome of a call for the journal; `None` if it has not ended.
-pub fn outcome(host: &Host, result: &Result<Dynamic, Fault>) -> Option<Saved> {
+pub fn outcome(host: &Host, function: &Spec, result: &Result<Dynamic, Fault>) -> Option<Saved> {
     match result {
+        Ok(value) if function.takes_closure() => Some(closure_result(host, value)),
         Ok(value) => Some(seal(host, value).map_or(Saved::Unwritten, Saved::Ok)),
         Err(Fault::Error(error)) => saved_error(host, error).map(Saved::Error),
         Err(Fault::Thrown(thrown)) => thrown_outcome(host, thrown),

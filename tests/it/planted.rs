@@ -56,6 +56,8 @@ for name in all.keys() {
     print(map); print(map.keys()); print(`${map}`); log(`${[bearer]}`); debug([bearer]); print(map.to_json());
     // A text that is written as the name of an item is one.
     if name != "literal" {
+        try { wave("keys", [#{ password: secret }], #{ key: "password" }, |n| n); } catch (e) { print(e); }
+        try { wave("keys", [secret], |n| n); } catch (e) { print(e); }
         wave(secret, [1], |n| n);
         try { wave("keys", [bearer], |n| n); } catch (e) { print(e); }
         try { wave("keys", [1], #{ key: |n| secret }, |n| n); } catch (e) { print(e); }
@@ -204,6 +206,35 @@ fn a_secret_arrives_whole_where_it_is_used() {
 }
 
 #[test]
+fn what_is_no_secret_is_shown() {
+    let script = r##"
+        let d = #{ name: "password-db-01", secrets: 3, token_count: 7, key: "web", max_tokens: "many", pass: 12, public_key: "ssh-rsa AAAA",
+            secret_ref: "http://barbican/v1/secrets/1", password_file: "/etc/pw", access_key_id: "AKIA", "pinned": "yes", compass: "north" };
+        print(d);
+        for key in d.keys() { print(key); }
+        print(region_create("token-west", #{ description: "of the secret service" }).description);
+        wave("password rotation", [d], |vm| { log(vm.name); });
+        for key in ["password", ()] {
+            try { wave("k", [#{ password: secret_file("planted.txt") }], #{ key: key ?? |row| row.password }, |n| n); }
+            catch (e) { print(e.message); }
+        }
+        try { throw "the token of password-db-01 has expired: ask for a new password"; } catch (e) { print(e); }"##;
+    let place = Place::new("planted-not");
+    fs::write(place.0.join("r.rhai"), script).unwrap();
+    let ended = place.call(&["r.rhai", "--sandbox"]).expect(0);
+    assert!(!ended.stdout.contains("***"), "{}", ended.stdout);
+    assert!(!ended.stderr.contains("***"), "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("the key of item 1 is a secret\nthe key of item 1 is a secret\n"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stderr.contains("password-db-01"), "{}", ended.stderr);
+    let report = place.call(&["report", "--format", "csv"]).expect(0).stdout;
+    assert!(report.contains("password rotation,password-db-01,ok"), "{report}");
+}
+
+#[test]
 fn what_is_typed_or_given_as_an_expression_is_not_kept() {
     let place = Place::new("planted-typed");
     let served = Served::start("current");
@@ -263,10 +294,12 @@ fn a_run_goes_on_with_the_secrets_of_its_runbook_and_keeps_none_of_them() {
     let place = Place::new("planted-snapshot");
     let script = r#"
         let made = endpoint_create(#{ name: "e", type: "openstack", skip_validation: true, connection_info: #{ password: "pl-literal-11x", pin: 88123457 } });
-        let kept = each([1], |n| #{ pin: 88123458 + n, pass: 12 });
+        let kept = each([1], |n| #{ pin: 88123458 + n, pass: 12, password: `pl-literal-11x-${n}`, env: secret_env("PLANTED_PASSWORD") });
         confirm("go on?");
         let pin = made.connection_info.pin;
-        print([made.connection_info.password == "pl-literal-11x", pin == 88123457, kept[0].pass + 1]);"#;
+        print([made.connection_info.password == "pl-literal-11x", pin == 88123457, kept[0].pass + 1]);
+        let sent = endpoint_create(#{ name: "f", type: "openstack", skip_validation: true, connection_info: #{ pin: kept[0].pin, deep: [#{ a: kept[0].env }], password: kept[0].password } });
+        print([sent.connection_info.pin == 88123459, sent.connection_info.deep[0].a == secret_env("PLANTED_PASSWORD"), sent.connection_info.password == "pl-literal-11x-1"]);"#;
     fs::write(place.0.join("r.rhai"), script).unwrap();
     place.call(&["r.rhai", "--sandbox"]).expect(8);
     let snapshot =
@@ -288,7 +321,7 @@ fn a_run_goes_on_with_the_secrets_of_its_runbook_and_keeps_none_of_them() {
         lost.stderr
     );
     fs::write(place.0.join("r.rhai"), format!("// edited\n{script}")).unwrap();
-    assert_eq!(place.call(&["resume"]).expect(0).stdout, "[true, true, 13]\n");
+    assert_eq!(place.call(&["resume"]).expect(0).stdout, "[true, true, 13]\n[true, true, true]\n");
     clean_below(&place.0.join("state"));
     let checked = place.call_plain(&["check", "moved.rhai"]).expect(1);
     assert!(checked.stderr.contains("warning: a secret is written in the runbook"), "{}", checked.stderr);
