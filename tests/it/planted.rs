@@ -174,7 +174,8 @@ fn no_sink_of_a_run_holds_a_secret_by_whatever_source() {
     }
     for format in ["html", "json", "junit", "csv", "markdown"] {
         let ended = place.call(&["report", "--format", format]).expect(0);
-        assert!(ended.stdout.contains("***"), "{format}: {}", ended.stdout);
+        // Markdown escapes the mask.
+        assert!(ended.stdout.replace('\\', "").contains("***"), "{format}: {}", ended.stdout);
         told(format, &ended);
     }
     told("runs", &place.call(&["runs"]).expect(0));
