@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    /// What may be said of one VM, whose cutover runs in the lane `main/w/db`.
+    /// A fact about one VM, whose cutover runs in the lane `main/w/db`.
     #[derive(Clone, Copy, Debug)]
     enum Said {
         Power(Power),
