@@ -32,6 +32,7 @@ mod reference;
 mod rehearsal;
 mod resume;
 mod runs;
+mod scripts;
 mod sends;
 mod session;
 mod sources;
