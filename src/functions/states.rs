@@ -1,7 +1,7 @@
 //! The standing of VMs across all runs: by the server, the records of deployments, and the journals of other runs.
 
 use jiff::Timestamp;
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Map as ScriptMap};
 use serde_json::{Value, json};
 
 use crate::client::{Filters, present, transfers};
@@ -44,7 +44,7 @@ pub const ROWS: &[Function] = &[
             ])
             .returns(Returns::map(&FIELDS).with(
                 "; `state` is `not started`, `not copied`, `seeding`, `seeded`, `failed`, `source off`, `deploying`, \
-                 `deployed`, `verified` or `moved and cleaned up`",
+                 `not verified`, `deployed`, `verified` or `moved and cleaned up`",
             ))
             .sends(LISTS)
             .example("print(vm_state(\"web-01\").state);"),
@@ -101,7 +101,8 @@ impl Known {
 
     fn state_of(&self, call: &Call<'_>, vm: &Dynamic, endpoint: Option<&Dynamic>) -> Result<Value> {
         let name = resolve::field(vm, "name").unwrap_or_else(|| text_of(vm));
-        let named = resolve::field(vm, "endpoint").filter(|name| !name.is_empty()).map(Dynamic::from);
+        let named = vm.read_lock::<ScriptMap>().and_then(|row| row.get("endpoint").cloned());
+        let named = named.filter(|endpoint| !endpoint.is_unit() && !text_of(endpoint).is_empty());
         let endpoint = match endpoint.cloned().or(named) {
             Some(endpoint) => Some(resolve::endpoint(call, &endpoint)?),
             None => None,
@@ -154,7 +155,8 @@ fn state(name: &str, transfers: &[&Value], deployments: &[&Value], runs: &[Ran])
         ["updated_at", "created_at"].into_iter().find_map(|field| server_time(object[field].as_str()?))
     };
     let (word, since) = match (held, &deployment, replica) {
-        (Some((_, source)), _, _) if source.power != Power::Deployed => ("source off", Some(source.since)),
+        (Some((_, source)), _, _) if source.power == Power::Deployed => ("not verified", Some(source.since)),
+        (Some((_, source)), _, _) => ("source off", Some(source.since)),
         (_, Some(deployment), _) if status(deployment).is_active() => ("deploying", at(deployment)),
         (_, Some(deployment), _) if !is_live => ("moved and cleaned up", at(deployment)),
         (_, Some(deployment), _) if verified.is_some() => ("verified", at(deployment)),
@@ -228,6 +230,8 @@ mod tests {
         assert_eq!(word(&there("COMPLETED"), &[deployed("COMPLETED")], &[]), "deployed");
         assert_eq!(word(&there("COMPLETED"), &[deployed("ERROR")], &[]), "seeded");
         let entered = Fact::CutoverEntered { label: "web-01".into() };
+        let unverified = run(vec![entered.clone(), off(Power::Off), off(Power::Moved)]);
+        assert_eq!(word(&there("COMPLETED"), &[deployed("COMPLETED")], &[unverified]), "not verified");
         let ended = Fact::CutoverEnded { label: "web-01".into(), end: CutoverEnd::Verified };
         let cut_over = run(vec![entered, off(Power::Off), off(Power::Moved), ended]);
         assert_eq!(word(&there("COMPLETED"), &[deployed("COMPLETED")], &[cut_over]), "verified");
