@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rhai::{AST, Dynamic};
 use serde_json::Value;
@@ -237,6 +238,9 @@ fn paused(id: Option<&str>) -> String {
     format!("paused by the operator: nothing new was started, and work on the server goes on\nhint: {again}")
 }
 
+/// The most that a process on its way out waits for its terminal.
+const CLEARED: Duration = Duration::from_millis(300);
+
 /// Everything that one run needs.
 pub struct Performance<'a> {
     pub process: &'a Process,
@@ -273,7 +277,7 @@ impl Performance<'_> {
         if self.arguments.sandbox.is_none() {
             events = Elsewhere::than(earlier, events);
         }
-        self.leave_on_second_press(&events);
+        self.leave_on_second_press(&events, report.stage());
         let say = |fact: Fact| {
             let origin = Origin { lane: "main".into(), wave: None, item: None };
             events.emit(Event { v: VERSION, at: clock.now(), origin, fact });
@@ -428,13 +432,15 @@ impl Performance<'_> {
         }
     }
 
-    fn leave_on_second_press(&self, events: &Arc<dyn Sink>) {
+    fn leave_on_second_press(&self, events: &Arc<dyn Sink>, stage: Stage) {
         let (clock, cancel) = (self.world.clock.clone(), self.world.cancel.clone());
         let hangup = !self.process.outlives_its_terminal;
         let journal = self.kept.journal.clone();
         signals::listen(self.world.runtime.handle(), hangup, clock, cancel, events.clone(), move || {
             let off = journal.sources_now().filter(|sources| !sources.is_empty());
             let last = off.map(|sources| format!("{}: {}", summary::NOT_DEPLOYED, sources.names().join(", ")));
+            // The picture would be drawn over the last line.
+            let _aside = stage.clear_within(CLEARED);
             process::leave(ExitCode::Paused.with_sources_off(last.is_some()), last.as_deref());
         });
     }

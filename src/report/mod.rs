@@ -114,6 +114,16 @@ impl Stage {
         Aside { _until: until }
     }
 
+    /// Removes the picture for good, before the process leaves; a terminal that takes nothing is not waited for.
+    pub fn clear_within(&self, most: Duration) -> Aside {
+        let (gone, is_gone) = mpsc::channel();
+        let (until, dropped) = mpsc::channel();
+        if self.door.send(Order::Aside(gone, dropped)).is_ok() {
+            let _ = is_gone.recv_timeout(most);
+        }
+        Aside { _until: until }
+    }
+
     /// Writes a line above the picture.
     pub fn say(&self, line: Line) {
         let _ = self.door.send(Order::Said(line));

@@ -177,3 +177,26 @@ fn no_color_is_honoured_on_both_streams() {
         assert!(!of(&[("TERM", "xterm"), ("NO_COLOR", "1")]), "{arguments:?}");
     }
 }
+
+#[test]
+fn whoever_leaves_at_once_reads_the_names_of_the_sources_below_the_picture() {
+    const SCRIPT: &str = r#"
+        let ends = #{ origin_endpoint: "vcenter", destination_endpoint: "openstack", instance: "web-01" };
+        let r = replica_ensure(ends);
+        cutover(r, |c| { replica_sync(r, #{ shutdown_instances: true }) });"#;
+    let (mut child, mut terminal) = start(ABLE, &["--sandbox", "--speed", "60", "-e", SCRIPT]);
+    let (mut screen, mut piece, mut presses) = (Parser::new(HEIGHT, WIDTH, 2000), [0; 65536], 0);
+    while is_there(&terminal)
+        && let Ok(length @ 1..) = terminal.read(&mut piece)
+    {
+        screen.process(&piece[..length]);
+        let text = screen.screen().contents();
+        if text.contains(["SOURCE OFF  ", "STOPPING"][presses.min(1)]) && presses < 2 {
+            signal(&child, Signal::SIGINT);
+            presses += 1;
+        }
+    }
+    let last = screen.screen().contents();
+    assert_eq!(code_of(&mut child, || last.clone()), 10);
+    assert!(last.contains("SOURCE OFF, NOT DEPLOYED: web-01"), "{last}");
+}
