@@ -13,9 +13,7 @@ pub fn runs(store: Result<Store>, cloud: String, rehearses: bool) -> Runs {
         if rehearses {
             return Ok(Vec::new());
         }
-        let runs = store.clone()?.list()?;
-        let here = |run: &&Directory| run.meta.sandbox.is_none() && run.meta.cloud == cloud;
-        Ok(runs.iter().filter(here).map(read).collect())
+        Ok(store.clone()?.on_cloud(&cloud)?.iter().map(read).collect())
     })
 }
 

@@ -1,16 +1,13 @@
 //! `coriolis-run rollback`: what a person did by hand, for the record of a run: a source is on again.
 
-use jiff::Timestamp;
-
 use super::args::RollbackArguments;
 use super::keep::{self, Kept};
 use crate::clock::{Clock, Speed};
 use crate::error::{Error, ExitCode, Result, count, suggest};
 use crate::event::sources::{Source, Sources};
-use crate::event::{Event, Fact, VERSION};
+use crate::event::{Event, VERSION};
 use crate::journal::file;
 use crate::journal::runs::{Directory, End};
-use crate::model::Power;
 use crate::process::Process;
 
 /// # Errors
@@ -35,7 +32,8 @@ pub fn rollback(process: &Process, arguments: &RollbackArguments) -> Result<Exit
     let (id, end) = (directory.meta.id.clone(), directory.meta.finished.clone());
     let kept = Kept::take_up(&store, directory, lock, state, read.end, &process.known, clock)?;
     for source in &marked {
-        kept.journal.event(&on(source, at, &process.user()));
+        let (fact, origin) = (source.switched_on(at, &process.user()), source.origin.clone());
+        kept.journal.event(&Event { v: VERSION, at, origin, fact });
     }
     let left = kept.journal.state().sources.clone();
     kept.finish(end.map(|end| without(end, &left)))?;
@@ -103,18 +101,6 @@ fn unknown(id: &str, sources: &Sources, name: &str) -> Error {
         None if names.is_empty() => error.hint("it has left none off"),
         None => error.hint(format!("{}: {}", count(names.len(), "source"), names.join(", "))),
     }
-}
-
-fn on(source: &Source, at: Timestamp, user: &str) -> Event {
-    let fact = Fact::SourceChanged {
-        replica: source.replica.clone(),
-        instance: source.instance.clone(),
-        power: Power::On,
-        since: at,
-        execution: None,
-        by: Some(user.to_owned()),
-    };
-    Event { v: VERSION, at, origin: source.origin.clone(), fact }
 }
 
 /// The end of the run's last process, once no source is off.

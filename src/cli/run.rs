@@ -440,7 +440,7 @@ impl Performance<'_> {
             let off = journal.sources_now().filter(|sources| !sources.is_empty());
             let last = off.map(|sources| format!("{}: {}", summary::NOT_DEPLOYED, sources.names().join(", ")));
             // The picture would be drawn over the last line.
-            let _aside = stage.clear_within(CLEARED);
+            let _aside = stage.aside_within(CLEARED);
             process::leave(ExitCode::Paused.with_sources_off(last.is_some()), last.as_deref());
         });
     }

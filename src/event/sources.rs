@@ -22,7 +22,7 @@ pub struct Source {
     /// The end of the task that switched it off; the time of the observation while that is not known.
     pub since: Timestamp,
     /// The id of the execution or migration that switched it off.
-    pub execution: String,
+    pub execution: Option<String>,
     /// The lane in which that was seen.
     pub origin: Origin,
 }
@@ -35,14 +35,26 @@ pub struct Sources {
     on_again: Vec<(String, String, Timestamp)>,
     /// The lanes of the cutovers that have not ended.
     cutovers: Vec<Arc<str>>,
-    /// The sources whose VMs were verified at their targets, with the time.
-    verified: Vec<(String, String, Timestamp)>,
+    /// The sources whose VMs were verified at their targets.
+    verified: Vec<(String, String)>,
 }
 
 impl Source {
     /// True if this lane, or one below it, has switched it off.
     pub fn is_of(&self, lane: &str) -> bool {
         is_below(lane, &self.origin.lane)
+    }
+
+    /// The fact that it is on again, and who says so.
+    pub fn switched_on(&self, at: Timestamp, by: &str) -> Fact {
+        Fact::SourceChanged {
+            replica: self.replica.clone(),
+            instance: self.instance.clone(),
+            power: Power::On,
+            since: at,
+            execution: None,
+            by: Some(by.to_owned()),
+        }
     }
 }
 
@@ -65,14 +77,14 @@ impl Sources {
                     (_, Some(known)) if matches!(known.power, Power::Off | Power::Deployed) => {}
                     (_, Some(known)) => {
                         (known.power, known.since) = (*power, *since);
-                        known.execution = execution.clone().unwrap_or_default();
+                        known.execution.clone_from(execution);
                     }
                     (_, None) => self.held.push(Source {
                         replica: replica.clone(),
                         instance: instance.clone(),
                         power: *power,
                         since: *since,
-                        execution: execution.clone().unwrap_or_default(),
+                        execution: execution.clone(),
                         origin: event.origin.clone(),
                     }),
                 }
@@ -81,10 +93,9 @@ impl Sources {
             Fact::CutoverEnded { end, .. } => {
                 self.cutovers.retain(|cutover| cutover != lane);
                 if *end == CutoverEnd::Verified {
-                    let done = self.held.iter().filter(|source| source.power == Power::Deployed && source.is_of(lane));
-                    let done = done.map(|source| (source.replica.clone(), source.instance.clone(), event.at));
-                    self.verified.extend(done);
-                    self.held.retain(|source| source.power != Power::Deployed || !is_below(lane, &source.origin.lane));
+                    let is_done = |source: &mut Source| source.power == Power::Deployed && source.is_of(lane);
+                    let done = self.held.extract_if(.., is_done);
+                    self.verified.extend(done.map(|source| (source.replica, source.instance)));
                 }
             }
             _ => {}
@@ -98,7 +109,7 @@ impl Sources {
 
     /// True if the VM's cutover by this replica has ended well.
     pub fn is_verified(&self, replica: &str, instance: &str) -> bool {
-        self.verified.iter().any(|(of, name, _)| of == replica && name == instance)
+        self.verified.iter().any(|(of, name)| of == replica && name == instance)
     }
 
     /// The number of cutovers that have begun and not ended.
@@ -125,9 +136,7 @@ impl Sources {
 
     /// Those that this lane, or one below it, has switched off.
     pub fn of_lane<'a>(&'a self, lane: &'a str) -> impl Iterator<Item = &'a Source> {
-        let below =
-            move |path: &str| path.strip_prefix(lane).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.held.iter().filter(move |source| below(&source.origin.lane))
+        self.held.iter().filter(move |source| source.is_of(lane))
     }
 
     /// Those of an item's key, a VM's name, or a replica's id.

@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use crate::event::Fact;
 use crate::event::sources::{Source, facts};
-use crate::model::Power;
 use crate::runtime::call::Call;
 
 /// Notes the sources that an execution, or a migration, switches off, by the server's answer to its request.
@@ -15,13 +13,6 @@ pub fn going_off(call: &Call<'_>, replica: &str, begun: &Value) {
 /// Notes that these sources are on again, and who says so.
 pub fn switched_on(call: &Call<'_>, which: impl Fn(&Source) -> bool, by: &str) {
     for source in call.sources().iter().filter(|source| which(source)) {
-        call.emit(Fact::SourceChanged {
-            replica: source.replica.clone(),
-            instance: source.instance.clone(),
-            power: Power::On,
-            since: call.host.clock.now(),
-            execution: None,
-            by: Some(by.to_owned()),
-        });
+        call.emit(source.switched_on(call.host.clock.now(), by));
     }
 }

@@ -22,9 +22,8 @@ const PATHS: [&str; 2] = ["deployments", "migrations"];
 /// # Errors
 /// `Journal` when the folder cannot be read.
 pub fn deployed(store: &Store, cloud: &str, except: &str) -> Result<Vec<Value>> {
-    let runs = store.list()?;
-    let on_it = |run: &&Directory| run.meta.sandbox.is_none() && run.meta.cloud == cloud && run.meta.id != except;
-    Ok(runs.iter().filter(on_it).flat_map(of_run).collect())
+    let runs = store.on_cloud(cloud)?;
+    Ok(runs.iter().filter(|run| run.meta.id != except).flat_map(of_run).collect())
 }
 
 fn of_run(run: &Directory) -> Vec<Value> {

@@ -245,6 +245,16 @@ impl Store {
         Ok(runs)
     }
 
+    /// The runs on this cloud, the newest first; a rehearsal has a cloud of its own.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    pub fn on_cloud(&self, cloud: &str) -> Result<Vec<Directory>> {
+        let mut runs = self.list()?;
+        runs.retain(|run| run.meta.sandbox.is_none() && run.meta.cloud == cloud);
+        Ok(runs)
+    }
+
     /// The run with this id, or with the only id that begins like this.
     ///
     /// # Errors

@@ -106,20 +106,20 @@ pub struct Stage {
 impl Stage {
     /// Removes the picture from the terminal until the result is dropped; facts are kept meanwhile.
     pub fn aside(&self) -> Aside {
-        let (gone, is_gone) = mpsc::channel();
-        let (until, dropped) = mpsc::channel();
-        if self.door.send(Order::Aside(gone, dropped)).is_ok() {
-            let _ = is_gone.recv();
-        }
-        Aside { _until: until }
+        self.leave_to(|is_gone| is_gone.recv().is_ok())
     }
 
-    /// Removes the picture for good, before the process leaves; a terminal that takes nothing is not waited for.
-    pub fn clear_within(&self, most: Duration) -> Aside {
+    /// The same for a process on its way out: a terminal that takes nothing is not waited for any longer than this.
+    pub fn aside_within(&self, most: Duration) -> Aside {
+        self.leave_to(|is_gone| is_gone.recv_timeout(most).is_ok())
+    }
+
+    /// `wait` waits until the picture is gone; without an answer the terminal is used all the same.
+    fn leave_to(&self, wait: impl FnOnce(&Receiver<()>) -> bool) -> Aside {
         let (gone, is_gone) = mpsc::channel();
         let (until, dropped) = mpsc::channel();
         if self.door.send(Order::Aside(gone, dropped)).is_ok() {
-            let _ = is_gone.recv_timeout(most);
+            wait(&is_gone);
         }
         Aside { _until: until }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::command::{Ended, Running, folder};
-use crate::resume::{keeping, lines, only_run, run};
+use crate::resume::{id_of, keeping, lines, only_run, run, written};
 
 const SANDBOXES: [&str; 2] = ["--sandbox", "--sandbox=legacy"];
 
@@ -27,16 +27,6 @@ for key in items.keys() {{ print(`${{key}} ${{items[key].status}} ${{items[key].
 let truth = sandbox_truth();
 print([truth.sources_off, truth.running_twice, truth.stale, truth.half_copied]);"#
     )
-}
-
-fn written(folder: &Path, text: &str) -> String {
-    let path = folder.join("night.rhai");
-    std::fs::write(&path, text).unwrap();
-    path.display().to_string()
-}
-
-fn id_of(state: &Path) -> String {
-    only_run(state).file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 /// The number of executions and of deployments that the run's sandbox began.

@@ -31,6 +31,18 @@ pub fn only_run(state: &Path) -> PathBuf {
     only
 }
 
+/// The id of the only run.
+pub fn id_of(state: &Path) -> String {
+    only_run(state).file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// Writes a runbook into the folder; its path.
+pub fn written(folder: &Path, text: &str) -> String {
+    let path = folder.join("night.rhai");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
 pub fn lines(file: &Path) -> usize {
     std::fs::read(file).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
 }
@@ -82,7 +94,7 @@ fn a_gate_pauses_a_run_without_a_terminal_until_somebody_answers() {
     let runbook = runbook("gate.rhai");
     let asked = run(&state, &[&runbook, "--sandbox"]).expect(8);
     assert!(asked.stderr.contains("switch web-01 off?"), "{}", asked.stderr);
-    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let id = id_of(&state);
     let gate = "switch-web-01-off.3";
     assert!(asked.stderr.contains(&format!("coriolis-run answer {id} {gate} yes")), "{}", asked.stderr);
 
@@ -121,7 +133,7 @@ fn items_that_ask_at_once_are_answered_together_and_each_for_itself() {
     let first = run(&state, &[script.to_str().unwrap(), "--sandbox"]).expect(8);
     let gates = asked(&first);
     assert_eq!(gates.len(), 2, "{}", first.stderr);
-    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let id = id_of(&state);
     run(&state, &["answer", &id, &gates[0], "no"]).expect(0);
     let instead = run(&state, &["answer", &id, &gates[0], "yes"]).expect(0);
     assert!(instead.stderr.contains("yes, instead of no by ann"), "{}", instead.stderr);
@@ -145,7 +157,7 @@ fn a_no_at_a_gate_ends_the_run() {
     let state = folder("gate-no");
     let runbook = runbook("gate.rhai");
     run(&state, &[&runbook, "--sandbox"]).expect(8);
-    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let id = id_of(&state);
     run(&state, &["answer", &id, "switch-web-01-off.3", "no"]).expect(0);
     let ended = run(&state, &["resume"]).expect(1);
     assert!(ended.stderr.contains("was answered `no` by ann"), "{}", ended.stderr);
@@ -170,7 +182,7 @@ fn an_edited_runbook_that_goes_another_way_is_stopped_before_anything_is_sent() 
     assert_eq!(carried_out(&only_run(&state)), before);
 
     // What differs only behind the point that was reached is taken.
-    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let id = id_of(&state);
     run(&state, &["answer", &id, "switch-web-01-off.3", "yes"]).expect(0);
     std::fs::write(&edited, text.replace("print(replica_sync", "print(1); print(replica_sync")).unwrap();
     let done = run(&state, &["resume", "--script", edited.to_str().unwrap()]).expect(0);
@@ -211,7 +223,7 @@ fn one_process_works_on_a_run_and_the_others_are_told_who() {
         r#"{"user":"bob","host":"jump","pid":4711,"since":"2026-06-01T20:00:00Z"}"#,
     )
     .unwrap();
-    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let id = id_of(&state);
     let told = run(&state, &["resume", &id]).expect(2);
     assert!(told.stderr.contains("bob@jump, process 4711, since 2026-06-01 20:00 UTC"), "{}", told.stderr);
     drop(lock);
@@ -227,7 +239,7 @@ fn a_damaged_journal_is_refused_with_its_line_and_a_torn_one_goes_on() {
     run(&state, &[&runbook("gate.rhai"), "--sandbox"]).expect(8);
     let journal = only_run(&state).join("journal.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
-    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let id = id_of(&state);
     run(&state, &["answer", &id, "switch-web-01-off.3", "yes"]).expect(0);
     std::fs::write(&journal, text.replacen("transfer_ensure", "transfer_ensurE", 1)).unwrap();
     let refused = run(&state, &["resume"]).expect(2);
@@ -309,7 +321,7 @@ fn an_expression_that_changes_something_is_held_by_its_process_as_a_run_is() {
     running.wait_for_output("made\n");
     let runs = run(&state, &["runs", "--format", "json"]).expect(0);
     assert!(runs.stdout.contains("\"status\": \"running\""), "{}", runs.stdout);
-    let id = only_run(&state).file_name().unwrap().to_str().unwrap().to_owned();
+    let id = id_of(&state);
     let refused = run(&state, &["resume", &id]).expect(2);
     assert!(refused.stderr.contains(&format!("process {}", running.id())), "{}", refused.stderr);
     running.kill();

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::command::{Running, folder};
-use crate::resume::{keeping, only_run, run};
+use crate::resume::{id_of, keeping, run, written};
 
 const SANDBOXES: [&str; 2] = ["--sandbox", "--sandbox=legacy"];
 
@@ -24,16 +24,6 @@ try {
 } catch (error) {
     print(error.source_off);
 }"#;
-
-fn written(folder: &Path, text: &str) -> String {
-    let path = folder.join("night.rhai");
-    std::fs::write(&path, text).unwrap();
-    path.display().to_string()
-}
-
-fn id_of(state: &Path) -> String {
-    only_run(state).file_name().unwrap().to_str().unwrap().to_owned()
-}
 
 fn the_run(state: &Path) -> Value {
     serde_json::from_str::<Value>(&run(state, &["runs", "--format", "json"]).expect(0).stdout).unwrap()[0].take()
