@@ -292,7 +292,9 @@ impl World {
 
     /// The truth as it can be read from the blocks, in the order of the real one.
     fn told(&self) -> Value {
-        let machines: Vec<&str> = self.boots.iter().map(Boot::content).collect();
+        // The sandbox lists machines by their deployments, this account by their boots.
+        let mut machines: Vec<Value> = self.boots.iter().map(|boot| boot.content().into()).collect();
+        machines.sort_by_key(Value::to_string);
         let volumes: Vec<&str> = (self.cloud.transfers.iter())
             .flat_map(|transfer| {
                 transfer.action.instances.iter().map(|name| (transfer.action.id.clone(), name.clone()))
@@ -321,7 +323,8 @@ impl World {
     /// The real truth in the same form.
     fn truth(&self) -> Value {
         let truth = self.cloud.truth(self.now);
-        let machines: Vec<Content> = truth.machines.iter().map(|machine| machine.content).collect();
+        let mut machines: Vec<Value> = truth.machines.iter().map(|machine| json!(machine.content)).collect();
+        machines.sort_by_key(Value::to_string);
         let volumes: Vec<VolumeContent> = truth.volumes.iter().map(|volume| volume.content).collect();
         let sources = truth.vms.iter().map(|vm| {
             let place = if vm.endpoint == "vc2" { "vc2" } else { "vc1" };
