@@ -89,6 +89,8 @@ struct Machine {
 }
 
 struct Boot {
+    /// The deployment and the VM.
+    of: (String, String),
     source: (String, String),
     disks: Vec<Blocks>,
     source_version: Timestamp,
@@ -190,11 +192,15 @@ impl World {
                 source.write(now);
             }
             Deed::SwitchOffTarget { which } => {
-                let all = self.cloud.deployments.iter().flat_map(|deployment| &deployment.booted);
-                let ids: Vec<String> = all.map(|booted| booted.id.clone()).collect();
-                if let Some(id) = ids.get(which) {
+                let all = self.cloud.deployments.iter().flat_map(|deployment| {
+                    let of = |name: &String| (deployment.action.id.clone(), name.clone());
+                    let booted = deployment.booted.iter().map(|booted| booted.id.clone());
+                    booted.zip(deployment.action.instances.iter().map(of))
+                });
+                let all: Vec<(String, (String, String))> = all.collect();
+                if let Some((id, of)) = all.get(which) {
                     self.cloud.switch(id, None, false, now).unwrap();
-                    self.boots[which].on = false;
+                    self.boots.iter_mut().find(|boot| boot.of == *of).unwrap().on = false;
                 }
             }
         }
@@ -281,7 +287,8 @@ impl World {
                     let source = (self.cloud.sites[&action.origin].place.clone(), instance.clone());
                     let of = (from.clone(), instance.clone());
                     let (disks, source_version) = (self.volumes[&of].clone(), self.sources[&source].version);
-                    self.boots.push(Boot { source, disks, source_version, on: true });
+                    let booted = (action.id.clone(), instance.clone());
+                    self.boots.push(Boot { of: booted, source, disks, source_version, on: true });
                     if !action.clone_disks || *from == action.id {
                         self.volumes.remove(&of);
                     }
