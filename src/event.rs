@@ -11,7 +11,7 @@ use serde_json::Value;
 use strum::IntoStaticStr;
 
 use crate::error::{Error, Kind};
-use crate::model::{Generation, Power};
+use crate::model::{Generation, Part, Power};
 
 /// The version of the event lines that `--output jsonl` prints; it is raised when a meaning changes.
 pub const VERSION: u32 = 1;
@@ -59,8 +59,17 @@ impl Outcome {
     pub const ALL: [Outcome; 5] =
         [Outcome::Ok, Outcome::Failed, Outcome::Skipped, Outcome::Cancelled, Outcome::Unknown];
 
+    /// Its name for scripts and programs.
     pub fn word(self) -> &'static str {
         self.into()
+    }
+
+    /// Its name for people: what goes on at the server is not cancelled.
+    pub fn said(self) -> &'static str {
+        match self {
+            Outcome::Cancelled => "paused",
+            other => other.word(),
+        }
     }
 }
 
@@ -131,6 +140,9 @@ pub struct Subject {
 pub struct Progress {
     /// The server's word: `RUNNING`, `CANCELLING`, ...
     pub status: String,
+    /// The part of a VM's way that the subject is, as far as known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// The type of the current task: `REPLICATE_DISKS`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
@@ -181,6 +193,10 @@ pub enum Fact {
         /// The number of the call that opened it: within a lane, the same number is the same wave, also in another
         /// attempt. 0 in journals without it.
         call: u64,
+        /// The name of its closure: the waves of one closure take their items the same way. Empty in journals without
+        /// it.
+        #[serde(skip_serializing_if = "str::is_empty")]
+        body: Arc<str>,
     },
     ItemStarted {
         attempt: u32,

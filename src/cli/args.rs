@@ -139,6 +139,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "KIND", default_value = "text")]
     pub output: OutputKind,
 
+    /// A line in the log for every change, rather than for the ends of the parts
+    #[arg(long, short)]
+    pub verbose: bool,
+
     /// Format of the result of `-e`
     #[arg(long, value_name = "KIND")]
     pub format: Option<Format>,
@@ -210,6 +214,10 @@ pub struct ResumeArguments {
     /// Output of the run: text for people, or events as JSON lines on stdout
     #[arg(long, value_name = "KIND", default_value = "text")]
     pub output: OutputKind,
+
+    /// A line in the log for every change, rather than for the ends of the parts
+    #[arg(long, short)]
+    pub verbose: bool,
 
     /// Directory of the runs
     #[arg(long, value_name = "FOLDER")]

@@ -221,6 +221,7 @@ fn as_run(meta: &Meta, arguments: &ResumeArguments) -> Result<RunArguments> {
         patience: arguments.patience.or(meta.patience_seconds.map(Duration::from_secs)),
         seed: meta.sandbox.as_ref().map_or(1, |sandbox| sandbox.seed),
         output: arguments.output,
+        verbose: arguments.verbose,
         format: None,
         help: false,
         state_dir: arguments.state_dir.clone(),

@@ -35,7 +35,7 @@ use crate::limits::Limits;
 use crate::process::{self, Process};
 use crate::report::live::summary;
 use crate::report::values::{diagnostic, json, table};
-use crate::report::{Finished, Report, Stage, View};
+use crate::report::{Detail, Finished, Report, Stage, View};
 use crate::runtime::engine::{bare, build};
 use crate::runtime::host::{Host, Language, Script, Seams};
 use crate::runtime::lane::Lane;
@@ -428,7 +428,8 @@ impl Performance<'_> {
         match (self.arguments.output, self.process.redraws()) {
             (OutputKind::Jsonl, _) => View::Jsonl,
             (OutputKind::Text, true) => View::Bars,
-            (OutputKind::Text, false) => View::Lines,
+            (OutputKind::Text, false) if self.arguments.verbose => View::Lines(Detail::All),
+            (OutputKind::Text, false) => View::Lines(Detail::Ends),
         }
     }
 

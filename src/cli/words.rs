@@ -59,7 +59,7 @@ const OPTIONS: [(&[&str], &str); 8] = [
     ),
     (&["--cloud", "-c"], "the cloud is named with `--os-cloud NAME`"),
     (&["--yes", "-y", "--force", "-f"], "gates are answered with `coriolis-run answer RUN GATE yes`"),
-    (&["--verbose", "-v", "--debug", "-d"], "`--output jsonl` prints every event"),
+    (&["--debug", "-d"], "`--verbose` writes a line for every change, `--output jsonl` prints every event"),
     (&["--json", "-j"], "`--format json` writes results as JSON, `--output jsonl` the events of a run"),
 ];
 

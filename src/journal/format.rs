@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Kind;
 use crate::event::{Cause, Counts, CutoverEnd, Event, Fact, Level, Origin, Outcome, Progress, Subject};
-use crate::model::{Generation, Power};
+use crate::model::{Generation, Part, Power};
 
 /// A module for `#[serde(with)]`: each value of an enum by its word.
 macro_rules! words {
@@ -40,6 +40,8 @@ words!(outcome, Outcome: Ok = "ok", Failed = "failed", Skipped = "skipped", Canc
 words!(level, Level: Debug = "debug", Info = "info", Warning = "warning", Error = "error");
 words!(cutover_end, CutoverEnd: Verified = "verified", RolledBack = "rolled_back", Failed = "failed");
 words!(power, Power: GoingOff = "going_off", Off = "off", Unclear = "unclear", Deployed = "deployed", On = "on", Moved = "moved");
+words!(part, Part: FirstCopy = "first_copy", Delta = "delta", FinalCopy = "final_copy", FinalDelta = "final_delta",
+    Deploy = "deploy", Migration = "migration");
 words!(generation, Generation: Legacy = "legacy", Current = "current");
 
 /// An event as it is written.
@@ -88,6 +90,8 @@ enum FactLine {
         items: Vec<Arc<str>>,
         #[serde(default)]
         call: u64,
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        body: Arc<str>,
     },
     #[serde(rename = "item_started")]
     ItemStarted { attempt: u32 },
@@ -255,6 +259,8 @@ struct SubjectLine {
 #[serde(remote = "Progress")]
 struct ProgressLine {
     status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe_part")]
+    part: Option<Part>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task: Option<String>,
     percent: f64,
@@ -298,5 +304,21 @@ pub(super) mod maybe {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Cause>, D::Error> {
         Ok(Option::<There>::deserialize(from)?.map(|There(cause)| cause))
+    }
+}
+
+/// A part that may be missing.
+pub(super) mod maybe_part {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct There(#[serde(with = "part")] Part);
+
+    pub fn serialize<S: Serializer>(part: &Option<Part>, to: S) -> Result<S::Ok, S::Error> {
+        part.map(There).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Part>, D::Error> {
+        Ok(Option::<There>::deserialize(from)?.map(|There(part)| part))
     }
 }

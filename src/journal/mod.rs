@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::sources::{self, Sources};
 use crate::event::{Event, Fact, Sink};
-use crate::model::Generation;
+use crate::model::{Generation, Part};
 use crate::secret;
 use file::Log;
 use format::Written;
@@ -65,6 +65,9 @@ const MOMENT: Duration = Duration::from_millis(200);
 /// The key for the hashes of a run: with its directory alone nobody can guess the hashed texts.
 pub type Key = [u8; 32];
 
+/// The last observation of a wait's subject: its part, status and task.
+type Seen = (Option<Part>, String, Option<String>);
+
 /// The journal of one run.
 pub struct Journal {
     /// The secrets that this process has met: none of them is written.
@@ -75,7 +78,7 @@ pub struct Journal {
     state: Mutex<State>,
     log: Option<Log>,
     /// The last written status and task of each subject of a wait.
-    seen: Mutex<HashMap<String, (String, Option<String>)>>,
+    seen: Mutex<HashMap<String, Seen>>,
     /// Nothing may be done that is not recorded yet: a first pass over an edited runbook.
     only_replays: bool,
     past: Option<Past>,
@@ -367,7 +370,7 @@ impl Journal {
         let mut seen = self.seen.lock();
         match &event.fact {
             Fact::WaitChanged { subject, progress, .. } => {
-                let at = (progress.status.clone(), progress.task.clone());
+                let at = (progress.part, progress.status.clone(), progress.task.clone());
                 seen.insert(subject.id.clone(), at.clone()) != Some(at)
             }
             Fact::WaitFinished { subject, .. } | Fact::WaitLeft { subject, .. } => {

@@ -1,10 +1,12 @@
 //! The service's nouns, shared by the client, the watcher and the sandbox.
 
 mod object;
+mod part;
 mod power;
 mod status;
 
 pub use object::{Execution, Object, Pool, Task, Update};
+pub use part::Part;
 pub use power::Power;
 pub use status::{MachineStatus, Phase, PoolStatus, Status, TaskStatus};
 

@@ -336,7 +336,7 @@ impl Prompt {
     fn reported<T>(&mut self, work: impl FnOnce() -> T) -> Result<T> {
         self.cancel.reset();
         let output = self.output.take().unwrap_or_else(Output::nowhere);
-        let view = if self.screen.redraws { report::View::Bars } else { report::View::Lines };
+        let view = if self.screen.redraws { report::View::Bars } else { report::View::Lines(report::Detail::All) };
         let started = Report::start(view, output, self.screen.clone(), self.host.clock.clone());
         let (sink, report) = started.map_err(|unstarted| {
             let Unstarted { error, output } = *unstarted;

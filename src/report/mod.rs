@@ -21,6 +21,7 @@ use crate::event::{Event, Fact, Sink};
 
 use live::bars::Bars;
 use live::board::Board;
+pub use live::lines::Detail;
 use live::lines::{self, Lines};
 use live::{jsonl, message, summary};
 use streams::output::Stream;
@@ -42,8 +43,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub enum View {
     /// A picture on stderr that is redrawn, for a terminal.
     Bars,
-    /// A line on stderr per change, for a log.
-    Lines,
+    /// Lines on stderr, for a log.
+    Lines(Detail),
     /// The events on stdout, one a line.
     Jsonl,
     /// Only the errors, on stderr.
@@ -222,7 +223,8 @@ impl Desk {
             View::Bars => Notes::Bars(Box::new(Bars::new(err, &screen))),
             _ => Notes::Plain(err),
         };
-        let lines = Lines::new(screen.zone.clone());
+        let detail = if let View::Lines(detail) = view { detail } else { Detail::Ends };
+        let lines = Lines::log(screen.zone.clone(), detail);
         let seen = clock.both();
         Self { view, clock, seen, board: Board::default(), data, notes, lines, screen }
     }
@@ -284,7 +286,7 @@ impl Desk {
 
     fn say(&mut self, event: &Event) {
         let said = match self.view {
-            View::Lines => self.lines.lines(&self.board, event),
+            View::Lines(_) => self.lines.lines(&mut self.board, event),
             view => message::message(&self.board, event, &self.screen.zone)
                 .filter(|message| lines::shows(view != View::Bars, message.weight))
                 .map(|message| message.lines())
@@ -306,11 +308,12 @@ impl Desk {
         match (&mut self.notes, self.view) {
             (Notes::Bars(bars), _) => {
                 let size = (self.screen.measure)();
+                self.board.look(now);
                 bars.draw(&self.board.lines(now, size.width.saturating_sub(ECHO), size.height));
             }
             // Virtual time moves only with the events; a check in between would see it at random moments.
-            (_, View::Lines) if !self.clock.is_virtual() => {
-                let said = self.lines.heartbeat(&self.board, now);
+            (_, View::Lines(_)) if !self.clock.is_virtual() => {
+                let said = self.lines.heartbeat(&mut self.board, now);
                 self.note(&said);
             }
             _ => {}

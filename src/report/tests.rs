@@ -69,8 +69,8 @@ fn short_run() -> Vec<Event> {
     ]
 }
 
-const SUMMARY: &str = " wave  total  ok  failed  skipped  cancelled  unknown
- seed      1   0       1        0          0        0
+const SUMMARY: &str = " wave  total  ok  failed  skipped  paused  unknown
+ seed      1   0       1        0       0        0
 
  item   wave  outcome  tries  cause
  db-07  seed  failed     1/1  no quota
@@ -78,19 +78,19 @@ const SUMMARY: &str = " wave  total  ok  failed  skipped  cancelled  unknown
 
 #[test]
 fn stdout_holds_what_was_printed_and_the_summary_and_nothing_else() {
-    for view in [View::Lines, View::Quiet, View::Bars] {
+    for view in [View::Lines(Detail::All), View::Quiet, View::Bars] {
         assert_eq!(show(view, short_run()).0, format!("hello\n{SUMMARY}"), "{view:?}");
     }
 }
 
 #[test]
 fn a_log_on_stderr_has_every_change() {
-    insta::assert_snapshot!(show(View::Lines, short_run()).1, @r#"
-    20:00:00  seed  1 item, 1 at a time
-    20:00:00  seed/db-07  started
-    20:02:00  seed/db-07  a note
-    20:03:00  FAILED  seed/db-07  attempt 1 of 1: no quota
-    20:03:00    hint: ask for more
+    insta::assert_snapshot!(show(View::Lines(Detail::All), short_run()).1, @r#"
+    2026-06-01 20:00:00  seed  1 item, 1 at a time
+    2026-06-01 20:00:00  seed/db-07  started
+    2026-06-01 20:02:00  seed/db-07  a note
+    2026-06-01 20:03:00  FAILED  seed/db-07  attempt 1 of 1: no quota
+    2026-06-01 20:03:00    hint: ask for more
     the run took 4m
     "#);
 }
@@ -144,8 +144,9 @@ fn a_terminal_shows_nothing_where_nothing_takes_long() {
 fn a_reader_that_went_away_is_no_failure_and_is_remembered() {
     let err = Paper::default();
     let output = Output::new(Box::new(Closed), Box::new(err.clone()));
-    let (sink, report) =
-        Report::start(View::Lines, output, Screen::default(), Clock::new(Speed::Max)).ok().expect("a thread");
+    let (sink, report) = Report::start(View::Lines(Detail::All), output, Screen::default(), Clock::new(Speed::Max))
+        .ok()
+        .expect("a thread");
     short_run().into_iter().for_each(|event| sink.emit(event));
     assert!(report.finish().output.data_closed());
     assert!(err.text().contains("FAILED"));
@@ -190,7 +191,7 @@ fn a_clock_that_is_set_back_ends_no_heartbeat() {
     let clock = Clock::new(Speed::Max);
     let err = Paper::default();
     let output = Output::new(Box::new(Paper::default()), Box::new(err.clone()));
-    let mut desk = Desk::new(View::Lines, output, Screen::default(), clock.clone());
+    let mut desk = Desk::new(View::Lines(Detail::All), output, Screen::default(), clock.clone());
     let say = |desk: &mut Desk, origin, fact| desk.take(&Event { at: clock.now(), ..scene::event(0.0, origin, fact) });
     let pass = |minutes| {
         let _busy = clock.busy();
@@ -198,6 +199,8 @@ fn a_clock_that_is_set_back_ends_no_heartbeat() {
     };
     desk.take(&Event { at: clock.now(), ..scene::wave(0.0, "seed", 1, &["db-07"]) });
     say(&mut desk, scene::item("seed", "db-07"), Fact::ItemStarted { attempt: 1 });
+    let waits = Fact::WaitStarted { subject: scene::subject("e"), since: clock.now() };
+    say(&mut desk, scene::item("seed", "db-07"), waits);
     pass(5);
     clock.set(SignedDuration::from_hours(-2));
     pass(6);

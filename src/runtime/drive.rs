@@ -38,7 +38,8 @@ pub fn drive(
     keys: Vec<String>,
     options: Options,
 ) -> Result<(Summary, BTreeMap<usize, Ended>)> {
-    let runner = Runner::new(call.host, call.context, &call.closure("body")?)?;
+    let closure = call.closure("body")?;
+    let runner = Runner::new(call.host, call.context, &closure)?;
     let (clock, cancel, journal) = (&call.host.clock, &call.host.cancel, &call.host.journal);
     let limit = options.limit.min(keys.len());
     let named = keys.iter().map(|key| key.as_str().into()).collect();
@@ -49,7 +50,8 @@ pub fn drive(
     let mut machine = Machine::new(keys, options)?;
     let mut ended = restore(call, &mut machine, &lanes);
     let (total, number) = (items.len(), call.number);
-    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total, limit, call: number });
+    let body = closure.fn_name().into();
+    call.emit(Fact::WaveStarted { name: name.to_owned(), items: named, total, limit, call: number, body });
     let bell = clock.signal();
     let _listening = cancel.listen(&bell);
     let done: Mutex<VecDeque<(usize, Ended)>> = Mutex::default();

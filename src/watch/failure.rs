@@ -51,7 +51,8 @@ fn failed(subject: &Subject, value: &Value) -> Error {
     let cause = Cause::find(subject, value);
     let headline = cause.text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let task = if cause.task.is_empty() { String::new() } else { format!("{}: ", cause.task) };
-    let error = Error::new(Kind::Failed, format!("{} ended in {status}: {task}{headline}", name(subject)));
+    // The reason first: a line that is cut loses its end.
+    let error = Error::new(Kind::Failed, format!("{task}{headline} ({} ended in {status})", name(subject)));
     let mut error =
         about(error, subject, &status).detail("task", cause.task).detail("exception_details", cause.text.as_str());
     if !cause.instance.is_empty() {
@@ -156,11 +157,12 @@ mod tests {
         assert_eq!(
             found,
             [
-                "execution of `web-01` ended in ERROR: REPLICATE_DISKS: Connection reset while reading disk \
-             fail-always-01-disk-0 | REPLICATE_DISKS | fail-always-01",
-                "execution of `web-01` ended in ERROR: OS_MORPHING: User script failed with exit code 1 | OS_MORPHING | vm-010",
-                "execution of `web-01` ended in ERROR: DEPLOY_INSTANCE_RESOURCES: Simulated deployment failure for \
-             'fail-deploy' | DEPLOY_INSTANCE_RESOURCES | fail-deploy",
+                "REPLICATE_DISKS: Connection reset while reading disk fail-always-01-disk-0 (execution of `web-01` \
+             ended in ERROR) | REPLICATE_DISKS | fail-always-01",
+                "OS_MORPHING: User script failed with exit code 1 (execution of `web-01` ended in ERROR) | OS_MORPHING | \
+             vm-010",
+                "DEPLOY_INSTANCE_RESOURCES: Simulated deployment failure for 'fail-deploy' (execution of `web-01` ended \
+             in ERROR) | DEPLOY_INSTANCE_RESOURCES | fail-deploy",
             ]
         );
     }
@@ -173,8 +175,8 @@ mod tests {
         ] });
         assert_eq!(
             error("execution", &stuck).message,
-            "execution of `web-01` ended in DEADLOCKED: VALIDATE_TRANSFER_SOURCE_INPUTS: the server could not schedule \
-             its tasks: no worker service was able to run them"
+            "VALIDATE_TRANSFER_SOURCE_INPUTS: the server could not schedule its tasks: no worker service was able to run \
+             them (execution of `web-01` ended in DEADLOCKED)"
         );
         let pool = json!({ "status": "ERROR_ALLOCATING_MINIONS", "tasks": [
             { "index": 2, "task_type": "GET_INSTANCE_INFO", "status": "UNSCHEDULED", "exception_details": "Unscheduled" },
@@ -182,7 +184,7 @@ mod tests {
         assert!(
             error("execution", &pool)
                 .message
-                .ends_with("the minion pool had no free machine, and was not allowed to make another")
+                .starts_with("the minion pool had no free machine, and was not allowed to make another (")
         );
         let automatic = json!({ "last_execution_status": "ERROR" });
         let error = error("deployment", &automatic);

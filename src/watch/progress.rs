@@ -34,6 +34,7 @@ impl Meter {
         };
         self.highest = percent;
         Progress {
+            part: None,
             task: current(&tasks).map(|task| task.kind().to_owned()),
             percent,
             bytes: if is_full_copy(value, &tasks) { bytes(&tasks, &self.disks) } else { None },

@@ -10,7 +10,7 @@ use strum::IntoStaticStr;
 use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::event::Subject;
-use crate::model::{Generation, Object, Phase, Pool};
+use crate::model::{Generation, Object, Part, Phase, Pool};
 
 /// The kind of subject that a pool is.
 pub(super) const POOL: &str = "minion pool";
@@ -63,6 +63,15 @@ impl TargetKind {
         match self {
             TargetKind::Execution { transfer_id, .. } => transfer_id,
             TargetKind::Deployment { id } | TargetKind::Pool { id } => id,
+        }
+    }
+
+    /// The part of a VM's way that it is, as far as the server's answer tells.
+    pub fn part(&self, shown: &Value) -> Option<Part> {
+        match self {
+            TargetKind::Execution { .. } => Part::of_execution(shown),
+            TargetKind::Deployment { .. } => Part::of_deployment(shown),
+            TargetKind::Pool { .. } => None,
         }
     }
 

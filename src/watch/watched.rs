@@ -21,6 +21,9 @@ const IDLE_AT_MOST: SignedDuration = SignedDuration::from_secs(15);
 /// A cancel may take this long; after that it hangs.
 const WEDGED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
+/// Movement that does not reach the next percent is said as often: whoever looks must not take it for a standstill.
+const MOVES: SignedDuration = SignedDuration::from_mins(2);
+
 /// The number of times in a row that the server must report a missing object, or refuse the question, to be believed.
 const BELIEVED: u32 = 2;
 
@@ -54,7 +57,8 @@ pub(super) struct Watched {
     meter: Meter,
     since: Timestamp,
     began: Instant,
-    shown: Option<Progress>,
+    /// The last observation that was said, and its time.
+    shown: Option<(Progress, Instant)>,
     /// The last status; empty before the first answer.
     status: String,
     idle_since: Option<Instant>,
@@ -115,12 +119,12 @@ impl Watched {
 
     /// Its current progress, for a wait that joins.
     pub(super) fn picture(&self) -> Option<Fact> {
-        self.shown.clone().map(|progress| self.changed(progress))
+        self.shown.clone().map(|(progress, _)| self.changed(progress))
     }
 
     /// Takes the answer of the POST: it is shown but ends nothing, since only the object's own answer is complete.
     pub(super) fn begin(&mut self, first: &Value) -> Vec<Fact> {
-        let mut facts = self.show(first);
+        let mut facts = self.show(first, self.began);
         facts.extend(self.sources(first, self.began));
         facts
     }
@@ -128,7 +132,7 @@ impl Watched {
     /// Takes the current state of the object.
     pub(super) fn see(&mut self, value: &Value, now: Instant) -> Seen {
         (self.missing, self.refused, self.failures) = (0, 0, 0);
-        let mut facts = self.show(value);
+        let mut facts = self.show(value, now);
         facts.extend(self.sources(value, now));
         facts.extend(self.warn_of_status());
         facts.extend(self.warn_of_wedge(value, now));
@@ -181,13 +185,17 @@ impl Watched {
         }
     }
 
-    fn show(&mut self, value: &Value) -> Vec<Fact> {
+    fn show(&mut self, value: &Value, now: Instant) -> Vec<Fact> {
         self.status = Object::from(value).status().to_string();
-        let progress = self.meter.read(value);
-        if self.shown.as_ref().is_some_and(|shown| looks_alike(shown, &progress)) {
+        let part = self.kind.part(value);
+        let progress = Progress { part, ..self.meter.read(value) };
+        let is_old = |(shown, said): &(Progress, Instant)| {
+            *shown == progress || looks_alike(shown, &progress) && now.duration_since(*said) < MOVES
+        };
+        if self.shown.as_ref().is_some_and(is_old) {
             return Vec::new();
         }
-        self.shown = Some(progress.clone());
+        self.shown = Some((progress.clone(), now));
         vec![self.changed(progress)]
     }
 
@@ -255,7 +263,8 @@ pub(super) fn is_outage(error: &Error) -> bool {
 }
 
 fn looks_alike(shown: &Progress, progress: &Progress) -> bool {
-    shown.status == progress.status && shown.task == progress.task && shown.percent.round() == progress.percent.round()
+    let words_are_alike = (shown.part, &shown.status, &shown.task) == (progress.part, &progress.status, &progress.task);
+    words_are_alike && shown.percent.round() == progress.percent.round()
 }
 
 #[cfg(test)]
@@ -312,6 +321,8 @@ mod tests {
         let said: Vec<usize> =
             [0, 1, 4, 6, 6, 20].map(|step| watched.see(&copy(step), at(1)).facts.len()).into_iter().collect();
         assert_eq!(said, [1, 0, 0, 1, 0, 1]);
+        let mut said = |step: u32, second: i64| watched.see(&copy(step), at(second)).facts.len();
+        assert_eq!([said(21, 100), said(22, 121), said(22, 500), said(23, 501)], [0, 1, 0, 1]);
     }
 
     #[test]

@@ -197,20 +197,20 @@ fn a_cloud_whose_keystone_knows_version_2_alone_is_logged_in_to() {
 
 #[test]
 fn one_interrupt_pauses_and_tells_what_is_running() {
-    let mut running = Running::start(command(&[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]));
-    running.wait_for(&["web-01  REPLICATE_DISKS", "web-02  REPLICATE_DISKS"]);
+    let mut running = Running::start(command(&[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200", "-v"]));
+    running.wait_for(&["web-01  first copy REPLICATE_DISKS", "web-02  first copy REPLICATE_DISKS"]);
     running.press_interrupt();
     let ended = running.end().expect(6);
     let told = ended.stderr.split_once("running on the server when last seen: 2\n").expect(&ended.stderr).1;
     let line = |name: &str| regex(&[&format!(r"move/{name}  execution [0-9a-f-]{{36}}  RUNNING")]).is_match(told);
     assert!(line("web-01") && line("web-02"), "{told}");
-    assert!(ended.stdout.contains("cancelled"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("paused"), "{}", ended.stdout);
 }
 
 #[test]
 fn a_hangup_pauses_however_often_it_is_told() {
-    let mut running = Running::start(command(&[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]));
-    running.wait_for(&["web-01  REPLICATE_DISKS", "web-02  REPLICATE_DISKS"]);
+    let mut running = Running::start(command(&[&runbook("two-copies.rhai"), "--sandbox", "--speed", "200", "-v"]));
+    running.wait_for(&["web-01  first copy REPLICATE_DISKS", "web-02  first copy REPLICATE_DISKS"]);
     running.signal(Signal::SIGHUP);
     running.wait_for(&["STOPPING"]);
     running.signal(Signal::SIGHUP);
@@ -223,11 +223,11 @@ fn a_hangup_pauses_however_often_it_is_told() {
 fn what_was_started_to_outlive_its_terminal_does() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' HUP && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_coriolis-run")]).env_clear();
-    shell.args([&runbook("two-copies.rhai"), "--sandbox", "--speed", "200"]);
+    shell.args([&runbook("two-copies.rhai"), "--sandbox", "--speed", "200", "--verbose"]);
     shell.args(["--state-dir", folder("outlives").to_str().unwrap()]);
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = Running::start(shell);
-    running.wait_for(&["web-01  REPLICATE_DISKS"]);
+    running.wait_for(&["web-01  first copy REPLICATE_DISKS"]);
     running.signal(Signal::SIGHUP);
     running.end().expect(0);
 }

@@ -128,7 +128,7 @@ fn once_too_many_have_failed_no_further_cutover_is_entered() {
     let state = folder("budget-spent");
     let text = night(r#"["fail-always-legacy-01", "web-01"]"#, "#{ limit: 2 }", "#{ }", "");
     let ended = run(&state, &[&written(&state, &text), "--sandbox"]).expect(3);
-    assert!(ended.stderr.contains("`web-01` was not cut over: nothing new starts, 1 item failed"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("`web-01` was not cut over: nothing new starts, 1 item failed"), "{}", ended.stdout);
     assert!(!ended.stderr.contains("SOURCE OFF"), "{}", ended.stderr);
 }
 
@@ -168,7 +168,7 @@ fn a_rollback_that_was_killed_goes_on_and_the_cutover_is_not_begun_again() {
     let text = night(r#"["web-01"]"#, "#{ max_failures: 1 }", back, r#"throw "blank";"#);
     let runbook = written(&state, &text);
     let mut running = Running::start(keeping(&state, &[&runbook, "--sandbox", "--speed", "2000"]));
-    running.wait_for(&["deployment COMPLETED"]);
+    running.wait_for(&["deploy done"]);
     let journal = only_run(&state).join("journal.jsonl");
     running.wait_until(|| std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"step\":\"\"")));
     running.kill();

@@ -14,6 +14,7 @@ mod cutover;
 mod errors;
 mod examples;
 mod files;
+mod forecast;
 mod golden;
 mod guards;
 mod help;

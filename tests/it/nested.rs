@@ -27,12 +27,12 @@ const ALL_DONE: [&str; 10] = [
 
 const SUMMARY: &str = "\
 done
- wave                total  ok  failed  skipped  cancelled  unknown
- sites                   2   2       0        0          0        0
- sites/left/copies       3   3       0        0          0        0
- sites/left/syncs        3   3       0        0          0        0
- sites/right/copies      1   1       0        0          0        0
- sites/right/syncs       1   1       0        0          0        0
+ wave                total  ok  failed  skipped  paused  unknown
+ sites                   2   2       0        0       0        0
+ sites/left/copies       3   3       0        0       0        0
+ sites/left/syncs        3   3       0        0       0        0
+ sites/right/copies      1   1       0        0       0        0
+ sites/right/syncs       1   1       0        0       0        0
 ";
 
 #[test]

@@ -16,7 +16,7 @@ pub struct Background {
 
 impl Background {
     pub fn new(zone: TimeZone) -> Self {
-        Self { board: Board::default(), lines: Lines::new(zone) }
+        Self { board: Board::default(), lines: Lines::above(zone) }
     }
 
     /// The lines for an event.
@@ -25,6 +25,6 @@ impl Background {
         if let Fact::Printed { text } = &event.fact {
             return text::printable(text).lines().map(|line| Line::default().with(Tone::Plain, line)).collect();
         }
-        self.lines.lines(&self.board, event)
+        self.lines.lines(&mut self.board, event)
     }
 }

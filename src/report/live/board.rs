@@ -5,9 +5,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::sources::Sources;
-use crate::event::{Event, Fact, Origin, Outcome, Subject};
+use crate::event::{Counts, Event, Fact, Origin, Outcome, Subject};
 use crate::report::streams::text;
 
+use super::basis::{self, Basis};
+use super::forecast::Range;
 use super::item::Item;
 use super::wait::Wait;
 use super::wave::Wave;
@@ -35,8 +37,12 @@ pub struct Board {
     pub left: Vec<Left>,
     /// The sources that are off, by all processes of the run.
     pub sources: Sources,
-    /// Set by the end of the run.
+    /// Set by the end of the run: the time of all its processes.
     pub elapsed_seconds: Option<f64>,
+    /// The seconds of earlier processes.
+    spent_seconds: f64,
+    /// The begin of this process, and the last event.
+    process: Option<(Timestamp, Timestamp)>,
 }
 
 /// A request that is repeated, and the time of the repetition.
@@ -79,6 +85,10 @@ impl Board {
         }
         self.loose.iter_mut().for_each(|wait| wait.shift(by));
         self.calls.iter_mut().for_each(|(.., began)| *began += by);
+        if let Some((begun, last)) = &mut self.process {
+            *begun += by;
+            *last += by;
+        }
         self.trouble.iter_mut().for_each(|trouble| trouble.next += by);
         if let Some(away) = &mut self.away {
             away.since += by;
@@ -89,8 +99,11 @@ impl Board {
     /// Applies an event.
     pub fn apply(&mut self, event: &Event) {
         let Event { at, origin, fact, .. } = event;
+        if let Some((_, last)) = &mut self.process {
+            *last = *at;
+        }
         match fact {
-            Fact::WaveStarted { name, total, limit, items, call } => {
+            Fact::WaveStarted { name, total, limit, items, call, body } => {
                 if self.reopen(origin, name, items, *call) {
                     return;
                 }
@@ -98,7 +111,9 @@ impl Board {
                 let parent = self.place(origin);
                 self.opened.entry(origin.lane.clone()).or_default().push(self.waves.len());
                 let total = (*total).max(items.len());
-                self.waves.push(Wave::new(name, (origin, *call), parent, *at, total, *limit, items));
+                let mut wave = Wave::new(name, (origin, *call), parent, *at, total, *limit, items);
+                wave.body = body.clone();
+                self.waves.push(wave);
             }
             Fact::WaveStopping { name, reason } => {
                 if let Some(wave) = self.open_wave(origin, name) {
@@ -110,12 +125,17 @@ impl Board {
                     (wave.finished, wave.cut) = (Some(*elapsed_seconds), false);
                 }
             }
-            Fact::RunStarted { .. } => self.begin(),
+            Fact::RunStarted { .. } => self.begin(*at),
             Fact::SourceChanged { .. } | Fact::CutoverEntered { .. } | Fact::CutoverEnded { .. } => {
                 self.sources.apply(event);
+                if let Some(place) = self.place(origin) {
+                    self.item_mut(place).apply(*at, fact);
+                }
             }
             Fact::StopRequested { now } => self.stop = Some(*now),
-            Fact::RunFinished { elapsed_seconds, .. } => self.elapsed_seconds = Some(*elapsed_seconds),
+            Fact::RunFinished { elapsed_seconds, .. } => {
+                self.elapsed_seconds = Some(self.spent_seconds + elapsed_seconds);
+            }
             Fact::WaitLeft { subject, status } => {
                 let left = Left { label: self.label(origin), subject: subject.clone(), status: status.clone() };
                 self.left.push(left);
@@ -133,14 +153,42 @@ impl Board {
             _ => match self.place_or_add(origin) {
                 Some(place) => {
                     self.item_mut(place).apply(*at, fact);
+                    if matches!(fact, Fact::ItemFinished { outcome: Outcome::Ok, .. }) {
+                        self.waves[place.wave].ended_well(place.item);
+                    }
                     self.close_inside(place, fact);
                 }
                 None => self.call(*at, fact),
             },
         }
-        if let Some(place) = self.place(origin) {
-            self.waves[place.wave].advance(place.item);
+    }
+
+    /// Makes the forecasts of the open waves anew: those of inner waves first, which stand behind the outer ones.
+    pub fn look(&mut self, now: Timestamp) {
+        for at in (0..self.waves.len()).rev().filter(|at| self.waves[*at].finished.is_none()).collect::<Vec<_>>() {
+            let wave = &self.waves[at];
+            let open = |item: usize| {
+                let is_inside =
+                    |inner: &&Wave| inner.finished.is_none() && inner.parent == Some(ItemIndex { wave: at, item });
+                self.waves[at + 1..].iter().find(is_inside).map(|inner| inner.forecast)
+            };
+            let forecast = basis::forecast(wave, &Basis::of(wave, &self.waves), now, open);
+            self.waves[at].expect(forecast);
         }
+    }
+
+    /// The outcomes of the items in the waves inside a wave, at any depth.
+    pub fn inside(&self, wave: usize) -> Counts {
+        let mut counts = Counts::default();
+        let inner = (0..self.waves.len()).filter(|at| self.stands_in(*at, |parent| parent.wave == wave));
+        let items = inner.filter(|at| !self.waves[*at].repeated).flat_map(|at| &self.waves[at].items);
+        items.filter_map(Item::outcome).for_each(|outcome| counts.add(outcome));
+        counts
+    }
+
+    /// The rest of an item in flight, if there is a basis for it.
+    pub fn rest(&self, place: ItemIndex, now: Timestamp) -> Option<Range> {
+        Basis::of(&self.waves[place.wave], &self.waves).rest(self.item(place), now)
     }
 
     /// Gathers an item outside of all waves, such as a job, with its like in a wave of their own.
@@ -159,7 +207,10 @@ impl Board {
     }
 
     /// Another process takes over the run: the earlier one's running work is dropped, and its waves come again.
-    fn begin(&mut self) {
+    fn begin(&mut self, at: Timestamp) {
+        if let Some((begun, last)) = self.process.replace((at, at)) {
+            self.spent_seconds += last.duration_since(begun).as_secs_f64().max(0.0);
+        }
         self.earlier = (0..self.waves.len()).collect();
         (self.stop, self.elapsed_seconds, self.trouble, self.away) = (None, None, None, None);
         self.left.clear();
@@ -223,6 +274,12 @@ impl Board {
         }
     }
 
+    /// The waves that an earlier process left in their midst and this one has not reached.
+    pub fn unreached(&self) -> impl Iterator<Item = usize> {
+        let is_left = |wave: &Wave| wave.cut && !wave.repeated && wave.parent.is_none();
+        self.earlier.iter().copied().filter(move |at| is_left(&self.waves[*at]))
+    }
+
     /// True if one of the items around the wave is meant.
     fn stands_in(&self, wave: usize, is_meant: impl Fn(ItemIndex) -> bool + Copy) -> bool {
         self.waves[wave].parent.is_some_and(|parent| is_meant(parent) || self.stands_in(parent.wave, is_meant))
@@ -240,6 +297,7 @@ impl Board {
         let Event { at, origin, fact, .. } = event;
         let place = self.place_or_add(origin);
         let waits = self.waits(origin);
+        let mut ended = None;
         match fact {
             Fact::WaitStarted { subject, since } => waits.push(Wait::new(subject, *since, *at)),
             Fact::WaitChanged { subject, progress, since } => {
@@ -249,14 +307,17 @@ impl Board {
                 });
                 waits[known].observe(*at, progress);
             }
-            Fact::WaitFinished { subject, .. } => waits.retain(|wait| wait.subject.id != subject.id),
+            Fact::WaitFinished { subject, status, .. } => {
+                let known = waits.iter().position(|wait| wait.subject.id == subject.id);
+                ended = known.map(|known| (waits.remove(known), status));
+            }
             _ => {}
         }
         if let Some(place) = place {
             let item = self.item_mut(place);
             item.changed = Some(*at);
-            if matches!(fact, Fact::WaitFinished { .. }) {
-                item.waited += 1;
+            if let Some((wait, status)) = ended {
+                item.ended(*at, &wait, status);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Cause, Fact, Outcome};
+use crate::model::{Part, Status};
 
 use super::wait::{Pace, Wait};
 
@@ -20,11 +21,28 @@ pub struct Item {
     pub changed: Option<Timestamp>,
     pub calls: Vec<(u64, String)>,
     pub waits: Vec<Wait>,
-    /// The waits that ended in this attempt.
-    pub waited: usize,
+    /// The parts that are done, over all attempts and processes: what is done is not done again.
+    pub(super) legs: Vec<Leg>,
+    /// The end of the last of them, or the begin of the attempt.
+    pub(super) leg_since: Option<Timestamp>,
+    /// The seconds between its last part and its end.
+    pub(super) tail: f64,
+    /// Its time says nothing about others: its process ended on the way.
+    pub(super) is_interrupted: bool,
+    /// Between the begin and the end of its cutover.
+    pub(super) is_cutting_over: bool,
     /// The last failure, also of an attempt that was repeated.
     pub cause: Option<Cause>,
     pub elapsed_seconds: f64,
+}
+
+/// One part of an item's way, from the end of the part before to its own end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leg {
+    pub part: Part,
+    pub seconds: f64,
+    /// The size of its disks, if the copy said so.
+    pub bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,14 +67,18 @@ impl Item {
             changed: None,
             calls: Vec::new(),
             waits: Vec::new(),
-            waited: 0,
+            legs: Vec::new(),
+            leg_since: None,
+            tail: 0.0,
+            is_interrupted: false,
+            is_cutting_over: false,
             cause: None,
             elapsed_seconds: 0.0,
         }
     }
 
     pub(super) fn shift(&mut self, by: SignedDuration) {
-        self.started.iter_mut().chain(&mut self.changed).for_each(|at| *at += by);
+        self.started.iter_mut().chain(&mut self.changed).chain(&mut self.leg_since).for_each(|at| *at += by);
         self.waits.iter_mut().for_each(|wait| wait.shift(by));
         if let Activity::Pausing { until } = &mut self.state {
             *until += by;
@@ -71,7 +93,7 @@ impl Item {
                 self.started = self.started.or(Some(at));
                 self.calls.clear();
                 self.waits.clear();
-                self.waited = 0;
+                self.leg_since = Some(at);
             }
             Fact::ItemRetried { attempt, attempts, cause, next } => {
                 self.state = Activity::Pausing { until: *next };
@@ -79,7 +101,11 @@ impl Item {
                 self.attempts = self.attempts.max(*attempts);
                 self.cause = Some(cause.clone());
             }
-            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, .. } => {
+            Fact::ItemFinished { outcome, attempts, elapsed_seconds, cause, earlier, .. } => {
+                if let (false, Some(since)) = (earlier, self.leg_since.take()) {
+                    self.tail = at.duration_since(since).as_secs_f64();
+                }
+                self.is_cutting_over = false;
                 self.state = Activity::Done(*outcome);
                 self.attempt = *attempts;
                 self.elapsed_seconds = *elapsed_seconds;
@@ -89,6 +115,8 @@ impl Item {
             }
             Fact::CallStarted { call, function } => self.calls.push((*call, function.clone())),
             Fact::CallFinished { call, .. } => self.calls.retain(|(open, _)| open != call),
+            Fact::CutoverEntered { .. } => self.is_cutting_over = true,
+            Fact::CutoverEnded { .. } => self.is_cutting_over = false,
             Fact::StepSettled { .. } | Fact::UnitRetried { .. } => {}
             _ => return,
         }
@@ -102,8 +130,19 @@ impl Item {
         }
     }
 
+    /// One of its waits has ended.
+    pub(super) fn ended(&mut self, at: Timestamp, wait: &Wait, status: &str) {
+        let since = self.leg_since.map_or(wait.since, |since| since.min(wait.since));
+        if let (Some(part), true) = (wait.progress.part, Status::from(status).succeeded()) {
+            self.legs.push(Leg { part, seconds: at.duration_since(since).as_secs_f64(), bytes: wait.size });
+            self.leg_since = Some(at);
+        }
+    }
+
     /// Its process is gone.
     pub(super) fn abandon(&mut self) {
+        self.is_interrupted |= self.is_in_flight();
+        self.is_cutting_over = false;
         self.calls.clear();
         self.waits.clear();
     }
@@ -124,26 +163,26 @@ impl Item {
         self.waits.iter().min_by(|a, b| a.progress.percent.total_cmp(&b.progress.percent))
     }
 
-    /// Its pace; a pause before the next attempt does not slow it down.
+    /// Its pace; one that waits for nothing on the server, but sleeps or is asked something, has none.
     pub fn pace(&self, now: Timestamp) -> Pace {
-        let changed = self.slowest_wait().map(|wait| wait.changed).or(self.changed);
-        match (self.state, changed) {
-            (Activity::Active, Some(changed)) => Pace::since(changed, now),
+        match (self.state, self.slowest_wait()) {
+            (Activity::Active, Some(wait)) => wait.pace(now),
             _ => Pace::Moving,
         }
     }
 
-    /// The finished share of it, when the items of this wave have this many waits.
-    pub(super) fn fraction(&self, waits: usize) -> f64 {
-        if self.outcome().is_some() {
-            return 1.0;
-        }
-        if !self.is_in_flight() {
-            return 0.0;
-        }
-        let open = self.slowest_wait().map_or(0.0, |wait| wait.progress.percent.clamp(0.0, 100.0) / 100.0);
-        #[allow(clippy::cast_precision_loss, reason = "a handful of waits")]
-        let fraction = (self.waited as f64 + open) / waits.max(self.waited + 1) as f64;
-        fraction.min(0.99)
+    /// The part that it is in, as far as known.
+    pub fn part(&self) -> Option<Part> {
+        self.slowest_wait()?.progress.part
+    }
+
+    /// The part that ended at this time.
+    pub(super) fn newest_leg(&self, at: Timestamp) -> Option<&Leg> {
+        self.legs.last().filter(|_| self.leg_since == Some(at))
+    }
+
+    /// True while its VM is deployed and its cutover has not ended.
+    pub fn is_verified_now(&self) -> bool {
+        self.is_cutting_over && self.waits.is_empty() && self.legs.last().is_some_and(|leg| leg.part == Part::Deploy)
     }
 }

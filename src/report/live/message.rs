@@ -9,15 +9,18 @@ use crate::report::streams::paint::{Line, Tone};
 use crate::report::streams::text;
 
 use super::board::Board;
+use super::item::Leg;
 use super::picture;
 use super::summary::{NOT_DEPLOYED, source_name};
 
-/// As many VMs are named in one line.
+/// As many VMs are named in one list.
 const LISTED: usize = 10;
 
 /// The importance of a message; a view shows those from some weight on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
+    /// For those who want every change.
+    Detail,
     /// The ordinary course: for a log, not above bars that show the same.
     Course,
     /// Worth a line in any view.
@@ -41,7 +44,7 @@ pub struct Message {
 
 impl Message {
     fn new(weight: Weight, label: String, text: impl Into<String>) -> Self {
-        let tone = if weight == Weight::Course { Tone::Quiet } else { Tone::Plain };
+        let tone = if weight <= Weight::Course { Tone::Quiet } else { Tone::Plain };
         Self { weight, tone, head: "", label, text: text.into() }
     }
 
@@ -78,7 +81,7 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             message(Weight::Course, format!("{url} speaks the {} generation", generation.word()))
         }
         Fact::WaveStarted { name, total, limit, .. } => {
-            let weight = if name == "each" { Weight::Course } else { Weight::News };
+            let weight = wave_weight(event, name);
             let text = match total {
                 0 => "no items".to_owned(),
                 _ => format!("{}, {limit} at a time", count(*total, "item")),
@@ -90,12 +93,12 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
             Some(Message::new(Weight::News, wave_label(board, event, name), text).headed(Tone::Warning, "STOPPING"))
         }
         Fact::WaveFinished { name, counts, elapsed_seconds } => {
-            let weight = if name == "each" { Weight::Course } else { Weight::News };
+            let weight = wave_weight(event, name);
             let text = format!("finished in {}: {}", text::seconds(*elapsed_seconds), tally(counts));
             Some(Message::new(weight, wave_label(board, event, name), text))
         }
-        Fact::ItemStarted { attempt: 0 | 1 } => message(Weight::Course, "started".to_owned()),
-        Fact::ItemStarted { attempt } => message(Weight::Course, format!("attempt {attempt} started")),
+        Fact::ItemStarted { attempt: 0 | 1 } => message(Weight::Detail, "started".to_owned()),
+        Fact::ItemStarted { attempt } => message(Weight::Detail, format!("attempt {attempt} started")),
         Fact::ItemRetried { attempt, attempts, cause, next } => {
             let text = retry("attempt", *attempt, *attempts, &text::time(*next, zone), cause);
             Some(Message::new(Weight::News, label, text).headed(Tone::Warning, "RETRY"))
@@ -110,12 +113,15 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
         }
         Fact::WaitFinished { subject, status, elapsed_seconds, .. } => {
             let text = format!("{} {status} after {}", subject.kind, text::seconds(*elapsed_seconds));
-            let label = if label.is_empty() { text::one_line(&subject.label) } else { label };
-            Some(Message::new(Weight::Course, label, text))
+            Some(match board.place(&event.origin).map(|place| board.item(place).newest_leg(event.at)) {
+                Some(Some(leg)) => Message::new(Weight::Course, label, part_done(leg)),
+                Some(None) => Message::new(Weight::Detail, label, text),
+                None => Message::new(Weight::Course, text::one_line(&subject.label), text),
+            })
         }
         Fact::RequestRetried { method, path, cause, next } => {
             let text = format!("{method} {path} is repeated at {}: {}", text::time(*next, zone), with_hint(cause));
-            Some(Message::new(Weight::Course, label, text).headed(Tone::Warning, "RETRY"))
+            Some(Message::new(Weight::Detail, label, text).headed(Tone::Warning, "RETRY"))
         }
         Fact::CloudAway { cause, since, until } => {
             let (silent, until) = (event.at.duration_since(*since), text::time(*until, zone));
@@ -137,7 +143,7 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
                     .headed(Tone::Bad, NOT_DEPLOYED),
             })
         }
-        Fact::CutoverEntered { .. } => message(Weight::Course, "cutover begun".to_owned()),
+        Fact::CutoverEntered { .. } => message(Weight::Detail, "cutover begun".to_owned()),
         Fact::CutoverEnded { end, .. } => match end {
             CutoverEnd::Verified => message(Weight::Course, "cutover done".to_owned()),
             CutoverEnd::RolledBack => message(Weight::News, "cutover rolled back: the source is on".to_owned()),
@@ -160,6 +166,21 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
     }
 }
 
+/// A loop inside an item is a detail of it.
+fn wave_weight(event: &Event, name: &str) -> Weight {
+    match (name, &event.origin.item) {
+        ("each", Some(_)) => Weight::Detail,
+        ("each", None) => Weight::Course,
+        _ => Weight::News,
+    }
+}
+
+/// `first copy done in 39m, 40 GB`
+fn part_done(leg: &Leg) -> String {
+    let size = leg.bytes.map(|bytes| format!(", {}", text::bytes(bytes))).unwrap_or_default();
+    format!("{} done in {}{size}", leg.part.word(), text::seconds(leg.seconds))
+}
+
 /// A line for each thing that is wrong in the sandbox, with the VMs.
 fn truth([twice, stale, half, off]: [&Vec<String>; 4]) -> String {
     let line = |list: &[String], [one, several]: [&str; 2]| {
@@ -177,7 +198,7 @@ fn truth([twice, stale, half, off]: [&Vec<String>; 4]) -> String {
 }
 
 /// The first of the names, and the number of the others.
-fn some_of(names: &[String]) -> String {
+pub(super) fn some_of(names: &[String]) -> String {
     match names.split_at_checked(LISTED) {
         Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
         _ => names.join(", "),
@@ -253,8 +274,9 @@ fn ended(
         Outcome::Ok => (Weight::Course, "", format!("ok in {}", text::seconds(elapsed_seconds))),
         Outcome::Failed => (Weight::Alarm, "FAILED", failure),
         Outcome::Unknown => (Weight::Alarm, "UNKNOWN", failure),
-        Outcome::Cancelled => (Weight::News, "PAUSED", cause.with_place()),
-        Outcome::Skipped => (Weight::Course, "SKIPPED", cause.with_place()),
+        // The end of the wave counts them.
+        Outcome::Cancelled => (Weight::Detail, "PAUSED", cause.with_place()),
+        Outcome::Skipped => (Weight::Detail, "SKIPPED", cause.with_place()),
     };
     Message { weight, tone: picture::tone(outcome), head, label, text }
 }
@@ -314,11 +336,14 @@ pub fn farewell(board: &Board, zone: &TimeZone) -> Vec<Line> {
         let head = format!("running on the server when last seen: {}", board.left.len());
         lines.push(Line::default().with(Tone::Warning, head));
     }
-    for left in &board.left {
+    for left in board.left.iter().take(LISTED) {
         let subject = &left.subject;
         let label = if left.label.is_empty() { &subject.label } else { &left.label };
         let text = format!("  {}  {} {}  {}", text::one_line(label), subject.kind, subject.id, left.status);
         lines.push(Line::default().with(Tone::Plain, text::one_line(&text)));
+    }
+    if let more @ 1.. = board.left.len().saturating_sub(LISTED) {
+        lines.push(Line::default().with(Tone::Plain, format!("  and {more} more")));
     }
     let elapsed = board.elapsed_seconds.filter(|_| !board.waves.is_empty());
     lines.extend(

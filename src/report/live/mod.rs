@@ -2,7 +2,9 @@
 
 pub mod background;
 pub mod bars;
+mod basis;
 pub mod board;
+mod forecast;
 pub(super) mod item;
 pub mod jsonl;
 pub mod lines;

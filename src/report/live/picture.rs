@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::count;
-use crate::event::Outcome;
+use crate::event::{Outcome, Progress};
+use crate::model::{Part, Status};
 use crate::report::streams::paint::{Line, Tone};
 use crate::report::streams::text;
 
@@ -32,7 +33,8 @@ struct Row {
     percent: Option<f64>,
     elapsed: String,
     pace: Pace,
-    left: Option<SignedDuration>,
+    /// The expected rest, or at least that of the current part.
+    left: String,
     copied: Vec<String>,
 }
 
@@ -44,10 +46,11 @@ struct Columns {
 }
 
 impl Board {
-    /// The picture at `now`: never more lines than `height` less two, none wider than `width`.
+    /// The picture at `now`, by the forecasts of the last [`Board::look`]: never more lines than `height` less two, none
+    /// wider than `width`.
     pub fn lines(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
         let room = height.saturating_sub(MARGIN);
-        let mut foot: Vec<Line> = self.wave_lines(now, width);
+        let mut foot: Vec<Line> = self.wave_lines(width);
         foot.extend(self.away_line(now).or_else(|| self.trouble_line(now)));
         foot.extend(self.stop_line());
         let most = (room / 2).max(1).min(room);
@@ -87,19 +90,19 @@ impl Board {
             percent: wait.map(|wait| wait.progress.percent),
             elapsed: text::duration(now.duration_since(begun)),
             pace: item.pace(now),
-            left: wait.and_then(|wait| wait.time_left(now)),
+            left: match self.rest(place, now) {
+                Some(rest) => rest.words(),
+                None => wait.map(|wait| part_left(wait, now)).unwrap_or_default(),
+            },
             copied: wait.map_or_else(Vec::new, |wait| copied(wait, now)),
         }
     }
 
-    fn wave_lines(&self, now: Timestamp, width: usize) -> Vec<Line> {
-        let shown: Vec<&Wave> = self
-            .waves
-            .iter()
-            .filter(|wave| wave.finished.is_none() && !(wave.is_each() && wave.parent.is_some()))
-            .collect();
-        let name = shown.iter().map(|wave| text::width(&wave.name)).max().unwrap_or(0).min(width / 4);
-        shown.into_iter().map(|wave| wave_line(wave, name, now, width)).collect()
+    fn wave_lines(&self, width: usize) -> Vec<Line> {
+        let is_shown = |wave: &Wave| wave.finished.is_none() && !(wave.is_each() && wave.parent.is_some());
+        let shown: Vec<usize> = (0..self.waves.len()).filter(|at| is_shown(&self.waves[*at])).collect();
+        let name = shown.iter().map(|at| text::width(&self.waves[*at].name)).max().unwrap_or(0).min(width / 4);
+        shown.into_iter().map(|at| self.wave_line(at, name, width)).collect()
     }
 
     /// The innermost call of the script itself, once it takes longer than a blink.
@@ -111,8 +114,8 @@ impl Board {
             state: "working".to_owned(),
             percent: None,
             elapsed: text::duration(elapsed),
-            pace: Pace::since(*began, now),
-            left: None,
+            pace: Pace::Moving,
+            left: String::new(),
             copied: Vec::new(),
         })
     }
@@ -170,8 +173,8 @@ fn loose_row(wait: &Wait, now: Timestamp) -> Row {
         state: wait_state(wait),
         percent: Some(wait.progress.percent),
         elapsed: text::duration(now.duration_since(wait.since)),
-        pace: Pace::since(wait.changed, now),
-        left: wait.time_left(now),
+        pace: wait.pace(now),
+        left: wait.time_left(now).map(|left| format!("~{}", text::duration(left))).unwrap_or_default(),
         copied: copied(wait, now),
     }
 }
@@ -186,20 +189,32 @@ pub fn state(item: &Item, now: Timestamp) -> String {
     let wait = item.slowest_wait().map(wait_state);
     let call = || item.calls.last().map(|(_, function)| text::one_line(function));
     let state = wait.or_else(call).unwrap_or_else(|| "working".to_owned());
+    let state = if item.is_verified_now() { format!("verify {state}") } else { state };
     match item.waits.len() {
         0 | 1 => state,
         waits => format!("{state} (1 of {waits})"),
     }
 }
 
-/// The status, and the current task.
-pub fn wait_state(wait: &Wait) -> String {
-    let status = wait.progress.status.as_str();
-    match &wait.progress.task {
-        _ if status.is_empty() => format!("waiting for {}", text::one_line(&wait.subject.kind)),
-        Some(task) => text::one_line(&format!("{status} {task}")),
-        None => text::one_line(status),
+/// The part, the status unless it is the usual one, and the current task.
+fn wait_state(wait: &Wait) -> String {
+    match wait.progress.status.as_str() {
+        "" => format!("waiting for {}", text::one_line(&wait.subject.kind)),
+        _ => progress_state(&wait.progress),
     }
+}
+
+/// The same of an observation.
+pub(super) fn progress_state(progress: &Progress) -> String {
+    let is_usual = progress.task.is_some() && Status::from(progress.status.as_str()) == Status::Running;
+    let status = (!is_usual).then_some(progress.status.as_str());
+    let words = [progress.part.map(Part::word), status, progress.task.as_deref()];
+    text::one_line(&words.into_iter().flatten().collect::<Vec<_>>().join(" "))
+}
+
+/// The rest of the part that a wait is, which is not all: `12m+`.
+fn part_left(wait: &Wait, now: Timestamp) -> String {
+    wait.time_left(now).map(|left| format!("{}+", text::duration(left))).unwrap_or_default()
 }
 
 /// Bytes and rate, the most valuable first.
@@ -245,31 +260,86 @@ impl Row {
             Pace::Slow(still) => line.fitting(width, Tone::Warning, &format!("slow {}", text::duration(still))),
             Pace::Stalled(still) => line.fitting(width, Tone::Bad, &format!("stalled {}", text::duration(still))),
         };
-        let left = self.left.map(|left| format!("~{}", text::duration(left))).unwrap_or_default();
-        line = line.fitting(width, Tone::Plain, &left);
+        line = line.fitting(width, Tone::Plain, &self.left);
         self.copied.iter().fold(line, |line, piece| line.fitting(width, Tone::Quiet, piece))
     }
 }
 
-fn wave_line(wave: &Wave, name: usize, now: Timestamp, width: usize) -> Line {
-    let counts = wave.counts();
-    let bar = if width < 50 { 0 } else { (width / 4).min(30) };
-    let mut line = Line::default()
-        .with(Tone::Strong, text::left(&text::one_line(&wave.name).to_uppercase(), name))
-        .with(Tone::Plain, format!("  {}/{} done  ", counts.total(), wave.total))
-        .with(Tone::Good, text::bar(wave.fraction(), bar))
-        .with(Tone::Plain, format!(" {}", text::percent(wave.fraction() * 100.0)));
-    for outcome in [Outcome::Failed, Outcome::Unknown, Outcome::Cancelled, Outcome::Skipped] {
-        let number = counts.get(outcome);
-        let piece = if number > 0 { format!("{number} {}", outcome.word()) } else { String::new() };
-        line = line.fitting(width, tone(outcome), &piece);
+impl Board {
+    fn wave_line(&self, at: usize, name: usize, width: usize) -> Line {
+        let wave = &self.waves[at];
+        let (counts, forecast) = (wave.counts(), wave.forecast);
+        let bar = if width < 50 { 0 } else { (width / 4).min(30) };
+        let mut line = Line::default()
+            .with(Tone::Strong, text::left(&text::one_line(&wave.name).to_uppercase(), name))
+            .with(Tone::Plain, format!("  {}/{} done  ", counts.total(), wave.total))
+            .with(Tone::Good, text::bar(forecast.share, bar))
+            .with(
+                Tone::Plain,
+                if forecast.is_timed { format!(" {}", text::percent(forecast.share * 100.0)) } else { String::new() },
+            );
+        for outcome in [Outcome::Failed, Outcome::Unknown, Outcome::Cancelled, Outcome::Skipped] {
+            let number = counts.get(outcome);
+            let piece = if number > 0 { format!("{number} {}", outcome.said()) } else { String::new() };
+            line = line.fitting(width, tone(outcome), &piece);
+        }
+        line = line.fitting(width, Tone::Plain, &format!("{} active", wave.active()));
+        line = line.fitting(width, tone(Outcome::Failed), &self.failed_inside(at).unwrap_or_default());
+        if wave.stopping.is_some() {
+            line = line.fitting(width, Tone::Warning, "stopping");
+        }
+        line = line.fitting(width, Tone::Plain, &wave_left(wave).unwrap_or_default());
+        line.fitting(width, Tone::Quiet, &parts(wave).join(", "))
     }
-    line = line.fitting(width, Tone::Plain, &format!("{} active", wave.active()));
-    if wave.stopping.is_some() {
-        return line.fitting(width, Tone::Warning, "stopping");
+
+    /// `3 failed inside`: the items of waves inside that are not ok, which the wave itself may take as well done.
+    fn failed_inside(&self, at: usize) -> Option<String> {
+        let inside = self.inside(at);
+        let not_ok = inside.failed + inside.unknown;
+        (not_ok > 0).then(|| format!("{not_ok} failed inside"))
     }
-    let left = wave.time_left(now).map(|left| format!("~{} left", text::duration(left))).unwrap_or_default();
-    line.fitting(width, Tone::Plain, &left)
+
+    /// `seed: 15 of 36 items done, 20 active, 81%, ~2h10-2h40 left, 3 first copy, 17 deploy`, for output without bars.
+    pub fn wave_sentence(&self, at: usize) -> String {
+        let wave = &self.waves[at];
+        let counts = wave.counts();
+        let mut words = vec![
+            format!("{} of {} done", counts.total(), count(wave.total, "item")),
+            format!("{} active", wave.active()),
+        ];
+        words.extend((counts.failed > 0).then(|| format!("{} failed", counts.failed)));
+        words.extend(self.failed_inside(at));
+        words
+            .extend(wave.forecast.is_timed.then(|| text::percent(wave.forecast.share * 100.0).trim_start().to_owned()));
+        words.extend(wave_left(wave));
+        words.extend(parts(wave));
+        words.join(", ")
+    }
+}
+
+/// `~25m-40m left`, and the items that stand still beside it.
+fn wave_left(wave: &Wave) -> Option<String> {
+    let left = wave.forecast.left.map(|left| format!("{} left", left.words()));
+    let stalled = (wave.forecast.stalled > 0).then(|| format!("{} stalled", wave.forecast.stalled));
+    let words: Vec<String> = left.into_iter().chain(stalled).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// The parts that its items are in, each with their number.
+fn parts(wave: &Wave) -> Vec<String> {
+    let mut parts: Vec<(&str, usize)> = Vec::new();
+    let in_flight = wave.items.iter().filter(|item| item.is_in_flight());
+    let words = in_flight.filter_map(|item| match item.part() {
+        None if item.is_verified_now() => Some("verify"),
+        part => part.map(Part::word),
+    });
+    for word in words {
+        match parts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, number)) => *number += 1,
+            None => parts.push((word, 1)),
+        }
+    }
+    parts.into_iter().map(|(word, number)| format!("{number} {word}")).collect()
 }
 
 /// The tone of an outcome.
@@ -281,17 +351,6 @@ pub fn tone(outcome: Outcome) -> Tone {
     }
 }
 
-/// `seed: 15 of 36 items done, 20 active, 81%, ~2h10 left`, for output without bars.
-pub fn wave_sentence(wave: &Wave, now: Timestamp) -> String {
-    let counts = wave.counts();
-    let mut words =
-        vec![format!("{} of {} done", counts.total(), count(wave.total, "item")), format!("{} active", wave.active())];
-    words.extend((counts.failed > 0).then(|| format!("{} failed", counts.failed)));
-    words.push(text::percent(wave.fraction() * 100.0).trim_start().to_owned());
-    words.extend(wave.time_left(now).map(|left| format!("~{} left", text::duration(left))));
-    words.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +358,8 @@ mod tests {
     use crate::report::live::scene;
 
     fn picture(board: &Board, width: usize, height: usize) -> String {
+        let mut board = board.clone();
+        board.look(scene::minute(41.0));
         let lines = board.lines(scene::minute(41.0), width, height);
         lines.iter().map(|line| line.plain().trim_end().to_owned()).collect::<Vec<_>>().join("\n")
     }
@@ -306,31 +367,31 @@ mod tests {
     #[test]
     fn every_item_in_flight_says_state_share_time_and_pace_at_80_columns() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 80, 24), @r#"
-        seed/web-02   RUNNING REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
-        seed/db-07    RUNNING REPLICATE_DISKS  #---------  12%    41m  stalled 21m
-        seed/db-11    retry 2/3                                   41m
-        seed/mail-01  replica_ensure                               1m
-        SEED  1/7 done  #####---------------  28%  4 active  ~39m left
+        seed/web-02   first copy REPLICATE_DISKS  #########-  90%    41m  slow 5m
+        seed/db-07    first copy REPLICATE_DISKS  #---------  12%    41m  stalled 21m
+        seed/db-11    retry 2/3                                      41m  ~2m-5m
+        seed/mail-01  replica_ensure                                  1m  ~27m-50m
+        SEED  1/7 done  #####---------------  27%  4 active  1 stalled  2 first copy
         "#);
     }
 
     #[test]
     fn a_wider_screen_shows_the_bytes_too() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 120, 40), @r#"
-        seed/web-02   RUNNING REPLICATE_DISKS  #############--  90%    41m  slow 5m  36/40 GB
-        seed/db-07    RUNNING REPLICATE_DISKS  #--------------  12%    41m  stalled 21m  4.8/40 GB
-        seed/db-11    retry 2/3                                        41m
-        seed/mail-01  replica_ensure                                    1m
-        SEED  1/7 done  ########----------------------  28%  4 active  ~39m left
+        seed/web-02   first copy REPLICATE_DISKS  #############--  90%    41m  slow 5m  36/40 GB
+        seed/db-07    first copy REPLICATE_DISKS  #--------------  12%    41m  stalled 21m  4.8/40 GB
+        seed/db-11    retry 2/3                                           41m  ~2m-5m
+        seed/mail-01  replica_ensure                                       1m  ~27m-50m
+        SEED  1/7 done  ########----------------------  27%  4 active  1 stalled  2 first copy
         "#);
     }
 
     #[test]
     fn what_does_not_fit_is_summed_and_what_stands_still_stays_in_sight() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 60, 5), @r#"
-        seed/db-07  RUNNING REPLICATE…   12%    41m  stalled 21m
+        seed/db-07  first copy REPLIC…   12%    41m  stalled 21m
         + 3 more in flight
-        SEED  1/7 done  ####-----------  28%  4 active  ~39m left
+        SEED  1/7 done  ####-----------  27%  4 active  1 stalled
         "#);
     }
 
@@ -343,11 +404,11 @@ mod tests {
         events.push(scene::event(41.0, scene::main_lane(), retried));
         events.push(scene::event(41.0, scene::main_lane(), Fact::StopRequested { now: false }));
         insta::assert_snapshot!(picture(&scene::board(&events), 80, 24), @r#"
-        seed/web-02   RUNNING REPLICATE_DISKS  #########-  90%    41m  slow 5m  36/40 GB
-        seed/db-07    RUNNING REPLICATE_DISKS  #---------  12%    41m  stalled 21m
-        seed/db-11    retry 2/3                                   41m
-        seed/mail-01  replica_ensure                               1m
-        SEED  1/7 done  #####---------------  28%  4 active  ~39m left
+        seed/web-02   first copy REPLICATE_DISKS  #########-  90%    41m  slow 5m
+        seed/db-07    first copy REPLICATE_DISKS  #---------  12%    41m  stalled 21m
+        seed/db-11    retry 2/3                                      41m  ~2m-5m
+        seed/mail-01  replica_ensure                                  1m  ~27m-50m
+        SEED  1/7 done  #####---------------  27%  4 active  1 stalled  2 first copy
         RETRY  GET /v1/p/transfers again in 1m: connection refused
         STOPPING  nothing new starts; work on the server goes on
         "#);

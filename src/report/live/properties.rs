@@ -3,10 +3,11 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use crate::event::{Counts, Event, Fact, Origin, Outcome, Progress};
+use crate::model::Part;
 use crate::report::streams::text;
 
 use super::board::Board;
-use super::lines::Lines;
+use super::lines::{Detail, Lines};
 use super::scene;
 use super::summary::summary;
 
@@ -35,6 +36,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             limit,
             items: KEYS[..keys].iter().map(|key| (*key).into()).collect(),
             call,
+            body: "".into(),
         }),
         (0..WAVES.len()).prop_map(|name| Fact::WaveFinished {
             name: WAVES[name].to_owned(),
@@ -60,7 +62,13 @@ fn fact() -> impl Strategy<Value = Fact> {
         id.clone().prop_map(|subject| Fact::WaitStarted { subject, since: scene::minute(0.0) }),
         (id.clone(), number, any::<Option<(u64, u64)>>()).prop_map(|(subject, percent, bytes)| Fact::WaitChanged {
             subject,
-            progress: Progress { status: "RUNNING".into(), task: Some("REPLICATE_DISKS".into()), percent, bytes },
+            progress: Progress {
+                status: "RUNNING".into(),
+                part: Some(Part::Delta),
+                task: Some("REPLICATE_DISKS".into()),
+                percent,
+                bytes
+            },
             since: scene::minute(0.0),
         }),
         id.clone().prop_map(|subject| Fact::WaitLeft { subject, status: "RUNNING".to_owned() }),
@@ -107,20 +115,22 @@ proptest! {
     fn a_wave_never_goes_backwards(events in events()) {
         let mut board = Board::default();
         for event in &events {
-            let before: Vec<f64> = board.waves.iter().map(|wave| wave.fraction()).collect();
+            let before: Vec<f64> = board.waves.iter().map(|wave| wave.forecast.share).collect();
             board.apply(event);
+            board.look(event.at);
             for (wave, before) in board.waves.iter().zip(before) {
-                prop_assert!(wave.fraction() >= before && wave.fraction() <= 1.0);
+                prop_assert!(wave.forecast.share >= before && wave.forecast.share <= 1.0);
+                prop_assert!(wave.forecast.left.is_none_or(|left| 0.0 <= left.low && left.low <= left.high), "{:?}", wave.forecast);
             }
         }
     }
 
     #[test]
     fn every_line_of_a_log_and_of_the_summary_is_one_line(events in events(), width in 20..200usize) {
-        let (mut board, mut lines) = (Board::default(), Lines::new(TimeZone::UTC));
+        let (mut board, mut lines) = (Board::default(), Lines::log(TimeZone::UTC, Detail::All));
         for event in &events {
             board.apply(event);
-            for line in lines.lines(&board, event) {
+            for line in lines.lines(&mut board, event) {
                 prop_assert!(!line.plain().chars().any(char::is_control), "{:?}", line.plain());
             }
         }

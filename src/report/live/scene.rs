@@ -7,7 +7,7 @@ use crate::clock::REHEARSAL_START;
 use crate::event::{Cause, Counts, Event, Fact, Origin, Outcome, Progress, Subject, VERSION};
 
 use super::board::Board;
-use crate::model::Power;
+use crate::model::{Part, Power};
 
 /// The run's time after this many minutes.
 pub fn minute(minutes: f64) -> Timestamp {
@@ -29,7 +29,12 @@ pub fn event(minutes: f64, origin: Origin, fact: Fact) -> Event {
 
 pub fn wave(minutes: f64, name: &str, limit: usize, keys: &[&str]) -> Event {
     let items: Vec<Arc<str>> = keys.iter().map(|key| Arc::from(*key)).collect();
-    event(minutes, main_lane(), Fact::WaveStarted { name: name.to_owned(), total: items.len(), limit, items, call: 0 })
+    let total = items.len();
+    event(
+        minutes,
+        main_lane(),
+        Fact::WaveStarted { name: name.to_owned(), total, limit, items, call: 0, body: "".into() },
+    )
 }
 
 pub fn started(minutes: f64, origin: Origin) -> Event {
@@ -85,6 +90,7 @@ pub fn waiting(minutes: f64, origin: Origin, id: &str) -> Event {
 pub fn copying(minutes: f64, since: f64, origin: Origin, id: &str, percent: u32) -> Event {
     let progress = Progress {
         status: "RUNNING".to_owned(),
+        part: Some(Part::FirstCopy),
         task: Some("REPLICATE_DISKS".to_owned()),
         percent: f64::from(percent),
         bytes: Some((u64::from(percent) * 400_000_000, 40_000_000_000)),

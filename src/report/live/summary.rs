@@ -1,5 +1,6 @@
 //! The end of a run for stdout: the waves, the items that are not ok, and those with more than one attempt. It contains
 //! no ids and no times, so that rehearsals can be compared.
+use crate::error::count;
 use crate::event::sources::{Source, Sources};
 use crate::event::{Counts, Outcome};
 use crate::model::Power;
@@ -30,6 +31,7 @@ pub fn summary(board: &Board, width: Option<usize>) -> Option<String> {
         parts.push(failures.text(width));
     }
     parts.extend(retried(&waves));
+    parts.extend(unreached(board));
     Some(parts.join("\n\n"))
 }
 
@@ -70,7 +72,7 @@ fn label(board: &Board, wave: usize) -> String {
 
 fn wave_grid(waves: &[(String, &Wave)]) -> Grid {
     let mut head = vec!["wave".to_owned(), "total".to_owned()];
-    head.extend(Outcome::ALL.map(|outcome| outcome.word().to_owned()));
+    head.extend(Outcome::ALL.map(|outcome| outcome.said().to_owned()));
     let row = |(label, wave): &(String, &Wave)| {
         let counts: Counts = wave.counts();
         let numbers = Outcome::ALL.map(|outcome| counts.get(outcome).to_string());
@@ -117,8 +119,9 @@ fn item_grid(waves: &[(String, &Wave)], sources: &Sources) -> Grid {
     }
     let failed = waves.iter().flat_map(|(label, wave)| {
         wave.items.iter().filter_map(move |item| {
-            let outcome = item.outcome().filter(|outcome| *outcome != Outcome::Ok)?;
-            let mut row = item_row(item, label, outcome);
+            let outcome = item.outcome();
+            let is_listed = outcome.is_some_and(|outcome| outcome != Outcome::Ok) || outcome.is_none() && wave.cut;
+            let mut row = is_listed.then(|| item_row(item, label, outcome))?;
             if !sources.is_empty() {
                 let power = source_of(sources, &item.key).map_or("", |source| source.power.word());
                 row.insert(4, power.to_uppercase());
@@ -129,14 +132,22 @@ fn item_grid(waves: &[(String, &Wave)], sources: &Sources) -> Grid {
     Grid { rows: [head].into_iter().chain(failed).collect(), right: &[3] }
 }
 
-fn item_row(item: &Item, wave: &str, outcome: Outcome) -> Vec<String> {
+/// An item without an outcome is one of a wave that was cut short.
+fn item_row(item: &Item, wave: &str, outcome: Option<Outcome>) -> Vec<String> {
     let tries = match outcome {
-        Outcome::Skipped => "-".to_owned(),
+        _ if item.attempt == 0 => "-".to_owned(),
+        Some(Outcome::Skipped) => "-".to_owned(),
         _ => format!("{}/{}", item.attempt, item.attempts.max(item.attempt)),
     };
     let cause = item.cause.as_ref().map(|cause| cause.with_place()).unwrap_or_default();
     let cause = cause.lines().next().unwrap_or_default();
-    vec![text::one_line(&item.key), wave.to_owned(), outcome.word().to_owned(), tries, text::one_line(cause)]
+    vec![
+        text::one_line(&item.key),
+        wave.to_owned(),
+        outcome.map_or("not done", Outcome::said).to_owned(),
+        tries,
+        text::one_line(cause),
+    ]
 }
 
 fn retried(waves: &[(String, &Wave)]) -> Option<String> {
@@ -146,6 +157,17 @@ fn retried(waves: &[(String, &Wave)]) -> Option<String> {
         .map(|item| format!("{} ({} tries)", text::one_line(&item.key), item.attempt))
         .collect();
     (!names.is_empty()).then(|| format!(" retried: {}", names.join(", ")))
+}
+
+/// The waves that this process of the run did not come to, and what they still hold.
+fn unreached(board: &Board) -> Option<String> {
+    let name = |at: usize| {
+        let wave = &board.waves[at];
+        let open = wave.items.iter().filter(|item| item.outcome() != Some(Outcome::Ok)).count();
+        format!("{} ({} of {} not ok)", label(board, at), open, count(wave.total, "item"))
+    };
+    let names: Vec<String> = board.unreached().map(name).collect();
+    (!names.is_empty()).then(|| format!(" not reached this time: {}", names.join(", ")))
 }
 
 impl Grid {
@@ -179,16 +201,16 @@ mod tests {
     fn the_summary_follows_the_items_order_and_holds_neither_ids_nor_times() {
         let board = scene::board(&scene::ended_run());
         insta::assert_snapshot!(summary(&board, Some(80)).expect("there were waves"), @r#"
-        wave  total  ok  failed  skipped  cancelled  unknown
-        web       2   2       0        0          0        0
-        db        5   0       2        1          1        1
+        wave  total  ok  failed  skipped  paused  unknown
+        web       2   2       0        0       0        0
+        db        5   0       2        1       1        1
 
-        item   wave  outcome    tries  cause
-        db-07  db    failed       3/3  REPLICATE_DISKS: Connection reset reading disk 0
-        db-11  db    failed       1/1  Quota exceeded for cores: 8, used 20/20 (execut…
-        db-12  db    cancelled    1/1  interrupted by the operator
-        db-13  db    unknown      1/1  nobody knows whether POST /transfers was applied
-        db-14  db    skipped        -  the failure budget is used up
+        item   wave  outcome  tries  cause
+        db-07  db    failed     3/3  REPLICATE_DISKS: Connection reset reading disk 0
+        db-11  db    failed     1/1  Quota exceeded for cores: 8, used 20/20 (executio…
+        db-12  db    paused     1/1  interrupted by the operator
+        db-13  db    unknown    1/1  nobody knows whether POST /transfers was applied
+        db-14  db    skipped      -  the failure budget is used up
 
         retried: web-02 (2 tries)
         "#);

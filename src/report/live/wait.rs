@@ -9,10 +9,12 @@ use crate::report::streams::text;
 /// The number of looks at a wait that are kept for its rate.
 const SAMPLES: usize = 16;
 
-/// A wait without movement for this long is slow.
-pub const SLOW: SignedDuration = SignedDuration::from_mins(3);
-/// A wait without movement for this long is stalled.
-pub const STALLED: SignedDuration = SignedDuration::from_mins(10);
+/// A wait without movement for less than this is never slow, nor for less than that stalled.
+const SLOW: SignedDuration = SignedDuration::from_mins(3);
+const STALLED: SignedDuration = SignedDuration::from_mins(10);
+/// Slow is a wait without movement for as many times the usual time between two movements, and stalled for as many.
+const SLOW_TIMES: i32 = 4;
+const STALLED_TIMES: i32 = 8;
 
 /// A wait, and its course so far.
 #[derive(Clone, Debug)]
@@ -21,7 +23,9 @@ pub struct Wait {
     pub since: Timestamp,
     pub progress: Progress,
     /// The time of the last change of status, task, percent or bytes.
-    pub changed: Timestamp,
+    changed: Timestamp,
+    /// The size of what is copied, once it was said.
+    pub(super) size: Option<u64>,
     samples: VecDeque<Sample>,
 }
 
@@ -40,16 +44,6 @@ pub enum Pace {
     Stalled(SignedDuration),
 }
 
-impl Pace {
-    pub fn since(changed: Timestamp, now: Timestamp) -> Self {
-        match now.duration_since(changed) {
-            still if still > STALLED => Pace::Stalled(still),
-            still if still > SLOW => Pace::Slow(still),
-            _ => Pace::Moving,
-        }
-    }
-}
-
 impl Wait {
     pub(super) fn new(subject: &Subject, since: Timestamp, at: Timestamp) -> Self {
         Self {
@@ -57,6 +51,7 @@ impl Wait {
             since,
             progress: Progress::default(),
             changed: at,
+            size: None,
             samples: VecDeque::from([Sample { at, percent: 0.0, bytes: None }]),
         }
     }
@@ -76,10 +71,29 @@ impl Wait {
             self.samples.iter_mut().for_each(|sample| sample.bytes = None);
         }
         self.progress = progress.clone();
+        self.size = total(progress).or(self.size);
         self.changed = at;
         self.samples.push_back(Sample { at, percent: progress.percent, bytes: progress.bytes.map(|(done, _)| done) });
         if self.samples.len() > SAMPLES {
             self.samples.pop_front();
+        }
+    }
+
+    /// True if it copies disks just now, at a pace of its own.
+    pub(super) fn copies(&self) -> bool {
+        self.progress.task.as_deref() == Some("REPLICATE_DISKS")
+    }
+
+    /// Its liveliness, by its own usual time between two movements.
+    pub fn pace(&self, now: Timestamp) -> Pace {
+        let usual = match (self.samples.front(), self.samples.back(), i32::try_from(self.samples.len())) {
+            (Some(first), Some(last), Ok(number @ 3..)) => last.at.duration_since(first.at) / (number - 1),
+            _ => SignedDuration::ZERO,
+        };
+        match now.duration_since(self.changed) {
+            still if still > STALLED.max(usual * STALLED_TIMES) => Pace::Stalled(still),
+            still if still > SLOW.max(usual * SLOW_TIMES) => Pace::Slow(still),
+            _ => Pace::Moving,
         }
     }
 
@@ -90,7 +104,7 @@ impl Wait {
         let gained = last.percent - first.percent;
         // The first tasks say little about the later ones, unless bytes are counted.
         let early = last.bytes.is_none() && last.percent < 15.0;
-        if early || spent < 30.0 || gained < 3.0 || matches!(Pace::since(self.changed, now), Pace::Stalled(_)) {
+        if early || spent < 30.0 || gained < 3.0 || matches!(self.pace(now), Pace::Stalled(_)) {
             return None;
         }
         let rest = (100.0 - last.percent) * spent / gained - now.duration_since(last.at).as_secs_f64();
@@ -99,7 +113,7 @@ impl Wait {
 
     /// Bytes per second over the last looks.
     pub fn rate(&self, now: Timestamp) -> Option<u64> {
-        if matches!(Pace::since(self.changed, now), Pace::Stalled(_)) {
+        if matches!(self.pace(now), Pace::Stalled(_)) {
             return None;
         }
         let known = || self.samples.iter().filter_map(|sample| Some((sample.at, sample.bytes?)));
@@ -120,7 +134,8 @@ mod tests {
         let mut wait = Wait::new(&scene::subject("e"), scene::minute(0.0), scene::minute(0.0));
         for percent in [10_u32, 20, 30] {
             let bytes = Some((u64::from(percent) * 60_000_000, 6_000_000_000));
-            let progress = Progress { status: "RUNNING".to_owned(), task: None, percent: f64::from(percent), bytes };
+            let progress =
+                Progress { status: "RUNNING".to_owned(), percent: f64::from(percent), bytes, ..Progress::default() };
             wait.observe(scene::minute(f64::from(percent)), &progress);
         }
         wait
@@ -134,11 +149,21 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_still_has_neither_rate_nor_time_left() {
-        let now = scene::minute(41.0);
-        assert_eq!((copy().time_left(now), copy().rate(now)), (None, None));
-        assert_eq!(Pace::since(copy().changed, now), Pace::Stalled(SignedDuration::from_mins(11)));
-        assert_eq!(Pace::since(copy().changed, scene::minute(34.0)), Pace::Slow(SignedDuration::from_mins(4)));
-        assert_eq!(Pace::since(copy().changed, scene::minute(31.0)), Pace::Moving);
+    fn slow_and_stalled_are_told_by_the_usual_pace_of_the_wait_itself() {
+        let mut quick = Wait::new(&scene::subject("e"), scene::minute(0.0), scene::minute(0.0));
+        for minute in 1..10_u32 {
+            let progress = Progress { percent: f64::from(minute), ..Progress::default() };
+            quick.observe(scene::minute(f64::from(minute) / 10.0), &progress);
+        }
+        let paces = |wait: &Wait, minutes: [f64; 3]| minutes.map(|at| wait.pace(scene::minute(at)));
+        let still = SignedDuration::from_mins;
+        assert_eq!(paces(&quick, [1.9, 5.9, 11.9]), [Pace::Moving, Pace::Slow(still(5)), Pace::Stalled(still(11))]);
+        assert_eq!(quick.rate(scene::minute(11.9)), None);
+        // It moves every ten minutes.
+        assert_eq!(
+            paces(&copy(), [60.0, 75.0, 115.0]),
+            [Pace::Moving, Pace::Slow(still(45)), Pace::Stalled(still(85))]
+        );
+        assert_eq!((copy().time_left(scene::minute(115.0)), copy().rate(scene::minute(115.0))), (None, None));
     }
 }

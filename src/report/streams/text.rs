@@ -61,6 +61,11 @@ pub fn time(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }
 
+/// `2026-06-01 20:00:00`
+pub fn date_and_time(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// Text as one line without control characters: keys, names and messages come from outside, and an escape sequence
 /// among them would draw on the operator's screen.
 pub fn one_line(text: &str) -> String {

@@ -219,7 +219,7 @@ fn a_failure_tells_the_task_and_its_cause() {
     let _busy = bench.clock.busy();
     let error = bench.watcher.wait(&lane("main"), target("a"), None).expect_err("fails");
     assert_eq!(error.kind, Kind::Failed);
-    assert_eq!(error.message, "execution of `vm-a` ended in ERROR: REPLICATE_DISKS: Connection reset");
+    assert_eq!(error.message, "REPLICATE_DISKS: Connection reset (execution of `vm-a` ended in ERROR)");
     assert_eq!(
         Value::Object(error.details),
         json!({ "kind": "execution", "id": "a", "instance": "a", "status": "ERROR", "task": "REPLICATE_DISKS",
