@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::clock::Speed;
-use crate::event::{Level, Outcome};
+use crate::event::{Level, Outcome, Progress};
 use crate::report::live::scene;
 
 /// A stream that keeps everything written to it.
@@ -204,6 +204,8 @@ fn a_clock_that_is_set_back_ends_no_heartbeat() {
     pass(5);
     clock.set(SignedDuration::from_hours(-2));
     pass(6);
-    say(&mut desk, scene::main_lane(), Fact::Logged { level: Level::Debug, message: String::new(), hint: None });
+    let progress = Progress::default();
+    let seen = Fact::WaitChanged { subject: scene::subject("e"), progress, since: clock.now() };
+    say(&mut desk, scene::item("seed", "db-07"), seen);
     assert!(err.text().contains("seed/db-07  no change for 11m"), "{}", err.text());
 }

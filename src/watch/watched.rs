@@ -21,8 +21,8 @@ const IDLE_AT_MOST: SignedDuration = SignedDuration::from_secs(15);
 /// A cancel may take this long; after that it hangs.
 const WEDGED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-/// Movement that does not reach the next percent is said as often: whoever looks must not take it for a standstill.
-const MOVES: SignedDuration = SignedDuration::from_mins(2);
+/// A look without news is said as often: whoever only hears of news cannot tell a standstill from nobody looking.
+const LOOKED: SignedDuration = SignedDuration::from_mins(2);
 
 /// The number of times in a row that the server must report a missing object, or refuse the question, to be believed.
 const BELIEVED: u32 = 2;
@@ -189,9 +189,8 @@ impl Watched {
         self.status = Object::from(value).status().to_string();
         let part = self.kind.part(value);
         let progress = Progress { part, ..self.meter.read(value) };
-        let is_old = |(shown, said): &(Progress, Instant)| {
-            *shown == progress || looks_alike(shown, &progress) && now.duration_since(*said) < MOVES
-        };
+        let is_old =
+            |(shown, said): &(Progress, Instant)| looks_alike(shown, &progress) && now.duration_since(*said) < LOOKED;
         if self.shown.as_ref().is_some_and(is_old) {
             return Vec::new();
         }
@@ -322,7 +321,7 @@ mod tests {
             [0, 1, 4, 6, 6, 20].map(|step| watched.see(&copy(step), at(1)).facts.len()).into_iter().collect();
         assert_eq!(said, [1, 0, 0, 1, 0, 1]);
         let mut said = |step: u32, second: i64| watched.see(&copy(step), at(second)).facts.len();
-        assert_eq!([said(21, 100), said(22, 121), said(22, 500), said(23, 501)], [0, 1, 0, 1]);
+        assert_eq!([said(21, 100), said(22, 121), said(22, 200), said(22, 300), said(23, 301)], [0, 1, 0, 1, 0]);
     }
 
     #[test]

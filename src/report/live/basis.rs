@@ -42,7 +42,7 @@ impl<'a> Basis<'a> {
 
     /// The rest of all that an item in flight has to do; `None` if no item went its way, or while it stands still.
     pub(super) fn rest(&self, item: &Item, now: Timestamp) -> Option<Range> {
-        if matches!(item.pace(now), Pace::Stalled(_)) {
+        if matches!(item.pace(), Pace::Stalled(_)) {
             return None;
         }
         let pause = match item.state {
@@ -120,7 +120,7 @@ pub(super) fn forecast(
                     (_, _, Some(inner)) => inner.share.min(0.99),
                     _ => 0.0,
                 };
-                match (rest, item.pace(now)) {
+                match (rest, item.pace()) {
                     (Some(rest), _) => rests.push(rest),
                     (None, Pace::Stalled(_)) => stalled += 1,
                     (None, _) => unknown += 1,

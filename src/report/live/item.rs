@@ -164,9 +164,9 @@ impl Item {
     }
 
     /// Its pace; one that waits for nothing on the server, but sleeps or is asked something, has none.
-    pub fn pace(&self, now: Timestamp) -> Pace {
+    pub fn pace(&self) -> Pace {
         match (self.state, self.slowest_wait()) {
-            (Activity::Active, Some(wait)) => wait.pace(now),
+            (Activity::Active, Some(wait)) => wait.pace(),
             _ => Pace::Moving,
         }
     }

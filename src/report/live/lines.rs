@@ -138,7 +138,7 @@ impl Lines {
         }
         let places = board.in_flight().into_iter();
         let found: Vec<(ItemIndex, SignedDuration)> =
-            places.filter_map(|place| Some((place, self.newly_stalled(board, place, now)?))).collect();
+            places.filter_map(|place| Some((place, self.newly_stalled(board, place)?))).collect();
         let line = |label: String, text: String| {
             Line::default().with(Tone::Strong, label).with(Tone::Warning, format!("  no change for {text}"))
         };
@@ -168,9 +168,9 @@ impl Lines {
         lines
     }
 
-    fn newly_stalled(&mut self, board: &Board, place: ItemIndex, now: Timestamp) -> Option<SignedDuration> {
+    fn newly_stalled(&mut self, board: &Board, place: ItemIndex) -> Option<SignedDuration> {
         let key = (place.wave, place.item);
-        let Pace::Stalled(still) = board.item(place).pace(now) else {
+        let Pace::Stalled(still) = board.item(place).pace() else {
             self.stalled.remove(&key);
             return None;
         };
@@ -195,7 +195,7 @@ pub fn shows(quiet: bool, weight: Weight) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, Fact, Level};
+    use crate::event::Event;
     use crate::report::live::scene;
 
     fn log(events: &[Event], detail: Detail) -> String {
@@ -218,13 +218,12 @@ mod tests {
         2026-06-01 20:00:00  seed/web-02  started
         2026-06-01 20:10:00  seed  0 of 7 items done, 4 active, 1 first copy
         2026-06-01 20:10:00  seed/web-01  first copy REPLICATE_DISKS  25%  10/40 GB  9m
-        2026-06-01 20:20:00  seed/web-02  no change for 19m: waiting for execution
-        2026-06-01 20:20:00  seed  0 of 7 items done, 4 active, 1 stalled, 2 first copy
+        2026-06-01 20:20:00  seed  0 of 7 items done, 4 active, 2 first copy
         2026-06-01 20:20:00  seed/db-07  first copy REPLICATE_DISKS  12%  4.8/40 GB  19m
         2026-06-01 20:20:00  seed/web-01  first copy REPLICATE_DISKS  50%  20/40 GB  19m
-        2026-06-01 20:36:00  seed/db-07  no change for 16m: first copy REPLICATE_DISKS
-        2026-06-01 20:36:00  seed  0 of 7 items done, 4 active, 1 stalled, 3 first copy
+        2026-06-01 20:36:00  seed  0 of 7 items done, 4 active, 3 first copy
         2026-06-01 20:36:00  seed/web-02  first copy REPLICATE_DISKS  90%  36/40 GB  35m
+        2026-06-01 20:39:30  seed/db-07  no change for 16m: first copy REPLICATE_DISKS
         2026-06-01 20:39:30  RETRY  seed/db-11  attempt 2 of 3 at 20:40:30, after: REPLICATE_DISKS: Connection reset while reading disk 0
         2026-06-01 20:40:00  seed/web-01  first copy REPLICATE_DISKS  99%  40/40 GB  39m
         2026-06-01 20:40:00  seed/web-01  ok in 40m
@@ -262,10 +261,8 @@ mod tests {
         let at = || scene::item("seed", "db-07");
         let mut events = vec![scene::wave(0.0, "seed", 1, &["db-07"]), scene::started(0.0, at())];
         events.extend((0..=60).map(|percent| scene::copying(f64::from(percent) / 4.0, 0.0, at(), "e", percent)));
-        events.extend([16.0, 24.0, 26.0, 30.0, 36.0, 50.0].map(|minutes| {
-            let fact = Fact::Logged { level: Level::Debug, message: String::new(), hint: None };
-            scene::event(minutes, scene::main_lane(), fact)
-        }));
+        // Looks without news.
+        events.extend([16.0, 24.0, 26.0, 30.0, 36.0, 50.0].map(|minutes| scene::copying(minutes, 0.0, at(), "e", 60)));
         insta::assert_snapshot!(log(&events, Detail::All), @r#"
         2026-06-01 20:00:00  seed  1 item, 1 at a time
         2026-06-01 20:00:00  seed/db-07  started

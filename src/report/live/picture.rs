@@ -89,12 +89,12 @@ impl Board {
             state: state(item, now),
             percent: wait.map(|wait| wait.progress.percent),
             elapsed: text::duration(now.duration_since(begun)),
-            pace: item.pace(now),
+            pace: item.pace(),
             left: match self.rest(place, now) {
                 Some(rest) => rest.words(),
                 None => wait.map(|wait| part_left(wait, now)).unwrap_or_default(),
             },
-            copied: wait.map_or_else(Vec::new, |wait| copied(wait, now)),
+            copied: wait.map_or_else(Vec::new, copied),
         }
     }
 
@@ -173,9 +173,9 @@ fn loose_row(wait: &Wait, now: Timestamp) -> Row {
         state: wait_state(wait),
         percent: Some(wait.progress.percent),
         elapsed: text::duration(now.duration_since(wait.since)),
-        pace: wait.pace(now),
+        pace: wait.pace(),
         left: wait.time_left(now).map(|left| format!("~{}", text::duration(left))).unwrap_or_default(),
-        copied: copied(wait, now),
+        copied: copied(wait),
     }
 }
 
@@ -218,9 +218,9 @@ fn part_left(wait: &Wait, now: Timestamp) -> String {
 }
 
 /// Bytes and rate, the most valuable first.
-fn copied(wait: &Wait, now: Timestamp) -> Vec<String> {
+fn copied(wait: &Wait) -> Vec<String> {
     let Some((done, total)) = wait.progress.bytes else { return Vec::new() };
-    let rate = wait.rate(now).map(|rate| format!("{}/s", text::bytes(rate)));
+    let rate = wait.rate().map(|rate| format!("{}/s", text::bytes(rate)));
     rate.into_iter().chain([text::bytes_of(done, total)]).collect()
 }
 
@@ -367,8 +367,8 @@ mod tests {
     #[test]
     fn every_item_in_flight_says_state_share_time_and_pace_at_80_columns() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 80, 24), @r#"
-        seed/web-02   first copy REPLICATE_DISKS  #########-  90%    41m  slow 5m
-        seed/db-07    first copy REPLICATE_DISKS  #---------  12%    41m  stalled 21m
+        seed/web-02   first copy REPLICATE_DISKS  #########-  90%    41m  slow 4m
+        seed/db-07    first copy REPLICATE_DISKS  #---------  12%    41m  stalled 20m
         seed/db-11    retry 2/3                                      41m  ~2m-5m
         seed/mail-01  replica_ensure                                  1m  ~27m-50m
         SEED  1/7 done  #####---------------  27%  4 active  1 stalled  2 first copy
@@ -378,8 +378,8 @@ mod tests {
     #[test]
     fn a_wider_screen_shows_the_bytes_too() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 120, 40), @r#"
-        seed/web-02   first copy REPLICATE_DISKS  #############--  90%    41m  slow 5m  36/40 GB
-        seed/db-07    first copy REPLICATE_DISKS  #--------------  12%    41m  stalled 21m  4.8/40 GB
+        seed/web-02   first copy REPLICATE_DISKS  #############--  90%    41m  slow 4m  36/40 GB
+        seed/db-07    first copy REPLICATE_DISKS  #--------------  12%    41m  stalled 20m  4.8/40 GB
         seed/db-11    retry 2/3                                           41m  ~2m-5m
         seed/mail-01  replica_ensure                                       1m  ~27m-50m
         SEED  1/7 done  ########----------------------  27%  4 active  1 stalled  2 first copy
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_summed_and_what_stands_still_stays_in_sight() {
         insta::assert_snapshot!(picture(&scene::board(&scene::busy_wave()), 60, 5), @r#"
-        seed/db-07  first copy REPLIC…   12%    41m  stalled 21m
+        seed/db-07  first copy REPLIC…   12%    41m  stalled 20m
         + 3 more in flight
         SEED  1/7 done  ####-----------  27%  4 active  1 stalled
         "#);
@@ -404,8 +404,8 @@ mod tests {
         events.push(scene::event(41.0, scene::main_lane(), retried));
         events.push(scene::event(41.0, scene::main_lane(), Fact::StopRequested { now: false }));
         insta::assert_snapshot!(picture(&scene::board(&events), 80, 24), @r#"
-        seed/web-02   first copy REPLICATE_DISKS  #########-  90%    41m  slow 5m
-        seed/db-07    first copy REPLICATE_DISKS  #---------  12%    41m  stalled 21m
+        seed/web-02   first copy REPLICATE_DISKS  #########-  90%    41m  slow 4m
+        seed/db-07    first copy REPLICATE_DISKS  #---------  12%    41m  stalled 20m
         seed/db-11    retry 2/3                                      41m  ~2m-5m
         seed/mail-01  replica_ensure                                  1m  ~27m-50m
         SEED  1/7 done  #####---------------  27%  4 active  1 stalled  2 first copy

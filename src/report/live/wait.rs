@@ -24,6 +24,8 @@ pub struct Wait {
     pub progress: Progress,
     /// The time of the last change of status, task, percent or bytes.
     changed: Timestamp,
+    /// The time of the last look at it: nobody knows what has happened since.
+    seen: Timestamp,
     /// The size of what is copied, once it was said.
     pub(super) size: Option<u64>,
     samples: VecDeque<Sample>,
@@ -51,6 +53,7 @@ impl Wait {
             since,
             progress: Progress::default(),
             changed: at,
+            seen: at,
             size: None,
             samples: VecDeque::from([Sample { at, percent: 0.0, bytes: None }]),
         }
@@ -59,10 +62,12 @@ impl Wait {
     pub(super) fn shift(&mut self, by: SignedDuration) {
         self.since += by;
         self.changed += by;
+        self.seen += by;
         self.samples.iter_mut().for_each(|sample| sample.at += by);
     }
 
     pub(super) fn observe(&mut self, at: Timestamp, progress: &Progress) {
+        self.seen = at;
         if *progress == self.progress {
             return;
         }
@@ -84,13 +89,13 @@ impl Wait {
         self.progress.task.as_deref() == Some("REPLICATE_DISKS")
     }
 
-    /// Its liveliness, by its own usual time between two movements.
-    pub fn pace(&self, now: Timestamp) -> Pace {
+    /// Its liveliness at the last look, by its own usual time between two movements.
+    pub fn pace(&self) -> Pace {
         let usual = match (self.samples.front(), self.samples.back(), i32::try_from(self.samples.len())) {
             (Some(first), Some(last), Ok(number @ 3..)) => last.at.duration_since(first.at) / (number - 1),
             _ => SignedDuration::ZERO,
         };
-        match now.duration_since(self.changed) {
+        match self.seen.duration_since(self.changed) {
             still if still > STALLED.max(usual * STALLED_TIMES) => Pace::Stalled(still),
             still if still > SLOW.max(usual * SLOW_TIMES) => Pace::Slow(still),
             _ => Pace::Moving,
@@ -104,7 +109,7 @@ impl Wait {
         let gained = last.percent - first.percent;
         // The first tasks say little about the later ones, unless bytes are counted.
         let early = last.bytes.is_none() && last.percent < 15.0;
-        if early || spent < 30.0 || gained < 3.0 || matches!(self.pace(now), Pace::Stalled(_)) {
+        if early || spent < 30.0 || gained < 3.0 || matches!(self.pace(), Pace::Stalled(_)) {
             return None;
         }
         let rest = (100.0 - last.percent) * spent / gained - now.duration_since(last.at).as_secs_f64();
@@ -112,8 +117,8 @@ impl Wait {
     }
 
     /// Bytes per second over the last looks.
-    pub fn rate(&self, now: Timestamp) -> Option<u64> {
-        if matches!(self.pace(now), Pace::Stalled(_)) {
+    pub fn rate(&self) -> Option<u64> {
+        if matches!(self.pace(), Pace::Stalled(_)) {
             return None;
         }
         let known = || self.samples.iter().filter_map(|sample| Some((sample.at, sample.bytes?)));
@@ -145,7 +150,7 @@ mod tests {
     fn rate_and_time_left_come_from_the_last_looks() {
         let now = scene::minute(32.0);
         assert_eq!(copy().time_left(now).map(text::duration).as_deref(), Some("1h08"));
-        assert_eq!(copy().rate(now), Some(1_000_000));
+        assert_eq!(copy().rate(), Some(1_000_000));
     }
 
     #[test]
@@ -155,15 +160,28 @@ mod tests {
             let progress = Progress { percent: f64::from(minute), ..Progress::default() };
             quick.observe(scene::minute(f64::from(minute) / 10.0), &progress);
         }
-        let paces = |wait: &Wait, minutes: [f64; 3]| minutes.map(|at| wait.pace(scene::minute(at)));
+        let paces = |wait: &mut Wait, minutes: [f64; 3]| {
+            let progress = wait.progress.clone();
+            minutes.map(|at| {
+                wait.observe(scene::minute(at), &progress);
+                wait.pace()
+            })
+        };
         let still = SignedDuration::from_mins;
-        assert_eq!(paces(&quick, [1.9, 5.9, 11.9]), [Pace::Moving, Pace::Slow(still(5)), Pace::Stalled(still(11))]);
-        assert_eq!(quick.rate(scene::minute(11.9)), None);
+        assert_eq!(paces(&mut quick, [1.9, 5.9, 11.9]), [Pace::Moving, Pace::Slow(still(5)), Pace::Stalled(still(11))]);
+        assert_eq!(quick.rate(), None);
         // It moves every ten minutes.
+        let mut copy = copy();
         assert_eq!(
-            paces(&copy(), [60.0, 75.0, 115.0]),
+            paces(&mut copy, [60.0, 75.0, 115.0]),
             [Pace::Moving, Pace::Slow(still(45)), Pace::Stalled(still(85))]
         );
-        assert_eq!((copy().time_left(scene::minute(115.0)), copy().rate(scene::minute(115.0))), (None, None));
+        assert_eq!((copy.time_left(scene::minute(115.0)), copy.rate()), (None, None));
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_does_not_stand_still() {
+        assert_eq!(copy().pace(), Pace::Moving);
+        assert!(copy().time_left(scene::minute(60.0)).is_some());
     }
 }
