@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rhai::{ASTFlags, Expr, FnCallExpr, Position};
+use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt};
 
 use crate::check::calls::closure_takes;
 use crate::check::fields::{nearly, object};
@@ -18,6 +18,7 @@ use crate::check::walk::Walk;
 use crate::check::written::{UNKNOWN, Written};
 use crate::error::{Error, count};
 use crate::inventory::doubled_column;
+use crate::language::bodies::is_closure;
 use crate::language::captures::MUTATORS;
 use crate::language::error::uses_its_own;
 use crate::language::finding::captured_write;
@@ -223,6 +224,9 @@ impl Walk<'_> {
         if let Some(row) = self.catalog.find(name) {
             return self.method_of_table(row, on, arguments, call, position);
         }
+        if natives::asks(name) {
+            arguments.iter().for_each(|known| self.answers(name, &known.shape));
+        }
         if let (Shape::List(item), Some((given, takes))) =
             (of, natives::closure_arguments(name, of_item(of)).filter(|_| !arguments.is_empty()))
             && let Some(Shape::Closure(closure)) =
@@ -334,6 +338,19 @@ impl Walk<'_> {
         }
         let body = tree.body(&closure.name, None)?;
         Some(body.parameters.len().saturating_sub(closure.hidden))
+    }
+
+    /// A closure that answers a question about an item has written `=` for `==` if it ends in an assignment.
+    fn answers(&mut self, name: &str, shape: &Shape) {
+        let Shape::Closure(closure) = shape else { return };
+        let body = self.files[closure.file].tree.as_ref().and_then(|tree| tree.body(&closure.name, None));
+        if let Some(Stmt::Assignment(assignment)) = body.and_then(|body| body.body.last())
+            && is_closure(&closure.name)
+        {
+            let position = assignment.1.lhs.position();
+            let error = Error::script(format!("the closure of `{name}` assigns with `=`, and so it answers nothing"));
+            self.wrong(error.hint("`==` compares"), position);
+        }
     }
 
     /// `replica.replica_sync()`: the object of the call is the first argument.

@@ -168,6 +168,11 @@ pub fn given(name: &str, of: &Shape, closure: Option<Shape>) -> Shape {
     }
 }
 
+/// True if the closure of a list's method says yes or no.
+pub fn asks(name: &str) -> bool {
+    matches!(name, "filter" | "find" | "some" | "all" | "index_of" | "drain" | "retain")
+}
+
 /// The arguments of the closure of a list's method, and the numbers of arguments that it may take.
 pub fn closure_arguments(name: &str, item: &Shape) -> Option<(Vec<Shape>, std::ops::RangeInclusive<usize>)> {
     let item = item.clone();

@@ -20,8 +20,8 @@ use crate::cancel::Cancel;
 use crate::check::compile::compile;
 use crate::clock::{Clock, Speed};
 use crate::decode;
-use crate::error::{Error, ExitCode, Kind, Result};
-use crate::event::{Cause, Event, Fact, Origin, Sink, VERSION};
+use crate::error::{Error, ExitCode, Kind, Result, count};
+use crate::event::{Cause, Event, Fact, Origin, Outcome, Sink, VERSION};
 use crate::journal::runs::{self, End, Holder, Meta, Rehearsal, RunKind, Sources};
 use crate::journal::{Journal, Recorder, hash, record};
 use crate::language::catalog::Catalog;
@@ -33,7 +33,9 @@ use crate::language::source::{imported, read_module, read_runbook};
 use crate::language::value::to_shown;
 use crate::limits::Limits;
 use crate::process::{self, Process};
+use crate::report::live::board::Board;
 use crate::report::live::summary;
+use crate::report::live::wave::Wave;
 use crate::report::values::{diagnostic, json, table};
 use crate::report::{Detail, Finished, Report, Stage, View};
 use crate::runtime::engine::{bare, build};
@@ -229,6 +231,12 @@ pub fn imports_of(text: &str, folder: &Path, access: &Access) -> BTreeMap<String
     found
 }
 
+/// The items of all waves that are not ok, as far as they count.
+fn failed_items(board: &Board) -> usize {
+    let bad = |wave: &Wave| wave.counts().get(Outcome::Failed) + wave.counts().get(Outcome::Unknown);
+    board.waves.iter().filter(|wave| !wave.repeated).map(bad).sum()
+}
+
 /// The message at the end of a run that the operator stopped.
 fn paused(id: Option<&str>) -> String {
     let again = match id {
@@ -352,7 +360,7 @@ impl Performance<'_> {
     /// # Errors
     /// `Storage`, which has been printed.
     fn tell(&self, finished: Finished, result: Result<Dynamic, Located>, kept: Result<()>) -> Result<()> {
-        let mut output = finished.output;
+        let (mut output, allowed) = (finished.output, failed_items(&finished.board));
         if let Some(value) = self.shown(&result).filter(|_| self.view() != View::Jsonl) {
             output.data(&self.rendered(&value));
         }
@@ -362,7 +370,7 @@ impl Performance<'_> {
         // A run that ended because of its disk has reported it.
         let known = result.as_ref().is_err_and(|located| located.error.kind == Kind::Storage);
         match result {
-            Ok(_) => {}
+            Ok(_) => self.done(allowed).iter().for_each(|line| output.note(line)),
             Err(located) if located.error.kind == Kind::Interrupted => {
                 output.note(&paused(self.kept.id().as_deref()));
             }
@@ -379,6 +387,18 @@ impl Performance<'_> {
             output.note(&diagnostic::error(error, self.process.color()));
         }
         kept.and(printed)
+    }
+
+    /// The last line of a runbook that has ended well: its name, the failures that it allowed, and what to do next.
+    fn done(&self, allowed: usize) -> Option<String> {
+        let id = self.kept.id().filter(|_| self.arguments.runbook.is_some())?;
+        Some(match allowed {
+            0 => format!("run {id} is done: `coriolis-run report {id} -o run.html` tells all of it"),
+            failed => format!(
+                "run {id} is done, with {} as it allows: `coriolis-run resume {id} --retry-failed` repeats what failed",
+                count(failed, "failed item")
+            ),
+        })
     }
 
     /// The safe next steps while sources are off.
@@ -404,6 +424,15 @@ impl Performance<'_> {
                 Some(format!("go on with `coriolis-run resume {id}`"))
             }
             Kind::ItemsFailed => Some(format!("`coriolis-run resume {id} --retry-failed` repeats what failed")),
+            Kind::Script
+            | Kind::Api
+            | Kind::NotFound
+            | Kind::Ambiguous
+            | Kind::Refused
+            | Kind::Failed
+            | Kind::Cancelled
+            | Kind::Timeout
+            | Kind::Limit => Some(format!("mend the cause, and `coriolis-run resume {id}` goes on from there")),
             _ => None,
         }
     }

@@ -50,7 +50,9 @@ pub fn redacted(text: &str) -> String {
     let ids = Regex::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap();
     let ports = Regex::new(r"127\.0\.0\.1:[0-9]+").unwrap();
     let text = ids.replace_all(text, "00000000-0000-0000-0000-000000000000");
-    ports.replace_all(&text, "127.0.0.1:00000").into_owned()
+    let text = ports.replace_all(&text, "127.0.0.1:00000");
+    let runs = Regex::new(r"(run |resume |report )[a-z2-9]{8}( |`)").unwrap();
+    runs.replace_all(&text, "${1}00000000${2}").into_owned()
 }
 
 fn compare(path: &Path, text: &str) -> Result<(), String> {

@@ -16,7 +16,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 pub fn page(history: &History, zone: &TimeZone) -> String {
     let waves = history.waves();
-    let title = format!("Run {}: {}", history.meta.id, history.status());
+    let title = format!("Run {}: {}", history.meta.id, history.badge());
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -60,7 +60,7 @@ fn head(history: &History, zone: &TimeZone) -> Markup {
     let ends = counts.total();
     html! {
         header {
-            h1 { "Run " (history.meta.id) " " span class=(format!("status {class}")) { (history.status()) } }
+            h1 { "Run " (history.meta.id) " " span class=(format!("status {class}")) { (history.badge()) } }
             p {
                 (history.meta.name) " on " (history.cloud)
                 @if !history.meta.arguments.is_empty() { ", with " code { (history.meta.arguments.join(" ")) } }

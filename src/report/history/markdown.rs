@@ -11,7 +11,7 @@ use crate::event::Outcome;
 use super::{History, text};
 
 pub fn document(history: &History, zone: &TimeZone) -> String {
-    let mut out = format!("# Run {}: {}\n\n", inline(&history.meta.id), history.status());
+    let mut out = format!("# Run {}: {}\n\n", inline(&history.meta.id), history.badge());
     let (from, to) = (when(history.started(), zone), when(history.last(), zone));
     let worked = text::duration(history.worked());
     let _ = writeln!(out, "{} on {}, {from} to {to} ({worked})", code(&history.meta.name), inline(&history.cloud));

@@ -247,6 +247,15 @@ impl History {
         Status::of(self.end.map(|end| end.otherwise), self.meta.alive).word()
     }
 
+    /// The status for people: a run that is done may have failures that it allowed.
+    pub fn badge(&self) -> String {
+        let failed = History::failures(&self.waves()).len();
+        match (self.status(), failed) {
+            (status, 1..) if status == Status::Done.word() => format!("{status}, {failed} failed"),
+            (status, _) => status.to_owned(),
+        }
+    }
+
     /// The error that ended it.
     pub fn cause(&self) -> Option<&Cause> {
         self.meta.cause.as_ref().filter(|_| self.end.is_some())

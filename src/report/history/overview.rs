@@ -51,7 +51,7 @@ impl History {
 
 fn head(history: &History, zone: &TimeZone) -> String {
     let (from, to) = (when(history.started(), zone), when(history.last(), zone));
-    let head = format!("run {}  {}  {}", history.meta.id, history.meta.name, history.status());
+    let head = format!("run {}  {}  {}", history.meta.id, history.meta.name, history.badge());
     let took = text::duration(history.worked());
     let parts = match history.periods.len() {
         0 | 1 => String::new(),

@@ -80,12 +80,13 @@ pub fn message(board: &Board, event: &Event, zone: &TimeZone) -> Option<Message>
         Fact::CloudFound { generation, url } => {
             message(Weight::Course, format!("{url} speaks the {} generation", generation.word()))
         }
+        Fact::WaveStarted { name, total: 0, .. } if name != "each" => {
+            let text = "no items: nothing to do".to_owned();
+            Some(Message::new(Weight::Alarm, wave_label(board, event, name), text).headed(Tone::Warning, "WARNING"))
+        }
         Fact::WaveStarted { name, total, limit, .. } => {
             let weight = wave_weight(event, name);
-            let text = match total {
-                0 => "no items".to_owned(),
-                _ => format!("{}, {limit} at a time", count(*total, "item")),
-            };
+            let text = format!("{}, {limit} at a time", count(*total, "item"));
             Some(Message::new(weight, wave_label(board, event, name), text))
         }
         Fact::WaveStopping { name, reason } => {

@@ -16,4 +16,4 @@ pub(super) mod properties;
 pub(super) mod scene;
 pub mod summary;
 mod wait;
-pub(super) mod wave;
+pub mod wave;
