@@ -74,24 +74,43 @@ pub enum Kind {
 
 /// Exit codes: published, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum ExitCode {
-    Done = 0,
-    Runbook = 1,
-    Input = 2,
-    ItemsFailed = 3,
-    Unreachable = 4,
-    Login = 5,
-    Paused = 6,
-    JournalMismatch = 7,
-    NeedsAnswer = 8,
-    Storage = 9,
+    Done,
+    Runbook,
+    Input,
+    ItemsFailed,
+    Unreachable,
+    Login,
+    Paused,
+    JournalMismatch,
+    NeedsAnswer,
+    Storage,
     /// Sources are off, or may be, and their VMs do not run at their targets; it wins over the others.
-    SourceOff = 10,
-    Internal = 70,
+    SourceOff,
+    Internal,
+    /// The one that a runbook chose with `exit`.
+    Chosen(u8),
 }
 
 impl ExitCode {
+    pub const fn number(self) -> u8 {
+        match self {
+            ExitCode::Done => 0,
+            ExitCode::Runbook => 1,
+            ExitCode::Input => 2,
+            ExitCode::ItemsFailed => 3,
+            ExitCode::Unreachable => 4,
+            ExitCode::Login => 5,
+            ExitCode::Paused => 6,
+            ExitCode::JournalMismatch => 7,
+            ExitCode::NeedsAnswer => 8,
+            ExitCode::Storage => 9,
+            ExitCode::SourceOff => 10,
+            ExitCode::Internal => 70,
+            ExitCode::Chosen(code) => code,
+        }
+    }
+
     /// The exit code when sources are off: nobody may overlook that.
     #[must_use]
     pub fn with_sources_off(self, any: bool) -> Self {

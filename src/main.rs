@@ -19,5 +19,5 @@ fn main() -> std::process::ExitCode {
         Ok(running) => running.join().unwrap_or(ExitCode::Internal),
         Err(_) => run(),
     };
-    std::process::ExitCode::from(code as u8)
+    std::process::ExitCode::from(code.number())
 }

@@ -255,5 +255,5 @@ pub fn leave(code: ExitCode, last: Option<&str>) {
         // Nobody is left to be told that stderr is gone.
         let _ = writeln!(std::io::stderr(), "\n{last}");
     }
-    std::process::exit(i32::from(code as u8));
+    std::process::exit(i32::from(code.number()));
 }

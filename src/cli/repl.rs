@@ -96,8 +96,8 @@ pub fn converse(process: &Process, arguments: &RunArguments, language: Language)
     if !off.is_empty() {
         process.output().note(&format!("{}: {}", summary::NOT_DEPLOYED, off.join(", ")));
     }
-    let (at, exit_code) = (world.clock.wall(), code as u8);
-    kept.finish(Some(End { at, exit_code, ended: (code != ended).then_some(ended as u8), cause: None }))?;
+    let (at, exit_code) = (world.clock.wall(), code.number());
+    kept.finish(Some(End { at, exit_code, ended: (code != ended).then_some(ended.number()), cause: None }))?;
     Ok(code)
 }
 

@@ -41,6 +41,7 @@ use crate::report::{Detail, Finished, Report, Stage, View};
 use crate::runtime::engine::{bare, build};
 use crate::runtime::host::{Host, Language, Script, Seams};
 use crate::runtime::lane::Lane;
+use crate::runtime::leave;
 use crate::runtime::modules::{Imports, KeepImport};
 use crate::runtime::parameters::Parameters;
 use crate::runtime::run::evaluate;
@@ -304,10 +305,12 @@ impl Performance<'_> {
             }
         }
         let result = self.evaluate(given, &events, report.stage());
+        // A chosen code says nothing about the kind of the end: that is one of a runbook.
         let ended = result.as_ref().map_or_else(|located| located.error.kind.exit_code(), |_| ExitCode::Done);
+        let chosen = result.as_ref().err().and_then(|located| leave::code(&located.error)).map(ExitCode::Chosen);
         let off = self.kept.journal.state().sources.names();
-        let code = ended.with_sources_off(!off.is_empty());
-        let otherwise = (code != ended).then_some(ended as u8);
+        let code = chosen.unwrap_or(ended).with_sources_off(!off.is_empty());
+        let otherwise = (code != ended).then_some(ended.number());
         // Among events the result is one of them: every line is JSON.
         if let (View::Jsonl, Some(value)) = (self.view(), self.shown(&result)) {
             say(Fact::Printed { text: value.to_string() });
@@ -316,7 +319,7 @@ impl Performance<'_> {
             say(told);
         }
         let elapsed_seconds = clock.instant().duration_since(began).as_secs_f64();
-        let exit_code = code as u8;
+        let exit_code = code.number();
         say(Fact::RunFinished { exit_code, ended: otherwise, sources_off: off, elapsed_seconds });
         let cause = result.as_ref().err().map(|located| Cause::of(&located.placed(&self.source.name)));
         let kept = self.kept.finish(Some(End { at: clock.wall(), exit_code, ended: otherwise, cause }));
@@ -420,6 +423,9 @@ impl Performance<'_> {
     fn way_on(&self, error: &Error) -> Option<String> {
         let id = self.kept.id().filter(|_| self.arguments.runbook.is_some())?;
         match error.kind {
+            _ if leave::code(error).is_some() => {
+                Some(format!("`coriolis-run report {id} -o run.html` tells all of it"))
+            }
             Kind::Unknown | Kind::NeedsAnswer | Kind::Journal | Kind::Storage | Kind::Unreachable | Kind::Login => {
                 Some(format!("go on with `coriolis-run resume {id}`"))
             }

@@ -17,7 +17,7 @@ use crate::runtime::invoke::invoke;
 use crate::runtime::job;
 use crate::runtime::lane::{Lane, LaneTag};
 use crate::runtime::modules::Modules;
-use crate::runtime::{nesting, secrets, sizes};
+use crate::runtime::{leave, nesting, secrets, sizes};
 
 /// The stack of a lane's thread for the deepest recursion of the engine, in a debug build.
 pub const LANE_STACK: usize = 16 << 20;
@@ -28,6 +28,7 @@ pub fn build(host: &Arc<Host>, main: &Arc<Lane>) -> Engine {
     engine.set_default_tag(Dynamic::from(LaneTag(main.clone())));
     engine.set_module_resolver(Modules::new(&host.imports, host.language.mistakes));
     sizes::register(&mut engine);
+    leave::register(&mut engine, host);
     ask_for_fields(&mut engine, host);
     (host.language.register)(&mut engine, host);
     host.register_modules(&mut engine);

@@ -130,6 +130,8 @@ pub struct Shared {
     pub index: Index,
     /// True once a resumed run has looked at the marks on the server.
     pub marks_seen: AtomicBool,
+    /// The exit code with which the script has ended itself.
+    pub exit: OnceLock<u8>,
     /// Names of fields that scripts have seen, for suggestions.
     fields: Mutex<BTreeSet<String>>,
     /// Names that several columns of a file have.
@@ -179,6 +181,7 @@ impl Host {
             jobs: Jobs::default(),
             index: Index::default(),
             marks_seen: AtomicBool::new(false),
+            exit: OnceLock::new(),
             fields: Mutex::default(),
             doubled: Mutex::default(),
             captured_writes: Mutex::default(),

@@ -17,6 +17,7 @@ pub mod job;
 pub mod jobs;
 pub mod lane;
 pub mod lanes;
+pub mod leave;
 pub mod lists;
 pub mod modules;
 pub mod nesting;

@@ -12,6 +12,7 @@ use crate::language::error::{Located, locate};
 use crate::language::meant::unknown_function;
 use crate::runtime::host::Host;
 use crate::runtime::lane::Lane;
+use crate::runtime::leave;
 
 /// Runs a compiled runbook on the lane `main`; it ends when its jobs have ended.
 ///
@@ -22,7 +23,7 @@ pub fn evaluate(engine: &Engine, host: &Arc<Host>, main: &Arc<Lane>, ast: &AST) 
     let jobs = host.jobs.join(&host.clock);
     let value = value?;
     jobs.map_err(Located::nowhere)?;
-    Ok(value)
+    leave::chosen(host).map_or(Ok(value), Err)
 }
 
 /// The same with variables that exist before and afterwards.

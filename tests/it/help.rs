@@ -52,8 +52,8 @@ fn what_the_topics_show_runs() {
 
 #[test]
 fn the_command_line_searches_for_what_is_no_function() {
-    let found = run(&["functions", "network"]).expect(ExitCode::Done as i32);
+    let found = run(&["functions", "network"]).expect(ExitCode::Done.number().into());
     assert_eq!(found.stdout, told("network"));
-    let nothing = run(&["functions", "replica_crate"]).expect(ExitCode::Input as i32);
+    let nothing = run(&["functions", "replica_crate"]).expect(ExitCode::Input.number().into());
     assert!(nothing.stderr.contains("did you mean `replica_create`?"), "{}", nothing.stderr);
 }

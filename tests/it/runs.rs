@@ -50,6 +50,38 @@ impl Place {
 }
 
 #[test]
+fn the_last_line_of_a_run_names_it_and_the_failures_that_it_allowed() {
+    let place = Place::new("last-line");
+    let ended = place.call(&["runbook.rhai", "--sandbox"]).expect(0);
+    let id = place.ids().remove(0);
+    let line = format!(
+        "run {id} is done, with 1 failed item as it allows: `coriolis-run resume {id} --retry-failed` repeats what failed"
+    );
+    assert_eq!(ended.stderr.lines().last(), Some(line.as_str()));
+    fs::write(place.0.join("runbook.rhai"), "wave(\"web\", [], |vm| vm);").unwrap();
+    let ended = place.call(&["runbook.rhai", "--sandbox"]).expect(0);
+    assert!(ended.stderr.contains("WARNING  web  no items: nothing to do"), "{}", ended.stderr);
+    assert!(ended.stderr.lines().last().unwrap().starts_with("run "), "{}", ended.stderr);
+}
+
+#[test]
+fn a_runbook_ends_itself_with_the_exit_code_of_its_choice() {
+    let place = Place::new("exit");
+    let end = |text: &str, code: i32, status: &str, said: &str| {
+        fs::write(place.0.join("runbook.rhai"), text).unwrap();
+        let ended = place.call(&["runbook.rhai", "--sandbox"]).expect(code);
+        assert!(ended.stderr.contains(said) && !ended.stdout.contains("never"), "{text}: {}", ended.stderr);
+        assert_eq!(place.runs()[0]["status"], status, "{text}");
+    };
+    end(r#"exit(3); print("never");"#, 3, "failed", "the runbook ended itself with `exit(3)`");
+    // A code that has a meaning of its own elsewhere: nothing is paused.
+    end(r#"fn leave() { exit(6) } try { leave(); } catch { print("never"); }"#, 6, "failed", "`exit(6)`");
+    end(r#"exit(); print("never");"#, 0, "done", " is done");
+    end("exit(256);", 2, "failed", "`exit` takes an exit code from 0 to 255, not `256`");
+    end(r#"wave("web", [1], |vm| exit(0));"#, 3, "items failed", "`exit` ends the whole run");
+}
+
+#[test]
 fn runs_are_listed_shown_and_reported_in_every_format() {
     let place = Place::new("runs");
     assert_eq!(place.call(&["runs"]).expect(0).stdout, "[]\n");

@@ -9,7 +9,7 @@ use coriolis_run::error::ExitCode;
 
 use crate::command::{Ended, command, end, folder};
 
-const FULL: i32 = ExitCode::Storage as i32;
+const FULL: i32 = ExitCode::Storage.number() as i32;
 
 const RUNBOOK: &str = r#"
     let from = endpoint_find("vcenter");
@@ -127,7 +127,7 @@ fn a_report_that_does_not_fit_leaves_the_one_that_was_there() {
     assert_eq!(fs::read_to_string(place.join("run.html")).unwrap(), "the old one");
     let files: Vec<_> = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files.len(), 4, "nothing is left beside it: {files:?}");
-    end(call(&place, &["report", "-o", "no/such/folder.html"])).expect(ExitCode::Input as i32);
+    end(call(&place, &["report", "-o", "no/such/folder.html"])).expect(ExitCode::Input.number().into());
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_journal_that_takes_no_more_stops_the_run_as_such_and_the_run_goes_on_when_t
     kept("\"times\": 90000.0");
     end(call(&place, &["resume", "--speed", "max"])).expect(0);
     kept("\"speed\": \"max\"");
-    let done = end(call(&place, &["resume"])).expect(ExitCode::Input as i32);
+    let done = end(call(&place, &["resume"])).expect(ExitCode::Input.number().into());
     assert!(done.stderr.contains("there is no unfinished run: the newest run, "), "{}", done.stderr);
     let left = end(call(&place, &["runs"])).expect(0).stdout;
     assert!(left.contains("\"status\": \"done\""), "{left}");
