@@ -10,8 +10,11 @@ use crate::event::Status;
 pub struct Candidate {
     pub id: String,
     pub name: String,
+    pub cloud: String,
     pub started: Timestamp,
     pub status: Status,
+    /// True if it sent no change and its process ended it: nobody means to go on with it, unless there is no other.
+    pub only_looked: bool,
     /// The living process that works on it.
     pub holder: Option<String>,
     /// True if the run or an item of it failed, was cancelled or never started.
@@ -23,12 +26,15 @@ pub struct Candidate {
 /// # Errors
 /// `Input`, naming the process that has the run, or the other runs that may be meant.
 pub fn choose(runs: &[Candidate], retry_failed: bool) -> Result<usize> {
-    let meant = |run: &Candidate| !retry_failed || run.has_failures;
+    let all_looked = runs.iter().all(|run| run.only_looked);
+    let counts = |run: &Candidate| all_looked || !run.only_looked;
+    let meant = |run: &Candidate| counts(run) && (!retry_failed || run.has_failures);
+    let newest_of_all = runs.iter().position(counts);
     let Some((at, run)) = runs.iter().enumerate().find(|(_, run)| meant(run)) else {
         let missing = if retry_failed { "run of a runbook with failures" } else { "unfinished run of a runbook" };
         return Err(Error::input(format!("there is no {missing}")).hint("`coriolis-run runs` lists all runs"));
     };
-    let newest = if at == 0 { "the newest run" } else { "the newest run with failures" };
+    let newest = if Some(at) == newest_of_all { "the newest run" } else { "the newest run with failures" };
     if run.status == Status::Running {
         let holder = run.holder.as_deref().unwrap_or("another process");
         return Err(Error::input(format!("{newest}, {}, is held by {holder}", run.label()))
@@ -43,6 +49,26 @@ pub fn choose(runs: &[Candidate], retry_failed: bool) -> Result<usize> {
             .hint("`coriolis-run runs` lists all runs")
     } else {
         Error::input(format!("{newest}, {}, is done", run.label())).hint(unfinished)
+    })
+}
+
+/// The words about a choice that nobody made, if another runbook or another cloud may be meant.
+pub fn said(runs: &[Candidate], chosen: usize) -> Option<String> {
+    let run = &runs[chosen];
+    let differs = |other: &&Candidate| {
+        other.status.is_unfinished() && !other.only_looked && (&other.name, &other.cloud) != (&run.name, &run.cloud)
+    };
+    let others: Vec<String> =
+        runs.iter().filter(differs).map(|other| format!("{} on {}", other.label(), other.cloud)).collect();
+    let more = others.len().saturating_sub(5);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    (!others.is_empty()).then(|| {
+        let listed = others.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
+        format!(
+            "taking the newest run, {} on {}. These are unfinished as well, name one to take it: {listed}{more}",
+            run.label(),
+            run.cloud
+        )
     })
 }
 
@@ -74,6 +100,8 @@ mod tests {
         let run = |(at, (status, has_failures)): (usize, &(Status, bool))| Candidate {
             id: format!("run{at}"),
             name: "night.rhai".into(),
+            cloud: "sandbox".into(),
+            only_looked: false,
             started: begun(at),
             status: *status,
             holder: (*status == Status::Running).then(|| "ann@host, process 7".into()),
@@ -122,5 +150,30 @@ mod tests {
         assert_eq!(chosen(&[(Done, false), (Done, true), (Failed, true)], true), "run1");
         assert!(chosen(&[(Done, false), (Running, true)], true).starts_with("the newest run with failures, run1 "));
         assert!(chosen(&[(Done, false)], true).starts_with("there is no run of a runbook with failures\n"));
+    }
+
+    #[test]
+    fn a_run_that_only_looked_is_never_meant() {
+        let mut runs = runs(&[(Status::Done, false), (Status::Failed, true), (Status::Paused, false)]);
+        (runs[0].only_looked, runs[1].only_looked) = (true, true);
+        assert_eq!(choose(&runs, false).expect("there is one"), 2);
+        assert!(choose(&runs, true).is_err());
+        assert_eq!(choose(&runs[1..2], false).expect("there is no other"), 0);
+    }
+
+    #[test]
+    fn another_runbook_and_another_cloud_are_said() {
+        let mut runs = runs(&[(Status::Paused, false), (Status::Failed, false), (Status::Done, false)]);
+        assert_eq!(said(&runs, 0), None);
+        (runs[1].name, runs[2].name) = ("seed.rhai".into(), "done.rhai".into());
+        assert_eq!(
+            said(&runs, 0).expect("another runbook"),
+            "taking the newest run, run0 (night.rhai, begun 2026-06-28 20:00 UTC) on sandbox. These are unfinished as \
+             well, name one to take it: run1 (seed.rhai, begun 2026-06-27 20:00 UTC) on sandbox"
+        );
+        (runs[1].name, runs[1].cloud) = ("night.rhai".into(), "cloud.example".into());
+        assert!(said(&runs, 0).expect("another cloud").ends_with("on cloud.example"));
+        runs[1].only_looked = true;
+        assert_eq!(said(&runs, 0), None);
     }
 }

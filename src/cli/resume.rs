@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ExitCode, Kind, Result};
 use crate::event::{Outcome, Status};
 use crate::journal::file;
+use crate::journal::record::{Line, Record};
 use crate::journal::runs::{Directory, End, Meta, RunKind, Sources, Store};
 use crate::journal::{Journal, Key, hash};
 use crate::language::diagnose::Source;
@@ -27,7 +28,7 @@ use crate::settings::{CloudFlags, Origin};
 /// The reason why the run cannot go on; the report shows how it ends.
 pub fn resume(process: &Process, arguments: ResumeArguments, language: Language) -> Result<ExitCode> {
     let store = keep::store(process, arguments.state_dir.as_ref())?;
-    let directory = choose(&store, arguments.run.as_deref(), arguments.retry_failed)?;
+    let directory = choose(process, &store, arguments.run.as_deref(), arguments.retry_failed)?;
     let wall = Clock::new(crate::clock::Speed::Real).wall();
     let lock = directory.lock(&keep::holder(process, wall), arguments.take_over)?;
     // Another process may have changed it between the choice and the lock.
@@ -133,40 +134,54 @@ fn another_cloud(meta: &Meta, world: &World) -> Error {
     Error::new(Kind::Mismatch, message).hint(hint)
 }
 
-/// The named run, or the one that [`choice`] finds.
-fn choose(store: &Store, named: Option<&str>, retry_failed: bool) -> Result<Directory> {
+/// The named run, or the one that [`choice`] finds, which is said if another may be meant.
+fn choose(process: &Process, store: &Store, named: Option<&str>, retry_failed: bool) -> Result<Directory> {
     if let Some(name) = named {
         return store.find(name);
     }
     let mut runs: Vec<Directory> = store.list()?;
     runs.retain(|run| run.meta.kind == RunKind::Runbook);
-    let mut asks = retry_failed;
+    let (mut asks, mut may_look) = (retry_failed, true);
     let candidates: Vec<Candidate> = runs
         .iter()
         .map(|run| {
-            let candidate = candidate(run, asks);
+            let candidate = candidate(run, asks, may_look);
             // Journals are read up to the chosen run, and no further.
-            asks &= !candidate.has_failures;
+            may_look &= candidate.only_looked;
+            asks &= !candidate.has_failures || candidate.only_looked;
             candidate
         })
         .collect();
-    Ok(runs.swap_remove(choice::choose(&candidates, retry_failed)?))
+    let chosen = choice::choose(&candidates, retry_failed)?;
+    if let Some(said) = choice::said(&candidates, chosen) {
+        process.output().note(&said);
+    }
+    Ok(runs.swap_remove(chosen))
 }
 
 /// The facts for the choice; failures are looked up only if asked for.
-fn candidate(run: &Directory, asks: bool) -> Candidate {
+fn candidate(run: &Directory, asks: bool, may_look: bool) -> Candidate {
     let (meta, status) = (&run.meta, run.status());
     let bad = [Outcome::Failed, Outcome::Skipped, Outcome::Cancelled, Outcome::Unknown];
     let lost =
         || super::history::read(run).is_ok_and(|told| bad.iter().any(|outcome| told.counts().1.get(*outcome) > 0));
+    let is_over = matches!(status, Status::Done | Status::Failed);
     Candidate {
         id: meta.id.clone(),
         name: meta.name.clone(),
+        cloud: meta.cloud.clone(),
+        only_looked: may_look && is_over && only_looked(run),
         started: meta.started,
         status,
         holder: run.holder().filter(|_| status == Status::Running).map(|holder| holder.describe()),
         has_failures: asks && (status.has_failed() || lost()),
     }
+}
+
+/// True if a run's journal is whole and has no change in it.
+fn only_looked(run: &Directory) -> bool {
+    let is_change = |line: &Line| matches!(line.record, Record::Began { .. });
+    run.lines().is_ok_and(|read| !read.lines.iter().any(is_change))
 }
 
 /// The script to go on with, and whether it differs from the one that the run began with.
