@@ -301,7 +301,16 @@ fn check_kind(kind: Kind, value: &Dynamic, what: &str) -> Result<()> {
     if value.is_unit() && !matches!(kind, Kind::Closure | Kind::Reference(_)) {
         return Ok(());
     }
-    Err(Error::script(format!("{what} must be {}, not {}", kind.word(), describe(value))))
+    let given = describe(value);
+    let error = Error::script(format!("{what} must be {}, not {given}", kind.word()));
+    Err(match (kind, given) {
+        (Kind::List | Kind::Rows(_), "a range") => {
+            error.hint("put its numbers into a list: `let list = []; for n in 0..5 { list.push(n); }`")
+        }
+        (Kind::List | Kind::Rows(_), "an object map") => error.hint("`.values()` and `.keys()` of it are lists"),
+        (Kind::List | Kind::Rows(_), _) => error.hint("write `[ ... ]`"),
+        _ => error,
+    })
 }
 
 /// The refusal of a word that is not one of `words`.
@@ -386,6 +395,23 @@ mod tests {
         let read = read("#{ origin_endpoint: \"a\", instance: \"x\" }").unwrap();
         assert_eq!(read.options().texts("instances"), Some(vec!["x".to_owned()]));
         assert_eq!(read.options().text("origin_endpoint_id").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn what_is_no_list_is_named_with_the_way_to_one() {
+        let told = |value: Dynamic| {
+            let error = check_kind(Kind::List, &value, "`items` of `wave`").expect_err("no list");
+            format!("{}; {}", error.message, error.hint.unwrap_or_default())
+        };
+        let [range, text, map] =
+            [Dynamic::from(0..5_i64), "web-01".into(), Dynamic::from_map(rhai::Map::new())].map(told);
+        assert_eq!(
+            range,
+            "`items` of `wave` must be a list, not a range; put its numbers into a list: `let list = []; for n in 0..5 \
+             { list.push(n); }`"
+        );
+        assert_eq!(text, "`items` of `wave` must be a list, not a text; write `[ ... ]`");
+        assert!(map.ends_with("; `.values()` and `.keys()` of it are lists"), "{map}");
     }
 
     #[test]

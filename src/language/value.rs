@@ -1,6 +1,7 @@
 //! Values between JSON and the script: plain maps and arrays, and opaque secrets.
 
 use std::fmt;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, OnceLock};
 
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map as ScriptMap};
@@ -271,6 +272,8 @@ pub fn describe(value: &Dynamic) -> &'static str {
         "a closure"
     } else if value.is::<Secret>() {
         "a secret"
+    } else if value.is::<Range<i64>>() || value.is::<RangeInclusive<i64>>() {
+        "a range"
     } else {
         "something else"
     }

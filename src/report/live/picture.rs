@@ -354,7 +354,7 @@ pub fn tone(outcome: Outcome) -> Tone {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Fact;
+    use crate::event::{Counts, Fact, Origin};
     use crate::report::live::scene;
 
     fn picture(board: &Board, width: usize, height: usize) -> String {
@@ -439,6 +439,95 @@ mod tests {
             let drawn = |board: &Board, now| board.lines(now, 80, 24).iter().map(Line::plain).collect::<Vec<_>>();
             assert_eq!(drawn(&set, scene::minute(41.0) + by), drawn(&board, scene::minute(41.0)));
         }
+    }
+
+    #[test]
+    fn each_line_says_its_part_and_the_time_left_is_that_of_all_that_is_yet_to_do() {
+        let at_minute = |minutes: f64, width: usize| {
+            let mut board = scene::board(&scene::moves());
+            board.look(scene::minute(minutes));
+            let lines = board.lines(scene::minute(minutes), width, 24);
+            lines.iter().map(|line| line.plain().trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(at_minute(60.0, 40), @r#"
+        move/web-02  deploy OS_M…   48%    45m
+        move/db-01   first copy …   30%    10m
+        MOVE  1/4 done    52%  2 active
+        "#);
+        insta::assert_snapshot!(at_minute(60.0, 80), @r#"
+        move/web-02  deploy OS_MORPHING          ####------  48%    45m  ~3m-6m
+        move/db-01   first copy REPLICATE_DISKS  ###-------  30%    10m  ~28m-52m
+        MOVE  1/4 done  ##########----------  52%  2 active  ~33m-1h01 left
+        "#);
+        insta::assert_snapshot!(at_minute(60.0, 120), @r#"
+        move/web-02  deploy OS_MORPHING          #######--------  48%    45m  ~3m-6m
+        move/db-01   first copy REPLICATE_DISKS  ####-----------  30%    10m  ~28m-52m  22 MB/s  12/40 GB
+        MOVE  1/4 done  ###############---------------  52%  2 active  ~33m-1h01 left  1 deploy, 1 first copy
+        "#);
+    }
+
+    #[test]
+    fn before_an_item_is_through_there_is_only_the_rest_of_a_copy() {
+        let events = scene::moves().into_iter().filter(|event| event.at <= scene::minute(0.0));
+        let mut events: Vec<_> = events.collect();
+        events.push(scene::copying(3.0, 0.0, scene::item("move", "web-01"), "c1", 10));
+        events.push(scene::copying(6.0, 0.0, scene::item("move", "web-01"), "c1", 20));
+        let mut board = scene::board(&events);
+        board.look(scene::minute(6.0));
+        let lines: Vec<String> = board.lines(scene::minute(6.0), 80, 24).iter().map(Line::plain).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        move/web-01  first copy REPLICATE_DISKS  ##--------  20%     6m  24m+  22 MB/s
+        MOVE  0/4 done  --------------------  1 active  1 first copy
+        "#);
+    }
+
+    #[test]
+    fn a_wave_that_goes_on_in_another_process_starts_where_it_is() {
+        let mut events = scene::moves();
+        let begun = Fact::RunStarted { runbook: None, cloud: "c".into() };
+        events.push(scene::event(200.0, scene::main_lane(), begun));
+        let mut again = scene::wave(200.0, "move", 2, &["web-01", "web-02", "db-01", "db-02"]);
+        again.at = scene::minute(200.0);
+        events.push(again);
+        events.push(scene::started(200.0, scene::item("move", "web-02")));
+        events.push(scene::started(200.0, scene::item("move", "db-01")));
+        let mut board = scene::board(&events);
+        board.look(scene::minute(201.0));
+        let lines: Vec<String> = board.lines(scene::minute(201.0), 80, 24).iter().map(Line::plain).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        move/web-02  working                    3h06  ~6m-11m
+        move/db-01   working                    2h31  ~34m-1h03
+        MOVE  1/4 done  #########-----------  46%  2 active  ~37m-1h10 left
+        "#);
+    }
+
+    #[test]
+    fn the_failures_inside_of_an_item_are_counted_on_the_outer_wave() {
+        let inner = |minutes, key: &str, outcome| {
+            let origin = Origin {
+                lane: format!("main/apps/A/tier/{key}").into(),
+                wave: Some("tier".into()),
+                item: Some(key.into()),
+            };
+            scene::finished(minutes, origin, outcome, 1, None)
+        };
+        let mut tier = scene::wave(1.0, "tier", 2, &["web-01", "web-02"]);
+        tier.origin = scene::item("apps", "A");
+        let mut board = scene::board(&[
+            scene::wave(0.0, "apps", 1, &["A", "B"]),
+            scene::started(0.0, scene::item("apps", "A")),
+            tier,
+            inner(2.0, "web-01", Outcome::Failed),
+            inner(3.0, "web-02", Outcome::Ok),
+        ]);
+        board.look(scene::minute(4.0));
+        assert_eq!(board.wave_sentence(0), "0 of 2 items done, 1 active, 1 failed inside");
+        let mut ended = scene::wave_finished(4.0, "tier", Counts::default());
+        ended.origin = scene::item("apps", "A");
+        board.apply(&ended);
+        board.apply(&scene::finished(5.0, scene::item("apps", "A"), Outcome::Ok, 1, None));
+        board.look(scene::minute(5.0));
+        assert!(board.wave_sentence(0).contains("1 failed inside"), "{}", board.wave_sentence(0));
     }
 
     #[test]

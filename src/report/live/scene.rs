@@ -162,3 +162,42 @@ pub fn ended_run() -> Vec<Event> {
         finished(31.0, db("db-07"), Outcome::Failed, 3, Some("REPLICATE_DISKS: Connection reset reading disk 0")),
     ]
 }
+
+/// An observation of a part of a VM's way.
+pub fn at_part(minutes: f64, since: f64, origin: Origin, id: &str, part: Part, task: &str, percent: f64) -> Event {
+    let task = Some(task.to_owned());
+    let progress = Progress { status: "RUNNING".to_owned(), part: Some(part), task, percent, bytes: None };
+    event(minutes, origin, Fact::WaitChanged { subject: subject(id), progress, since: minute(since) })
+}
+
+/// The good end of a part.
+pub fn part_done(minutes: f64, since: f64, origin: Origin, id: &str) -> Event {
+    let (status, elapsed_seconds) = ("COMPLETED".to_owned(), (minutes - since) * 60.0);
+    event(minutes, origin, Fact::WaitFinished { subject: subject(id), status, since: minute(since), elapsed_seconds })
+}
+
+/// A wave of moves two at a time, at minute 60: one is through in 50 minutes, one deploys, one has begun, one is queued.
+pub fn moves() -> Vec<Event> {
+    let at = |key| item("move", key);
+    let way = |from: f64, key: &'static str, ids: [&'static str; 3]| {
+        [
+            started(from, at(key)),
+            copying(from, from, at(key), ids[0], 0),
+            part_done(from + 30.0, from, at(key), ids[0]),
+            at_part(from + 30.0, from + 30.0, at(key), ids[1], Part::FinalDelta, "SHUTDOWN_INSTANCE", 10.0),
+            part_done(from + 40.0, from + 30.0, at(key), ids[1]),
+            at_part(from + 40.0, from + 40.0, at(key), ids[2], Part::Deploy, "OS_MORPHING", 48.0),
+        ]
+    };
+    let mut events = vec![wave(0.0, "move", 2, &["web-01", "web-02", "db-01", "db-02"])];
+    events.extend(way(0.0, "web-01", ["c1", "d1", "p1"]));
+    events.push(part_done(50.0, 40.0, at("web-01"), "p1"));
+    events.push(finished(50.0, at("web-01"), Outcome::Ok, 1, None));
+    events.extend(way(15.0, "web-02", ["c2", "d2", "p2"]));
+    events.push(started(50.0, at("db-01")));
+    events.push(copying(50.0, 50.0, at("db-01"), "c3", 0));
+    events.push(copying(56.0, 50.0, at("db-01"), "c3", 20));
+    events.push(copying(59.0, 50.0, at("db-01"), "c3", 30));
+    events.sort_by_key(|event| event.at);
+    events
+}
