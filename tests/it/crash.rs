@@ -209,6 +209,25 @@ fn sampled(all: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
     all.step_by(if is_whole() { 1 } else { 2 })
 }
 
+#[test]
+fn a_change_whose_token_was_rejected_counts_as_not_sent_until_it_leaves_again() {
+    for generation in GENERATIONS {
+        let run = Run::new(generation, &folder(&format!("stayed-{}", generation.word())));
+        let seams = (Arc::new(run.journal(None).0), Arc::new(Yes) as Arc<dyn Gates>);
+        let script = r#"let east = region_create("east"); print("revoke"); region_delete(east);"#;
+        run.stage.perform(script, seams, |sandbox, _| sandbox.revoke_tokens()).value();
+        let text = std::fs::read_to_string(&run.journal).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["record"].clone());
+        let steps: Vec<Value> =
+            lines.filter(|record| ["began", "stayed", "settled"].iter().any(|known| record == known)).collect();
+        // On a busy machine it may be rejected more than once.
+        let (created, deleted) = steps.split_first_chunk::<2>().expect("it was made");
+        let (before, last) = deleted.split_last_chunk::<2>().expect("it was removed");
+        assert_eq!([created, last], [&["began", "settled"]; 2], "on {}: {steps:?}", generation.word());
+        assert!(!before.is_empty() && before.chunks(2).all(|pair| pair == ["began", "stayed"]), "{steps:?}");
+    }
+}
+
 fn every_death(generation: Generation) {
     let folder = folder(&format!("crash-{}", generation.word()));
     let (expected, lines) = undisturbed(generation, &folder);

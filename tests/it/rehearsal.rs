@@ -158,7 +158,8 @@ impl Stage {
         self.sandbox.inject_at_change(others, what);
     }
 
-    fn perform(
+    /// Runs a script with a journal and with gates; `on_print` as in [`Stage::play_with`].
+    pub fn perform(
         &self,
         source: &str,
         seams: (Arc<Journal>, Arc<dyn Gates>),
