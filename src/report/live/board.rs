@@ -500,6 +500,28 @@ mod tests {
     }
 
     #[test]
+    fn tries_are_counted_over_all_processes_and_an_interrupted_one_once() {
+        let at = || scene::item("seed", "web-01");
+        let process = |minutes| {
+            let begun = Fact::RunStarted { runbook: None, cloud: "c".into() };
+            scene::event(minutes, scene::main_lane(), begun)
+        };
+        let tries = |events: &[Event]| scene::board(events).waves[0].items[0].tries;
+        let mut events = vec![scene::wave(0.0, "seed", 1, &["web-01"]), scene::started(0.0, at())];
+        assert_eq!(tries(&events), 1);
+        // Killed, and then paused: the same attempt goes on.
+        events.extend([process(1.0), scene::wave(1.0, "seed", 1, &["web-01"]), scene::started(1.0, at())]);
+        events.push(scene::finished(2.0, at(), Outcome::Cancelled, 1, None));
+        events.extend([process(3.0), scene::wave(3.0, "seed", 1, &["web-01"]), scene::started(3.0, at())]);
+        events.push(scene::finished(4.0, at(), Outcome::Failed, 1, Some("no")));
+        assert_eq!(tries(&events), 1);
+        // The operator repeats what failed.
+        events.extend([process(5.0), scene::wave(5.0, "seed", 1, &["web-01"]), scene::started(5.0, at())]);
+        events.push(scene::finished(6.0, at(), Outcome::Failed, 1, Some("no")));
+        assert_eq!(tries(&events), 2);
+    }
+
+    #[test]
     fn what_goes_on_at_the_server_is_kept_and_no_longer_waited_for() {
         let at = || scene::item("seed", "web-01");
         let left = Fact::WaitLeft { subject: scene::subject("e1"), status: "RUNNING".to_owned() };

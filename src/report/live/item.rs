@@ -13,7 +13,12 @@ use super::wait::{Pace, Wait};
 pub struct Item {
     pub key: Arc<str>,
     pub state: Activity,
+    /// The number of its attempt in this wave.
     pub attempt: u32,
+    /// The attempts that began in the whole run.
+    pub(super) tries: u32,
+    /// An attempt that was interrupted, and goes on when it begins again.
+    interrupted: Option<u32>,
     /// The number of attempts that it may have, as far as known.
     pub attempts: u32,
     pub started: Option<Timestamp>,
@@ -62,6 +67,8 @@ impl Item {
             key,
             state: Activity::Queued,
             attempt: 0,
+            tries: 0,
+            interrupted: None,
             attempts: 1,
             started: None,
             changed: None,
@@ -90,6 +97,7 @@ impl Item {
             Fact::ItemStarted { attempt } => {
                 self.state = Activity::Active;
                 self.attempt = *attempt;
+                self.tries += u32::from(self.interrupted.take() != Some(*attempt));
                 self.started = self.started.or(Some(at));
                 self.calls.clear();
                 self.waits.clear();
@@ -108,6 +116,9 @@ impl Item {
                 self.is_cutting_over = false;
                 self.state = Activity::Done(*outcome);
                 self.attempt = *attempts;
+                // Older journals do not tell each begin.
+                self.tries = self.tries.max(*attempts);
+                self.interrupted = (*outcome == Outcome::Cancelled).then_some(*attempts);
                 self.elapsed_seconds = *elapsed_seconds;
                 self.cause = cause.clone();
                 self.calls.clear();
@@ -142,6 +153,9 @@ impl Item {
     /// Its process is gone.
     pub(super) fn abandon(&mut self) {
         self.is_interrupted |= self.is_in_flight();
+        if self.state == Activity::Active {
+            self.interrupted = Some(self.attempt);
+        }
         self.is_cutting_over = false;
         self.calls.clear();
         self.waits.clear();

@@ -268,9 +268,11 @@ fn ended(
 ) -> Message {
     let unknown = Cause::from("cause unknown");
     let cause = cause.unwrap_or(&unknown);
-    let most = board.place(&event.origin).map_or(attempts, |place| board.item(place).attempts.max(attempts));
+    let item = board.place(&event.origin).map(|place| board.item(place));
+    let (tries, allowed) = item.map_or((attempts, attempts), |item| (item.tries.max(attempts), item.attempts));
+    let most = allowed.max(tries);
     let first = first.map(|first| format!("\nattempt 1: {}", first.with_place())).unwrap_or_default();
-    let failure = format!("attempt {attempts} of {most}: {}{first}", with_hint(cause));
+    let failure = format!("attempt {tries} of {most}: {}{first}", with_hint(cause));
     let (weight, head, text) = match outcome {
         Outcome::Ok => (Weight::Course, "", format!("ok in {}", text::seconds(elapsed_seconds))),
         Outcome::Failed => (Weight::Alarm, "FAILED", failure),

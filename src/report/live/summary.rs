@@ -135,9 +135,9 @@ fn item_grid(waves: &[(String, &Wave)], sources: &Sources) -> Grid {
 /// An item without an outcome is one of a wave that was cut short.
 fn item_row(item: &Item, wave: &str, outcome: Option<Outcome>) -> Vec<String> {
     let tries = match outcome {
-        _ if item.attempt == 0 => "-".to_owned(),
+        _ if item.tries == 0 => "-".to_owned(),
         Some(Outcome::Skipped) => "-".to_owned(),
-        _ => format!("{}/{}", item.attempt, item.attempts.max(item.attempt)),
+        _ => format!("{}/{}", item.tries, item.attempts.max(item.tries)),
     };
     let cause = item.cause.as_ref().map(|cause| cause.with_place()).unwrap_or_default();
     let cause = cause.lines().next().unwrap_or_default();
@@ -153,8 +153,8 @@ fn item_row(item: &Item, wave: &str, outcome: Option<Outcome>) -> Vec<String> {
 fn retried(waves: &[(String, &Wave)]) -> Option<String> {
     let items = waves.iter().flat_map(|(_, wave)| &wave.items);
     let names: Vec<String> = items
-        .filter(|item| item.outcome() == Some(Outcome::Ok) && item.attempt > 1)
-        .map(|item| format!("{} ({} tries)", text::one_line(&item.key), item.attempt))
+        .filter(|item| item.outcome() == Some(Outcome::Ok) && item.tries > 1)
+        .map(|item| format!("{} ({} tries)", text::one_line(&item.key), item.tries))
         .collect();
     (!names.is_empty()).then(|| format!(" retried: {}", names.join(", ")))
 }
