@@ -322,7 +322,7 @@ pub fn tally(counts: &Counts) -> String {
     let words: Vec<String> = Outcome::ALL
         .into_iter()
         .filter(|outcome| counts.get(*outcome) > 0)
-        .map(|outcome| format!("{} {}", counts.get(outcome), outcome.word()))
+        .map(|outcome| format!("{} {}", counts.get(outcome), outcome.said()))
         .collect();
     if words.is_empty() { "no items".to_owned() } else { words.join(", ") }
 }

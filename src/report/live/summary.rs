@@ -1,5 +1,7 @@
 //! The end of a run for stdout: the waves, the items that are not ok, and those with more than one attempt. It contains
 //! no ids and no times, so that rehearsals can be compared.
+use std::collections::HashMap;
+
 use crate::error::count;
 use crate::event::sources::{Source, Sources};
 use crate::event::{Counts, Outcome};
@@ -9,6 +11,9 @@ use crate::report::streams::text;
 use super::board::Board;
 use super::item::Item;
 use super::wave::Wave;
+
+/// As many items with the same end have rows of their own.
+const LISTED: usize = 10;
 
 /// A table of text, its columns as wide as their widest cell.
 struct Grid {
@@ -117,19 +122,40 @@ fn item_grid(waves: &[(String, &Wave)], sources: &Sources) -> Grid {
     if !sources.is_empty() {
         head.insert(4, "source".to_owned());
     }
-    let failed = waves.iter().flat_map(|(label, wave)| {
+    let rows = waves.iter().flat_map(|(label, wave)| {
         wave.items.iter().filter_map(move |item| {
             let outcome = item.outcome();
             let is_listed = outcome.is_some_and(|outcome| outcome != Outcome::Ok) || outcome.is_none() && wave.cut;
             let mut row = is_listed.then(|| item_row(item, label, outcome))?;
+            let source = source_of(sources, &item.key);
             if !sources.is_empty() {
-                let power = source_of(sources, &item.key).map_or("", |source| source.power.word());
-                row.insert(4, power.to_uppercase());
+                row.insert(4, source.map_or("", |source| source.power.word()).to_uppercase());
             }
-            Some(row)
+            let is_plain = !matches!(outcome, Some(Outcome::Failed | Outcome::Unknown)) && source.is_none();
+            Some((row, is_plain))
         })
     });
-    Grid { rows: [head].into_iter().chain(failed).collect(), right: &[3] }
+    Grid { rows: [head].into_iter().chain(together(rows.collect())).collect(), right: &[3] }
+}
+
+/// Rows of items to which the same has happened, and nothing bad, are one if they are many.
+fn together(rows: Vec<(Vec<String>, bool)>) -> Vec<Vec<String>> {
+    let mut alike: HashMap<Vec<String>, usize> = HashMap::new();
+    for (row, _) in rows.iter().filter(|(_, is_plain)| *is_plain) {
+        *alike.entry(row[1..].to_vec()).or_default() += 1;
+    }
+    let one = |(mut row, is_plain): (Vec<String>, bool)| {
+        let many = alike.get_mut(&row[1..]).filter(|number| is_plain && (**number > LISTED || **number == 0));
+        match many {
+            None => Some(row),
+            Some(0) => None,
+            Some(number) => {
+                row[0] = format!("{} and {} more", row[0], std::mem::take(number) - 1);
+                Some(row)
+            }
+        }
+    };
+    rows.into_iter().filter_map(one).collect()
 }
 
 /// An item without an outcome is one of a wave that was cut short.
@@ -214,6 +240,28 @@ mod tests {
 
         retried: web-02 (2 tries)
         "#);
+    }
+
+    #[test]
+    fn many_items_with_the_same_end_are_one_row_and_failures_never() {
+        let keys: Vec<String> = (0..40).map(|number| format!("vm-{number}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut events = vec![scene::wave(0.0, "seed", 20, &keys)];
+        for (at, key) in keys.iter().enumerate() {
+            let (outcome, tries, cause) = match at {
+                0..2 => (Outcome::Failed, 1, "no"),
+                2..12 => (Outcome::Cancelled, 1, "interrupted by the operator"),
+                _ => (Outcome::Skipped, 0, "not started: the operator asked to stop"),
+            };
+            events.push(scene::finished(1.0, scene::item("seed", key), outcome, tries, Some(cause)));
+        }
+        let summary = summary(&scene::board(&events), None).expect("there was a wave");
+        let lines: Vec<&str> = summary.lines().skip(4).collect();
+        assert_eq!(lines.len(), 2 + 10 + 1, "{summary}");
+        assert_eq!(
+            *lines.last().expect("counted"),
+            " vm-12 and 27 more  seed  skipped      -  not started: the operator asked to stop"
+        );
     }
 
     #[test]
