@@ -296,6 +296,10 @@ impl Board {
     fn wait(&mut self, event: &Event) {
         let Event { at, origin, fact, .. } = event;
         let place = self.place_or_add(origin);
+        let shown = match fact {
+            Fact::WaitChanged { progress, .. } => place.map(|place| self.item(place).shown(progress)),
+            _ => None,
+        };
         let waits = self.waits(origin);
         let mut ended = None;
         match fact {
@@ -305,7 +309,7 @@ impl Board {
                     waits.push(Wait::new(subject, *since, *at));
                     waits.len() - 1
                 });
-                waits[known].observe(*at, progress);
+                waits[known].observe(*at, shown.as_ref().unwrap_or(progress));
             }
             Fact::WaitFinished { subject, status, .. } => {
                 let known = waits.iter().position(|wait| wait.subject.id == subject.id);
@@ -409,6 +413,7 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Part;
     use crate::report::live::scene;
 
     fn inner(outer: &str, key: &str) -> Origin {
@@ -519,6 +524,22 @@ mod tests {
         events.extend([process(5.0), scene::wave(5.0, "seed", 1, &["web-01"]), scene::started(5.0, at())]);
         events.push(scene::finished(6.0, at(), Outcome::Failed, 1, Some("no")));
         assert_eq!(tries(&events), 2);
+    }
+
+    #[test]
+    fn the_copy_after_a_first_one_that_failed_is_a_first_copy_as_well() {
+        let at = || scene::item("seed", "web-01");
+        let part = |events: &[Event]| scene::board(events).waves[0].items[0].part();
+        let delta = |minutes, id| scene::at_part(minutes, minutes, at(), id, Part::Delta, "REPLICATE_DISKS", 1.0);
+        let failed = |minutes| {
+            let (subject, status, since) = (scene::subject("e1"), "ERROR".to_owned(), scene::minute(0.0));
+            scene::event(minutes, at(), Fact::WaitFinished { subject, status, since, elapsed_seconds: 60.0 })
+        };
+        let mut events = vec![scene::wave(0.0, "seed", 1, &["web-01"]), scene::started(0.0, at())];
+        events.extend([scene::copying(0.0, 0.0, at(), "e1", 5), failed(1.0), delta(2.0, "e2")]);
+        assert_eq!(part(&events), Some(Part::FirstCopy));
+        events.extend([scene::part_done(3.0, 2.0, at(), "e2"), delta(4.0, "e3")]);
+        assert_eq!(part(&events), Some(Part::Delta));
     }
 
     #[test]

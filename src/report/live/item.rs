@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::event::{Cause, Fact, Outcome};
+use crate::event::{Cause, Fact, Outcome, Progress};
 use crate::model::{Part, Status};
 
 use super::wait::{Pace, Wait};
@@ -34,6 +34,8 @@ pub struct Item {
     pub(super) tail: f64,
     /// Its time says nothing about others: its process ended on the way.
     pub(super) is_interrupted: bool,
+    /// Its first copy has failed, and no copy has succeeded since: the next one copies whole disks as well.
+    lacks_first: bool,
     /// Between the begin and the end of its cutover.
     pub(super) is_cutting_over: bool,
     /// The last failure, also of an attempt that was repeated.
@@ -78,6 +80,7 @@ impl Item {
             leg_since: None,
             tail: 0.0,
             is_interrupted: false,
+            lacks_first: false,
             is_cutting_over: false,
             cause: None,
             elapsed_seconds: 0.0,
@@ -141,10 +144,24 @@ impl Item {
         }
     }
 
+    /// An observation as it is shown: a copy after a first one that failed is not one of changes, whatever its number.
+    pub(super) fn shown(&self, progress: &Progress) -> Progress {
+        let part = match progress.part {
+            Some(Part::Delta) if self.lacks_first => Some(Part::FirstCopy),
+            Some(Part::FinalDelta) if self.lacks_first => Some(Part::FinalCopy),
+            part => part,
+        };
+        Progress { part, ..progress.clone() }
+    }
+
     /// One of its waits has ended.
     pub(super) fn ended(&mut self, at: Timestamp, wait: &Wait, status: &str) {
         let since = self.leg_since.map_or(wait.since, |since| since.min(wait.since));
-        if let (Some(part), true) = (wait.progress.part, Status::from(status).succeeded()) {
+        let succeeded = Status::from(status).succeeded();
+        if matches!(wait.progress.part, Some(Part::FirstCopy | Part::FinalCopy)) {
+            self.lacks_first = !succeeded;
+        }
+        if let (Some(part), true) = (wait.progress.part, succeeded) {
             self.legs.push(Leg { part, seconds: at.duration_since(since).as_secs_f64(), bytes: wait.size });
             self.leg_since = Some(at);
         }
